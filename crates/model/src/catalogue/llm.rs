@@ -1,0 +1,55 @@
+//! The engine-neutral family. Labels of every series: `engine` (kind of engine), `model`,
+//! `instance`, and `source`, which says who measured it.
+
+use super::metrics;
+
+metrics! {
+    LLM_CONTEXT_TOKENS_MAX = Gauge "llm_context_tokens_max" "tokens" ["engine" "model" "instance" "source"]
+        "Longest context that one request may have" "单个请求允许的最大上下文长度";
+    LLM_CONTEXT_USAGE_RATIO = Gauge "llm_context_usage_ratio" "ratio" ["engine" "model" "instance" "source"]
+        "Share of the fullest slot's context that is in use, 0 to 1" "最满的槽位已使用的上下文比例，0 到 1";
+    LLM_E2E_REQUEST_LATENCY_SECONDS = Histogram "llm_e2e_request_latency_seconds" "seconds" ["engine" "model" "instance" "source"]
+        "Time from the arrival of a request to its last token" "请求从到达到最后一个 Token 的耗时";
+    LLM_ENGINE_INFO = Gauge "llm_engine_info" "" ["engine" "model" "instance" "source" "version" "url" "pid"]
+        "Facts about an engine as labels; the value is always 1" "以标签形式给出的推理引擎信息，值恒为 1";
+    LLM_ENGINE_PROCESS_CPU_SECONDS_TOTAL = Counter "llm_engine_process_cpu_seconds_total" "seconds" ["engine" "model" "instance" "source"]
+        "CPU time used by the engine's process and its descendants that still run" "推理引擎进程及其仍在运行的子进程所用的 CPU 时间";
+    LLM_ENGINE_PROCESS_RESIDENT_BYTES = Gauge "llm_engine_process_resident_bytes" "bytes" ["engine" "model" "instance" "source"]
+        "Resident memory of the engine's process and its descendants; shared pages count once per process" "推理引擎进程及其子进程的常驻内存，共享页按进程重复计入";
+    LLM_ENGINE_PROCESS_START_TIME_SECONDS = Gauge "llm_engine_process_start_time_seconds" "seconds" ["engine" "model" "instance" "source"]
+        "Unix time at which the engine's process started" "推理引擎进程的启动时间（Unix 时间）";
+    LLM_ENGINE_PROCESS_THREADS = Gauge "llm_engine_process_threads" "" ["engine" "model" "instance" "source"]
+        "Threads of the engine's process and its descendants" "推理引擎进程及其子进程的线程数";
+    LLM_ENGINE_STEPS_TOTAL = Counter "llm_engine_steps_total" "" ["engine" "model" "instance" "source"]
+        "Iterations of the engine: its heartbeat" "推理引擎的迭代次数，即其心跳";
+    LLM_ENGINE_UP = Gauge "llm_engine_up" "" ["engine" "model" "instance" "source"]
+        "1 when the engine answered the last scrape, else 0" "最近一次抓取有响应时为 1，否则为 0";
+    LLM_GENERATION_TOKENS_TOTAL = Counter "llm_generation_tokens_total" "tokens" ["engine" "model" "instance" "source"]
+        "Generated tokens" "已生成的 Token 数";
+    LLM_INTER_TOKEN_LATENCY_SECONDS = Histogram "llm_inter_token_latency_seconds" "seconds" ["engine" "model" "instance" "source"]
+        "Time between two output tokens of a request" "同一请求相邻两个输出 Token 的间隔";
+    LLM_KV_CACHE_USAGE_RATIO = Gauge "llm_kv_cache_usage_ratio" "ratio" ["engine" "model" "instance" "source"]
+        "Share of the KV cache that is in use, 0 to 1" "KV 缓存使用率，0 到 1";
+    LLM_MODEL_RESIDENT_BYTES = Gauge "llm_model_resident_bytes" "bytes" ["engine" "model" "instance" "source"]
+        "Memory that a loaded model takes, on all devices" "已加载模型占用的内存（所有设备合计）";
+    LLM_MODEL_VRAM_BYTES = Gauge "llm_model_vram_bytes" "bytes" ["engine" "model" "instance" "source"]
+        "Accelerator memory that a loaded model takes" "已加载模型占用的显存";
+    LLM_PREEMPTIONS_TOTAL = Counter "llm_preemptions_total" "" ["engine" "model" "instance" "source"]
+        "Requests whose work was thrown away for lack of KV cache" "因 KV 缓存不足而被抢占的请求数";
+    LLM_PROMPT_TOKENS_CACHED_TOTAL = Counter "llm_prompt_tokens_cached_total" "tokens" ["engine" "model" "instance" "source"]
+        "Prompt tokens served from the prefix cache" "由前缀缓存命中的提示 Token 数";
+    LLM_PROMPT_TOKENS_TOTAL = Counter "llm_prompt_tokens_total" "tokens" ["engine" "model" "instance" "source"]
+        "Prompt tokens; llama.cpp leaves cached ones out, vLLM counts them" "提示 Token 数；llama.cpp 不含缓存命中部分，vLLM 包含";
+    LLM_REQUEST_QUEUE_TIME_SECONDS = Histogram "llm_request_queue_time_seconds" "seconds" ["engine" "model" "instance" "source"]
+        "Time that requests waited before execution" "请求执行前的排队时间";
+    LLM_REQUESTS_FINISHED_TOTAL = Counter "llm_requests_finished_total" "" ["engine" "model" "instance" "source" "reason"]
+        "Finished requests by reason" "按结束原因统计的已完成请求数";
+    LLM_REQUESTS_RUNNING = Gauge "llm_requests_running" "" ["engine" "model" "instance" "source"]
+        "Requests in execution" "正在执行的请求数";
+    LLM_REQUESTS_WAITING = Gauge "llm_requests_waiting" "" ["engine" "model" "instance" "source"]
+        "Requests that wait for a place" "排队等待的请求数";
+    LLM_SLOTS = Gauge "llm_slots" "" ["engine" "model" "instance" "source"]
+        "Requests that the engine can execute at the same time" "推理引擎可同时执行的请求数";
+    LLM_TIME_TO_FIRST_TOKEN_SECONDS = Histogram "llm_time_to_first_token_seconds" "seconds" ["engine" "model" "instance" "source"]
+        "Time from the arrival of a request to its first output token (TTFT)" "请求到达到首个输出 Token 的延迟（TTFT）";
+}

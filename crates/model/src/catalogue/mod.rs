@@ -1,0 +1,130 @@
+//! Every metric that modelwatch makes, declared once as data: name, kind, unit, labels, and help in
+//! both languages. Collectors, docs, page and exporters take names from here; a raw name elsewhere
+//! fails the tidy test. Metrics of engines that are passed on as scraped are not listed.
+
+mod llm;
+mod modelwatch;
+mod node;
+
+pub use llm::*;
+pub use modelwatch::*;
+pub use node::*;
+
+/// What a metric's values mean over time (Prometheus' metric types).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    Counter,
+    Gauge,
+    Histogram,
+    Summary,
+    Unknown,
+}
+
+impl Kind {
+    /// The word used in the text exposition format and in `/api/v1/metadata`.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Counter => "counter",
+            Self::Gauge => "gauge",
+            Self::Histogram => "histogram",
+            Self::Summary => "summary",
+            Self::Unknown => "unknown",
+        }
+    }
+}
+
+/// A metric, or with a `*` in its name a family of metrics whose names follow one rule
+/// (`node_memory_*_bytes`: one for each field of `/proc/meminfo`).
+#[derive(Debug)]
+pub struct Metric {
+    pub name: &'static str,
+    pub kind: Kind,
+    /// Base unit as in the name's suffix; empty for pure numbers.
+    pub unit: &'static str,
+    pub labels: &'static [&'static str],
+    pub help_en: &'static str,
+    pub help_zh: &'static str,
+}
+
+impl Metric {
+    /// Whether `name` is this metric or a member of this family.
+    pub fn covers(&self, name: &str) -> bool {
+        match self.name.split_once('*') {
+            None => name == self.name,
+            Some((prefix, suffix)) => {
+                name.len() > prefix.len() + suffix.len()
+                    && name.starts_with(prefix)
+                    && name.ends_with(suffix)
+            }
+        }
+    }
+
+    /// The member of this family for one field.
+    pub fn member(&self, field: &str) -> String {
+        self.name.replacen('*', field, 1)
+    }
+}
+
+/// The metric that `name` belongs to, if it is one of ours. Exact names win over families.
+pub fn find(name: &str) -> Option<&'static Metric> {
+    let exact = all().find(|metric| metric.name == name);
+    exact.or_else(|| all().find(|metric| metric.covers(name)))
+}
+
+/// All metrics, family by family.
+pub fn all() -> impl Iterator<Item = &'static Metric> {
+    [llm::METRICS, modelwatch::METRICS, node::METRICS].into_iter().flatten().copied()
+}
+
+/// Declares constants and their table in one go; without it every metric would be written twice.
+macro_rules! metrics {
+    ($($ident:ident = $kind:ident $name:literal $unit:literal [$($label:literal)*] $en:literal $zh:literal;)*) => {
+        $(
+            #[doc = $en]
+            pub const $ident: $crate::catalogue::Metric = $crate::catalogue::Metric {
+                name: $name,
+                kind: $crate::catalogue::Kind::$kind,
+                unit: $unit,
+                labels: &[$($label),*],
+                help_en: $en,
+                help_zh: $zh,
+            };
+        )*
+        pub(super) static METRICS: &[&$crate::catalogue::Metric] = &[$(&$ident),*];
+    };
+}
+use metrics;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_unique_sorted_in_their_family_and_follow_the_conventions() {
+        for table in [llm::METRICS, modelwatch::METRICS, node::METRICS] {
+            for pair in table.windows(2) {
+                assert!(pair[0].name < pair[1].name, "{} before {}", pair[0].name, pair[1].name);
+            }
+        }
+        for metric in all() {
+            assert!(!metric.help_en.is_empty() && !metric.help_zh.is_empty(), "{}", metric.name);
+            assert!(!metric.help_en.ends_with('.'), "{}", metric.name);
+            if !metric.name.starts_with("node_") {
+                assert_eq!(
+                    metric.kind == Kind::Counter,
+                    metric.name.ends_with("_total"),
+                    "{}",
+                    metric.name
+                );
+            }
+        }
+    }
+
+    #[test]
+    fn families() {
+        assert_eq!(find("node_memory_MemFree_bytes").unwrap().name, "node_memory_*_bytes");
+        assert_eq!(find("node_load1").unwrap().name, "node_load1");
+        assert!(find("node_memory__bytes_").is_none());
+        assert_eq!(NODE_MEMORY_BYTES.member("MemFree"), "node_memory_MemFree_bytes");
+    }
+}

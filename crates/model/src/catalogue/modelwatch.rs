@@ -1,0 +1,36 @@
+//! Health and cost of modelwatch itself.
+
+use super::metrics;
+
+metrics! {
+    MODELWATCH_BATCHES_DROPPED_TOTAL = Counter "modelwatch_batches_dropped_total" "" []
+        "Batches refused because the writer's queue was full" "因写入队列已满而丢弃的批次数";
+    MODELWATCH_BUILD_INFO = Gauge "modelwatch_build_info" "" ["version"]
+        "Facts about the program as labels; the value is always 1" "以标签形式给出的程序信息，值恒为 1";
+    MODELWATCH_LIVE_CLIENTS = Gauge "modelwatch_live_clients" "" []
+        "Open live connections of pages" "页面打开的实时连接数";
+    MODELWATCH_LIVE_TICKS_DROPPED_TOTAL = Counter "modelwatch_live_ticks_dropped_total" "" []
+        "Live ticks not sent because a page read too slowly" "因页面读取过慢而未发送的实时数据帧数";
+    MODELWATCH_PROCESS_CPU_SECONDS_TOTAL = Counter "modelwatch_process_cpu_seconds_total" "seconds" []
+        "CPU time that modelwatch itself used" "modelwatch 自身所用的 CPU 时间";
+    MODELWATCH_PROCESS_RESIDENT_BYTES = Gauge "modelwatch_process_resident_bytes" "bytes" []
+        "Resident memory of modelwatch itself" "modelwatch 自身的常驻内存";
+    MODELWATCH_QUEUE_BATCHES = Gauge "modelwatch_queue_batches" "" []
+        "Batches that wait for the writer" "等待写入的批次数";
+    MODELWATCH_SAMPLES_APPENDED_TOTAL = Counter "modelwatch_samples_appended_total" "" []
+        "Samples that the store accepted" "存储已接受的样本数";
+    MODELWATCH_SAMPLES_REFUSED_TOTAL = Counter "modelwatch_samples_refused_total" "" ["reason"]
+        "Samples that the store refused, by reason" "存储拒绝的样本数（按原因）";
+    MODELWATCH_SOURCE_DURATION_SECONDS = Gauge "modelwatch_source_duration_seconds" "seconds" ["collector"]
+        "How long the last reading of a source took" "数据源最近一次读取的耗时";
+    MODELWATCH_SOURCE_SERIES = Gauge "modelwatch_source_series" "" ["collector"]
+        "Series that a source delivered last time" "数据源最近一次提供的序列数";
+    MODELWATCH_SOURCE_UP = Gauge "modelwatch_source_up" "" ["collector"]
+        "1 when the last reading of a source succeeded, else 0" "数据源最近一次读取成功为 1，否则为 0";
+    MODELWATCH_STORE_BYTES = Gauge "modelwatch_store_bytes" "bytes" []
+        "Size of the data directory" "数据目录的大小";
+    MODELWATCH_STORE_SERIES = Gauge "modelwatch_store_series" "" []
+        "Series in the store's head" "存储头部中的序列数";
+    MODELWATCH_STORE_WRITABLE = Gauge "modelwatch_store_writable" "" []
+        "1 while samples can be written, 0 while the disk refuses" "可写入样本时为 1，磁盘拒绝写入时为 0";
+}

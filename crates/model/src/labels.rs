@@ -1,0 +1,259 @@
+//! Label sets: the identity of a series.
+//!
+//! A label set is immutable, cheap to clone and hashed once, because one is compared and looked up
+//! far more often than it is built.
+
+use std::{cmp::Ordering, fmt, hash, sync::Arc};
+
+/// The label that holds the metric's name.
+pub const NAME: &str = "__name__";
+
+/// A sorted set of label names and values without duplicates or empty values.
+///
+/// An empty value means the same as an absent label (Prometheus data model), so neither is kept.
+#[derive(Clone)]
+pub struct Labels(Arc<Packed>);
+
+struct Packed {
+    hash: u64,
+    /// All names and values in order, back to back.
+    text: Box<str>,
+    /// For each string of `text` where it ends: name, value, name, value, ...
+    ends: Box<[u32]>,
+}
+
+impl Labels {
+    /// The set without labels.
+    pub fn empty() -> Self {
+        Self::from_pairs::<&str, &str>([])
+    }
+
+    /// Builds a set from pairs in any order. Of a name given twice the last value counts.
+    pub fn from_pairs<N: Into<String>, V: Into<String>>(
+        pairs: impl IntoIterator<Item = (N, V)>,
+    ) -> Self {
+        let mut builder = LabelsBuilder::default();
+        for (name, value) in pairs {
+            builder.set(name, value);
+        }
+        builder.build()
+    }
+
+    /// A series of metric `name` with further labels.
+    pub fn metric<N: Into<String>, V: Into<String>>(
+        name: &str,
+        pairs: impl IntoIterator<Item = (N, V)>,
+    ) -> Self {
+        let mut builder = LabelsBuilder::default();
+        builder.set(NAME, name);
+        for (label, value) in pairs {
+            builder.set(label, value);
+        }
+        builder.build()
+    }
+
+    fn from_sorted(pairs: &[(String, String)]) -> Self {
+        let bytes: usize = pairs.iter().map(|(name, value)| name.len() + value.len()).sum();
+        let mut text = String::with_capacity(bytes);
+        let mut ends = Vec::with_capacity(pairs.len() * 2);
+        for string in pairs.iter().flat_map(|(name, value)| [name, value]) {
+            text.push_str(string);
+            ends.push(u32::try_from(text.len()).unwrap_or(u32::MAX));
+        }
+        let hash = hash_of(&text, &ends);
+        Self(Arc::new(Packed { hash, text: text.into(), ends: ends.into() }))
+    }
+
+    /// Name and value pairs, sorted by name.
+    pub fn iter(&self) -> impl ExactSizeIterator<Item = (&str, &str)> + Clone {
+        (0..self.len()).map(|index| (self.string(index * 2), self.string(index * 2 + 1)))
+    }
+
+    fn string(&self, index: usize) -> &str {
+        let start = if index == 0 { 0 } else { self.0.ends[index - 1] as usize };
+        self.0.text.get(start..self.0.ends[index] as usize).unwrap_or_default()
+    }
+
+    /// How many labels there are, the metric's name included.
+    pub fn len(&self) -> usize {
+        self.0.ends.len() / 2
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.0.ends.is_empty()
+    }
+
+    /// The value of a label; `None` when absent.
+    pub fn get(&self, name: &str) -> Option<&str> {
+        self.iter().find(|(candidate, _)| *candidate == name).map(|(_, value)| value)
+    }
+
+    /// The metric's name, or the empty string.
+    pub fn name(&self) -> &str {
+        self.get(NAME).unwrap_or_default()
+    }
+
+    /// A 64-bit hash of the content (FNV-1a), equal on every machine and in every release: it is
+    /// written to disk. Two different sets may share it.
+    pub fn fingerprint(&self) -> u64 {
+        self.0.hash
+    }
+
+    /// Starts a changed copy.
+    pub fn to_builder(&self) -> LabelsBuilder {
+        LabelsBuilder {
+            pairs: self.iter().map(|(name, value)| (name.into(), value.into())).collect(),
+        }
+    }
+}
+
+/// The separator bytes cannot occur in UTF-8, so ("ab","c") and ("a","bc") hash differently.
+fn hash_of(text: &str, ends: &[u32]) -> u64 {
+    const OFFSET: u64 = 0xcbf2_9ce4_8422_2325;
+    const PRIME: u64 = 0x0000_0100_0000_01b3;
+    let mut hash = OFFSET;
+    let mut start = 0;
+    for end in ends {
+        let end = *end as usize;
+        for byte in text.as_bytes()[start..end].iter().chain(&[0xff]) {
+            hash = (hash ^ u64::from(*byte)).wrapping_mul(PRIME);
+        }
+        start = end;
+    }
+    hash
+}
+
+impl PartialEq for Labels {
+    fn eq(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.0, &other.0)
+            || (self.0.hash == other.0.hash
+                && self.0.ends == other.0.ends
+                && self.0.text == other.0.text)
+    }
+}
+
+impl Eq for Labels {}
+
+impl hash::Hash for Labels {
+    fn hash<H: hash::Hasher>(&self, state: &mut H) {
+        state.write_u64(self.0.hash);
+    }
+}
+
+/// Compares pair by pair as Prometheus does when it sorts results.
+impl Ord for Labels {
+    fn cmp(&self, other: &Self) -> Ordering {
+        self.iter().cmp(other.iter())
+    }
+}
+
+impl PartialOrd for Labels {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+/// `name{label="value", ...}`, the way PromQL writes it.
+impl fmt::Display for Labels {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let name = self.name();
+        f.write_str(name)?;
+        let mut others = self.iter().filter(|(label, _)| *label != NAME).peekable();
+        if others.peek().is_none() && !name.is_empty() {
+            return Ok(());
+        }
+        f.write_str("{")?;
+        for (index, (label, value)) in others.enumerate() {
+            let comma = if index == 0 { "" } else { ", " };
+            write!(f, "{comma}{label}={value:?}")?;
+        }
+        f.write_str("}")
+    }
+}
+
+impl fmt::Debug for Labels {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+/// Collects labels in any order and makes a [`Labels`] of them.
+#[derive(Clone, Debug, Default)]
+pub struct LabelsBuilder {
+    pairs: Vec<(String, String)>,
+}
+
+impl LabelsBuilder {
+    /// Sets a label; an empty value removes it.
+    pub fn set(&mut self, name: impl Into<String>, value: impl Into<String>) -> &mut Self {
+        let (name, value) = (name.into(), value.into());
+        match self.pairs.iter_mut().find(|(candidate, _)| *candidate == name) {
+            Some(pair) => pair.1 = value,
+            None => self.pairs.push((name, value)),
+        }
+        self
+    }
+
+    pub fn remove(&mut self, name: &str) -> &mut Self {
+        self.pairs.retain(|(candidate, _)| candidate != name);
+        self
+    }
+
+    /// Keeps only the labels whose name satisfies `keep`.
+    pub fn retain(&mut self, keep: impl Fn(&str) -> bool) -> &mut Self {
+        self.pairs.retain(|(name, _)| keep(name));
+        self
+    }
+
+    pub fn build(mut self) -> Labels {
+        self.pairs.retain(|(_, value)| !value.is_empty());
+        self.pairs.sort_unstable();
+        Labels::from_sorted(&self.pairs)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check(pairs: &[(&str, &str)], expected: &str) {
+        assert_eq!(Labels::from_pairs(pairs.iter().copied()).to_string(), expected);
+    }
+
+    #[test]
+    fn sets_are_sorted_deduplicated_and_without_empty_values() {
+        check(&[], "{}");
+        check(&[(NAME, "up")], "up");
+        check(&[("b", "2"), (NAME, "up"), ("a", "1")], r#"up{a="1", b="2"}"#);
+        check(&[("a", "1"), ("a", "2")], r#"{a="2"}"#);
+        check(&[("a", "1"), ("b", "")], r#"{a="1"}"#);
+        check(&[("a", "1"), ("a", "")], "{}");
+    }
+
+    #[test]
+    fn the_boundary_between_name_and_value_counts() {
+        let left = Labels::from_pairs([("ab", "c")]);
+        let right = Labels::from_pairs([("a", "bc")]);
+        assert_ne!(left, right);
+        assert_ne!(left.fingerprint(), right.fingerprint());
+    }
+
+    #[test]
+    fn the_fingerprint_never_changes() {
+        let labels = Labels::metric("up", [("job", "node"), ("instance", "a:1")]);
+        assert_eq!(labels.fingerprint(), 8_511_833_761_154_723_903);
+    }
+
+    #[test]
+    fn order_is_by_pairs() {
+        let mut sets = [
+            Labels::from_pairs([("a", "2")]),
+            Labels::from_pairs([("b", "1")]),
+            Labels::from_pairs([("a", "1"), ("b", "9")]),
+            Labels::from_pairs([("a", "1")]),
+        ];
+        sets.sort();
+        let text: Vec<_> = sets.iter().map(Labels::to_string).collect();
+        assert_eq!(text, [r#"{a="1"}"#, r#"{a="1", b="9"}"#, r#"{a="2"}"#, r#"{b="1"}"#]);
+    }
+}
