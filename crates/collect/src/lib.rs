@@ -1,1 +1,15 @@
-//! collect
+//! Everything that modelwatch pulls: the host, the engines and what they say of themselves.
+//!
+//! A source is one file and one line in a table. Each runs under the same guard (deadline, caught
+//! panic, state for the page), and nothing downstream knows which source a sample came from. This
+//! crate never writes to what it watches and never sees the store: it hands batches and events to
+//! the two sinks it is given. It is biased towards leaving a value out over guessing it.
+#![deny(unsafe_code)]
+
+mod failure;
+mod sink;
+mod source;
+
+pub use failure::{Failure, FailureKind};
+pub use sink::Sinks;
+pub use source::{Registry, SourceGroup, SourceHandle, SourceReport, SourceState};

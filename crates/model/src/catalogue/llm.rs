@@ -3,7 +3,7 @@
 
 use super::metrics;
 
-metrics! {
+metrics! { LLM:
     LLM_CONTEXT_TOKENS_MAX = Gauge "llm_context_tokens_max" "tokens" ["engine" "model" "instance" "source"]
         "Longest context that one request may have" "单个请求允许的最大上下文长度";
     LLM_CONTEXT_USAGE_RATIO = Gauge "llm_context_usage_ratio" "ratio" ["engine" "model" "instance" "source"]

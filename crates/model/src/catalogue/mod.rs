@@ -73,12 +73,12 @@ pub fn find(name: &str) -> Option<&'static Metric> {
 
 /// All metrics, family by family.
 pub fn all() -> impl Iterator<Item = &'static Metric> {
-    [llm::METRICS, modelwatch::METRICS, node::METRICS].into_iter().flatten().copied()
+    [llm::LLM, modelwatch::MODELWATCH, node::NODE].into_iter().flatten().copied()
 }
 
 /// Declares constants and their table in one go; without it every metric would be written twice.
 macro_rules! metrics {
-    ($($ident:ident = $kind:ident $name:literal $unit:literal [$($label:literal)*] $en:literal $zh:literal;)*) => {
+    ($table:ident: $($ident:ident = $kind:ident $name:literal $unit:literal [$($label:literal)*] $en:literal $zh:literal;)*) => {
         $(
             #[doc = $en]
             pub const $ident: $crate::catalogue::Metric = $crate::catalogue::Metric {
@@ -90,7 +90,7 @@ macro_rules! metrics {
                 help_zh: $zh,
             };
         )*
-        pub(super) static METRICS: &[&$crate::catalogue::Metric] = &[$(&$ident),*];
+        pub(super) static $table: &[&$crate::catalogue::Metric] = &[$(&$ident),*];
     };
 }
 use metrics;
@@ -101,7 +101,7 @@ mod tests {
 
     #[test]
     fn names_are_unique_sorted_in_their_family_and_follow_the_conventions() {
-        for table in [llm::METRICS, modelwatch::METRICS, node::METRICS] {
+        for table in [llm::LLM, modelwatch::MODELWATCH, node::NODE] {
             for pair in table.windows(2) {
                 assert!(pair[0].name < pair[1].name, "{} before {}", pair[0].name, pair[1].name);
             }

@@ -2,7 +2,7 @@
 
 use super::metrics;
 
-metrics! {
+metrics! { MODELWATCH:
     MODELWATCH_BATCHES_DROPPED_TOTAL = Counter "modelwatch_batches_dropped_total" "" []
         "Batches refused because the writer's queue was full" "因写入队列已满而丢弃的批次数";
     MODELWATCH_BUILD_INFO = Gauge "modelwatch_build_info" "" ["version"]

@@ -2,7 +2,7 @@
 
 use super::metrics;
 
-metrics! {
+metrics! { NODE:
     NODE_LOAD1 = Gauge "node_load1" "" []
         "Load average over one minute" "1 分钟平均负载";
     NODE_MEMORY_BYTES = Gauge "node_memory_*_bytes" "bytes" []
