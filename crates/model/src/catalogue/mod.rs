@@ -73,7 +73,7 @@ pub fn find(name: &str) -> Option<&'static Metric> {
 
 /// All metrics, family by family.
 pub fn all() -> impl Iterator<Item = &'static Metric> {
-    [llm::LLM, modelwatch::MODELWATCH, node::NODE].into_iter().flatten().copied()
+    [LLM, MODELWATCH, NODE].into_iter().flatten().copied()
 }
 
 /// Declares constants and their table in one go; without it every metric would be written twice.
@@ -101,7 +101,7 @@ mod tests {
 
     #[test]
     fn names_are_unique_sorted_in_their_family_and_follow_the_conventions() {
-        for table in [llm::LLM, modelwatch::MODELWATCH, node::NODE] {
+        for table in [LLM, MODELWATCH, NODE] {
             for pair in table.windows(2) {
                 assert!(pair[0].name < pair[1].name, "{} before {}", pair[0].name, pair[1].name);
             }
