@@ -1,0 +1,92 @@
+//! Automation: one word per task, started as `cargo xtask WORD`. This is a tool for people who work
+//! on modelwatch, never a part of it: no product crate may depend on it. The end-to-end tests do,
+//! for real engines ([`engine`]), processes that cannot outlive them ([`process`]) and plain HTTP.
+#![forbid(unsafe_code)]
+
+mod bench;
+mod binary;
+mod demo;
+mod docs;
+mod page;
+mod run;
+mod suite;
+#[cfg(test)]
+mod tidy;
+
+pub mod engine;
+pub mod http;
+pub mod process;
+pub mod wait;
+
+use std::{path::PathBuf, process::ExitCode};
+
+use anyhow::{Result, bail};
+
+const USAGE: &str = "\
+Usage: cargo xtask WORD [ARGUMENTS]
+
+  run [ARGUMENTS]    build the page and the release binary, then start it with ARGUMENTS
+  demo               the same beside a real small llama.cpp server that gets gentle real traffic
+  test [--quick] [STEP...]
+                     install what the tests need and run them all; --quick leaves out the end-to-end
+                     and browser tests; STEP is one of: format, page, clippy, build, tidy, unit, e2e, browser
+  tidy               only the checks of the house style that no compiler makes
+  docs               write the generated files again (metric and configuration pages, message texts)
+  engine             only install the llama.cpp server and model that demo and tests use
+  bench NAME         measure; NAME is one of: cost (CPU and memory of a running modelwatch)
+
+Everything that is downloaded for engines goes to $XDG_CACHE_HOME/modelwatch-engines (else
+~/.cache/modelwatch-engines). With CI set in the environment a skipped test is a failure.
+";
+
+/// Runs the word on the command line.
+pub fn main() -> ExitCode {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    if let Err(error) = process::end_children_on_signals() {
+        say(&format!("xtask: Ctrl-C will not stop children: {error:#}"));
+    }
+    match dispatch(&arguments) {
+        Ok(code) => code,
+        Err(error) => {
+            say(&format!("xtask: {error:#}"));
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn dispatch(arguments: &[String]) -> Result<ExitCode> {
+    let Some((word, rest)) = arguments.split_first() else {
+        say(USAGE.trim_end());
+        return Ok(ExitCode::from(2));
+    };
+    match (word.as_str(), rest) {
+        ("help" | "-h" | "--help", _) => say(USAGE.trim_end()),
+        ("run", _) => run::run(rest)?,
+        ("test", _) => return suite::test(rest),
+        ("demo", []) => demo::demo()?,
+        ("docs", []) => docs::write()?,
+        ("tidy", []) => {
+            let steps = ["tidy".to_owned()];
+            return suite::test(&steps);
+        }
+        ("engine", []) => {
+            let installed = engine::install(&say)?;
+            say(&format!("installed {}", installed.server.display()));
+        }
+        ("bench", [name]) => bench::bench(name)?,
+        _ => bail!("failed to understand {arguments:?}\n\n{}", USAGE.trim_end()),
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// The top of the checkout.
+pub fn root() -> PathBuf {
+    let manifest = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+    manifest.canonicalize().unwrap_or(manifest)
+}
+
+/// One line for the person at the terminal. A closed terminal is no reason to stop.
+pub fn say(line: &str) {
+    use std::io::Write;
+    writeln!(std::io::stdout(), "{line}").unwrap_or_default();
+}
