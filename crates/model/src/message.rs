@@ -31,9 +31,9 @@ pub struct Message {
 
 /// The text of `code` with its parameters filled in. An unknown code is shown as it is: a newer
 /// peer may know more codes than we do.
-pub fn render(
+pub fn render<N: AsRef<str>, V: AsRef<str>>(
     code: &str,
-    params: &[(impl AsRef<str>, impl AsRef<str>)],
+    params: &[(N, V)],
     language: Language,
 ) -> String {
     let Ok(index) = MESSAGES.binary_search_by(|message| message.code.cmp(code)) else {
@@ -59,6 +59,90 @@ pub fn render(
 
 /// All messages, sorted by code.
 pub static MESSAGES: &[Message] = &[
+    Message { code: "check.config", en: "Configuration", zh: "配置" },
+    Message { code: "check.engines", en: "Engines", zh: "推理引擎" },
+    Message { code: "check.machine", en: "Machine", zh: "本机" },
+    Message { code: "check.sources", en: "Sources", zh: "数据源" },
+    Message {
+        code: "config.engine_twice",
+        en: "the engine {url} is listed twice",
+        zh: "引擎 {url} 重复列出",
+    },
+    Message {
+        code: "config.engine_without_url",
+        en: "this [[engine]] has no url",
+        zh: "该 [[engine]] 缺少 url",
+    },
+    Message {
+        code: "config.errors",
+        en: "modelwatch: the configuration {path} has {count} error(s):",
+        zh: "modelwatch：配置 {path} 中有 {count} 处错误：",
+    },
+    Message {
+        code: "config.remote_without_login",
+        en: "server.listen = \"{listen}\" can be reached from other machines, and there is no login: everybody would see everything. Listen on 127.0.0.1, or set server.allow_remote_without_login = true to accept that",
+        zh: "server.listen = \"{listen}\" 可被其他机器访问，而目前没有登录保护：任何人都能看到全部数据。请监听 127.0.0.1，或设置 server.allow_remote_without_login = true 表示接受该风险",
+    },
+    Message {
+        code: "config.syntax",
+        en: "this is not TOML: {reason}",
+        zh: "TOML 语法错误：{reason}",
+    },
+    Message {
+        code: "config.unknown_key",
+        en: "unknown key {key}; did you mean {nearest}?",
+        zh: "未知的配置项 {key}，是否应为 {nearest}？",
+    },
+    Message {
+        code: "config.unreadable",
+        en: "the configuration file {path} cannot be read: {reason}",
+        zh: "无法读取配置文件 {path}：{reason}",
+    },
+    Message {
+        code: "config.variable_missing",
+        en: "the environment variable {name}, named by api_key_env, is not set",
+        zh: "api_key_env 指定的环境变量 {name} 未设置",
+    },
+    Message {
+        code: "config.wrong_address",
+        en: "{key} = {value}: expected an IP address and a port such as \"127.0.0.1:9640\"",
+        zh: "{key} = {value}：应为 IP 地址加端口，例如 \"127.0.0.1:9640\"",
+    },
+    Message {
+        code: "config.wrong_choice",
+        en: "{key} = {value}: expected one of {expected}",
+        zh: "{key} = {value}：应为以下之一：{expected}",
+    },
+    Message {
+        code: "config.wrong_count",
+        en: "{key} = {value}: expected a whole number of at least {expected}",
+        zh: "{key} = {value}：应为不小于 {expected} 的整数",
+    },
+    Message {
+        code: "config.wrong_period",
+        en: "{key} = {value}: expected a duration such as \"5s\" or \"15d\", at least {expected}",
+        zh: "{key} = {value}：应为时长，例如 \"5s\" 或 \"15d\"，且不短于 {expected}",
+    },
+    Message {
+        code: "config.wrong_shape",
+        en: "{section} must be written as {expected}",
+        zh: "{section} 应写作 {expected}",
+    },
+    Message {
+        code: "config.wrong_size",
+        en: "{key} = {value}: expected a size such as \"512MiB\" or \"10GiB\"",
+        zh: "{key} = {value}：应为容量，例如 \"512MiB\" 或 \"10GiB\"",
+    },
+    Message {
+        code: "config.wrong_type",
+        en: "{key} = {value}: expected {expected}",
+        zh: "{key} = {value}：应为 {expected}",
+    },
+    Message {
+        code: "config.wrong_url",
+        en: "{key} = {value}: expected an address such as \"http://127.0.0.1:8000\"",
+        zh: "{key} = {value}：应为形如 \"http://127.0.0.1:8000\" 的地址",
+    },
     Message {
         code: "event.engine_down",
         en: "{engine} at {url} stopped answering: {reason}",
@@ -88,6 +172,170 @@ pub static MESSAGES: &[Message] = &[
         code: "event.storage_recovered",
         en: "samples are written again to {path}; {lost} were dropped meanwhile",
         zh: "已恢复向 {path} 写入样本；其间丢弃了 {lost} 个样本",
+    },
+    Message {
+        code: "failure.absent",
+        en: "this machine has no such thing ({detail})",
+        zh: "本机没有此项（{detail}）",
+    },
+    Message {
+        code: "failure.io",
+        en: "the operating system reports an error: {detail}",
+        zh: "操作系统报错：{detail}",
+    },
+    Message {
+        code: "failure.malformed",
+        en: "the answer cannot be understood: {detail}",
+        zh: "无法解析响应：{detail}",
+    },
+    Message {
+        code: "failure.panicked",
+        en: "a defect of modelwatch; please report it: {detail}",
+        zh: "modelwatch 自身缺陷，请反馈：{detail}",
+    },
+    Message {
+        code: "failure.permission_denied",
+        en: "permission denied: {detail}",
+        zh: "权限不足：{detail}",
+    },
+    Message { code: "failure.refused", en: "refused: {detail}", zh: "请求被拒绝：{detail}" },
+    Message {
+        code: "failure.timed_out",
+        en: "no answer in time: {detail}",
+        zh: "响应超时：{detail}",
+    },
+    Message {
+        code: "failure.too_large",
+        en: "the answer is too large: {detail}",
+        zh: "响应过大：{detail}",
+    },
+    Message {
+        code: "failure.unreachable",
+        en: "not reachable: {detail}",
+        zh: "无法连接：{detail}",
+    },
+    Message {
+        code: "hint.storage",
+        en: "Free space or repair the file system of {path}; writing resumes by itself",
+        zh: "请为 {path} 释放空间或修复其文件系统；写入会自动恢复",
+    },
+    Message {
+        code: "start.accelerator",
+        en: "  accelerator   {vendor} {device} at {address}, driver {driver}",
+        zh: "  加速卡        {vendor} {device}（{address}），驱动 {driver}",
+    },
+    Message {
+        code: "start.cannot_listen",
+        en: "failed to listen on {listen}: {reason}. Check [server] listen",
+        zh: "无法监听 {listen}：{reason}。请检查 [server] listen",
+    },
+    Message { code: "start.data", en: "  data          {path}", zh: "  数据目录      {path}" },
+    Message {
+        code: "start.engine",
+        en: "  engine        {name} {version} at {url}, model {models}",
+        zh: "  推理引擎      {name} {version}（{url}），模型 {models}",
+    },
+    Message {
+        code: "start.host",
+        en: "  host          {name} · {os} · Linux {kernel} · {cpus} × {cpu} · {memory} GiB",
+        zh: "  主机          {name} · {os} · Linux {kernel} · {cpus} × {cpu} · {memory} GiB",
+    },
+    Message {
+        code: "start.no_accelerator",
+        en: "  accelerators  none found",
+        zh: "  加速卡        未发现",
+    },
+    Message {
+        code: "start.no_engine",
+        en: "  engines       none found yet; looking every 5 s (vLLM, llama.cpp, Ollama). To name one: [[engine]] url = \"http://...\"",
+        zh: "  推理引擎      暂未发现；每 5 秒查找一次（vLLM、llama.cpp、Ollama）。可用 [[engine]] url = \"http://...\" 指定",
+    },
+    Message { code: "start.page", en: "  page          {url}", zh: "  页面          {url}" },
+    Message {
+        code: "start.port_taken",
+        en: "{listen} is taken by another program (which one cannot be seen without more rights). Stop it, or choose another port with [server] listen",
+        zh: "{listen} 已被其他程序占用（权限不足，无法得知是哪个程序）。请停止该程序，或用 [server] listen 换一个端口",
+    },
+    Message {
+        code: "start.port_taken_by",
+        en: "{listen} is taken by {holder}. Stop it, or choose another port with [server] listen",
+        zh: "{listen} 已被 {holder} 占用。请停止该程序，或用 [server] listen 换一个端口",
+    },
+    Message { code: "start.stopping", en: "  stopping", zh: "  正在停止" },
+    Message {
+        code: "start.store_failed",
+        en: "failed to open the data directory {path}: {reason}. Make it writable, or choose another with [storage] path",
+        zh: "无法打开数据目录 {path}：{reason}。请检查写权限，或用 [storage] path 换一个目录",
+    },
+    Message {
+        code: "start.store_in_use",
+        en: "the data directory {path} is in use by another modelwatch (process {pid}). Stop it, or choose another directory with [storage] path",
+        zh: "数据目录 {path} 正被另一个 modelwatch（进程 {pid}）使用。请停止它，或用 [storage] path 换一个目录",
+    },
+    Message {
+        code: "start.store_repaired",
+        en: "  data          {path}: {reason}",
+        zh: "  数据目录      {path}：{reason}",
+    },
+    Message { code: "start.title", en: "modelwatch {version}", zh: "modelwatch {version}" },
+    Message { code: "state.absent", en: "absent", zh: "不存在" },
+    Message { code: "state.failing", en: "failing", zh: "失败" },
+    Message { code: "state.ok", en: "ok", zh: "正常" },
+    Message { code: "state.starting", en: "starting", zh: "启动中" },
+    Message {
+        code: "verdict.context_full",
+        en: "{model}: a request uses {percent} % of its context; at 100 % it ends or loses its beginning",
+        zh: "{model}：有请求已用去 {percent} % 的上下文，达到 100 % 后会被截断或结束",
+    },
+    Message {
+        code: "verdict.disk_low",
+        en: "The file system {mountpoint} has {percent} % free",
+        zh: "文件系统 {mountpoint} 仅剩 {percent} % 空间",
+    },
+    Message {
+        code: "verdict.engine_down",
+        en: "{model} at {instance} does not answer",
+        zh: "{model}（{instance}）无响应",
+    },
+    Message {
+        code: "verdict.healthy",
+        en: "Healthy: {engines} running, no requests waiting",
+        zh: "运行正常：{engines} 个引擎在线，无请求排队",
+    },
+    Message {
+        code: "verdict.kv_full",
+        en: "{model}: the KV cache is {percent} % full; new requests will wait or be preempted",
+        zh: "{model}：KV 缓存已用 {percent} %，新请求将排队或触发抢占",
+    },
+    Message {
+        code: "verdict.memory_low",
+        en: "The host has {percent} % of its memory left; an engine may be killed when it runs out",
+        zh: "主机仅剩 {percent} % 内存，耗尽时推理引擎可能被系统终止",
+    },
+    Message {
+        code: "verdict.no_engine",
+        en: "No engine found. Start one (vLLM, llama.cpp, Ollama), or name it in the configuration with [[engine]]",
+        zh: "未发现推理引擎。请启动一个（vLLM、llama.cpp、Ollama），或在配置中用 [[engine]] 指定",
+    },
+    Message {
+        code: "verdict.starting",
+        en: "Starting: waiting for the first readings",
+        zh: "正在启动：等待首批数据",
+    },
+    Message {
+        code: "verdict.storage_failed",
+        en: "Not recording: the data directory {path} cannot be written. What is stored stays readable; free space and recording resumes by itself",
+        zh: "停止记录：数据目录 {path} 无法写入。已存储的数据仍可查看；释放空间后会自动恢复",
+    },
+    Message {
+        code: "verdict.swapping",
+        en: "The host reads from swap; everything on it is slow",
+        zh: "主机正在读取交换区，所有任务都会变慢",
+    },
+    Message {
+        code: "verdict.waiting",
+        en: "{model}: {waiting} requests wait for a place",
+        zh: "{model}：{waiting} 个请求在排队",
     },
 ];
 

@@ -19,6 +19,8 @@ metrics! { MODELWATCH:
         "Batches that wait for the writer" "等待写入的批次数";
     MODELWATCH_SAMPLES_APPENDED_TOTAL = Counter "modelwatch_samples_appended_total" "" []
         "Samples that the store accepted" "存储已接受的样本数";
+    MODELWATCH_SAMPLES_LOST_TOTAL = Counter "modelwatch_samples_lost_total" "" []
+        "Samples that arrived while the disk refused writing" "磁盘拒绝写入期间到达而丢失的样本数";
     MODELWATCH_SAMPLES_REFUSED_TOTAL = Counter "modelwatch_samples_refused_total" "" ["reason"]
         "Samples that the store refused, by reason" "存储拒绝的样本数（按原因）";
     MODELWATCH_SOURCE_DURATION_SECONDS = Gauge "modelwatch_source_duration_seconds" "seconds" ["collector"]

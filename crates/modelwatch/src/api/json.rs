@@ -1,0 +1,249 @@
+//! The envelope of Prometheus' HTTP API and how it writes numbers.
+
+use axum::{
+    body::Body,
+    http::{HeaderValue, Response, StatusCode, header},
+    response::IntoResponse,
+};
+use model::{Labels, UnixMs};
+use query::{Value, format_float};
+
+/// Annotations shown of each level; the rest is counted.
+const ANNOTATIONS_MAX: usize = 10;
+
+/// An error as Prometheus' API reports it.
+#[derive(Debug)]
+pub(super) struct ApiError {
+    status: StatusCode,
+    kind: &'static str,
+    text: String,
+}
+
+impl ApiError {
+    pub(super) fn bad_data(text: impl Into<String>) -> Self {
+        Self { status: StatusCode::BAD_REQUEST, kind: "bad_data", text: text.into() }
+    }
+
+    pub(super) fn execution(text: impl Into<String>) -> Self {
+        Self { status: StatusCode::UNPROCESSABLE_ENTITY, kind: "execution", text: text.into() }
+    }
+
+    pub(super) fn timeout(text: impl Into<String>) -> Self {
+        Self { status: StatusCode::SERVICE_UNAVAILABLE, kind: "timeout", text: text.into() }
+    }
+
+    /// 499 is not a registered status; Prometheus uses it for "the client went away".
+    pub(super) fn canceled(text: impl Into<String>) -> Self {
+        let status = StatusCode::from_u16(499).unwrap_or(StatusCode::BAD_REQUEST);
+        Self { status, kind: "canceled", text: text.into() }
+    }
+
+    pub(super) fn internal(text: impl Into<String>) -> Self {
+        Self { status: StatusCode::INTERNAL_SERVER_ERROR, kind: "internal", text: text.into() }
+    }
+
+    pub(super) fn not_found(text: impl Into<String>) -> Self {
+        Self { status: StatusCode::NOT_FOUND, kind: "not_found", text: text.into() }
+    }
+}
+
+impl IntoResponse for ApiError {
+    fn into_response(self) -> Response<Body> {
+        let mut body = String::from("{\"status\":\"error\",\"errorType\":");
+        write_string(&mut body, self.kind);
+        body.push_str(",\"error\":");
+        write_string(&mut body, &self.text);
+        body.push('}');
+        response(self.status, body)
+    }
+}
+
+/// A JSON answer.
+pub(super) fn response(status: StatusCode, body: String) -> Response<Body> {
+    let mut response = Response::new(Body::from(body));
+    *response.status_mut() = status;
+    let kind = HeaderValue::from_static("application/json");
+    response.headers_mut().insert(header::CONTENT_TYPE, kind);
+    response
+}
+
+/// A successful answer around `data`, which is JSON already.
+pub(super) fn success(data: &str, warnings: &[String], infos: &[String]) -> Response<Body> {
+    let mut body = String::with_capacity(data.len() + 64);
+    body.push_str("{\"status\":\"success\",\"data\":");
+    body.push_str(data);
+    write_annotations(&mut body, "warnings", "warning", warnings);
+    write_annotations(&mut body, "infos", "info", infos);
+    body.push('}');
+    response(StatusCode::OK, body)
+}
+
+fn write_annotations(out: &mut String, field: &str, level: &str, texts: &[String]) {
+    if texts.is_empty() {
+        return;
+    }
+    let mut shown: Vec<String> = texts.iter().take(ANNOTATIONS_MAX).cloned().collect();
+    if texts.len() > ANNOTATIONS_MAX {
+        let omitted = texts.len() - ANNOTATIONS_MAX;
+        shown.push(format!("{omitted} more {level} annotations omitted"));
+    }
+    out.push_str(&format!(",\"{field}\":"));
+    write_list(out, shown.iter(), |out, text| write_string(out, text));
+}
+
+/// `[a,b,...]`
+pub(super) fn write_list<T>(
+    out: &mut String,
+    items: impl Iterator<Item = T>,
+    mut write: impl FnMut(&mut String, T),
+) {
+    out.push('[');
+    for (index, item) in items.enumerate() {
+        if index > 0 {
+            out.push(',');
+        }
+        write(out, item);
+    }
+    out.push(']');
+}
+
+/// A JSON string.
+pub(super) fn write_string(out: &mut String, text: &str) {
+    out.push('"');
+    for character in text.chars() {
+        match character {
+            '"' => out.push_str("\\\""),
+            '\\' => out.push_str("\\\\"),
+            '\n' => out.push_str("\\n"),
+            '\r' => out.push_str("\\r"),
+            '\t' => out.push_str("\\t"),
+            control if u32::from(control) < 0x20 => {
+                out.push_str(&format!("\\u{:04x}", u32::from(control)));
+            }
+            other => out.push(other),
+        }
+    }
+    out.push('"');
+}
+
+/// `{"name":"value",...}`
+pub(super) fn write_labels(out: &mut String, labels: &Labels) {
+    out.push('{');
+    for (index, (name, value)) in labels.iter().enumerate() {
+        if index > 0 {
+            out.push(',');
+        }
+        write_string(out, name);
+        out.push(':');
+        write_string(out, value);
+    }
+    out.push('}');
+}
+
+/// Seconds: whole ones without a fraction, others with exactly three digits.
+fn write_time(out: &mut String, time: UnixMs) {
+    let (seconds, millis) = (time.0 / 1_000, time.0 % 1_000);
+    if millis == 0 {
+        out.push_str(&seconds.to_string());
+    } else {
+        let sign = if time.0 < 0 { "-" } else { "" };
+        out.push_str(&format!("{sign}{}.{:03}", seconds.abs(), millis.abs()));
+    }
+}
+
+fn write_point(out: &mut String, time: UnixMs, value: f64) {
+    out.push('[');
+    write_time(out, time);
+    out.push_str(",\"");
+    out.push_str(&format_float(value));
+    out.push_str("\"]");
+}
+
+/// `{"resultType":...,"result":...}` of a query's value; `time` is that of an instant query.
+pub(super) fn output(value: &Value, time: UnixMs) -> String {
+    let mut out = String::from("{\"resultType\":\"");
+    match value {
+        Value::Scalar(number) => {
+            out.push_str("scalar\",\"result\":");
+            write_point(&mut out, time, *number);
+        }
+        Value::String(text) => {
+            out.push_str("string\",\"result\":[");
+            write_time(&mut out, time);
+            out.push(',');
+            write_string(&mut out, text);
+            out.push(']');
+        }
+        Value::Vector(points) => {
+            out.push_str("vector\",\"result\":");
+            write_list(&mut out, points.iter(), |out, (labels, number)| {
+                out.push_str("{\"metric\":");
+                write_labels(out, labels);
+                out.push_str(",\"value\":");
+                write_point(out, time, *number);
+                out.push('}');
+            });
+        }
+        Value::Matrix(series) => {
+            out.push_str("matrix\",\"result\":");
+            write_list(&mut out, series.iter(), |out, series| {
+                out.push_str("{\"metric\":");
+                write_labels(out, &series.labels);
+                out.push_str(",\"values\":");
+                let points = series.times.iter().zip(&series.values);
+                write_list(out, points, |out, (time, number)| {
+                    write_point(out, UnixMs(*time), *number);
+                });
+                out.push('}');
+            });
+        }
+    }
+    out.push('}');
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn times_are_written_as_prometheus_does() {
+        let check = |millis, expected: &str| {
+            let mut out = String::new();
+            write_time(&mut out, UnixMs(millis));
+            assert_eq!(out, expected);
+        };
+        check(0, "0");
+        check(1_435_781_451_781, "1435781451.781");
+        check(1_500, "1.500");
+        check(-500, "-0.500");
+        check(-2_000, "-2");
+    }
+
+    #[test]
+    fn strings_are_escaped() {
+        let mut out = String::new();
+        write_string(&mut out, "a\"b\\c\n\u{1}é");
+        assert_eq!(out, r#""a\"b\\c\n\u0001é""#);
+    }
+
+    #[test]
+    fn values() {
+        let labels = Labels::metric("up", [("job", "a")]);
+        let vector = Value::Vector(vec![(labels, f64::NAN)]);
+        let expected = r#"{"resultType":"vector","result":[{"metric":{"__name__":"up","job":"a"},"value":[1.500,"NaN"]}]}"#;
+        assert_eq!(output(&vector, UnixMs(1_500)), expected);
+        assert_eq!(
+            output(&Value::Matrix(Vec::new()), UnixMs(0)),
+            r#"{"resultType":"matrix","result":[]}"#
+        );
+    }
+
+    #[test]
+    fn annotations_beyond_ten_are_counted() {
+        let texts: Vec<String> = (0..12).map(|index| index.to_string()).collect();
+        let mut out = String::new();
+        write_annotations(&mut out, "warnings", "warning", &texts);
+        assert!(out.ends_with(r#""9","2 more warning annotations omitted"]"#), "{out}");
+    }
+}

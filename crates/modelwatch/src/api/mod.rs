@@ -1,0 +1,178 @@
+//! The HTTP side: who may ask, where requests go, and the headers every answer carries.
+
+mod form;
+mod json;
+mod live;
+mod metrics;
+mod page;
+mod product;
+mod prometheus;
+mod query;
+
+use std::{net::IpAddr, sync::Arc};
+
+use axum::{
+    Router,
+    body::Body,
+    extract::{DefaultBodyLimit, Request, State},
+    http::{HeaderMap, HeaderValue, Response, StatusCode, header},
+    middleware::{self, Next},
+    routing::get,
+};
+
+use crate::wire::App;
+
+pub(crate) use live::{Hub, run as run_live};
+pub(crate) use page::kind as page_kind;
+pub(crate) use query::{Limits, Queries};
+
+/// Largest request body; queries are the only bodies there are.
+const BODY_BYTES_MAX: usize = 1 << 20;
+
+/// Answers below this size are not worth compressing.
+const GZIP_BYTES_MIN: usize = 1_024;
+
+pub(crate) fn router(app: Arc<App>) -> Router {
+    Router::new()
+        .route("/-/healthy", get(async || "modelwatch is healthy\n"))
+        .route("/-/ready", get(async || "modelwatch is ready\n"))
+        .route("/metrics", get(metrics::metrics))
+        .route("/api/v1/live", get(live::live))
+        .route("/api/v1/overview", get(product::overview))
+        .route("/api/v1/sources", get(product::sources))
+        .route("/api/v1/events", get(product::events))
+        .merge(prometheus::router())
+        .fallback(page::page)
+        .layer(middleware::from_fn(compress))
+        .layer(middleware::from_fn_with_state(Arc::clone(&app), guard))
+        .layer(DefaultBodyLimit::max(BODY_BYTES_MAX))
+        .with_state(app)
+}
+
+/// Refuses requests that a foreign page could have sent, and adds the security headers.
+///
+/// Without a login the only thing between a web page anywhere and this API is the browser's
+/// same-origin rule, which DNS rebinding gets around; hence the check of the `Host` header.
+async fn guard(State(app): State<Arc<App>>, request: Request, next: Next) -> Response<Body> {
+    let headers = request.headers();
+    let host = headers.get(header::HOST).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    let mut response = if !is_allowed_host(host, &app.config.server.allowed_hosts) {
+        let text = "this Host is not allowed: open the page by address or as localhost, or add the \
+                    name to server.allowed_hosts\n";
+        refusal(StatusCode::MISDIRECTED_REQUEST, text)
+    } else if !is_own_origin(headers, host) {
+        refusal(StatusCode::FORBIDDEN, "requests from pages of another origin are refused\n")
+    } else {
+        next.run(request).await
+    };
+    let headers = response.headers_mut();
+    for (name, value) in [
+        (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
+        (header::REFERRER_POLICY, "no-referrer"),
+        (header::X_FRAME_OPTIONS, "DENY"),
+        (header::CONTENT_SECURITY_POLICY, page::CONTENT_SECURITY_POLICY),
+    ] {
+        headers.insert(name, HeaderValue::from_static(value));
+    }
+    headers.append(header::VARY, HeaderValue::from_static("Origin"));
+    response
+}
+
+fn refusal(status: StatusCode, text: &'static str) -> Response<Body> {
+    let mut response = Response::new(Body::from(text));
+    *response.status_mut() = status;
+    response
+}
+
+/// Addresses cannot be rebound, so any of them passes; names must be known.
+fn is_allowed_host(host: &str, allowed: &[String]) -> bool {
+    let name = match host.strip_prefix('[') {
+        Some(rest) => rest.split(']').next().unwrap_or_default(),
+        None => host.split(':').next().unwrap_or_default(),
+    };
+    name.eq_ignore_ascii_case("localhost")
+        || name.parse::<IpAddr>().is_ok()
+        || allowed.iter().any(|candidate| candidate.eq_ignore_ascii_case(name))
+}
+
+/// Browsers send `Origin` where it matters; other clients send none.
+fn is_own_origin(headers: &HeaderMap, host: &str) -> bool {
+    let Some(origin) = headers.get(header::ORIGIN) else { return true };
+    let origin = origin.to_str().unwrap_or_default();
+    let authority = origin.strip_prefix("http://").or_else(|| origin.strip_prefix("https://"));
+    authority.is_some_and(|authority| authority.eq_ignore_ascii_case(host))
+}
+
+/// Compresses larger texts for clients that can read gzip; everything else passes unchanged.
+async fn compress(request: Request, next: Next) -> Response<Body> {
+    let accepts = accepts_gzip(request.headers());
+    let response = next.run(request).await;
+    let (mut parts, body) = response.into_parts();
+    let kind = parts.headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
+    let is_text = kind.is_some_and(|kind| kind.contains("json") || kind.starts_with("text/"));
+    if !accepts || !is_text || parts.headers.contains_key(header::CONTENT_ENCODING) {
+        return Response::from_parts(parts, body);
+    }
+    let Ok(bytes) = axum::body::to_bytes(body, usize::MAX).await else {
+        return refusal(StatusCode::INTERNAL_SERVER_ERROR, "the answer could not be built\n");
+    };
+    if bytes.len() < GZIP_BYTES_MIN {
+        return Response::from_parts(parts, Body::from(bytes));
+    }
+    parts.headers.insert(header::CONTENT_ENCODING, HeaderValue::from_static("gzip"));
+    parts.headers.append(header::VARY, HeaderValue::from_static("Accept-Encoding"));
+    parts.headers.remove(header::CONTENT_LENGTH);
+    Response::from_parts(parts, Body::from(gzip(&bytes)))
+}
+
+fn accepts_gzip(headers: &HeaderMap) -> bool {
+    let accepted = headers.get(header::ACCEPT_ENCODING).and_then(|value| value.to_str().ok());
+    accepted.is_some_and(|accepted| accepted.contains("gzip"))
+}
+
+fn gzip(bytes: &[u8]) -> Vec<u8> {
+    use std::io::Write as _;
+    let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+    encoder
+        .write_all(bytes)
+        .and_then(|()| encoder.finish())
+        .expect("invariant: writing to a vector cannot fail")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn hosts() {
+        let allowed = ["box.lan".to_owned()];
+        let check =
+            |host, expected| assert_eq!(is_allowed_host(host, &allowed), expected, "{host}");
+        check("127.0.0.1:9640", true);
+        check("[::1]:9640", true);
+        check("localhost", true);
+        check("LOCALHOST:1", true);
+        check("10.0.0.7:9640", true);
+        check("box.lan:9640", true);
+        check("evil.example:9640", false);
+        check("127.0.0.1.evil.example", false);
+        check("", false);
+    }
+
+    #[test]
+    fn origins() {
+        let check = |origin: Option<&str>, expected| {
+            let mut headers = HeaderMap::new();
+            if let Some(origin) = origin {
+                headers.insert(header::ORIGIN, origin.parse().unwrap());
+            }
+            assert_eq!(is_own_origin(&headers, "127.0.0.1:9640"), expected, "{origin:?}");
+        };
+        check(None, true);
+        check(Some("http://127.0.0.1:9640"), true);
+        check(Some("https://127.0.0.1:9640"), true);
+        check(Some("http://127.0.0.1:9641"), false);
+        check(Some("http://evil.example"), false);
+        check(Some("null"), false);
+    }
+}

@@ -1,0 +1,179 @@
+//! Our own endpoints: overview, sources and events, as `docs/api.md` describes them.
+
+use std::sync::Arc;
+
+use axum::{
+    body::Body,
+    extract::State,
+    http::{Response, StatusCode},
+};
+use model::log::LogRecord;
+use serde::Serialize;
+use serde_json::{Map, Value, json};
+
+use super::{
+    form::Form,
+    json::{ApiError, response},
+    page,
+};
+use crate::{events::EVENTS_MAX, wire::App};
+
+pub(super) async fn overview(State(app): State<Arc<App>>) -> Response<Body> {
+    response(StatusCode::OK, overview_json(&app).to_string())
+}
+
+pub(super) async fn sources(State(app): State<Arc<App>>) -> Response<Body> {
+    response(StatusCode::OK, sources_json(&app).to_string())
+}
+
+pub(super) async fn events(
+    State(app): State<Arc<App>>,
+    form: Form,
+) -> Result<Response<Body>, ApiError> {
+    let limit = match form.limit("limit")? {
+        0 => EVENTS_MAX,
+        limit => limit,
+    };
+    let (records, _) = app.events.after(0);
+    let newest: Vec<_> = records.iter().rev().take(limit).map(event_json).collect();
+    Ok(response(StatusCode::OK, json!({ "events": newest }).to_string()))
+}
+
+/// Everything the first screen needs besides series.
+pub(super) fn overview_json(app: &App) -> Value {
+    let inventory = &app.inventory;
+    let cost = app.cost.read(app.clock.monotonic());
+    let stats = app.store.stats();
+    let verdict = app.verdicts.current();
+    let accelerators: Vec<_> = inventory
+        .accelerators
+        .iter()
+        .map(|accelerator| {
+            json!({
+                "vendor": accelerator.vendor,
+                "device": accelerator.device,
+                "driver": accelerator.driver,
+                "address": accelerator.address,
+            })
+        })
+        .collect();
+    let engines: Vec<_> = app.collector.engines().iter().map(engine_json).collect();
+    json!({
+        "now": app.clock.now().0,
+        "version": env!("CARGO_PKG_VERSION"),
+        "ui": page::kind(),
+        "host": {
+            "name": inventory.hostname,
+            "kernel": inventory.kernel,
+            "os": inventory.os_name,
+            "cpu_model": inventory.cpu_model,
+            "cpus": inventory.cpus,
+            "memory_bytes": inventory.memory_bytes,
+        },
+        "accelerators": accelerators,
+        "verdict": {
+            "level": verdict.level.as_str(),
+            "code": verdict.code,
+            "params": object(&verdict.params),
+            "since": verdict.since.0,
+        },
+        "engines": engines,
+        "cost": {
+            "cpu_ms_per_second": cost.cpu_ms_per_second.map(round3),
+            "resident_bytes": cost.resident_bytes,
+        },
+        "storage": {
+            "path": app.config.storage.path.display().to_string(),
+            "writable": stats.writable,
+            "bytes": stats.bytes_on_disk,
+            "series": stats.series,
+        },
+    })
+}
+
+fn engine_json(engine: &collect::EngineReport) -> Value {
+    let notes: Vec<_> = engine
+        .notes
+        .iter()
+        .map(|(code, params)| json!({ "code": code, "params": object(params) }))
+        .collect();
+    json!({
+        "instance": engine.instance,
+        "kind": engine.kind,
+        "name": engine.name,
+        "url": engine.url,
+        "version": engine.version,
+        "models": engine.models,
+        "state": engine.state.as_str(),
+        "since": engine.since.0,
+        "pid": engine.pid,
+        "configured": engine.configured,
+        "notes": notes,
+    })
+}
+
+pub(super) fn sources_json(app: &App) -> Value {
+    let mut sources: Vec<Value> = Vec::new();
+    for report in app.collector.registry().reports() {
+        let failure = report.failure.as_ref().map(|failure| {
+            json!({ "code": failure.kind.code(), "params": { "detail": failure.detail } })
+        });
+        let hint = report
+            .hint
+            .as_ref()
+            .map(|(code, params)| json!({ "code": code, "params": object(params) }));
+        sources.push(json!({
+            "name": report.name,
+            "group": report.group.as_str(),
+            "state": report.state.as_str(),
+            "period_ms": u64::try_from(report.period.as_millis()).unwrap_or(u64::MAX),
+            "duration_ms": round3(report.duration.as_secs_f64() * 1e3),
+            "series": report.series,
+            "last_ok": report.last_ok.map(|time| time.0),
+            "failure": failure,
+            "hint": hint,
+        }));
+    }
+    sources.push(storage_source(app));
+    json!({ "sources": sources })
+}
+
+/// The store is listed beside the collectors: when the disk refuses, this is where people look.
+fn storage_source(app: &App) -> Value {
+    let stats = app.store.stats();
+    let path = app.config.storage.path.display().to_string();
+    let failure = stats
+        .write_error
+        .as_ref()
+        .map(|text| json!({ "code": "failure.io", "params": { "detail": text } }));
+    json!({
+        "name": "storage",
+        "group": "storage",
+        "state": if stats.writable { "ok" } else { "failing" },
+        "period_ms": 1_000,
+        "duration_ms": null,
+        "series": stats.series,
+        "last_ok": null,
+        "hint": failure.as_ref().map(|_| json!({ "code": "hint.storage", "params": { "path": path } })),
+        "failure": failure,
+    })
+}
+
+pub(super) fn event_json(record: &LogRecord) -> Value {
+    json!({
+        "time": record.time.0,
+        "source": record.source,
+        "severity": record.severity.as_str(),
+        "code": record.body,
+        "params": object(&record.attributes),
+    })
+}
+
+fn object<K: AsRef<str>, V: Serialize>(pairs: &[(K, V)]) -> Value {
+    let members = pairs.iter().map(|(name, value)| (name.as_ref().to_owned(), json!(value)));
+    Value::Object(members.collect::<Map<_, _>>())
+}
+
+fn round3(value: f64) -> f64 {
+    (value * 1e3).round() / 1e3
+}

@@ -1,0 +1,123 @@
+//! Runs queries with limits: how long, how much, how many at once, and no longer than their asker
+//! waits.
+
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
+
+use model::{
+    Clock, UnixMs,
+    series::{Budget, SelectError, SeriesSource},
+};
+use query::{Expr, Grid, Output, QueryError, Settings};
+use tokio::sync::Semaphore;
+
+use super::json::ApiError;
+
+/// What one query may cost.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Limits {
+    pub(crate) timeout: Duration,
+    pub(crate) samples_max: u64,
+    /// Queries that run at the same time; further ones wait for their turn.
+    pub(crate) concurrency_max: usize,
+}
+
+/// Evaluates queries on the blocking pool. Cheap to clone.
+#[derive(Clone)]
+pub(crate) struct Queries {
+    source: Arc<dyn SeriesSource>,
+    clock: Clock,
+    limits: Limits,
+    settings: Settings,
+    turns: Arc<Semaphore>,
+}
+
+/// Ends the query when its asker is gone: dropping the future of a request drops this.
+struct CancelOnDrop(Arc<AtomicBool>);
+
+impl Drop for CancelOnDrop {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+}
+
+impl Queries {
+    pub(crate) fn new(source: Arc<dyn SeriesSource>, clock: Clock, limits: Limits) -> Self {
+        let turns = Arc::new(Semaphore::new(limits.concurrency_max));
+        Self { source, clock, limits, settings: Settings::default(), turns }
+    }
+
+    pub(crate) fn now(&self) -> UnixMs {
+        self.clock.now()
+    }
+
+    fn budget(&self, timeout: Option<Duration>) -> Budget {
+        let timeout = timeout.map_or(self.limits.timeout, |asked| asked.min(self.limits.timeout));
+        Budget::new(self.clock.clone(), timeout, self.limits.samples_max)
+    }
+
+    /// Evaluates `expr` over `grid`.
+    pub(super) async fn evaluate(
+        &self,
+        expr: Expr,
+        grid: Grid,
+        timeout: Option<Duration>,
+    ) -> Result<Output, ApiError> {
+        let settings = self.settings.clone();
+        self.run(timeout, move |source, budget| {
+            query::evaluate(&expr, source, grid, &settings, budget).map_err(from_query_error)
+        })
+        .await
+    }
+
+    /// Evaluates at once on this thread, for short questions of our own.
+    pub(crate) fn evaluate_here(&self, expr: &Expr, time: UnixMs) -> Result<Output, QueryError> {
+        let budget = self.budget(None);
+        query::evaluate(expr, &*self.source, Grid::instant(time), &self.settings, &budget)
+    }
+
+    /// Runs `work` on the blocking pool under a budget of its own.
+    pub(super) async fn run<T: Send + 'static>(
+        &self,
+        timeout: Option<Duration>,
+        work: impl FnOnce(&dyn SeriesSource, &Budget) -> Result<T, ApiError> + Send + 'static,
+    ) -> Result<T, ApiError> {
+        let budget = self.budget(timeout);
+        let _cancel = CancelOnDrop(budget.cancel_flag());
+        let turn = Arc::clone(&self.turns).acquire_owned();
+        let limit = self.limits.timeout;
+        let Ok(Ok(turn)) = tokio::time::timeout(limit, turn).await else {
+            return Err(ApiError::timeout("query timed out while waiting for its turn"));
+        };
+        let source = Arc::clone(&self.source);
+        let result = tokio::task::spawn_blocking(move || {
+            let result = work(&*source, &budget);
+            drop(turn);
+            result
+        });
+        result.await.unwrap_or_else(|_| {
+            Err(ApiError::internal("evaluating the query failed; please report this query"))
+        })
+    }
+}
+
+fn from_query_error(error: QueryError) -> ApiError {
+    match error {
+        QueryError::Select(error) => from_select_error(error),
+        other => ApiError::execution(other.to_string()),
+    }
+}
+
+pub(super) fn from_select_error(error: SelectError) -> ApiError {
+    match error {
+        SelectError::Cancelled => ApiError::canceled("query was canceled"),
+        SelectError::TimedOut => ApiError::timeout("query timed out"),
+        SelectError::TooManySamples => ApiError::execution(error.to_string()),
+        SelectError::Storage(text) => ApiError::internal(text),
+    }
+}

@@ -1,0 +1,187 @@
+//! The command line: what the words mean, in which language to answer, and the exit status.
+//!
+//! Exit status: 0 done, 1 something failed while running, 2 the command line or the configuration
+//! is wrong.
+
+mod check;
+
+use std::{path::PathBuf, process::ExitCode};
+
+use clap::{CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
+use collect::Inventory;
+use model::message::{Language, render};
+
+use crate::{
+    config::{self, Config, Environment},
+    wire,
+};
+
+/// Exit status for a wrong command line or configuration.
+const WRONG_USE: u8 = 2;
+
+const ABOUT: &str =
+    "Watches over locally deployed AI models: the machine, the engines, what they answer.";
+
+const AFTER_HELP: &str = "\
+Without a command modelwatch serves: it finds the engines on this machine by itself (vLLM, llama.cpp,
+Ollama), reads them and the host, and shows everything at http://127.0.0.1:9640/.
+
+Examples:
+  modelwatch                             start with no configuration at all
+  modelwatch serve --config watch.toml   start with a configuration file
+  modelwatch check --config watch.toml   what would happen: settings, engines, what is missing
+  modelwatch --lang zh-CN                speak Chinese (default: from LC_ALL, LC_MESSAGES, LANG)
+
+All keys of the configuration: docs/configuration.md, or `modelwatch docs configuration`.";
+
+#[derive(Parser)]
+#[command(name = "modelwatch", about = ABOUT, after_help = AFTER_HELP, max_term_width = 100)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Option<Command>,
+    /// Configuration file (TOML); without it everything has its default
+    #[arg(long, value_name = "FILE", global = true)]
+    config: Option<PathBuf>,
+    /// Language of the messages: en or zh-CN
+    #[arg(long, value_name = "LANGUAGE", global = true)]
+    lang: Option<String>,
+}
+
+#[derive(Clone, Copy, Subcommand)]
+enum Command {
+    /// Watch, and serve the page and the API (the default)
+    Serve,
+    /// Show the resolved configuration, every error in it, and what can be watched from here
+    Check,
+    /// Print a reference page
+    Docs {
+        #[arg(value_enum)]
+        page: Page,
+    },
+}
+
+#[derive(Clone, Copy, clap::ValueEnum)]
+enum Page {
+    Configuration,
+}
+
+pub(crate) fn main() -> ExitCode {
+    let version = match crate::api::page_kind() {
+        "full" => concat!(env!("CARGO_PKG_VERSION"), " (ui: full)"),
+        _ => concat!(env!("CARGO_PKG_VERSION"), " (ui: mini)"),
+    };
+    let matches = Arguments::command().version(version).get_matches();
+    let arguments = match Arguments::from_arg_matches(&matches) {
+        Ok(arguments) => arguments,
+        Err(error) => error.exit(),
+    };
+    let language = language(arguments.lang.as_deref());
+    match arguments.command.unwrap_or(Command::Serve) {
+        Command::Docs { page: Page::Configuration } => {
+            say(config::reference(language).trim_end());
+            ExitCode::SUCCESS
+        }
+        Command::Serve => with_config(&arguments, language, |config| serve(config, language)),
+        Command::Check => {
+            with_config(&arguments, language, |config| check::check(&config, language))
+        }
+    }
+}
+
+fn serve(config: Config, language: Language) -> ExitCode {
+    start_log(&config.log_level);
+    match wire::serve(config, language, &say) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            complain(&format!("modelwatch: {error:#}"));
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn with_config(
+    arguments: &Arguments,
+    language: Language,
+    then: impl FnOnce(Config) -> ExitCode,
+) -> ExitCode {
+    let environment = Environment {
+        variable: &|name| std::env::var(name).ok(),
+        is_root: rustix::process::geteuid().is_root(),
+    };
+    let file = arguments.config.as_deref();
+    match config::load(file, &environment) {
+        Ok(config) => then(config),
+        Err(problems) => {
+            let params = [
+                ("count", problems.len().to_string()),
+                ("path", file.map(|path| path.display().to_string()).unwrap_or_default()),
+            ];
+            complain(&render("config.errors", &params, language));
+            for problem in problems {
+                complain(&format!("  {}", problem.render(language)));
+            }
+            ExitCode::from(WRONG_USE)
+        }
+    }
+}
+
+/// The language asked for, else that of the terminal.
+fn language(asked: Option<&str>) -> Language {
+    let from_environment = || {
+        let names = ["LC_ALL", "LC_MESSAGES", "LANG"];
+        names.iter().find_map(|name| std::env::var(name).ok().filter(|value| !value.is_empty()))
+    };
+    let tag = asked.map(str::to_owned).or_else(from_environment);
+    Language::from_tag(tag.as_deref().unwrap_or_default())
+}
+
+fn start_log(level: &str) {
+    let subscriber = tracing_subscriber::fmt()
+        .with_writer(std::io::stderr)
+        .with_ansi(false)
+        .with_target(false)
+        .with_env_filter(tracing_subscriber::EnvFilter::new(format!(
+            "warn,modelwatch={level},collect={level},store={level},query={level}"
+        )));
+    subscriber.init();
+}
+
+/// The lines that describe this machine.
+pub(crate) fn host_lines(inventory: &Inventory, language: Language) -> Vec<String> {
+    let unknown = || "?".to_owned();
+    let gib =
+        inventory.memory_bytes.map(|bytes| format!("{:.0}", bytes as f64 / f64::from(1 << 30)));
+    let host = [
+        ("name", inventory.hostname.clone().unwrap_or_else(unknown)),
+        ("os", inventory.os_name.clone().unwrap_or_else(unknown)),
+        ("kernel", inventory.kernel.clone().unwrap_or_else(unknown)),
+        ("cpus", inventory.cpus.map_or_else(unknown, |cpus| cpus.to_string())),
+        ("cpu", inventory.cpu_model.clone().unwrap_or_else(unknown)),
+        ("memory", gib.unwrap_or_else(unknown)),
+    ];
+    let mut lines = vec![render("start.host", &host, language)];
+    if inventory.accelerators.is_empty() {
+        lines.push(render::<&str, &str>("start.no_accelerator", &[], language));
+    }
+    for accelerator in &inventory.accelerators {
+        let driver = accelerator.driver.clone();
+        let params = [
+            ("vendor", accelerator.vendor.clone()),
+            ("device", accelerator.device.clone()),
+            ("address", accelerator.address.clone()),
+            ("driver", driver.unwrap_or_else(|| "-".into())),
+        ];
+        lines.push(render("start.accelerator", &params, language));
+    }
+    lines
+}
+
+#[expect(clippy::print_stdout, reason = "standard output is this program's voice to a person")]
+fn say(line: &str) {
+    println!("{line}");
+}
+
+#[expect(clippy::print_stderr, reason = "errors before the log exists go to the terminal")]
+fn complain(line: &str) {
+    eprintln!("{line}");
+}

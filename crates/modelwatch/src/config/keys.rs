@@ -1,0 +1,275 @@
+//! The table of keys. A row is all there is to a key: its place, type, default, meaning in both
+//! languages, and where its value goes.
+
+use std::time::Duration;
+
+use super::Config;
+
+/// What a value must be.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Type {
+    Text,
+    TextList,
+    Flag,
+    Count { min: u64 },
+    Period { min: Duration },
+    Size,
+    Address,
+    Url,
+    Choice(&'static [&'static str]),
+}
+
+/// A value that passed its type's check.
+#[derive(Clone, Debug)]
+pub(super) enum Value {
+    Text(String),
+    TextList(Vec<String>),
+    Flag(bool),
+    Count(u64),
+    Period(Duration),
+    Address(std::net::SocketAddr),
+}
+
+pub(super) struct Key {
+    /// Section and name; the section `engine` is a list of tables.
+    pub(super) path: &'static str,
+    pub(super) kind: Type,
+    /// As it would be written in the file.
+    pub(super) default: &'static str,
+    pub(super) help_en: &'static str,
+    pub(super) help_zh: &'static str,
+    /// Stores the value. Its variant is the one that `kind` yields, so any other is ignored.
+    pub(super) set: fn(&mut Config, Value),
+}
+
+/// All keys, sorted by path.
+pub(super) static KEYS: &[Key] = &[
+    Key {
+        path: "collect.discover",
+        kind: Type::Flag,
+        default: "true",
+        help_en: "Find engines by looking at listening sockets. Engines named by [[engine]] are watched either way.",
+        help_zh: "通过监听端口自动发现推理引擎。无论是否开启，[[engine]] 中列出的引擎都会被监控。",
+        set: |config, value| {
+            if let Value::Flag(flag) = value {
+                config.collect.discover = flag;
+            }
+        },
+    },
+    Key {
+        path: "collect.engine_period",
+        kind: Type::Period { min: Duration::from_secs(1) },
+        default: "\"5s\"",
+        help_en: "How often engines are read.",
+        help_zh: "读取推理引擎指标的周期。",
+        set: |config, value| {
+            if let Value::Period(period) = value {
+                config.collect.engine_period = period;
+            }
+        },
+    },
+    Key {
+        path: "collect.host_period",
+        kind: Type::Period { min: Duration::from_secs(1) },
+        default: "\"1s\"",
+        help_en: "How often the host is read.",
+        help_zh: "读取主机指标的周期。",
+        set: |config, value| {
+            if let Value::Period(period) = value {
+                config.collect.host_period = period;
+            }
+        },
+    },
+    Key {
+        path: "collect.root",
+        kind: Type::Text,
+        default: "\"/\"",
+        help_en: "Where /proc and /sys of the watched host are found: the mount point of the host's root when modelwatch runs in a container.",
+        help_zh: "被监控主机的 /proc 与 /sys 所在的根路径；在容器中运行时填写宿主机根目录的挂载点。",
+        set: |config, value| {
+            if let Value::Text(text) = value {
+                config.collect.root = text.into();
+            }
+        },
+    },
+    Key {
+        path: "engine.api_key_env",
+        kind: Type::Text,
+        default: "",
+        help_en: "Name of the environment variable that holds the key for this engine's metrics. The key itself never belongs in this file.",
+        help_zh: "存放该引擎访问密钥的环境变量名。密钥本身不应写入配置文件。",
+        set: |config, value| {
+            if let (Some(engine), Value::Text(text)) = (config.engines.last_mut(), value) {
+                engine.api_key_env = Some(text);
+            }
+        },
+    },
+    Key {
+        path: "engine.kind",
+        kind: Type::Choice(&["llamacpp", "ollama", "vllm"]),
+        default: "",
+        help_en: "What kind of engine it is. Found out by itself when absent.",
+        help_zh: "引擎类型；省略时自动识别。",
+        set: |config, value| {
+            if let (Some(engine), Value::Text(text)) = (config.engines.last_mut(), value) {
+                engine.kind = Some(text);
+            }
+        },
+    },
+    Key {
+        path: "engine.url",
+        kind: Type::Url,
+        default: "",
+        help_en: "Address of an engine to watch, for example \"http://127.0.0.1:8000\". Required in each [[engine]].",
+        help_zh: "要监控的推理引擎地址，例如 \"http://127.0.0.1:8000\"。每个 [[engine]] 必填。",
+        set: |config, value| {
+            if let (Some(engine), Value::Text(text)) = (config.engines.last_mut(), value) {
+                engine.url = text;
+            }
+        },
+    },
+    Key {
+        path: "log.level",
+        kind: Type::Choice(&["error", "warn", "info", "debug", "trace"]),
+        default: "\"info\"",
+        help_en: "How much modelwatch says about itself on standard error.",
+        help_zh: "modelwatch 自身日志（标准错误输出）的详细程度。",
+        set: |config, value| {
+            if let Value::Text(text) = value {
+                config.log_level = text;
+            }
+        },
+    },
+    Key {
+        path: "query.concurrency_max",
+        kind: Type::Count { min: 1 },
+        default: "4",
+        help_en: "How many queries run at the same time; more wait for their turn.",
+        help_zh: "同时执行的查询数上限，超出的查询排队等待。",
+        set: |config, value| {
+            if let Value::Count(count) = value {
+                config.query.concurrency_max = count;
+            }
+        },
+    },
+    Key {
+        path: "query.samples_max",
+        kind: Type::Count { min: 1 },
+        default: "50000000",
+        help_en: "Most samples that one query may load; beyond it the query fails.",
+        help_zh: "单个查询可加载的样本数上限，超出则查询失败。",
+        set: |config, value| {
+            if let Value::Count(count) = value {
+                config.query.samples_max = count;
+            }
+        },
+    },
+    Key {
+        path: "query.timeout",
+        kind: Type::Period { min: Duration::from_millis(100) },
+        default: "\"2m\"",
+        help_en: "Longest time that one query may take.",
+        help_zh: "单个查询的最长执行时间。",
+        set: |config, value| {
+            if let Value::Period(period) = value {
+                config.query.timeout = period;
+            }
+        },
+    },
+    Key {
+        path: "server.allow_remote_without_login",
+        kind: Type::Flag,
+        default: "false",
+        help_en: "Listen on an address that others can reach although there is no login: everybody who reaches the port sees everything. Put a reverse proxy with TLS and a login in front.",
+        help_zh: "允许在没有登录保护的情况下监听外部可达的地址：任何能访问该端口的人都能看到全部数据。请在前面放置带 TLS 与登录的反向代理。",
+        set: |config, value| {
+            if let Value::Flag(flag) = value {
+                config.server.allow_remote_without_login = flag;
+            }
+        },
+    },
+    Key {
+        path: "server.allowed_hosts",
+        kind: Type::TextList,
+        default: "[]",
+        help_en: "Host names under which the page may be opened, besides addresses and localhost. Protects against DNS rebinding.",
+        help_zh: "除 IP 地址与 localhost 外，允许用于访问页面的主机名，用于防御 DNS 重绑定攻击。",
+        set: |config, value| {
+            if let Value::TextList(texts) = value {
+                config.server.allowed_hosts = texts;
+            }
+        },
+    },
+    Key {
+        path: "server.listen",
+        kind: Type::Address,
+        default: "\"127.0.0.1:9640\"",
+        help_en: "Address and port of the page and the API. Port 0 takes a free one.",
+        help_zh: "页面与 API 的监听地址和端口；端口 0 表示任选空闲端口。",
+        set: |config, value| {
+            if let Value::Address(address) = value {
+                config.server.listen = address;
+            }
+        },
+    },
+    Key {
+        path: "storage.bytes_max",
+        kind: Type::Size,
+        default: "\"10GiB\"",
+        help_en: "Most disk space that metrics may take; the oldest are deleted first.",
+        help_zh: "指标数据可占用的最大磁盘空间，超出时先删除最旧的数据。",
+        set: |config, value| {
+            if let Value::Count(count) = value {
+                config.storage.bytes_max = count;
+            }
+        },
+    },
+    Key {
+        path: "storage.fsync_every_batch",
+        kind: Type::Flag,
+        default: "false",
+        help_en: "Force every batch to the disk instead of once a second. Without it a power failure can cost the last second; a crash of the program costs nothing either way.",
+        help_zh: "每批数据都强制落盘，而不是每秒一次。关闭时断电可能丢失最近一秒的数据；程序崩溃在两种设置下都不会丢数据。",
+        set: |config, value| {
+            if let Value::Flag(flag) = value {
+                config.storage.fsync_every_batch = flag;
+            }
+        },
+    },
+    Key {
+        path: "storage.path",
+        kind: Type::Text,
+        default: "",
+        help_en: "Data directory. Default: $STATE_DIRECTORY, else /var/lib/modelwatch as root, else $XDG_DATA_HOME/modelwatch or ~/.local/share/modelwatch.",
+        help_zh: "数据目录。默认依次为 $STATE_DIRECTORY、root 用户的 /var/lib/modelwatch、$XDG_DATA_HOME/modelwatch 或 ~/.local/share/modelwatch。",
+        set: |config, value| {
+            if let Value::Text(text) = value {
+                config.storage.path = text.into();
+            }
+        },
+    },
+    Key {
+        path: "storage.retention",
+        kind: Type::Period { min: Duration::from_secs(3_600) },
+        default: "\"15d\"",
+        help_en: "How long metrics are kept.",
+        help_zh: "指标数据的保留时长。",
+        set: |config, value| {
+            if let Value::Period(period) = value {
+                config.storage.retention = period;
+            }
+        },
+    },
+    Key {
+        path: "storage.series_max",
+        kind: Type::Count { min: 1_000 },
+        default: "2000000",
+        help_en: "Most series held at the same time; samples of further ones are refused and counted.",
+        help_zh: "同时保留的序列数上限，超出的新序列会被拒绝并计数。",
+        set: |config, value| {
+            if let Value::Count(count) = value {
+                config.storage.series_max = count;
+            }
+        },
+    },
+];

@@ -1,0 +1,311 @@
+//! Configuration: a TOML file, every error in it at once, and what is resolved from it.
+//!
+//! Configuration says what to watch; flags say how to run; the environment holds secrets. The keys
+//! are declared once in [`keys`], from which parsing, checking and the reference page follow.
+
+mod keys;
+mod parse;
+mod reference;
+mod units;
+
+use std::{
+    net::{IpAddr, Ipv4Addr, SocketAddr},
+    path::{Path, PathBuf},
+    time::Duration,
+};
+
+use model::message::{Language, render};
+
+pub(crate) use reference::reference;
+
+/// Largest configuration file that is read.
+const FILE_BYTES_MAX: u64 = 1 << 20;
+
+/// Everything the program needs to know, checked and with defaults filled in.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Config {
+    pub(crate) server: Server,
+    pub(crate) storage: Storage,
+    pub(crate) collect: Collect,
+    pub(crate) query: Query,
+    pub(crate) engines: Vec<Engine>,
+    pub(crate) log_level: String,
+}
+
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Server {
+    pub(crate) listen: SocketAddr,
+    /// Names that a `Host` header may carry besides addresses and `localhost`.
+    pub(crate) allowed_hosts: Vec<String>,
+    /// The operator accepts that there is no login yet.
+    pub(crate) allow_remote_without_login: bool,
+}
+
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Storage {
+    /// Empty until resolved.
+    pub(crate) path: PathBuf,
+    pub(crate) retention: Duration,
+    pub(crate) bytes_max: u64,
+    pub(crate) series_max: u64,
+    pub(crate) fsync_every_batch: bool,
+}
+
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Collect {
+    /// Where `/proc` and `/sys` of the watched host are found.
+    pub(crate) root: PathBuf,
+    pub(crate) discover: bool,
+    pub(crate) host_period: Duration,
+    pub(crate) engine_period: Duration,
+}
+
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Query {
+    pub(crate) timeout: Duration,
+    pub(crate) samples_max: u64,
+    pub(crate) concurrency_max: u64,
+}
+
+/// An engine named by hand.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(crate) struct Engine {
+    pub(crate) url: String,
+    pub(crate) kind: Option<String>,
+    /// Name of the environment variable that holds the key.
+    pub(crate) api_key_env: Option<String>,
+    /// Line of the entry, for errors found after parsing.
+    pub(crate) line: usize,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            server: Server {
+                listen: SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 9640),
+                allowed_hosts: Vec::new(),
+                allow_remote_without_login: false,
+            },
+            storage: Storage {
+                path: PathBuf::new(),
+                retention: Duration::from_secs(15 * 86_400),
+                bytes_max: 10 << 30,
+                series_max: 2_000_000,
+                fsync_every_batch: false,
+            },
+            collect: Collect {
+                root: PathBuf::from("/"),
+                discover: true,
+                host_period: Duration::from_secs(1),
+                engine_period: Duration::from_secs(5),
+            },
+            query: Query {
+                timeout: Duration::from_secs(120),
+                samples_max: 50_000_000,
+                concurrency_max: 4,
+            },
+            engines: Vec::new(),
+            log_level: "info".into(),
+        }
+    }
+}
+
+impl Config {
+    /// The settings in force, as lines that a configuration file could hold.
+    pub(crate) fn lines(&self) -> Vec<String> {
+        let (server, storage, collect, query) =
+            (&self.server, &self.storage, &self.collect, &self.query);
+        let mut lines = vec![
+            format!("collect.discover = {}", collect.discover),
+            format!("collect.engine_period = \"{:?}\"", collect.engine_period),
+            format!("collect.host_period = \"{:?}\"", collect.host_period),
+            format!("collect.root = {:?}", collect.root),
+            format!("log.level = {:?}", self.log_level),
+            format!("query.concurrency_max = {}", query.concurrency_max),
+            format!("query.samples_max = {}", query.samples_max),
+            format!("query.timeout = \"{:?}\"", query.timeout),
+            format!("server.allow_remote_without_login = {}", server.allow_remote_without_login),
+            format!("server.allowed_hosts = {:?}", server.allowed_hosts),
+            format!("server.listen = \"{}\"", server.listen),
+            format!("storage.bytes_max = {}", storage.bytes_max),
+            format!("storage.fsync_every_batch = {}", storage.fsync_every_batch),
+            format!("storage.path = {:?}", storage.path),
+            format!("storage.retention = \"{:?}\"", storage.retention),
+            format!("storage.series_max = {}", storage.series_max),
+        ];
+        for engine in &self.engines {
+            lines.push("[[engine]]".into());
+            lines.push(format!("url = {:?}", engine.url));
+            lines.extend(engine.kind.as_ref().map(|kind| format!("kind = {kind:?}")));
+            lines.extend(engine.api_key_env.as_ref().map(|name| format!("api_key_env = {name:?}")));
+        }
+        lines
+    }
+}
+
+/// One thing wrong with a configuration, as a message code with parameters.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Problem {
+    /// 1-based; 0 when the problem has no place in the file.
+    pub(crate) line: usize,
+    pub(crate) code: &'static str,
+    pub(crate) params: Vec<(&'static str, String)>,
+}
+
+impl Problem {
+    fn new(
+        line: usize,
+        code: &'static str,
+        params: impl IntoIterator<Item = (&'static str, String)>,
+    ) -> Self {
+        Self { line, code, params: params.into_iter().collect() }
+    }
+
+    /// The sentence for a person.
+    pub(crate) fn render(&self, language: Language) -> String {
+        let text = render(self.code, &self.params, language);
+        match (self.line, language) {
+            (0, _) => text,
+            (line, Language::English) => format!("line {line}: {text}"),
+            (line, Language::Chinese) => format!("第 {line} 行：{text}"),
+        }
+    }
+}
+
+/// What the process environment contributes. A parameter, so that tests need no global state.
+pub(crate) struct Environment<'a> {
+    pub(crate) variable: &'a dyn Fn(&str) -> Option<String>,
+    pub(crate) is_root: bool,
+}
+
+/// Reads `file`, or takes the defaults when there is none.
+pub(crate) fn load(
+    file: Option<&Path>,
+    environment: &Environment<'_>,
+) -> Result<Config, Vec<Problem>> {
+    let text = match file {
+        None => String::new(),
+        Some(path) => read(path).map_err(|problem| vec![problem])?,
+    };
+    resolve(&text, environment)
+}
+
+fn read(path: &Path) -> Result<String, Problem> {
+    let unreadable = |reason: String| {
+        let params = [("path", path.display().to_string()), ("reason", reason)];
+        Problem::new(0, "config.unreadable", params)
+    };
+    let metadata = std::fs::metadata(path).map_err(|error| unreadable(error.to_string()))?;
+    if metadata.len() > FILE_BYTES_MAX {
+        return Err(unreadable(format!("more than {FILE_BYTES_MAX} bytes")));
+    }
+    std::fs::read_to_string(path).map_err(|error| unreadable(error.to_string()))
+}
+
+/// Parses `text` and checks what only makes sense together.
+fn resolve(text: &str, environment: &Environment<'_>) -> Result<Config, Vec<Problem>> {
+    let (mut config, mut problems) = parse::parse(text);
+    if config.storage.path.as_os_str().is_empty() {
+        config.storage.path = default_storage_path(environment);
+    }
+    let server = &config.server;
+    if !server.listen.ip().is_loopback() && !server.allow_remote_without_login {
+        let line = parse::line_of(text, "listen");
+        let params = [("listen", server.listen.to_string())];
+        problems.push(Problem::new(line, "config.remote_without_login", params));
+    }
+    check_engines(&config.engines, environment, &mut problems);
+    problems.sort_by_key(|problem| problem.line);
+    if problems.is_empty() { Ok(config) } else { Err(problems) }
+}
+
+fn check_engines(engines: &[Engine], environment: &Environment<'_>, problems: &mut Vec<Problem>) {
+    for (index, engine) in engines.iter().enumerate() {
+        if !engine.url.is_empty() && engines[..index].iter().any(|other| other.url == engine.url) {
+            let params = [("url", engine.url.clone())];
+            problems.push(Problem::new(engine.line, "config.engine_twice", params));
+        }
+        if let Some(name) = &engine.api_key_env
+            && (environment.variable)(name).is_none()
+        {
+            let params = [("name", name.clone())];
+            problems.push(Problem::new(engine.line, "config.variable_missing", params));
+        }
+    }
+}
+
+/// systemd's state directory, else the system's place for root, else the user's (XDG).
+fn default_storage_path(environment: &Environment<'_>) -> PathBuf {
+    let variable = |name: &str| (environment.variable)(name).filter(|value| !value.is_empty());
+    if let Some(directory) = variable("STATE_DIRECTORY") {
+        // systemd joins several directories with colons; the first is ours.
+        return directory.split(':').next().unwrap_or_default().into();
+    }
+    if environment.is_root {
+        return "/var/lib/modelwatch".into();
+    }
+    let data = variable("XDG_DATA_HOME").map(PathBuf::from);
+    let data = data.or_else(|| variable("HOME").map(|home| Path::new(&home).join(".local/share")));
+    data.unwrap_or_else(std::env::temp_dir).join("modelwatch")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn resolved(text: &str, variables: &[(&str, &str)], is_root: bool) -> Result<Config, String> {
+        let variable = |name: &str| {
+            variables.iter().find(|(key, _)| *key == name).map(|(_, value)| (*value).to_owned())
+        };
+        resolve(text, &Environment { variable: &variable, is_root }).map_err(|problems| {
+            let lines: Vec<_> =
+                problems.iter().map(|problem| problem.render(Language::English)).collect();
+            lines.join("\n")
+        })
+    }
+
+    #[test]
+    fn storage_path_follows_the_environment() {
+        let check = |variables: &[(&str, &str)], is_root, expected: &str| {
+            let path = resolved("", variables, is_root).unwrap().storage.path;
+            assert_eq!(path, Path::new(expected));
+        };
+        check(&[("STATE_DIRECTORY", "/s/a:/s/b"), ("HOME", "/h")], true, "/s/a");
+        check(&[("HOME", "/h")], true, "/var/lib/modelwatch");
+        check(&[("XDG_DATA_HOME", "/x"), ("HOME", "/h")], false, "/x/modelwatch");
+        check(&[("HOME", "/h")], false, "/h/.local/share/modelwatch");
+    }
+
+    #[test]
+    fn every_error_is_reported_at_once() {
+        let text = "[server]\nlisten = \"0.0.0.0:9640\"\nlisen = 1\n[storage]\nretention = \"15x\"\n\
+                    [[engine]]\nkind = \"llamacpp\"\n[[engine]]\nurl = \"ftp://x\"\n";
+        let errors = resolved(text, &[], false).unwrap_err();
+        for expected in [
+            "line 3: unknown key server.lisen; did you mean server.listen?",
+            "line 5: storage.retention",
+            "line 9: engine.url",
+            "line 2: server.listen = \"0.0.0.0:9640\"",
+            "line 6: this [[engine]] has no url",
+        ] {
+            assert!(errors.contains(expected), "{expected:?} not in\n{errors}");
+        }
+        assert_eq!(errors.lines().count(), 5, "{errors}");
+    }
+
+    #[test]
+    fn the_printed_settings_mean_what_is_in_force() {
+        let text = "[storage]\npath = \"/x\"\n[[engine]]\nurl = \"http://h:1\"\nkind = \"vllm\"\n";
+        let config = resolved(text, &[], false).unwrap();
+        let mut again = resolved(&config.lines().join("\n"), &[], false).unwrap();
+        again.engines[0].line = config.engines[0].line;
+        assert_eq!(again, config);
+    }
+
+    #[test]
+    fn a_missing_secret_is_named() {
+        let text = "[[engine]]\nurl = \"http://h:1\"\napi_key_env = \"KEY\"\n";
+        assert!(resolved(text, &[], false).unwrap_err().contains("KEY"));
+        assert!(resolved(text, &[("KEY", "k")], false).is_ok());
+    }
+}

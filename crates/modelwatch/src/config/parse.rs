@@ -1,0 +1,241 @@
+//! Text to configuration: walks the whole file and collects every problem instead of stopping at
+//! the first.
+
+use toml::{
+    Spanned,
+    de::{DeTable, DeValue},
+};
+
+use super::{
+    Config, Engine, Problem,
+    keys::{KEYS, Key, Type, Value},
+    units,
+};
+
+/// The section that is a list of tables.
+const LIST: &str = "engine";
+
+/// The configuration as far as it could be read, and everything that is wrong with it.
+pub(super) fn parse(text: &str) -> (Config, Vec<Problem>) {
+    let mut walk = Walk { text, config: Config::default(), problems: Vec::new() };
+    let (table, errors) = DeTable::parse_recoverable(text);
+    for error in errors {
+        let offset = error.span().map_or(0, |span| span.start);
+        let params = [("reason", error.message().to_owned())];
+        walk.problems.push(Problem::new(line_at(text, offset), "config.syntax", params));
+    }
+    for (name, value) in table.get_ref().iter() {
+        walk.section(name, value);
+    }
+    (walk.config, walk.problems)
+}
+
+/// The line on which a key is first written; 0 when it is not.
+pub(super) fn line_of(text: &str, name: &str) -> usize {
+    let position = text.lines().position(|line| {
+        line.trim_start().strip_prefix(name).is_some_and(|rest| rest.trim_start().starts_with('='))
+    });
+    position.map_or(0, |index| index + 1)
+}
+
+fn line_at(text: &str, offset: usize) -> usize {
+    text.bytes().take(offset).filter(|byte| *byte == b'\n').count() + 1
+}
+
+struct Walk<'a> {
+    text: &'a str,
+    config: Config,
+    problems: Vec<Problem>,
+}
+
+impl Walk<'_> {
+    fn section(&mut self, name: &Spanned<impl AsRef<str>>, value: &Spanned<DeValue<'_>>) {
+        let section = name.get_ref().as_ref();
+        let line = line_at(self.text, name.span().start);
+        let known = KEYS.iter().any(|key| section_of(key) == section);
+        match value.get_ref() {
+            _ if !known => self.unknown(line, section, sections()),
+            DeValue::Table(table) if section != LIST => self.keys(section, table),
+            DeValue::Array(entries) if section == LIST => {
+                for entry in entries.iter() {
+                    let line = line_at(self.text, entry.span().start);
+                    let DeValue::Table(table) = entry.get_ref() else {
+                        self.wrong_shape(line, section);
+                        continue;
+                    };
+                    self.config.engines.push(Engine { line, ..Engine::default() });
+                    self.keys(section, table);
+                    if !table.contains_key("url") {
+                        self.problems.push(Problem::new(line, "config.engine_without_url", []));
+                    }
+                }
+            }
+            _ => self.wrong_shape(line, section),
+        }
+    }
+
+    fn keys(&mut self, section: &str, table: &DeTable<'_>) {
+        for (name, value) in table.iter() {
+            let path = format!("{section}.{}", name.get_ref());
+            let line = line_at(self.text, name.span().start);
+            match KEYS.iter().find(|key| key.path == path) {
+                None => self.unknown(line, &path, KEYS.iter().map(|key| key.path)),
+                Some(key) => match convert(key.kind, value.get_ref()) {
+                    Some(value) => (key.set)(&mut self.config, value),
+                    None => self.wrong_value(line, key, value),
+                },
+            }
+        }
+    }
+
+    fn unknown<'k>(&mut self, line: usize, path: &str, known: impl Iterator<Item = &'k str>) {
+        let nearest = known.min_by_key(|candidate| distance(path, candidate)).unwrap_or_default();
+        let params = [("key", path.to_owned()), ("nearest", nearest.to_owned())];
+        self.problems.push(Problem::new(line, "config.unknown_key", params));
+    }
+
+    fn wrong_value(&mut self, line: usize, key: &Key, value: &Spanned<DeValue<'_>>) {
+        let span = value.span();
+        let written: String = self.text.get(span).unwrap_or_default().chars().take(60).collect();
+        let params = [("key", key.path.to_owned()), ("value", written)];
+        let code = match key.kind {
+            Type::Text | Type::TextList | Type::Flag => "config.wrong_type",
+            Type::Count { .. } => "config.wrong_count",
+            Type::Period { .. } => "config.wrong_period",
+            Type::Size => "config.wrong_size",
+            Type::Address => "config.wrong_address",
+            Type::Url => "config.wrong_url",
+            Type::Choice(_) => "config.wrong_choice",
+        };
+        let expected = match key.kind {
+            Type::Text => "\"text\"".to_owned(),
+            Type::TextList => "[\"text\", ...]".to_owned(),
+            Type::Flag => "true | false".to_owned(),
+            Type::Count { min } => min.to_string(),
+            Type::Period { min } => format!("{min:?}"),
+            Type::Choice(words) => words.join(", "),
+            Type::Size | Type::Address | Type::Url => String::new(),
+        };
+        let params = params.into_iter().chain([("expected", expected)]);
+        self.problems.push(Problem::new(line, code, params));
+    }
+
+    fn wrong_shape(&mut self, line: usize, section: &str) {
+        let expected = if section == LIST { "[[engine]]".into() } else { format!("[{section}]") };
+        let params = [("section", section.to_owned()), ("expected", expected)];
+        self.problems.push(Problem::new(line, "config.wrong_shape", params));
+    }
+}
+
+fn section_of(key: &Key) -> &str {
+    key.path.split_once('.').map_or(key.path, |(section, _)| section)
+}
+
+fn sections() -> impl Iterator<Item = &'static str> {
+    KEYS.iter().map(section_of)
+}
+
+fn convert(kind: Type, value: &DeValue<'_>) -> Option<Value> {
+    let text = || value.as_str().map(str::to_owned);
+    match kind {
+        Type::Text => text().map(Value::Text),
+        Type::TextList => {
+            let texts =
+                value.as_array()?.iter().map(|item| item.get_ref().as_str().map(Into::into));
+            texts.collect::<Option<_>>().map(Value::TextList)
+        }
+        Type::Flag => value.as_bool().map(Value::Flag),
+        Type::Count { min } => {
+            let integer = value.as_integer()?;
+            let count = u64::from_str_radix(integer.as_str(), integer.radix()).ok()?;
+            (count >= min).then_some(Value::Count(count))
+        }
+        Type::Period { min } => {
+            let period = units::duration(value.as_str()?)?;
+            (period >= min).then_some(Value::Period(period))
+        }
+        Type::Size => match value.as_integer() {
+            Some(integer) => u64::from_str_radix(integer.as_str(), integer.radix()).ok(),
+            None => units::bytes(value.as_str()?),
+        }
+        .map(Value::Count),
+        Type::Address => value.as_str()?.parse().ok().map(Value::Address),
+        Type::Url => text().filter(|text| is_http_url(text)).map(Value::Text),
+        Type::Choice(words) => {
+            text().filter(|text| words.contains(&text.as_str())).map(Value::Text)
+        }
+    }
+}
+
+fn is_http_url(text: &str) -> bool {
+    let rest = text.strip_prefix("http://").or_else(|| text.strip_prefix("https://"));
+    rest.is_some_and(|rest| !rest.is_empty() && !rest.starts_with('/'))
+        && !text.contains(|c: char| c.is_whitespace() || c.is_control())
+}
+
+/// Levenshtein's distance, to name the key that was probably meant.
+fn distance(a: &str, b: &str) -> usize {
+    let mut row: Vec<usize> = (0..=b.chars().count()).collect();
+    for (i, x) in a.chars().enumerate() {
+        let mut diagonal = row[0];
+        row[0] = i + 1;
+        for (j, y) in b.chars().enumerate() {
+            let substituted = diagonal + usize::from(x != y);
+            diagonal = row[j + 1];
+            row[j + 1] = substituted.min(row[j] + 1).min(diagonal + 1);
+        }
+    }
+    row[row.len() - 1]
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use model::message::Language;
+
+    use super::*;
+
+    fn check(text: &str, expected: &str) {
+        let (_, problems) = parse(text);
+        let texts: Vec<_> = problems.iter().map(|p| p.render(Language::English)).collect();
+        assert!(texts.join("\n").contains(expected), "{expected:?} not in {texts:#?}");
+    }
+
+    #[test]
+    fn good_values_arrive() {
+        let text = "[server]\nlisten = \"[::1]:80\"\nallowed_hosts = [\"box\"]\n[storage]\n\
+                    bytes_max = \"1GiB\"\nseries_max = 5_000\nfsync_every_batch = true\n\
+                    [collect]\nengine_period = \"10s\"\n[[engine]]\nurl = \"http://h:1\"\n";
+        let (config, problems) = parse(text);
+        assert_eq!(problems, []);
+        assert_eq!(config.server.listen.to_string(), "[::1]:80");
+        assert_eq!(config.server.allowed_hosts, ["box"]);
+        assert_eq!((config.storage.bytes_max, config.storage.series_max), (1 << 30, 5_000));
+        assert_eq!(config.collect.engine_period, Duration::from_secs(10));
+        assert_eq!(config.engines[0].url, "http://h:1");
+    }
+
+    #[test]
+    fn bad_values_are_explained() {
+        check("[server", "line 1: ");
+        check("[sever]\nlisten = \"x\"", "unknown key sever; did you mean server?");
+        check("server = 1", "server must be written as [server]");
+        check("[engine]\nurl = \"http://x\"", "engine must be written as [[engine]]");
+        check("[collect]\ndiscover = 1", "collect.discover = 1");
+        check("[collect]\nhost_period = \"100ms\"", "at least 1s");
+        check("[storage]\nseries_max = -1", "storage.series_max = -1");
+        check("[log]\nlevel = \"loud\"", "error, warn, info, debug, trace");
+        check("[server]\nlisten = \"localhost\"", "server.listen = \"localhost\"");
+    }
+
+    #[test]
+    fn the_table_is_sorted_and_its_defaults_are_the_defaults() {
+        assert!(KEYS.is_sorted_by(|a, b| a.path < b.path));
+        let mut text = String::new();
+        for key in KEYS.iter().filter(|key| !key.default.is_empty()) {
+            text.push_str(&format!("{} = {}\n", key.path, key.default));
+        }
+        assert_eq!(parse(&text), (Config::default(), Vec::new()));
+    }
+}

@@ -1,0 +1,120 @@
+//! What modelwatch costs and how it is doing: its own metrics.
+
+use std::{
+    sync::{Mutex, PoisonError, atomic::Ordering},
+    time::Duration,
+};
+
+use collect::SourceState;
+use model::{
+    Labels, UnixMs,
+    catalogue::{
+        MODELWATCH_BATCHES_DROPPED_TOTAL, MODELWATCH_BUILD_INFO, MODELWATCH_LIVE_CLIENTS,
+        MODELWATCH_LIVE_TICKS_DROPPED_TOTAL, MODELWATCH_PROCESS_CPU_SECONDS_TOTAL,
+        MODELWATCH_PROCESS_RESIDENT_BYTES, MODELWATCH_QUEUE_BATCHES,
+        MODELWATCH_SAMPLES_APPENDED_TOTAL, MODELWATCH_SAMPLES_LOST_TOTAL,
+        MODELWATCH_SAMPLES_REFUSED_TOTAL, MODELWATCH_SOURCE_DURATION_SECONDS,
+        MODELWATCH_SOURCE_SERIES, MODELWATCH_SOURCE_UP, MODELWATCH_STORE_BYTES,
+        MODELWATCH_STORE_SERIES, MODELWATCH_STORE_WRITABLE, Metric,
+    },
+    sample::Batch,
+};
+
+use crate::wire::App;
+
+/// Over how long the cost shown on the page is averaged.
+const COST_WINDOW: Duration = Duration::from_secs(10);
+
+/// CPU time and memory of this process.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) struct Cost {
+    pub(crate) cpu_ms_per_second: Option<f64>,
+    pub(crate) resident_bytes: Option<u64>,
+}
+
+/// Turns readings of the process clock into a rate.
+#[derive(Debug, Default)]
+pub(crate) struct CostMeter(Mutex<Option<Reading>>);
+
+#[derive(Clone, Copy, Debug)]
+struct Reading {
+    /// Start of the current window: monotonic time and CPU time at it.
+    at: Duration,
+    cpu: Duration,
+    /// Rate of the window before, or of this one as far as it goes.
+    rate: Option<f64>,
+}
+
+impl CostMeter {
+    pub(crate) fn read(&self, now: Duration) -> Cost {
+        let cpu = cpu_time();
+        let mut state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let reading = state.get_or_insert(Reading { at: now, cpu, rate: None });
+        let elapsed = now.saturating_sub(reading.at);
+        if elapsed >= COST_WINDOW || (reading.rate.is_none() && elapsed >= COST_WINDOW / 5) {
+            let used = cpu.saturating_sub(reading.cpu);
+            reading.rate = Some(used.as_secs_f64() * 1e3 / elapsed.as_secs_f64());
+        }
+        if elapsed >= COST_WINDOW {
+            (reading.at, reading.cpu) = (now, cpu);
+        }
+        Cost { cpu_ms_per_second: reading.rate, resident_bytes: resident_bytes() }
+    }
+}
+
+fn cpu_time() -> Duration {
+    let time = rustix::time::clock_gettime(rustix::time::ClockId::ProcessCPUTime);
+    Duration::new(
+        u64::try_from(time.tv_sec).unwrap_or_default(),
+        u32::try_from(time.tv_nsec).unwrap_or_default(),
+    )
+}
+
+fn resident_bytes() -> Option<u64> {
+    let text = std::fs::read_to_string("/proc/self/statm").ok()?;
+    let pages: u64 = text.split_ascii_whitespace().nth(1)?.parse().ok()?;
+    let page_bytes = u64::try_from(rustix::param::page_size()).ok()?;
+    pages.checked_mul(page_bytes)
+}
+
+/// All own metrics at `time`, labelled as a scrape of ourselves would be.
+pub(crate) fn sample(app: &App, time: UnixMs) -> Batch {
+    let mut batch = Batch::new(time);
+    let mut push = |metric: &Metric, extra: &[(&str, &str)], value: f64| {
+        let own = [("job", "modelwatch"), ("instance", app.instance.as_str())];
+        let labels = Labels::metric(metric.name, own.into_iter().chain(extra.iter().copied()));
+        batch.push(&labels, value);
+    };
+    let counters = app.queue.counters();
+    let stats = app.store.stats();
+    push(&MODELWATCH_BUILD_INFO, &[("version", env!("CARGO_PKG_VERSION"))], 1.0);
+    push(&MODELWATCH_PROCESS_CPU_SECONDS_TOTAL, &[], cpu_time().as_secs_f64());
+    if let Some(bytes) = resident_bytes() {
+        push(&MODELWATCH_PROCESS_RESIDENT_BYTES, &[], bytes as f64);
+    }
+    let count = |value: &std::sync::atomic::AtomicU64| value.load(Ordering::Relaxed) as f64;
+    push(&MODELWATCH_BATCHES_DROPPED_TOTAL, &[], count(&counters.batches_dropped));
+    push(&MODELWATCH_QUEUE_BATCHES, &[], count(&counters.batches_waiting));
+    push(&MODELWATCH_SAMPLES_LOST_TOTAL, &[], count(&counters.samples_lost));
+    push(&MODELWATCH_LIVE_CLIENTS, &[], count(&app.hub.clients));
+    push(&MODELWATCH_LIVE_TICKS_DROPPED_TOTAL, &[], count(&app.hub.ticks_dropped));
+    push(&MODELWATCH_SAMPLES_APPENDED_TOTAL, &[], stats.samples_appended as f64);
+    for (reason, refused) in stats.refused() {
+        push(&MODELWATCH_SAMPLES_REFUSED_TOTAL, &[("reason", reason)], refused as f64);
+    }
+    push(&MODELWATCH_STORE_BYTES, &[], stats.bytes_on_disk as f64);
+    push(&MODELWATCH_STORE_SERIES, &[], stats.series as f64);
+    push(&MODELWATCH_STORE_WRITABLE, &[], f64::from(u8::from(stats.writable)));
+    for report in app.collector.registry().reports() {
+        let source = [("collector", report.name.as_str())];
+        let is_up = report.state == SourceState::Ok;
+        if matches!(report.state, SourceState::Ok | SourceState::Failing) {
+            push(&MODELWATCH_SOURCE_UP, &source, f64::from(u8::from(is_up)));
+            push(&MODELWATCH_SOURCE_DURATION_SECONDS, &source, report.duration.as_secs_f64());
+        }
+        if is_up {
+            push(&MODELWATCH_SOURCE_SERIES, &source, report.series as f64);
+        }
+    }
+    batch
+}

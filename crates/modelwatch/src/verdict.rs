@@ -1,0 +1,211 @@
+//! The one sentence at the top of the page: is everything well, and if not, what is wrong.
+//!
+//! A table of conditions in PromQL, worst first; the first that holds is the verdict. It does not look
+//! for causes: that is the diagnosis' work.
+
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use collect::EngineState;
+use model::{Labels, UnixMs};
+use query::{Expr, Value};
+
+use crate::wire::App;
+
+/// How often the conditions are evaluated.
+const PERIOD_MS: i64 = 5_000;
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Level {
+    Ok,
+    Warn,
+    Critical,
+    Unknown,
+}
+
+impl Level {
+    pub(crate) fn as_str(self) -> &'static str {
+        match self {
+            Self::Ok => "ok",
+            Self::Warn => "warn",
+            Self::Critical => "crit",
+            Self::Unknown => "unknown",
+        }
+    }
+}
+
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Verdict {
+    pub(crate) level: Level,
+    pub(crate) code: &'static str,
+    pub(crate) params: Vec<(String, String)>,
+    /// Since when this code holds.
+    pub(crate) since: UnixMs,
+}
+
+/// A condition. Any series in the result makes it hold; the one with the largest value is told.
+struct Condition {
+    code: &'static str,
+    level: Level,
+    query: &'static str,
+    /// What the value is called in the message.
+    value_name: &'static str,
+}
+
+/// Worst first.
+static CONDITIONS: &[Condition] = &[
+    Condition {
+        code: "verdict.engine_down",
+        level: Level::Critical,
+        query: "llm_engine_up == 0",
+        value_name: "",
+    },
+    Condition {
+        code: "verdict.memory_low",
+        level: Level::Critical,
+        query: "100 * node_memory_MemAvailable_bytes / node_memory_MemTotal_bytes < 5",
+        value_name: "percent",
+    },
+    Condition {
+        code: "verdict.disk_low",
+        level: Level::Warn,
+        query: "100 * node_filesystem_avail_bytes{fstype!~\"tmpfs|ramfs\"} / node_filesystem_size_bytes < 5",
+        value_name: "percent",
+    },
+    Condition {
+        code: "verdict.swapping",
+        level: Level::Warn,
+        query: "rate(node_vmstat_pswpin[1m]) > 100",
+        value_name: "",
+    },
+    Condition {
+        code: "verdict.kv_full",
+        level: Level::Warn,
+        query: "100 * min_over_time(llm_kv_cache_usage_ratio[30s]) > 95",
+        value_name: "percent",
+    },
+    Condition {
+        code: "verdict.waiting",
+        level: Level::Warn,
+        query: "min_over_time(llm_requests_waiting[30s]) > 0",
+        value_name: "waiting",
+    },
+    Condition {
+        code: "verdict.context_full",
+        level: Level::Warn,
+        query: "100 * llm_context_usage_ratio > 95",
+        value_name: "percent",
+    },
+];
+
+/// The verdict of the moment.
+pub(crate) struct Verdicts {
+    conditions: Vec<(&'static Condition, Expr)>,
+    current: Mutex<Verdict>,
+}
+
+impl Verdicts {
+    pub(crate) fn new(now: UnixMs) -> Result<Self, query::ParseError> {
+        let parsed =
+            CONDITIONS.iter().map(|condition| Ok((condition, query::parse(condition.query)?)));
+        let starting = Verdict {
+            level: Level::Unknown,
+            code: "verdict.starting",
+            params: Vec::new(),
+            since: now,
+        };
+        Ok(Self { conditions: parsed.collect::<Result<_, _>>()?, current: Mutex::new(starting) })
+    }
+
+    pub(crate) fn current(&self) -> Verdict {
+        self.lock().clone()
+    }
+
+    /// Evaluates the conditions when they are due, and at every tick until the first engine or
+    /// the first readings are there.
+    pub(crate) fn refresh(&self, app: &App, time: UnixMs) {
+        let is_settled = self.lock().level != Level::Unknown;
+        if is_settled && time.0 % PERIOD_MS != 0 {
+            return;
+        }
+        let (level, code, params) = self.judge(app, time);
+        let mut current = self.lock();
+        let since = if current.code == code { current.since } else { time };
+        *current = Verdict { level, code, params, since };
+    }
+
+    fn judge(&self, app: &App, time: UnixMs) -> (Level, &'static str, Vec<(String, String)>) {
+        if !app.store.stats().writable {
+            let path = app.config.storage.path.display().to_string();
+            return (Level::Critical, "verdict.storage_failed", vec![("path".into(), path)]);
+        }
+        for (condition, expr) in &self.conditions {
+            match app.queries.evaluate_here(expr, time).map(|output| output.value) {
+                Ok(Value::Vector(points)) => {
+                    if let Some((labels, value)) = worst(&points) {
+                        return (condition.level, condition.code, params(condition, labels, value));
+                    }
+                }
+                Ok(_) => {}
+                Err(error) => tracing::warn!("verdict {}: {error}", condition.code),
+            }
+        }
+        let engines = app.collector.engines();
+        let up = engines.iter().filter(|engine| engine.state == EngineState::Up).count();
+        if up > 0 {
+            return (Level::Ok, "verdict.healthy", vec![("engines".into(), up.to_string())]);
+        }
+        let has_looked = app.collector.has_discovered();
+        (
+            Level::Unknown,
+            if has_looked { "verdict.no_engine" } else { "verdict.starting" },
+            Vec::new(),
+        )
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Verdict> {
+        self.current.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn worst(points: &[(Labels, f64)]) -> Option<(&Labels, f64)> {
+    let largest = points.iter().max_by(|(_, a), (_, b)| a.total_cmp(b))?;
+    Some((&largest.0, largest.1))
+}
+
+fn params(condition: &Condition, labels: &Labels, value: f64) -> Vec<(String, String)> {
+    let mut params: Vec<(String, String)> =
+        labels.iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
+    if !params.iter().any(|(name, _)| name == "model") {
+        let name = labels.get("engine").unwrap_or_default();
+        params.push(("model".into(), name.to_owned()));
+    }
+    if !condition.value_name.is_empty() {
+        params.push((condition.value_name.into(), format!("{value:.0}")));
+    }
+    params
+}
+
+#[cfg(test)]
+mod tests {
+    use model::message::MESSAGES;
+
+    use super::*;
+
+    #[test]
+    fn conditions_parse_and_have_texts() {
+        assert!(Verdicts::new(UnixMs(0)).is_ok());
+        for condition in CONDITIONS {
+            let known = MESSAGES.iter().any(|message| message.code == condition.code);
+            assert!(known, "{}", condition.code);
+        }
+    }
+
+    #[test]
+    fn the_largest_value_is_told() {
+        let points = [("a", 1.0), ("b", 3.0), ("c", f64::NEG_INFINITY)]
+            .map(|(name, value)| (Labels::from_pairs([("model", name)]), value));
+        let (labels, value) = worst(&points).unwrap();
+        let told = params(&CONDITIONS[5], labels, value);
+        assert_eq!(told, [("model".into(), "b".into()), ("waiting".into(), "3".into())]);
+    }
+}

@@ -1,0 +1,310 @@
+//! The topology: what is started, in which order, and how it ends. Stopping is starting reversed.
+
+use std::{
+    io,
+    net::{SocketAddr, TcpListener},
+    path::PathBuf,
+    sync::Arc,
+    thread::JoinHandle,
+    time::Duration,
+};
+
+use anyhow::Context as _;
+use collect::{Collector, Inventory, Sinks};
+use model::{
+    Clock,
+    log::LogRecord,
+    message::{Language, render},
+    sample::Batch,
+};
+use store::{OpenError, Store};
+use tokio::{
+    runtime::Runtime,
+    signal::unix::{SignalKind, signal},
+    sync::watch,
+};
+
+use crate::{
+    api::{self, Hub, Limits, Queries},
+    config::Config,
+    events::Events,
+    own::CostMeter,
+    verdict::Verdicts,
+    writer::{self, Queue},
+};
+
+/// How often modelwatch records its own health.
+pub(crate) const OWN_PERIOD_MS: i64 = 5_000;
+
+/// How long open requests may take to end after the signal to stop.
+const DRAIN_MAX: Duration = Duration::from_secs(2);
+
+/// How long the first look for engines is waited for before it is reported.
+const FIRST_LOOK_MAX: Duration = Duration::from_secs(5);
+
+/// Everything that handlers need.
+pub(crate) struct App {
+    pub(crate) config: Config,
+    pub(crate) clock: Clock,
+    pub(crate) store: Store,
+    pub(crate) queue: Queue,
+    pub(crate) queries: Queries,
+    pub(crate) collector: Collector,
+    pub(crate) inventory: Inventory,
+    pub(crate) events: Arc<Events>,
+    pub(crate) hub: Hub,
+    pub(crate) cost: CostMeter,
+    pub(crate) verdicts: Verdicts,
+    /// Turns true when the program ends.
+    pub(crate) stop: watch::Sender<bool>,
+    /// The label `instance` of what this program says of itself.
+    pub(crate) instance: String,
+}
+
+/// Says one line to the person at the terminal.
+pub(crate) type Say<'a> = &'a dyn Fn(&str);
+
+/// Runs until a signal ends it.
+pub(crate) fn serve(config: Config, language: Language, say: Say<'_>) -> anyhow::Result<()> {
+    let clock = Clock::system();
+    let inventory = collect::inventory(&config.collect.root);
+    let (listener, address) = bind(config.server.listen, &config.collect.root, language)?;
+    let store = open_store(&config, &clock, language, say)?;
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .thread_name("async")
+        .enable_all()
+        .build()
+        .context("failed to start the asynchronous runtime")?;
+    let (app, writer) = assemble(config, clock, inventory, store, address, &runtime)?;
+    introduce(&app, address, language, say);
+    let result = runtime.block_on(run(&app, listener, language, say));
+    app.collector.stop();
+    app.queue.stop();
+    if writer.join().is_err() {
+        tracing::error!("the writer ended abnormally");
+    }
+    runtime.shutdown_timeout(Duration::from_millis(500));
+    result
+}
+
+/// Connects the parts. Nothing is sampled before this returns but what the collectors start.
+fn assemble(
+    config: Config,
+    clock: Clock,
+    inventory: Inventory,
+    store: Store,
+    address: SocketAddr,
+    runtime: &Runtime,
+) -> anyhow::Result<(Arc<App>, JoinHandle<()>)> {
+    let events = Arc::new(Events::default());
+    let path = config.storage.path.display().to_string();
+    let (queue, writer) = writer::start(store.clone(), path, clock.clone(), Arc::clone(&events))
+        .context("failed to start the writer")?;
+    let sinks = Sinks {
+        batch: {
+            let queue = queue.clone();
+            Arc::new(move |batch: Batch| queue.send(batch))
+        },
+        event: {
+            let events = Arc::clone(&events);
+            Arc::new(move |record: LogRecord| events.push(record))
+        },
+    };
+    let node = inventory.hostname.as_deref().unwrap_or("localhost");
+    let instance = format!("{node}:{}", address.port());
+    let settings = collect_settings(&config, &instance, address.port());
+    let collector = Collector::start(settings, clock.clone(), sinks, runtime.handle())
+        .context("failed to start the collectors")?;
+    let limits = Limits {
+        timeout: config.query.timeout,
+        samples_max: config.query.samples_max,
+        concurrency_max: usize::try_from(config.query.concurrency_max).unwrap_or(usize::MAX >> 4),
+    };
+    let app = App {
+        queries: Queries::new(Arc::new(store.clone()), clock.clone(), limits),
+        verdicts: Verdicts::new(clock.now()).context("a built-in condition does not parse")?,
+        config,
+        clock,
+        store,
+        queue,
+        collector,
+        inventory,
+        events,
+        hub: Hub::new(),
+        cost: CostMeter::default(),
+        stop: watch::channel(false).0,
+        instance,
+    };
+    Ok((Arc::new(app), writer))
+}
+
+/// What the collectors need to know of the configuration.
+pub(crate) fn collect_settings(
+    config: &Config,
+    instance: &str,
+    own_port: u16,
+) -> collect::Settings {
+    let engines = config.engines.iter().map(|engine| collect::EngineSetting {
+        url: engine.url.clone(),
+        kind: engine.kind.clone(),
+        api_key: engine
+            .api_key_env
+            .as_ref()
+            .and_then(|name| std::env::var(name).ok())
+            .map(collect::Secret::new),
+    });
+    collect::Settings {
+        root: config.collect.root.clone(),
+        instance: instance.to_owned(),
+        host_period: config.collect.host_period,
+        engine_period: config.collect.engine_period,
+        discover: config.collect.discover,
+        own_ports: vec![own_port],
+        engines: engines.collect(),
+    }
+}
+
+async fn run(
+    app: &Arc<App>,
+    listener: TcpListener,
+    language: Language,
+    say: Say<'_>,
+) -> anyhow::Result<()> {
+    let mut terminate = signal(SignalKind::terminate()).context("failed to listen for signals")?;
+    let mut interrupt = signal(SignalKind::interrupt()).context("failed to listen for signals")?;
+    let listener = tokio::net::TcpListener::from_std(listener).context("failed to listen")?;
+    let mut stopped = app.stop.subscribe();
+    let server = axum::serve(listener, api::router(Arc::clone(app)))
+        .with_graceful_shutdown(async move { drop(stopped.wait_for(|stop| *stop).await) });
+    let server = tokio::spawn(server.into_future());
+    let live = tokio::spawn(api::run_live(Arc::clone(app), app.stop.subscribe()));
+    tokio::select! {
+        () = report_engines(app, language, say) => {}
+        _ = terminate.recv() => {}
+        _ = interrupt.recv() => {}
+    }
+    say(&render::<&str, &str>("start.stopping", &[], language));
+    app.stop.send_replace(true);
+    let drained = tokio::time::timeout(DRAIN_MAX, async { (server.await, live.await) }).await;
+    if drained.is_err() {
+        tracing::warn!("some requests were still open and were cut off");
+    }
+    Ok(())
+}
+
+/// Tells what the first look for engines found, then waits forever.
+async fn report_engines(app: &App, language: Language, say: Say<'_>) {
+    let deadline = app.clock.monotonic() + FIRST_LOOK_MAX;
+    while !app.collector.has_discovered() && app.clock.monotonic() < deadline {
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    let engines = app.collector.engines();
+    if engines.is_empty() {
+        say(&render::<&str, &str>("start.no_engine", &[], language));
+    }
+    for engine in &engines {
+        let params = [
+            ("name", engine.name.clone()),
+            ("version", engine.version.clone().unwrap_or_default()),
+            ("url", engine.url.clone()),
+            ("models", engine.models.join(", ")),
+        ];
+        say(&render("start.engine", &params, language));
+    }
+    std::future::pending().await
+}
+
+/// Prints what is known at once.
+fn introduce(app: &App, address: SocketAddr, language: Language, say: Say<'_>) {
+    let text = |code: &str, params: &[(&str, String)]| say(&render(code, params, language));
+    let version = env!("CARGO_PKG_VERSION").to_owned();
+    text("start.title", &[("version", version)]);
+    for line in crate::cli::host_lines(&app.inventory, language) {
+        say(&line);
+    }
+    text("start.data", &[("path", app.config.storage.path.display().to_string())]);
+    text("start.page", &[("url", format!("http://{}/", reachable(address)))]);
+}
+
+/// An address that a browser on this machine can open.
+fn reachable(address: SocketAddr) -> SocketAddr {
+    let mut address = address;
+    if address.ip().is_unspecified() {
+        address.set_ip(match address {
+            SocketAddr::V4(_) => std::net::Ipv4Addr::LOCALHOST.into(),
+            SocketAddr::V6(_) => std::net::Ipv6Addr::LOCALHOST.into(),
+        });
+    }
+    address
+}
+
+fn bind(
+    listen: SocketAddr,
+    root: &std::path::Path,
+    language: Language,
+) -> anyhow::Result<(TcpListener, SocketAddr)> {
+    let bound = TcpListener::bind(listen).and_then(|listener| {
+        listener.set_nonblocking(true)?;
+        let address = listener.local_addr()?;
+        Ok((listener, address))
+    });
+    bound.map_err(|error| {
+        let listen_text = listen.to_string();
+        if error.kind() == io::ErrorKind::AddrInUse {
+            let holder = collect::holder_of(root, listen.port());
+            let (code, holder) = match holder {
+                Some(holder) => ("start.port_taken_by", holder),
+                None => ("start.port_taken", String::new()),
+            };
+            let params = [("listen", listen_text), ("holder", holder)];
+            return anyhow::Error::msg(render(code, &params, language));
+        }
+        let params = [("listen", listen_text), ("reason", error.to_string())];
+        anyhow::Error::msg(render("start.cannot_listen", &params, language))
+    })
+}
+
+fn open_store(
+    config: &Config,
+    clock: &Clock,
+    language: Language,
+    say: Say<'_>,
+) -> anyhow::Result<Store> {
+    let path: PathBuf = config.storage.path.clone();
+    let options = store_options(config);
+    let path_text = path.display().to_string();
+    match Store::open(&path, options, clock.clone()) {
+        Ok((store, recovery)) => {
+            for problem in recovery.problems() {
+                let params = [("path", path_text.clone()), ("reason", problem)];
+                say(&render("start.store_repaired", &params, language));
+            }
+            Ok(store)
+        }
+        Err(OpenError::InUse { pid, .. }) => {
+            let pid = pid.map_or_else(|| "?".into(), |pid| pid.to_string());
+            let params = [("path", path_text), ("pid", pid)];
+            Err(anyhow::Error::msg(render("start.store_in_use", &params, language)))
+        }
+        Err(error) => {
+            let params = [("path", path_text), ("reason", error.to_string())];
+            Err(anyhow::Error::msg(render("start.store_failed", &params, language)))
+        }
+    }
+}
+
+fn store_options(config: &Config) -> store::Options {
+    let storage = &config.storage;
+    store::Options {
+        fsync: if storage.fsync_every_batch {
+            store::Fsync::EveryBatch
+        } else {
+            store::Fsync::Interval(Duration::from_secs(1))
+        },
+        retention: storage.retention,
+        bytes_max: storage.bytes_max,
+        series_max: usize::try_from(storage.series_max).unwrap_or(usize::MAX),
+        ..store::Options::default()
+    }
+}

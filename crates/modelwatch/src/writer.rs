@@ -1,0 +1,156 @@
+//! The one thread that writes to the store.
+//!
+//! Everything that produces samples hands its batches to a bounded queue. A producer never waits:
+//! when the queue is full the batch is dropped and counted, because a late sample of a live system
+//! is worth less than the next one.
+
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+        mpsc::{Receiver, RecvTimeoutError, SyncSender, TrySendError, sync_channel},
+    },
+    thread::{self, JoinHandle},
+    time::Duration,
+};
+
+use model::{
+    Clock,
+    log::{LogRecord, Severity},
+    sample::Batch,
+};
+use store::Store;
+
+use crate::events::Events;
+
+/// Batches that may wait for the writer. When full the newest is dropped and counted.
+pub(crate) const BATCHES_MAX: usize = 256;
+
+/// How often the store looks after itself: sync, blocks, retention.
+const MAINTENANCE_PERIOD: Duration = Duration::from_secs(1);
+
+/// What happened to batches, for `/metrics` and the page.
+#[derive(Debug, Default)]
+pub(crate) struct Counters {
+    pub(crate) batches_dropped: AtomicU64,
+    pub(crate) batches_waiting: AtomicU64,
+    /// Samples that arrived while the disk refused.
+    pub(crate) samples_lost: AtomicU64,
+}
+
+/// The way in. Cheap to clone.
+#[derive(Clone)]
+pub(crate) struct Queue {
+    sender: SyncSender<Order>,
+    counters: Arc<Counters>,
+}
+
+/// What the writer is told to do.
+enum Order {
+    Append(Batch),
+    Stop,
+}
+
+impl Queue {
+    /// Never waits.
+    pub(crate) fn send(&self, batch: Batch) {
+        // Counted before it is sent, or the writer could take it out first and count below zero.
+        self.counters.batches_waiting.fetch_add(1, Ordering::Relaxed);
+        if let Err(TrySendError::Full(_) | TrySendError::Disconnected(_)) =
+            self.sender.try_send(Order::Append(batch))
+        {
+            self.counters.batches_waiting.fetch_sub(1, Ordering::Relaxed);
+            self.counters.batches_dropped.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    /// Makes the writer write what is queued, close the store and end. Later batches are dropped.
+    pub(crate) fn stop(&self) {
+        // An error means that the writer has ended already.
+        drop(self.sender.send(Order::Stop));
+    }
+
+    pub(crate) fn counters(&self) -> &Counters {
+        &self.counters
+    }
+}
+
+/// Starts the writer, which owns the right to append to `store`.
+pub(crate) fn start(
+    store: Store,
+    path: String,
+    clock: Clock,
+    events: Arc<Events>,
+) -> std::io::Result<(Queue, JoinHandle<()>)> {
+    let (sender, receiver) = sync_channel(BATCHES_MAX);
+    let counters = Arc::new(Counters::default());
+    let queue = Queue { sender, counters: Arc::clone(&counters) };
+    let writer = Writer { store, path, clock, events, counters, failing: false };
+    let thread =
+        thread::Builder::new().name("writer".into()).spawn(move || writer.run(&receiver))?;
+    Ok((queue, thread))
+}
+
+struct Writer {
+    store: Store,
+    path: String,
+    clock: Clock,
+    events: Arc<Events>,
+    counters: Arc<Counters>,
+    /// The last append or maintenance failed, and an event said so.
+    failing: bool,
+}
+
+impl Writer {
+    fn run(mut self, receiver: &Receiver<Order>) {
+        let mut maintained_at = self.clock.monotonic();
+        loop {
+            let next = maintained_at + MAINTENANCE_PERIOD;
+            match receiver.recv_timeout(next.saturating_sub(self.clock.monotonic())) {
+                Ok(Order::Append(batch)) => self.append(&batch),
+                Err(RecvTimeoutError::Timeout) => {}
+                Ok(Order::Stop) | Err(RecvTimeoutError::Disconnected) => break,
+            }
+            if self.clock.monotonic() >= next {
+                maintained_at = self.clock.monotonic();
+                let result = self.store.maintain(self.clock.now());
+                self.note(result.map_err(|error| error.to_string()), false);
+            }
+        }
+        if let Err(error) = self.store.close() {
+            tracing::error!("the store did not close cleanly: {error}");
+        }
+    }
+
+    fn append(&mut self, batch: &Batch) {
+        self.counters.batches_waiting.fetch_sub(1, Ordering::Relaxed);
+        let result = self.store.append(batch);
+        if result.is_err() {
+            let lost = u64::try_from(batch.samples.len()).unwrap_or(u64::MAX);
+            self.counters.samples_lost.fetch_add(lost, Ordering::Relaxed);
+        }
+        self.note(result.map(drop).map_err(|error| error.to_string()), true);
+    }
+
+    /// Says once that writing fails, and once that it works again. Only an append proves the latter.
+    fn note(&mut self, result: Result<(), String>, appended: bool) {
+        let (severity, body, attribute) = match result {
+            Err(reason) if !self.failing => {
+                (Severity::Error, "event.storage_failed", ("reason".to_owned(), reason))
+            }
+            Ok(()) if self.failing && appended => {
+                let lost = self.counters.samples_lost.load(Ordering::Relaxed).to_string();
+                (Severity::Info, "event.storage_recovered", ("lost".to_owned(), lost))
+            }
+            _ => return,
+        };
+        self.failing = !self.failing;
+        self.events.push(LogRecord {
+            time: self.clock.now(),
+            source: "storage".into(),
+            severity,
+            body: body.into(),
+            attributes: vec![attribute, ("path".into(), self.path.clone())],
+        });
+    }
+}
