@@ -7,6 +7,8 @@
 #![deny(unsafe_code)]
 
 mod failure;
+mod guard;
+mod host;
 mod sink;
 mod source;
 
