@@ -81,8 +81,17 @@ impl Process {
         matches!(self.child.try_wait(), Ok(Some(_)))
     }
 
-    /// Sends a signal to the whole group.
-    pub fn signal(&self, signal: Signal) -> Result<()> {
+    /// Asks the group to end.
+    pub fn terminate(&self) -> Result<()> {
+        self.signal(Signal::TERM)
+    }
+
+    /// Ends the group without asking.
+    pub fn kill(&self) -> Result<()> {
+        self.signal(Signal::KILL)
+    }
+
+    fn signal(&self, signal: Signal) -> Result<()> {
         kill_process_group(self.group, signal)
             .with_context(|| format!("failed to send {signal:?} to {}", self.name))
     }

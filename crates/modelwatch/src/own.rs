@@ -15,7 +15,8 @@ use model::{
         MODELWATCH_SAMPLES_APPENDED_TOTAL, MODELWATCH_SAMPLES_LOST_TOTAL,
         MODELWATCH_SAMPLES_REFUSED_TOTAL, MODELWATCH_SOURCE_DURATION_SECONDS,
         MODELWATCH_SOURCE_SERIES, MODELWATCH_SOURCE_UP, MODELWATCH_STORE_BYTES,
-        MODELWATCH_STORE_SERIES, MODELWATCH_STORE_WRITABLE, Metric,
+        MODELWATCH_STORE_CHUNKS_DAMAGED_TOTAL, MODELWATCH_STORE_SERIES, MODELWATCH_STORE_WRITABLE,
+        Metric,
     },
     sample::Batch,
 };
@@ -103,6 +104,7 @@ pub(crate) fn sample(app: &App, time: UnixMs) -> Batch {
         push(&MODELWATCH_SAMPLES_REFUSED_TOTAL, &[("reason", reason)], refused as f64);
     }
     push(&MODELWATCH_STORE_BYTES, &[], stats.bytes_on_disk as f64);
+    push(&MODELWATCH_STORE_CHUNKS_DAMAGED_TOTAL, &[], stats.chunks_damaged as f64);
     push(&MODELWATCH_STORE_SERIES, &[], stats.series as f64);
     push(&MODELWATCH_STORE_WRITABLE, &[], f64::from(u8::from(stats.writable)));
     for report in app.collector.registry().reports() {

@@ -31,6 +31,8 @@ metrics! { MODELWATCH:
         "1 when the last reading of a source succeeded, else 0" "数据源最近一次读取成功为 1，否则为 0";
     MODELWATCH_STORE_BYTES = Gauge "modelwatch_store_bytes" "bytes" []
         "Size of the data directory" "数据目录的大小";
+    MODELWATCH_STORE_CHUNKS_DAMAGED_TOTAL = Counter "modelwatch_store_chunks_damaged_total" "" []
+        "Damaged chunks that queries met and left out" "查询时遇到并跳过的损坏数据块数";
     MODELWATCH_STORE_SERIES = Gauge "modelwatch_store_series" "" []
         "Series in the store's head" "存储头部中的序列数";
     MODELWATCH_STORE_WRITABLE = Gauge "modelwatch_store_writable" "" []

@@ -1,0 +1,272 @@
+use std::{collections::BTreeMap, fs};
+
+use model::series::{Budget, Matcher, SeriesSource as _, TimeRange};
+use proptest::prelude::*;
+
+use super::*;
+
+const START: UnixMs = UnixMs(1_800_000_000_000);
+const MINUTE: Duration = Duration::from_secs(60);
+
+fn open(folder: &Path, clock: &Clock) -> Store {
+    Store::open(folder, Options::default(), clock.clone()).unwrap().0
+}
+
+fn batch(time: UnixMs, values: &[(&str, f64)]) -> Batch {
+    let mut batch = Batch::new(time);
+    for (name, value) in values {
+        batch.push(&Labels::metric(*name, [("job", "test")]), *value);
+    }
+    batch
+}
+
+fn budget(clock: &Clock) -> Budget {
+    Budget::new(clock.clone(), MINUTE, 10_000_000)
+}
+
+/// Every stored point, by series.
+fn dump(store: &Store, clock: &Clock) -> BTreeMap<String, Vec<(i64, u64)>> {
+    let all = TimeRange { start: UnixMs::MIN, end: UnixMs::MAX };
+    let series = store.select(&[], all, &budget(clock)).unwrap();
+    let points = |times: Vec<i64>, values: Vec<f64>| {
+        times.into_iter().zip(values.into_iter().map(f64::to_bits)).collect()
+    };
+    series.into_iter().map(|s| (s.labels.name().to_owned(), points(s.times, s.values))).collect()
+}
+
+fn refused(store: &Store) -> BTreeMap<&'static str, u64> {
+    store.stats().refused().filter(|(_, count)| *count > 0).collect()
+}
+
+#[test]
+fn each_reason_to_refuse() {
+    let folder = tempfile::tempdir().unwrap();
+    let clock = Clock::manual(START);
+    let options = Options { series_max: 2, ..Options::default() };
+    let (store, _) = Store::open(folder.path(), options, clock).unwrap();
+    let check = |time: UnixMs, name: &str, value: f64, expected: &str| {
+        let before = refused(&store);
+        let appended = store.append(&batch(time, &[(name, value)])).unwrap();
+        let mut grown = refused(&store);
+        grown.retain(|reason, count| before.get(reason) != Some(count));
+        let reasons: Vec<_> = grown.into_keys().collect();
+        let expected: Vec<_> = Some(expected).filter(|text| !text.is_empty()).into_iter().collect();
+        assert_eq!(reasons, expected, "{name} {value} at {time}");
+        assert_eq!(appended.accepted, usize::from(expected.is_empty()));
+    };
+    check(START, "a", 1.0, "");
+    check(START, "a", 1.0, "");
+    check(START, "a", 2.0, "duplicate");
+    check(START - MINUTE, "a", 2.0, "");
+    check(START + 11 * MINUTE, "a", 2.0, "too_far_ahead");
+    check(START + 9 * MINUTE, "a", 2.0, "");
+    check(START - 11 * MINUTE, "a", 2.0, "too_old");
+    check(START - 11 * MINUTE, "b", 2.0, "too_old");
+    check(START, "b", f64::NAN, "");
+    check(START, "c", 1.0, "series_limit");
+}
+
+#[test]
+fn a_second_store_on_the_same_folder_is_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let clock = Clock::manual(START);
+    let store = open(folder.path(), &clock);
+    let second = Store::open(folder.path(), Options::default(), clock.clone());
+    let Err(OpenError::InUse { pid, .. }) = second else { panic!("opened twice") };
+    assert_eq!(pid, Some(std::process::id()));
+    drop(store);
+    open(folder.path(), &clock);
+}
+
+#[test]
+fn spans_move_into_blocks_and_age_out() {
+    let folder = tempfile::tempdir().unwrap();
+    let clock = Clock::manual(START);
+    let options = Options { retention: 6 * 60 * MINUTE, ..Options::default() };
+    let (store, _) = Store::open(folder.path(), options.clone(), clock.clone()).unwrap();
+    let mut expected = Vec::new();
+    for minute in 0..12 * 60 {
+        let now = START + minute * MINUTE;
+        clock.set(now);
+        store.append(&batch(now, &[("a", f64::from(minute))])).unwrap();
+        store.maintain(now).unwrap();
+        expected.push((now.0, f64::from(minute).to_bits()));
+    }
+    let blocks = store.0.block_list();
+    assert!(blocks.len() >= 3, "{} blocks", blocks.len());
+    let oldest = range_start(&blocks[0]);
+    assert!(oldest >= START + 3 * 60 * MINUTE, "nothing aged out: {oldest}");
+    expected.retain(|(time, _)| *time >= oldest.0);
+    assert_eq!(dump(&store, &clock)["a"], expected);
+    let wal_files = fs::read_dir(folder.path().join("wal")).unwrap().count();
+    assert!(wal_files <= 2, "{wal_files} segments left");
+    drop(store);
+    let (store, _) = Store::open(folder.path(), options, clock.clone()).unwrap();
+    assert_eq!(dump(&store, &clock)["a"], expected);
+}
+
+fn range_start(block: &Block) -> UnixMs {
+    maintain::range_of(block.span).start
+}
+
+#[test]
+fn a_clock_that_jumped_deletes_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let clock = Clock::manual(START);
+    let store = open(folder.path(), &clock);
+    for hour in 0..5 {
+        let now = START + hour * 60 * MINUTE;
+        clock.set(now);
+        store.append(&batch(now, &[("a", 1.0)])).unwrap();
+        store.maintain(now).unwrap();
+    }
+    let before = dump(&store, &clock);
+    // The manual clock's monotonic time goes along with `set`, the wall time given here does not.
+    let future = START + 24 * 365 * 60 * MINUTE;
+    clock.set(START + 6 * 60 * MINUTE);
+    store.maintain(future).unwrap();
+    assert_eq!(dump(&store, &clock), before);
+}
+
+#[test]
+fn too_much_goes_oldest_first() {
+    let folder = tempfile::tempdir().unwrap();
+    let clock = Clock::manual(START);
+    let options = Options { bytes_max: 2_000, ..Options::default() };
+    let (store, _) = Store::open(folder.path(), options, clock.clone()).unwrap();
+    for minute in 0..24 * 60 {
+        let now = START + minute * MINUTE;
+        clock.set(now);
+        store.append(&batch(now, &[("a", f64::from(minute).sin())])).unwrap();
+        store.maintain(now).unwrap();
+    }
+    let points = &dump(&store, &clock)["a"];
+    assert!(points.len() < 24 * 60 && !points.is_empty());
+    assert_eq!(points.last().unwrap().0, (START + (24 * 60 - 1) * MINUTE).0);
+}
+
+#[test]
+fn a_disk_that_refuses_is_survived() {
+    let folder = tempfile::tempdir().unwrap();
+    let clock = Clock::manual(START);
+    let store = open(folder.path(), &clock);
+    store.append(&batch(START, &[("a", 1.0)])).unwrap();
+    store.0.writer.lock().unwrap().wal.rotate().unwrap();
+    let (wal, aside) = (folder.path().join("wal"), folder.path().join("aside"));
+    fs::rename(&wal, &aside).unwrap();
+    let error = store.append(&batch(START + MINUTE, &[("a", 2.0)])).unwrap_err();
+    assert!(error.to_string().contains("No such file"), "{error}");
+    assert!(!store.stats().writable);
+    assert_eq!(dump(&store, &clock)["a"].len(), 1, "what was there stays readable");
+    fs::rename(&aside, &wal).unwrap();
+    store.append(&batch(START + 2 * MINUTE, &[("a", 3.0)])).unwrap();
+    assert!(store.stats().writable);
+    drop(store);
+    let points = dump(&open(folder.path(), &clock), &clock).remove("a").unwrap();
+    assert_eq!(points, [(START.0, 1_f64.to_bits()), ((START + 2 * MINUTE).0, 3_f64.to_bits())]);
+}
+
+#[test]
+fn a_damaged_block_is_put_aside() {
+    let folder = tempfile::tempdir().unwrap();
+    let clock = Clock::manual(START);
+    let store = open(folder.path(), &clock);
+    for hour in 0..6 {
+        let now = START + hour * 60 * MINUTE;
+        clock.set(now);
+        store.append(&batch(now, &[("a", 1.0)])).unwrap();
+        store.maintain(now).unwrap();
+    }
+    let victim = store.0.block_list()[0].path.clone();
+    let before = dump(&store, &clock)["a"].len();
+    drop(store);
+    fs::write(&victim, "nonsense").unwrap();
+    let (store, recovery) = Store::open(folder.path(), Options::default(), clock.clone()).unwrap();
+    assert_eq!(recovery.problems().len(), 1);
+    let left = dump(&store, &clock)["a"].len();
+    assert!(left > 0 && left < before);
+}
+
+#[test]
+fn limits_of_a_query() {
+    let folder = tempfile::tempdir().unwrap();
+    let clock = Clock::manual(START);
+    let store = open(folder.path(), &clock);
+    for second in 0..10 {
+        let time = START + Duration::from_secs(second);
+        store.append(&batch(time, &[("a", 1.0), ("b", 2.0)])).unwrap();
+    }
+    let range = TimeRange { start: START, end: START + MINUTE };
+    let small = Budget::new(clock.clone(), MINUTE, 15);
+    assert_eq!(
+        store.select(&[], range, &small).unwrap_err().to_string(),
+        "query processing would load too many samples into memory"
+    );
+    let one = [Matcher::equal("__name__", "a")];
+    assert_eq!(store.select(&one, range, &small).unwrap().len(), 1);
+    assert_eq!(store.label_names(range, &small).unwrap(), ["__name__", "job"]);
+    assert_eq!(store.label_values("__name__", range, &small).unwrap(), ["a", "b"]);
+    small.cancel_flag().store(true, Ordering::Relaxed);
+    assert!(store.select(&one, range, &small).is_err());
+}
+
+#[derive(Clone, Debug)]
+enum Step {
+    /// Moves the clock by this many seconds and appends this value to one of three series, so many
+    /// seconds before the clock.
+    Append {
+        advance: i64,
+        late: i64,
+        series: usize,
+        value: u8,
+    },
+    Maintain,
+    Reopen,
+}
+
+fn step() -> impl Strategy<Value = Step> {
+    let advance = prop_oneof![8 => 0_i64..90, 2 => 3_000_i64..9_000, 1 => -4_000_i64..0];
+    prop_oneof![
+        12 => (advance, 0_i64..400, 0_usize..3, any::<u8>())
+            .prop_map(|(advance, late, series, value)| Step::Append { advance, late, series, value }),
+        3 => Just(Step::Maintain),
+        1 => Just(Step::Reopen),
+    ]
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(48))]
+    /// Whatever the order of work, exactly the accepted samples are there, also after a restart.
+    #[test]
+    fn nothing_acknowledged_is_lost(steps in proptest::collection::vec(step(), 1..120)) {
+        let folder = tempfile::tempdir().unwrap();
+        let clock = Clock::manual(START);
+        let mut store = open(folder.path(), &clock);
+        let mut expected: BTreeMap<String, BTreeMap<i64, u64>> = BTreeMap::new();
+        for step in steps {
+            match step {
+                Step::Append { advance, late, series, value } => {
+                    clock.set(UnixMs(clock.now().0 + advance * 1_000));
+                    let time = UnixMs(clock.now().0 - late * 1_000);
+                    let name = ["a", "b", "c"][series];
+                    let value = f64::from(value);
+                    if store.append(&batch(time, &[(name, value)])).unwrap().accepted == 1 {
+                        // Of two values for one time the first stays, also when the first is in a
+                        // block already.
+                        let points = expected.entry(name.into()).or_default();
+                        points.entry(time.0).or_insert(value.to_bits());
+                    }
+                }
+                Step::Maintain => store.maintain(clock.now()).unwrap(),
+                Step::Reopen => {
+                    drop(store);
+                    store = open(folder.path(), &clock);
+                }
+            }
+            let found = dump(&store, &clock);
+            let wanted: BTreeMap<_, Vec<_>> =
+                expected.iter().map(|(name, points)| (name.clone(), points.clone().into_iter().collect())).collect();
+            prop_assert_eq!(found, wanted);
+        }
+    }
+}
