@@ -1,1 +1,16 @@
-//! query
+//! PromQL: the language of Prometheus over anything that holds series.
+//!
+//! A query is parsed once, then evaluated for all steps of a grid together, one series at a time. What it
+//! does not do yet: native histograms and the experimental functions; both are refused by name.
+//! Source: Prometheus documentation, "Querying basics", "Operators", "Functions" (3.x).
+
+mod ast;
+mod eval;
+mod format;
+mod lexer;
+mod parser;
+
+pub use ast::Expr;
+pub use eval::{Grid, Output, QueryError, Series, Settings, Value, evaluate};
+pub use format::format_float;
+pub use parser::{ParseError, parse, parse_selector};

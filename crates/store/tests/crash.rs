@@ -1,5 +1,7 @@
 //! A process that is killed in the middle of writing loses nothing that it acknowledged.
 
+#![expect(clippy::unwrap_used, clippy::disallowed_methods, reason = "a test may")]
+
 use std::{
     env,
     io::{BufRead as _, BufReader, Write as _},

@@ -295,7 +295,8 @@ impl Series {
         let mut kept_values = Vec::new();
         self.chunks.retain(|chunk| {
             let is_apart = chunk.last < range.start.0 || chunk.first > range.end.0;
-            if !is_apart && !(inside(chunk.first) && inside(chunk.last)) {
+            let is_inside = inside(chunk.first) && inside(chunk.last);
+            if !is_apart && !is_inside {
                 // The chunk reaches over the border: what lies outside goes back to the open ones.
                 let (mut times, mut values) = (Vec::new(), Vec::new());
                 if codec::decode(&chunk.bytes, &mut times, &mut values).is_some() {

@@ -15,7 +15,7 @@ fn open(folder: &Path, clock: &Clock) -> Store {
 fn batch(time: UnixMs, values: &[(&str, f64)]) -> Batch {
     let mut batch = Batch::new(time);
     for (name, value) in values {
-        batch.push(&Labels::metric(*name, [("job", "test")]), *value);
+        batch.push(&Labels::metric(name, [("job", "test")]), *value);
     }
     batch
 }

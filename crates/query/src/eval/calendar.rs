@@ -1,0 +1,78 @@
+//! Dates in UTC from seconds since 1970, by counting days (proleptic Gregorian calendar).
+
+/// A date and time of day.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Date {
+    pub(super) year: i64,
+    /// 1 to 12.
+    pub(super) month: i64,
+    /// 1 to 31.
+    pub(super) day: i64,
+    pub(super) hour: i64,
+    pub(super) minute: i64,
+    /// 0 is Sunday.
+    pub(super) weekday: i64,
+    /// From 1.
+    pub(super) day_of_year: i64,
+}
+
+pub(super) fn is_leap(year: i64) -> bool {
+    (year % 4 == 0 && year % 100 != 0) || year % 400 == 0
+}
+
+pub(super) fn days_in_month(year: i64, month: i64) -> i64 {
+    match month {
+        2 => 28 + i64::from(is_leap(year)),
+        4 | 6 | 9 | 11 => 30,
+        _ => 31,
+    }
+}
+
+/// `None` for what is no time, or so far away that it makes no sense.
+pub(super) fn date(seconds: f64) -> Option<Date> {
+    if seconds.is_nan() || seconds.abs() > 1e14 {
+        return None;
+    }
+    let seconds = seconds as i64;
+    let days = seconds.div_euclid(86_400);
+    let of_day = seconds.rem_euclid(86_400);
+    // Eras of 400 years that begin on 1 March, so that the leap day is the last of a year.
+    let shifted = days + 719_468;
+    let era = shifted.div_euclid(146_097);
+    let day_of_era = shifted.rem_euclid(146_097);
+    let year_of_era =
+        (day_of_era - day_of_era / 1_460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
+    let from_march = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
+    let month_from_march = (5 * from_march + 2) / 153;
+    let day = from_march - (153 * month_from_march + 2) / 5 + 1;
+    let month = if month_from_march < 10 { month_from_march + 3 } else { month_from_march - 9 };
+    let year = year_of_era + era * 400 + i64::from(month <= 2);
+    let before: i64 = (1..month).map(|month| days_in_month(year, month)).sum();
+    Some(Date {
+        year,
+        month,
+        day,
+        hour: of_day / 3_600,
+        minute: of_day % 3_600 / 60,
+        weekday: (days + 4).rem_euclid(7),
+        day_of_year: before + day,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn dates() {
+        let check = |seconds: f64, expected: (i64, i64, i64, i64, i64)| {
+            let date = date(seconds).unwrap();
+            let found = (date.year, date.month, date.day, date.weekday, date.day_of_year);
+            assert_eq!(found, expected);
+        };
+        check(0.0, (1970, 1, 1, 4, 1));
+        check(951_782_400.0, (2000, 2, 29, 2, 60));
+        check(-1.0, (1969, 12, 31, 3, 365));
+        check(1_798_675_199.0, (2026, 12, 30, 3, 364));
+    }
+}
