@@ -4,6 +4,7 @@
 use std::{
     collections::HashSet,
     panic::{AssertUnwindSafe, catch_unwind},
+    time::Duration,
 };
 
 use model::{
@@ -37,7 +38,17 @@ impl Guard {
         batch: &mut Batch,
         read: impl FnOnce(&mut Batch) -> Result<(), Failure>,
     ) -> bool {
-        let started = clock.monotonic();
+        self.run_since(clock.monotonic(), clock, batch, read)
+    }
+
+    /// The same for a reading whose slow part began at `started` and is over.
+    pub(crate) fn run_since(
+        &mut self,
+        started: Duration,
+        clock: &Clock,
+        batch: &mut Batch,
+        read: impl FnOnce(&mut Batch) -> Result<(), Failure>,
+    ) -> bool {
         let first = batch.samples.len();
         let outcome = catch_unwind(AssertUnwindSafe(|| read(batch))).unwrap_or_else(|panic| {
             let text = panic.downcast_ref::<&str>().map(|text| (*text).to_owned());
@@ -80,8 +91,6 @@ impl Guard {
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
     use model::{UnixMs, sample::is_stale};
 
     use super::*;

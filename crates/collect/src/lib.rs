@@ -6,12 +6,27 @@
 //! the two sinks it is given. It is biased towards leaving a value out over guessing it.
 #![deny(unsafe_code)]
 
+mod collector;
+mod discovery;
+mod engine;
+mod exposition;
 mod failure;
 mod guard;
 mod host;
+mod http;
+mod inventory;
+mod listeners;
+mod process;
 mod sink;
 mod source;
 
+pub use collector::{
+    Collector, EngineReport, EngineSetting, EngineState, Found, Settings, look_once,
+};
+pub use exposition::ScrapedMetric;
 pub use failure::{Failure, FailureKind};
+pub use http::Secret;
+pub use inventory::{Accelerator, Inventory, inventory};
+pub use listeners::holder_of;
 pub use sink::Sinks;
 pub use source::{Registry, SourceGroup, SourceHandle, SourceReport, SourceState};

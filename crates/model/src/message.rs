@@ -215,9 +215,29 @@ pub static MESSAGES: &[Message] = &[
         zh: "无法连接：{detail}",
     },
     Message {
+        code: "hint.engine_refused",
+        en: "It answers but does not let us in. If it wants an API key, name it: [[engine]] url = \"{url}\", api_key_env = \"NAME\"",
+        zh: "引擎有响应但拒绝访问。如需 API 密钥，请配置：[[engine]] url = \"{url}\"，api_key_env = \"变量名\"",
+    },
+    Message {
+        code: "hint.engine_unreachable",
+        en: "Check that the engine runs and listens at {url}",
+        zh: "请检查推理引擎是否在运行，且监听 {url}",
+    },
+    Message {
+        code: "hint.listener_permission",
+        en: "The process of an engine cannot be seen, so its CPU and memory are missing. Run modelwatch as the same user or as root",
+        zh: "无法看到推理引擎的进程，因此缺少其 CPU 与内存数据。请以同一用户或 root 运行 modelwatch",
+    },
+    Message {
         code: "hint.storage",
         en: "Free space or repair the file system of {path}; writing resumes by itself",
         zh: "请为 {path} 释放空间或修复其文件系统；写入会自动恢复",
+    },
+    Message {
+        code: "note.llamacpp_metrics_off",
+        en: "Token counts are missing: start llama-server with --metrics",
+        zh: "缺少 Token 计数：请为 llama-server 加上 --metrics 参数启动",
     },
     Message {
         code: "start.accelerator",

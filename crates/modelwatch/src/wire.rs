@@ -277,7 +277,7 @@ fn open_store(
     match Store::open(&path, options, clock.clone()) {
         Ok((store, recovery)) => {
             for problem in recovery.problems() {
-                let params = [("path", path_text.clone()), ("reason", problem)];
+                let params = [("path", path_text.clone()), ("reason", problem.clone())];
                 say(&render("start.store_repaired", &params, language));
             }
             Ok(store)

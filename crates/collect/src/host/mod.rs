@@ -19,10 +19,7 @@ mod vmstat;
 use std::{
     io,
     path::{Path, PathBuf},
-    sync::{
-        Arc,
-        mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel},
-    },
+    sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel},
     thread::{self, JoinHandle},
     time::Duration,
 };
@@ -137,7 +134,7 @@ impl Watch {
     pub(crate) fn stop(&self) {
         for stop in &self.stops {
             // An error means that the thread has ended already.
-            drop(stop.try_send(()));
+            stop.try_send(()).ok();
         }
     }
 }
@@ -236,7 +233,7 @@ fn first_existing(root: &Path, paths: &[&str]) -> PathBuf {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Mutex;
+    use std::sync::{Arc, Mutex};
 
     use super::*;
     use crate::SourceState;
@@ -328,7 +325,7 @@ mod tests {
                 let batches = Arc::clone(&batches);
                 Arc::new(move |batch| {
                     batches.lock().unwrap().push(batch);
-                    drop(first.try_send(()));
+                    first.try_send(()).ok();
                 })
             },
             event: Arc::new(|_| {}),

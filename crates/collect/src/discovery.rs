@@ -1,0 +1,305 @@
+//! Finding engines: from listening sockets to processes to what they answer.
+//!
+//! Every socket that listens on this machine is asked once for its list of models, except those that
+//! surely do not speak HTTP and our own. A socket that is no engine is left alone for a while.
+
+use std::{
+    collections::HashMap,
+    sync::{Arc, atomic::Ordering},
+    time::Duration,
+};
+
+use tokio::{sync::oneshot, task::JoinSet, time::timeout};
+
+use crate::{
+    EngineSetting, EngineState, SourceGroup, SourceHandle,
+    collector::Shared,
+    engine::{KINDS, Kind, recognise, watch::EngineWatch},
+    http::Endpoint,
+    listeners::{Listener, listeners, owners},
+    process::{self, Identity},
+};
+
+/// How often new listening sockets are looked for.
+const PERIOD: Duration = Duration::from_secs(5);
+/// How long a socket that is no engine is left alone: it may be one that was still starting.
+const ASK_AGAIN_AFTER: Duration = Duration::from_secs(30);
+/// After so many refusals a socket is left alone for good.
+const ASKED_MAX: u32 = 20;
+/// How long an engine that was found and is gone stays on the list.
+const FORGET_AFTER: Duration = Duration::from_secs(60 * 60);
+/// How long the first look waits for what it found to be read once.
+const FIRST_SCRAPE_MAX: Duration = Duration::from_secs(4);
+/// Sockets that are asked at the same time.
+const CONCURRENCY_MAX: usize = 16;
+/// Ports of well-known services that do not speak HTTP and may log or ban who tries.
+const NOT_HTTP: &[u16] = &[
+    21, 22, 23, 25, 53, 110, 111, 135, 139, 143, 389, 445, 465, 514, 587, 636, 873, 993, 995, 1433,
+    1521, 2049, 2181, 3306, 3389, 5432, 5672, 5900, 6379, 9092, 11211, 27017,
+];
+
+/// An engine that is to be watched.
+pub(crate) struct FoundEngine {
+    pub(crate) endpoint: Endpoint,
+    /// `None` while a configured one has not been recognised.
+    pub(crate) kind: Option<&'static Kind>,
+    pub(crate) configured: bool,
+    pub(crate) process: Option<Identity>,
+    pub(crate) inode: Option<u64>,
+}
+
+/// What the search remembers.
+pub(crate) struct Search {
+    handle: SourceHandle,
+    configured: Vec<EngineSetting>,
+    /// Ports of this machine whose engine is configured.
+    configured_ports: Vec<u16>,
+    owners: HashMap<u64, Option<u32>>,
+    /// Sockets that are no engine: when they were asked last, and how often.
+    strangers: HashMap<u64, (Duration, u32)>,
+}
+
+/// Looks for engines for as long as the program runs.
+pub(crate) async fn discover(shared: Arc<Shared>) {
+    let mut search = Search::new(&shared);
+    loop {
+        let mut first_scrapes = Vec::new();
+        for found in search.look(&shared).await {
+            let (done, scraped) = oneshot::channel();
+            let mut watch = EngineWatch::new(&shared, found);
+            let instance = watch.instance().to_owned();
+            let task = tokio::spawn(async move { watch.run(done).await });
+            if let Some(entry) = shared.entries().get_mut(&instance) {
+                entry.task = Some(task);
+            }
+            first_scrapes.push(scraped);
+        }
+        let all = async {
+            for scraped in first_scrapes {
+                // An error means that the task ended, which is an answer as well.
+                drop(scraped.await);
+            }
+        };
+        // Slow engines are read all the same; only the waiting ends.
+        drop(timeout(FIRST_SCRAPE_MAX, all).await);
+        shared.has_discovered.store(true, Ordering::Relaxed);
+        forget(&shared);
+        tokio::time::sleep(PERIOD).await;
+    }
+}
+
+/// Takes engines off the list that nobody named and that have been gone for long.
+fn forget(shared: &Shared) {
+    let oldest = shared.clock.now() - FORGET_AFTER;
+    shared.entries().retain(|_, entry| {
+        let report = &entry.report;
+        let is_gone = report.state == EngineState::Down && report.since < oldest;
+        let keep = report.configured || !is_gone;
+        if !keep && let Some(task) = &entry.task {
+            task.abort();
+        }
+        keep
+    });
+}
+
+impl Search {
+    pub(crate) fn new(shared: &Shared) -> Self {
+        let handle = shared.registry.register("discovery".into(), SourceGroup::Discovery, PERIOD);
+        Self {
+            handle,
+            configured: shared.settings.engines.clone(),
+            configured_ports: Vec::new(),
+            owners: HashMap::new(),
+            strangers: HashMap::new(),
+        }
+    }
+
+    /// One look around. Returns the engines that are new.
+    pub(crate) async fn look(&mut self, shared: &Arc<Shared>) -> Vec<FoundEngine> {
+        let started = shared.clock.monotonic();
+        let mut found = self.take_configured(shared);
+        let root = shared.settings.root.clone();
+        let sockets = tokio::task::spawn_blocking(move || listeners(&root)).await;
+        let sockets = sockets.unwrap_or_default();
+        self.identify(shared, &sockets).await;
+        self.note_processes(shared, &sockets);
+        if shared.settings.discover {
+            found.extend(self.ask(shared, &sockets).await);
+        }
+        self.strangers.retain(|inode, _| sockets.iter().any(|socket| socket.inode == *inode));
+        let engines = shared.entries().len() + found.len();
+        let duration = shared.clock.monotonic().saturating_sub(started);
+        self.handle.succeeded(shared.clock.now(), duration, engines);
+        let is_blind = found.iter().any(|engine| !engine.configured && engine.process.is_none());
+        if is_blind {
+            self.handle.set_hint(Some(("hint.listener_permission", Vec::new())));
+        }
+        found
+    }
+
+    /// The configured engines, at the first look.
+    fn take_configured(&mut self, shared: &Shared) -> Vec<FoundEngine> {
+        let mut found = Vec::new();
+        for setting in std::mem::take(&mut self.configured) {
+            // The configuration was checked, so this is for who calls with another one.
+            let endpoint = match Endpoint::parse(&setting.url, setting.api_key) {
+                Ok(endpoint) => endpoint,
+                Err(failure) => {
+                    self.handle.failed(Duration::ZERO, failure);
+                    continue;
+                }
+            };
+            if let Some((host, port)) = endpoint.authority.rsplit_once(':')
+                && matches!(host, "localhost" | "127.0.0.1" | "[::1]")
+            {
+                self.configured_ports.extend(port.parse::<u16>());
+            }
+            let kind = KINDS.iter().find(|kind| Some(kind.name) == setting.kind.as_deref());
+            let engine =
+                FoundEngine { endpoint, kind, configured: true, process: None, inode: None };
+            if !shared.entries().contains_key(&engine.endpoint.authority) {
+                found.push(engine);
+            }
+        }
+        found
+    }
+
+    /// Finds the owners of sockets that are new.
+    async fn identify(&mut self, shared: &Shared, sockets: &[Listener]) {
+        self.owners.retain(|inode, _| sockets.iter().any(|socket| socket.inode == *inode));
+        let inodes = sockets.iter().map(|socket| socket.inode);
+        let new: Vec<u64> = inodes.filter(|inode| !self.owners.contains_key(inode)).collect();
+        if new.is_empty() {
+            return;
+        }
+        let root = shared.settings.root.clone();
+        let wanted = new.clone();
+        let owners = tokio::task::spawn_blocking(move || owners(&root, &wanted)).await;
+        let owners = owners.unwrap_or_default();
+        self.owners.extend(new.into_iter().map(|inode| (inode, owners.get(&inode).copied())));
+    }
+
+    fn process(&self, shared: &Shared, inode: u64) -> Option<Identity> {
+        let pid = self.owners.get(&inode).copied().flatten()?;
+        process::identify(&shared.settings.root, pid)
+    }
+
+    /// Keeps what is known of the processes of engines on the list up to date.
+    fn note_processes(&self, shared: &Shared, sockets: &[Listener]) {
+        let mut entries = shared.entries();
+        for socket in sockets {
+            let port = socket.address.port();
+            let by_port = self.configured_ports.contains(&port);
+            let entry = entries.iter_mut().find(|(instance, _)| {
+                **instance == socket.address.to_string()
+                    || (by_port && instance.ends_with(&format!(":{port}")))
+            });
+            let Some((_, entry)) = entry else { continue };
+            if entry.inode.is_none() || entry.inode == Some(socket.inode) {
+                entry.inode = Some(socket.inode);
+                entry.process = self.process(shared, socket.inode);
+                entry.report.pid = entry.process.map(|process| process.pid);
+            }
+        }
+    }
+
+    /// Asks the sockets that may be engines.
+    async fn ask(&mut self, shared: &Arc<Shared>, sockets: &[Listener]) -> Vec<FoundEngine> {
+        let now = shared.clock.monotonic();
+        let mut waiting: Vec<Listener> =
+            sockets.iter().filter(|socket| self.is_due(shared, socket, now)).copied().collect();
+        let mut found = Vec::new();
+        while !waiting.is_empty() {
+            let rest = waiting.split_off(waiting.len().min(CONCURRENCY_MAX));
+            for (socket, kind) in self.ask_some(shared, waiting).await {
+                match kind {
+                    Some(kind) => found.extend(self.recognised(shared, socket, kind)),
+                    None => {
+                        let times = self.strangers.get(&socket.inode).map_or(0, |known| known.1);
+                        self.strangers.insert(socket.inode, (now, times + 1));
+                    }
+                }
+            }
+            waiting = rest;
+        }
+        found
+    }
+
+    fn is_due(&self, shared: &Shared, socket: &Listener, now: Duration) -> bool {
+        let port = socket.address.port();
+        let is_known = shared
+            .entries()
+            .get(&socket.address.to_string())
+            .is_some_and(|entry| entry.inode == Some(socket.inode));
+        let is_left_alone = self.strangers.get(&socket.inode).is_some_and(|(asked, times)| {
+            *times >= ASKED_MAX || now.saturating_sub(*asked) < ASK_AGAIN_AFTER
+        });
+        !(is_known
+            || is_left_alone
+            || NOT_HTTP.contains(&port)
+            || shared.settings.own_ports.contains(&port)
+            || self.configured_ports.contains(&port))
+    }
+
+    async fn ask_some(
+        &self,
+        shared: &Shared,
+        sockets: Vec<Listener>,
+    ) -> Vec<(Listener, Option<&'static Kind>)> {
+        let mut asked = JoinSet::new();
+        for socket in sockets {
+            let pid = self.owners.get(&socket.inode).copied().flatten();
+            let command = pid.and_then(|pid| process::command(&shared.settings.root, pid));
+            let endpoint = endpoint_of(socket);
+            asked.spawn(async move {
+                let kind = recognise(&endpoint, &command.unwrap_or_default()).await;
+                (socket, kind.ok().flatten())
+            });
+        }
+        let mut answers = Vec::new();
+        while let Some(answer) = asked.join_next().await {
+            answers.extend(answer);
+        }
+        answers
+    }
+
+    /// Decides what a recognised socket is: new, back again, or part of another engine.
+    fn recognised(
+        &mut self,
+        shared: &Shared,
+        socket: Listener,
+        kind: &'static Kind,
+    ) -> Option<FoundEngine> {
+        let process = self.process(shared, socket.inode);
+        let root = &shared.settings.root;
+        let is_child =
+            process.is_some_and(|process| process::descends_from(root, process.pid, "ollama"));
+        if is_child && kind.name == "llamacpp" {
+            self.strangers.insert(socket.inode, (shared.clock.monotonic(), ASKED_MAX));
+            return None;
+        }
+        let instance = socket.address.to_string();
+        let mut entries = shared.entries();
+        if let Some(entry) = entries.get_mut(&instance) {
+            if entry.report.kind == kind.name {
+                entry.inode = Some(socket.inode);
+                entry.process = process;
+                entry.report.pid = process.map(|process| process.pid);
+                return None;
+            }
+            // Something else took the port.
+            if let Some(task) = &entry.task {
+                task.abort();
+            }
+            entries.remove(&instance);
+        }
+        let inode = Some(socket.inode);
+        let endpoint = endpoint_of(socket);
+        Some(FoundEngine { endpoint, kind: Some(kind), configured: false, process, inode })
+    }
+}
+
+fn endpoint_of(socket: Listener) -> Endpoint {
+    let authority = socket.address.to_string();
+    Endpoint { authority, prefix: String::new(), api_key: None }
+}

@@ -1,0 +1,179 @@
+//! llama.cpp's `llama-server`.
+//!
+//! Its counters need `--metrics`; without it the slots tell what runs, but not how much was done. The
+//! slots are not asked while the model sleeps, because asking would wake it. Its gauges of speed
+//! count from scrape to scrape of whoever scrapes, so ours come from the counters.
+
+use model::catalogue as metric;
+use serde_json::Value;
+
+use super::{Answers, Clues, Kind, Reading, Translation, model_ids, text, translation};
+use crate::{Failure, FailureKind};
+
+pub(super) const KIND: Kind = Kind {
+    name: "llamacpp",
+    title: "llama.cpp",
+    recognise,
+    confirm: None,
+    paths: &["/health", "/props", "/metrics", "/v1/models"],
+    then: slots_unless_asleep,
+    read,
+};
+
+const TRANSLATIONS: &[Translation] = &[
+    translation("llamacpp:requests_processing", &metric::LLM_REQUESTS_RUNNING),
+    translation("llamacpp:requests_deferred", &metric::LLM_REQUESTS_WAITING),
+    translation("llamacpp:tokens_predicted_total", &metric::LLM_GENERATION_TOKENS_TOTAL),
+    translation("llamacpp:prompt_tokens_total", &metric::LLM_PROMPT_TOKENS_TOTAL),
+    translation("llamacpp:prompt_tokens_cached_total", &metric::LLM_PROMPT_TOKENS_CACHED_TOTAL),
+    translation("llamacpp:n_decode_total", &metric::LLM_ENGINE_STEPS_TOTAL),
+];
+
+fn recognise(clues: &Clues) -> bool {
+    clues.owned_by("llamacpp")
+        || (clues.server == "llama.cpp" && !clues.lists_models)
+        || (clues.is_locked() && clues.program() == "llama-server")
+}
+
+fn slots_unless_asleep(answers: &Answers) -> &'static [&'static str] {
+    let is_awake = answers.json("/props").is_ok_and(|props| {
+        props.get("is_sleeping").and_then(Value::as_bool) != Some(true)
+            && props.get("endpoint_slots").and_then(Value::as_bool) != Some(false)
+    });
+    if is_awake { &["/slots"] } else { &[] }
+}
+
+fn read(answers: &Answers, reading: &mut Reading) -> Result<(), Failure> {
+    if answers.get("/health")?.status.as_u16() == 503 {
+        reading.is_starting = true;
+        return Ok(());
+    }
+    let props = answers.json("/props")?;
+    let Some(build) = text(&props, "build_info") else {
+        return Err(Failure::new(FailureKind::Malformed, "/props: no field build_info"));
+    };
+    reading.version = Some(build);
+    reading.models =
+        answers.json("/v1/models").map(|models| model_ids(&models)).unwrap_or_default();
+    let model = reading.model();
+    if let Some(slots) = props.get("total_slots").and_then(Value::as_f64) {
+        reading.push(&metric::LLM_SLOTS, &model, slots);
+    }
+    let settings = props.get("default_generation_settings");
+    if let Some(context) = settings.and_then(|settings| settings.get("n_ctx")?.as_f64()) {
+        reading.push(&metric::LLM_CONTEXT_TOKENS_MAX, &model, context);
+    }
+    let has_metrics = answers.status("/metrics") != Some(501);
+    if has_metrics {
+        reading.raw = answers.exposition("/metrics")?;
+        reading.translate(TRANSLATIONS, "model");
+    } else {
+        reading.notes.push(("note.llamacpp_metrics_off", Vec::new()));
+    }
+    if let Ok(slots) = answers.json("/slots") {
+        read_slots(&slots, &model, has_metrics, reading);
+    }
+    Ok(())
+}
+
+fn read_slots(slots: &Value, model: &str, has_metrics: bool, reading: &mut Reading) {
+    let Some(slots) = slots.as_array() else { return };
+    let busy = |slot: &&Value| slot.get("is_processing").and_then(Value::as_bool) == Some(true);
+    if !has_metrics {
+        let running = slots.iter().filter(busy).count();
+        reading.push(&metric::LLM_REQUESTS_RUNNING, model, running as f64);
+    }
+    let fullest = slots.iter().filter(busy).filter_map(usage).fold(0.0, f64::max);
+    reading.push(&metric::LLM_CONTEXT_USAGE_RATIO, model, fullest);
+}
+
+/// How full the context of a slot is.
+fn usage(slot: &Value) -> Option<f64> {
+    let context = slot.get("n_ctx")?.as_f64().filter(|context| *context > 0.0)?;
+    let prompt = slot.get("n_prompt_tokens").and_then(Value::as_f64).unwrap_or(0.0);
+    let next = slot.get("next_token");
+    // One object per sequence; older versions have the object itself.
+    let next = next.map(|next| next.get(0).unwrap_or(next));
+    let decoded = next.and_then(|next| next.get("n_decoded")?.as_f64()).unwrap_or(0.0);
+    Some(((prompt + decoded) / context).min(1.0))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{
+        super::tests::{neutral, read},
+        *,
+    };
+
+    const PROPS: &str = r#"{"build_info":"b1-x","total_slots":2,"is_sleeping":false,
+        "default_generation_settings":{"n_ctx":512}}"#;
+    const MODELS: &str = r#"{"data":[{"id":"tiny","owned_by":"llamacpp"}]}"#;
+    const SLOTS: &str = r#"[{"id":0,"n_ctx":512,"is_processing":true,"n_prompt_tokens":100,
+        "next_token":[{"n_decoded":28}]},{"id":1,"n_ctx":512,"is_processing":false,"n_prompt_tokens":500}]"#;
+
+    #[test]
+    fn with_metrics() {
+        let page = "# TYPE llamacpp:tokens_predicted_total counter\nllamacpp:tokens_predicted_total 17\n\
+                    llamacpp:prompt_tokens_total 5\nllamacpp:requests_processing 1\n\
+                    llamacpp:predicted_tokens_seconds 9.8\n";
+        let reading = read(
+            &KIND,
+            &[
+                ("/health", 200, "{}"),
+                ("/props", 200, PROPS),
+                ("/metrics", 200, page),
+                ("/v1/models", 200, MODELS),
+                ("/slots", 200, SLOTS),
+            ],
+        )
+        .unwrap();
+        assert_eq!(reading.version.as_deref(), Some("b1-x"));
+        assert_eq!(reading.raw.samples.len(), 4);
+        assert_eq!(
+            neutral(&reading, &KIND),
+            [
+                r#"llm_context_tokens_max{model="tiny"} 512"#,
+                r#"llm_context_usage_ratio{model="tiny"} 0.25"#,
+                r#"llm_generation_tokens_total{model="tiny"} 17"#,
+                r#"llm_prompt_tokens_total{model="tiny"} 5"#,
+                r#"llm_requests_running{model="tiny"} 1"#,
+                r#"llm_slots{model="tiny"} 2"#,
+            ]
+        );
+    }
+
+    #[test]
+    fn without_metrics_and_while_loading() {
+        let reading = read(
+            &KIND,
+            &[
+                ("/health", 200, "{}"),
+                ("/props", 200, PROPS),
+                ("/metrics", 501, "{}"),
+                ("/v1/models", 200, MODELS),
+                ("/slots", 200, SLOTS),
+            ],
+        )
+        .unwrap();
+        assert_eq!(reading.notes[0].0, "note.llamacpp_metrics_off");
+        assert!(
+            neutral(&reading, &KIND).contains(&r#"llm_requests_running{model="tiny"} 1"#.into())
+        );
+        assert!(read(&KIND, &[("/health", 503, "{}")]).unwrap().is_starting);
+    }
+
+    #[test]
+    fn a_sleeping_model_is_left_alone() {
+        let asleep = PROPS.replace("false", "true");
+        for (props, expected) in [(PROPS, 1), (asleep.as_str(), 0), ("nonsense", 0)] {
+            let mut answers = Answers::default();
+            let answer = crate::http::Answer {
+                status: hyper::StatusCode::OK,
+                server: String::new(),
+                body: props.as_bytes().to_vec().into(),
+            };
+            answers.0.insert("/props", Ok(answer));
+            assert_eq!(slots_unless_asleep(&answers).len(), expected, "{props}");
+        }
+    }
+}

@@ -1,0 +1,77 @@
+//! Ollama. It has no metrics of its own: what is loaded, and how much of it in accelerator memory, is
+//! all it says. Its processes are counted with those of the `llama-server` it starts.
+
+use model::catalogue as metric;
+use serde_json::Value;
+
+use super::{Answers, Clues, Confirm, Kind, Reading, nothing, text};
+use crate::{Failure, FailureKind, http::Answer};
+
+pub(super) const KIND: Kind = Kind {
+    name: "ollama",
+    title: "Ollama",
+    recognise: |clues| clues.program() == "ollama" && (clues.lists_models || clues.status == 404),
+    // SGLang answers these routes too, but its models have its name as owner.
+    confirm: Some(Confirm { is_possible, path: "/api/version", is_it: has_version }),
+    paths: &["/api/version", "/api/ps"],
+    then: nothing,
+    read,
+};
+
+fn is_possible(clues: &Clues) -> bool {
+    clues.owned_by("library") || (clues.lists_models && clues.owned_by.is_none())
+}
+
+fn has_version(answer: &Answer) -> bool {
+    let body: Value = serde_json::from_slice(&answer.body).unwrap_or_default();
+    answer.status.is_success() && text(&body, "version").is_some()
+}
+
+fn read(answers: &Answers, reading: &mut Reading) -> Result<(), Failure> {
+    reading.version = text(&answers.json("/api/version")?, "version");
+    let loaded = answers.json("/api/ps")?;
+    let Some(loaded) = loaded.get("models").filter(|models| models.is_array() || models.is_null())
+    else {
+        return Err(Failure::new(FailureKind::Malformed, "/api/ps: no list of models"));
+    };
+    for model in loaded.as_array().into_iter().flatten() {
+        let Some(name) = text(model, "name") else { continue };
+        for (field, metric) in [
+            ("size", &metric::LLM_MODEL_RESIDENT_BYTES),
+            ("size_vram", &metric::LLM_MODEL_VRAM_BYTES),
+            ("context_length", &metric::LLM_CONTEXT_TOKENS_MAX),
+        ] {
+            if let Some(value) = model.get(field).and_then(Value::as_f64) {
+                reading.push(metric, &name, value);
+            }
+        }
+        reading.models.push(name);
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{
+        super::tests::{neutral, read},
+        *,
+    };
+
+    #[test]
+    fn what_is_loaded() {
+        let loaded = r#"{"models":[{"name":"qwen3:4b","size":4000,"size_vram":3000,"context_length":4096}]}"#;
+        let version = ("/api/version", 200, r#"{"version":"0.32.1"}"#);
+        let reading = read(&KIND, &[version, ("/api/ps", 200, loaded)]).unwrap();
+        assert_eq!((reading.version.as_deref(), reading.models.len()), (Some("0.32.1"), 1));
+        assert_eq!(
+            neutral(&reading, &KIND),
+            [
+                r#"llm_context_tokens_max{model="qwen3:4b"} 4096"#,
+                r#"llm_model_resident_bytes{model="qwen3:4b"} 4000"#,
+                r#"llm_model_vram_bytes{model="qwen3:4b"} 3000"#,
+            ]
+        );
+        assert!(read(&KIND, &[version, ("/api/ps", 200, r#"{"models":null}"#)]).is_ok());
+        assert!(read(&KIND, &[version, ("/api/ps", 200, "[]")]).is_err());
+    }
+}

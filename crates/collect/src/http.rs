@@ -1,0 +1,217 @@
+//! Reading one page of an engine: GET only, bounded in time and size, no redirects followed.
+
+use std::time::Duration;
+
+use bytes::{Bytes, BytesMut};
+use http_body_util::{BodyExt as _, Empty};
+use hyper::{
+    Method, Request, StatusCode,
+    header::{AUTHORIZATION, HOST, HeaderValue, SERVER, USER_AGENT},
+};
+use hyper_util::rt::TokioIo;
+use tokio::{net::TcpStream, time::timeout};
+
+use crate::{Failure, FailureKind};
+
+/// How long one answer may take, from connecting to its last byte.
+const DEADLINE: Duration = Duration::from_secs(2);
+/// Largest answer.
+const BODY_BYTES_MAX: usize = 16 << 20;
+/// Largest head of an answer.
+const HEAD_BYTES_MAX: usize = 64 << 10;
+
+/// A credential. It shows in no output.
+#[derive(Clone)]
+pub struct Secret(String);
+
+impl Secret {
+    pub fn new(text: String) -> Self {
+        Self(text)
+    }
+}
+
+impl std::fmt::Debug for Secret {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Secret")
+    }
+}
+
+/// Where an engine answers.
+#[derive(Clone, Debug)]
+pub(crate) struct Endpoint {
+    /// `host:port`, as connected to and as the header `Host` says.
+    pub(crate) authority: String,
+    /// What comes before every path; empty or beginning with `/`.
+    pub(crate) prefix: String,
+    pub(crate) api_key: Option<Secret>,
+}
+
+impl Endpoint {
+    /// Reads `http://host:port/prefix`.
+    pub(crate) fn parse(url: &str, api_key: Option<Secret>) -> Result<Self, Failure> {
+        let bad = |why: &str| Failure::new(FailureKind::Malformed, format!("{url}: {why}"));
+        let rest = url.strip_prefix("http://").ok_or_else(|| bad("only http:// is supported"))?;
+        let (authority, prefix) = match rest.split_once('/') {
+            Some((authority, path)) => (authority, format!("/{}", path.trim_end_matches('/'))),
+            None => (rest, String::new()),
+        };
+        let has_port =
+            authority.rsplit_once(':').is_some_and(|(_, port)| port.parse::<u16>().is_ok());
+        let authority = if has_port { authority.to_owned() } else { format!("{authority}:80") };
+        let prefix = if prefix == "/" { String::new() } else { prefix };
+        Ok(Self { authority, prefix, api_key })
+    }
+
+    pub(crate) fn url(&self) -> String {
+        format!("http://{}{}", self.authority, self.prefix)
+    }
+}
+
+/// What came back, whatever its status.
+#[derive(Clone, Debug)]
+pub(crate) struct Answer {
+    pub(crate) status: StatusCode,
+    /// The header `Server`.
+    pub(crate) server: String,
+    pub(crate) body: Bytes,
+}
+
+/// Asks for `path`.
+pub(crate) async fn get(endpoint: &Endpoint, path: &str) -> Result<Answer, Failure> {
+    let place = format!("{}{path}", endpoint.url());
+    timeout(DEADLINE, exchange(endpoint, path, &place)).await.unwrap_or_else(|_| {
+        let detail = format!("{place}: no answer within {} s", DEADLINE.as_secs());
+        Err(Failure::new(FailureKind::TimedOut, detail))
+    })
+}
+
+async fn exchange(endpoint: &Endpoint, path: &str, place: &str) -> Result<Answer, Failure> {
+    let stream = TcpStream::connect(&endpoint.authority)
+        .await
+        .map_err(|error| Failure::from_io(place, &error))?;
+    let broken = |error: hyper::Error| {
+        let kind = if error.is_parse() { FailureKind::Malformed } else { FailureKind::Unreachable };
+        Failure::new(kind, format!("{place}: {error}"))
+    };
+    let (mut sender, connection) = hyper::client::conn::http1::Builder::new()
+        .max_buf_size(HEAD_BYTES_MAX)
+        .handshake(TokioIo::new(stream))
+        .await
+        .map_err(broken)?;
+    // The connection lives as long as the exchange: both are dropped together at the deadline.
+    let request = request(endpoint, path, place)?;
+    let answer = async {
+        let answer = sender.send_request(request).await.map_err(broken)?;
+        let status = answer.status();
+        let server = answer.headers().get(SERVER).and_then(|value| value.to_str().ok());
+        let server = server.unwrap_or_default().to_owned();
+        let mut incoming = answer.into_body();
+        let mut body = BytesMut::new();
+        while let Some(frame) = incoming.frame().await {
+            let Ok(data) = frame.map_err(broken)?.into_data() else { continue };
+            if body.len() + data.len() > BODY_BYTES_MAX {
+                let detail = format!("{place}: the answer is larger than {BODY_BYTES_MAX} bytes");
+                return Err(Failure::new(FailureKind::TooLarge, detail));
+            }
+            body.extend_from_slice(&data);
+        }
+        Ok(Answer { status, server, body: body.freeze() })
+    };
+    tokio::pin!(answer);
+    tokio::select! {
+        answer = &mut answer => answer,
+        // The connection may end first, with the answer already received.
+        _ = connection => answer.await,
+    }
+}
+
+fn request(endpoint: &Endpoint, path: &str, place: &str) -> Result<Request<Empty<Bytes>>, Failure> {
+    let bad = |error: String| Failure::new(FailureKind::Malformed, format!("{place}: {error}"));
+    let mut request = Request::builder()
+        .method(Method::GET)
+        .uri(format!("{}{path}", endpoint.prefix))
+        .header(HOST, &endpoint.authority)
+        .header(USER_AGENT, concat!("modelwatch/", env!("CARGO_PKG_VERSION")))
+        .body(Empty::new())
+        .map_err(|error| bad(error.to_string()))?;
+    if let Some(Secret(key)) = &endpoint.api_key {
+        let mut value = HeaderValue::from_str(&format!("Bearer {key}"))
+            .map_err(|_| bad("the API key contains characters that a header cannot".into()))?;
+        value.set_sensitive(true);
+        request.headers_mut().insert(AUTHORIZATION, value);
+    }
+    Ok(request)
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::{
+        io::{AsyncReadExt as _, AsyncWriteExt as _},
+        net::TcpListener,
+    };
+
+    use super::*;
+
+    /// Answers one connection with `reply`, then with `filler` for as long as it is read.
+    async fn ask(reply: &'static [u8], filler: &'static [u8]) -> Result<Answer, Failure> {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let authority = listener.local_addr().unwrap().to_string();
+        let server = tokio::spawn(async move {
+            let (mut stream, _) = listener.accept().await.unwrap();
+            let mut head = [0; 1024];
+            let read = stream.read(&mut head).await.unwrap();
+            assert!(head[..read].starts_with(b"GET /x HTTP/1.1\r\n"));
+            stream.write_all(reply).await.unwrap();
+            while !filler.is_empty() && stream.write_all(filler).await.is_ok() {}
+            if reply.is_empty() {
+                std::future::pending::<()>().await;
+            }
+        });
+        let endpoint = Endpoint { authority, prefix: String::new(), api_key: None };
+        let answer = get(&endpoint, "/x").await;
+        server.abort();
+        answer
+    }
+
+    #[tokio::test]
+    async fn endpoints_of_all_sorts() {
+        let good = ask(b"HTTP/1.1 200 OK\r\nServer: s\r\nContent-Length: 2\r\n\r\nhi", b"").await;
+        let good = good.unwrap();
+        assert_eq!(
+            (good.status, good.server.as_str(), &*good.body),
+            (StatusCode::OK, "s", &b"hi"[..])
+        );
+        let kind = |answer: Result<Answer, Failure>| answer.unwrap_err().kind;
+        assert_eq!(kind(ask(b"SSH-2.0-OpenSSH_9.2\r\n", b"").await), FailureKind::Malformed);
+        assert_eq!(kind(ask(b"", b"").await), FailureKind::TimedOut);
+        let endless = b"HTTP/1.1 200 OK\r\nContent-Length: 1000000000\r\n\r\n";
+        assert_eq!(kind(ask(endless, &[b'x'; 65536]).await), FailureKind::TooLarge);
+        let head = b"HTTP/1.1 200 OK\r\nX: ";
+        assert_eq!(kind(ask(head, &[b'x'; 4096]).await), FailureKind::Malformed);
+    }
+
+    #[tokio::test]
+    async fn nobody_there() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let authority = listener.local_addr().unwrap().to_string();
+        drop(listener);
+        let endpoint = Endpoint { authority, prefix: String::new(), api_key: None };
+        let failure = get(&endpoint, "/").await.unwrap_err();
+        assert_eq!(failure.kind, FailureKind::Unreachable);
+    }
+
+    #[test]
+    fn urls() {
+        let check = |url: &str, expected: Option<(&str, &str)>| {
+            let found = Endpoint::parse(url, None).ok();
+            let found = found.as_ref().map(|e| (e.authority.as_str(), e.prefix.as_str()));
+            assert_eq!(found, expected, "{url}");
+        };
+        check("http://h:1", Some(("h:1", "")));
+        check("http://h:1/", Some(("h:1", "")));
+        check("http://h/a/b/", Some(("h:80", "/a/b")));
+        check("https://h:1", None);
+        check("h:1", None);
+        assert_eq!(format!("{:?}", Secret::new("hush".into())), "Secret");
+    }
+}

@@ -1,0 +1,141 @@
+//! Which sockets listen, and whose they are.
+//!
+//! Sockets come from `/proc/net/tcp` and `tcp6`, their owners from the links in `/proc/PID/fd`, which
+//! the kernel shows to the same user and to root only. It sees the network namespace it runs in.
+
+use std::{
+    collections::{BTreeMap, HashMap},
+    fs,
+    net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
+    path::Path,
+};
+
+/// State of a listening socket in `/proc/net/tcp`.
+const LISTEN: &str = "0A";
+
+/// A listening TCP socket.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Listener {
+    /// Where to connect to, on this machine.
+    pub(crate) address: SocketAddr,
+    pub(crate) inode: u64,
+}
+
+/// The sockets that listen now, one per port, IPv4 before IPv6.
+pub(crate) fn listeners(root: &Path) -> Vec<Listener> {
+    let mut by_port: BTreeMap<u16, Listener> = BTreeMap::new();
+    for name in ["tcp", "tcp6"] {
+        let text = fs::read_to_string(root.join("proc/net").join(name)).unwrap_or_default();
+        for listener in text.lines().filter_map(parse) {
+            by_port.entry(listener.address.port()).or_insert(listener);
+        }
+    }
+    by_port.into_values().collect()
+}
+
+fn parse(line: &str) -> Option<Listener> {
+    let mut words = line.split_ascii_whitespace();
+    let local = words.nth(1)?;
+    if words.nth(1)? != LISTEN {
+        return None;
+    }
+    let inode = words.nth(5)?.parse().ok()?;
+    let (address, port) = local.split_once(':')?;
+    let port = u16::from_str_radix(port, 16).ok()?;
+    let address = match parse_address(address)? {
+        // A socket on all addresses is reached over the loopback; one on :: takes IPv4 too.
+        address if address.is_unspecified() => IpAddr::V4(Ipv4Addr::LOCALHOST),
+        address => address,
+    };
+    Some(Listener { address: SocketAddr::new(address, port), inode })
+}
+
+/// An address as the kernel prints it: 32-bit words in the byte order of the machine.
+fn parse_address(hex: &str) -> Option<IpAddr> {
+    if !hex.is_ascii() || (hex.len() != 8 && hex.len() != 32) {
+        return None;
+    }
+    let mut bytes = Vec::with_capacity(16);
+    for at in (0..hex.len()).step_by(8) {
+        let word = u32::from_str_radix(hex.get(at..at + 8)?, 16).ok()?;
+        bytes.extend_from_slice(&word.to_ne_bytes());
+    }
+    match <[u8; 4]>::try_from(bytes.as_slice()) {
+        Ok(four) => Some(IpAddr::from(four)),
+        Err(_) => {
+            let sixteen = Ipv6Addr::from(<[u8; 16]>::try_from(bytes.as_slice()).ok()?);
+            Some(sixteen.to_ipv4_mapped().map_or(IpAddr::V6(sixteen), IpAddr::V4))
+        }
+    }
+}
+
+/// The processes that hold the given sockets. Of several, the one with the smallest number: the parent.
+pub(crate) fn owners(root: &Path, inodes: &[u64]) -> HashMap<u64, u32> {
+    let wanted: HashMap<String, u64> =
+        inodes.iter().map(|inode| (format!("socket:[{inode}]"), *inode)).collect();
+    let mut owners: HashMap<u64, u32> = HashMap::new();
+    let Ok(processes) = fs::read_dir(root.join("proc")) else { return owners };
+    for process in processes.flatten() {
+        let Some(pid) = process.file_name().to_str().and_then(|name| name.parse::<u32>().ok())
+        else {
+            continue;
+        };
+        let Ok(descriptors) = fs::read_dir(process.path().join("fd")) else { continue };
+        for descriptor in descriptors.flatten() {
+            let Ok(target) = fs::read_link(descriptor.path()) else { continue };
+            let inode = target.to_str().and_then(|target| wanted.get(target));
+            if let Some(inode) = inode {
+                let owner = owners.entry(*inode).or_insert(pid);
+                *owner = pid.min(*owner);
+            }
+        }
+    }
+    owners
+}
+
+/// Who listens on `port`, as `name (pid N)`, where that can be seen.
+pub fn holder_of(root: &Path, port: u16) -> Option<String> {
+    let listener = listeners(root).into_iter().find(|l| l.address.port() == port)?;
+    let pid = *owners(root, &[listener.inode]).get(&listener.inode)?;
+    let name = fs::read_to_string(root.join(format!("proc/{pid}/comm"))).ok()?;
+    Some(format!("{} (pid {pid})", name.trim()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lines_of_the_kernel() {
+        let check = |line: &str, expected: Option<(&str, u64)>| {
+            let expected = expected
+                .map(|(address, inode)| Listener { address: address.parse().unwrap(), inode });
+            assert_eq!(parse(line), expected, "{line}");
+        };
+        let tail =
+            "00000000:00000000 00:00000000 00000000     0        0 4711 1 0000000000000000 100";
+        check(
+            &format!("   0: 0100007F:1F90 00000000:0000 0A {tail}"),
+            Some(("127.0.0.1:8080", 4711)),
+        );
+        check(
+            &format!("   0: 00000000:1F90 00000000:0000 0A {tail}"),
+            Some(("127.0.0.1:8080", 4711)),
+        );
+        check(&format!("   0: 0100007F:1F90 0100007F:0001 01 {tail}"), None);
+        let mapped = "0000000000000000FFFF00000100007F:0050";
+        check(&format!("   0: {mapped} 00000000:0000 0A {tail}"), Some(("127.0.0.1:80", 4711)));
+        let loopback = "00000000000000000000000001000000:0050";
+        check(&format!("   0: {loopback} 00000000:0000 0A {tail}"), Some(("[::1]:80", 4711)));
+        check("", None);
+        check("  sl  local_address rem_address   st tx_queue rx_queue", None);
+    }
+
+    #[test]
+    fn an_own_socket_is_found() {
+        let socket = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let port = socket.local_addr().unwrap().port();
+        let found = holder_of(Path::new("/"), port).unwrap();
+        assert!(found.ends_with(&format!("(pid {})", std::process::id())), "{found}");
+    }
+}
