@@ -1,0 +1,110 @@
+import { describe, expect, test } from "vitest";
+import { format, when } from "./format";
+import { messages } from "./i18n/messages.gen";
+import { texts } from "./i18n/texts";
+import { readBlocks } from "./live.svelte";
+import { PANELS, TILES } from "./panels";
+import { fill } from "./prefs.svelte";
+import { Window } from "./series";
+
+describe("format", () => {
+  test.each([
+    [null, "count", "–"],
+    [NaN, "ratio", "–"],
+    [0.5, "ratio", "50 %"],
+    [12.345, "per_second", "12.3/s"],
+    [1536, "bytes", "1.50 KiB"],
+    [3 * 2 ** 30, "bytes_per_second", "3 GiB/s"],
+    [1234.5, "count", "1235"],
+  ] as const)("%s as %s", (value, unit, expected) => {
+    expect(format(value, unit)).toBe(expected);
+  });
+
+  test("a time of another day has its date", () => {
+    const noon = new Date(2026, 10, 24, 12, 0, 5).getTime();
+    expect(when(noon, "en-GB", noon)).toBe("12:00:05");
+    expect(when(noon, "en-GB", noon + 48 * 3_600_000)).toContain("24");
+  });
+});
+
+describe("window", () => {
+  const filled = () => {
+    const window = new Window(10_000, 1_000);
+    for (let time = 1_000; time <= 5_000; time += 1_000) window.put(0, {}, time, time);
+    return window;
+  };
+
+  test("late points go into their place", () => {
+    const window = filled();
+    window.put(0, {}, 2_500, 7);
+    expect(window.times).toEqual([1_000, 2_000, 2_500, 3_000, 4_000, 5_000]);
+    expect(window.tracks[0]?.values[2]).toBe(7);
+  });
+
+  test("a pause is a gap, not a line", () => {
+    const window = filled();
+    window.put(0, {}, 9_000, 9);
+    expect(window.times.slice(-3)).toEqual([5_000, 6_000, 9_000]);
+    expect(window.tracks[0]?.values.slice(-3)).toEqual([5_000, null, 9]);
+  });
+
+  test("old points and series without any leave", () => {
+    const window = filled();
+    window.put(1, { model: "m" }, 20_000, 1);
+    window.trim(20_000);
+    expect(window.times).toEqual([20_000]);
+    expect(window.tracks.map((track) => track.line)).toEqual([1]);
+    expect([window.newest(0), window.newest(1)]).toEqual([null, 1]);
+  });
+});
+
+describe("blocks", () => {
+  function block(id: number, gen: number, time: number, values: number[]): number[] {
+    const bytes = new ArrayBuffer(20 + 4 * values.length);
+    const view = new DataView(bytes);
+    view.setUint8(0, 1);
+    view.setUint32(4, id, true);
+    view.setUint32(8, gen, true);
+    view.setBigInt64(12, BigInt(time), true);
+    values.forEach((value, index) => view.setFloat32(20 + 4 * index, value, true));
+    return [...new Uint8Array(bytes)];
+  }
+
+  test("are read until one is unknown", () => {
+    const bytes = [block(1, 1, 5, [1, NaN]), block(2, 9, 5, [3]), block(1, 1, 6, [4, 5])].flat();
+    const schemas = new Map([
+      [1, { gen: 1, series: [{ a: "x" }, { a: "y" }] }],
+      [2, { gen: 1, series: [{}] }],
+    ]);
+    const seen: unknown[] = [];
+    readBlocks(new Uint8Array(bytes).buffer, (id) => schemas.get(id), (id, time, values) =>
+      seen.push([id, time, values.map((entry) => entry.value)]),
+    );
+    expect(seen).toEqual([[1, 5, [1, null]]]);
+  });
+
+  test("that are cut off are ignored", () => {
+    const bytes = new Uint8Array(block(1, 1, 5, [1])).slice(0, 22);
+    readBlocks(bytes.buffer, () => ({ gen: 1, series: [{}] }), () => expect.unreachable());
+  });
+});
+
+describe("texts", () => {
+  const holes = (text: string) => [...text.matchAll(/\{(\w+)\}/g)].map((match) => match[1]).sort();
+
+  test.each(Object.entries({ ...texts, ...messages }))("%s says the same in both languages", (_, text) => {
+    expect(text.en).not.toBe("");
+    expect(text.zh).not.toBe("");
+    expect(holes(text.zh)).toEqual(holes(text.en));
+  });
+
+  test("parameters that are missing show", () => {
+    expect(fill("{a} and {b}", { a: 1 })).toBe("1 and ?");
+  });
+});
+
+test("tiles show lines that exist", () => {
+  for (const tile of TILES) {
+    expect(PANELS.find((panel) => panel.id === tile.panel)?.lines[tile.line]).toBeDefined();
+  }
+});

@@ -1,0 +1,64 @@
+/** What the reader chose: language and theme. Kept in the browser, followed at once everywhere. */
+import { messages } from "./i18n/messages.gen";
+import { texts, type TextKey } from "./i18n/texts";
+
+export type Language = "en" | "zh";
+export type Theme = "light" | "dark";
+export type Params = Record<string, string | number>;
+/** A sentence as the server sends it. */
+export interface Message {
+  code: string;
+  params: Params;
+}
+
+function stored<T extends string>(key: string, choices: readonly T[], fallback: T): T {
+  try {
+    const found = localStorage.getItem(key) as T | null;
+    return found && choices.includes(found) ? found : fallback;
+  } catch {
+    return fallback; // Storage may be forbidden; the page works without.
+  }
+}
+
+function store(key: string, value: string): void {
+  try {
+    localStorage.setItem(key, value);
+  } catch {
+    // Then the choice lasts as long as the page.
+  }
+}
+
+const prefersDark = () => matchMedia("(prefers-color-scheme: dark)").matches;
+
+export const prefs = $state({
+  language: stored<Language>("language", ["en", "zh"], navigator.language.startsWith("zh") ? "zh" : "en"),
+  theme: stored<Theme>("theme", ["light", "dark"], prefersDark() ? "dark" : "light"),
+});
+
+export function setLanguage(language: Language): void {
+  prefs.language = language;
+  store("language", language);
+}
+
+export function setTheme(theme: Theme): void {
+  prefs.theme = theme;
+  store("theme", theme);
+}
+
+/** Puts parameters into `{names}`; an unknown one stays visible as `?`. */
+export function fill(template: string, params: Params): string {
+  return template.replace(/\{(\w+)\}/g, (_, name: string) => String(params[name] ?? "?"));
+}
+
+/** One of the page's own texts in the reader's language. */
+export function t(key: TextKey, params: Params = {}): string {
+  return fill(texts[key][prefs.language], params);
+}
+
+/** A sentence of the server in the reader's language; an unknown code is shown as it is. */
+export function say(message: Message): string {
+  const found = messages[message.code];
+  return found ? fill(found[prefs.language], message.params) : message.code;
+}
+
+export const locale = (): string => (prefs.language === "zh" ? "zh-CN" : "en-GB");
