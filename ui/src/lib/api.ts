@@ -30,7 +30,7 @@ export interface Source {
   group: "host" | "engine" | "discovery" | "storage";
   state: "ok" | "absent" | "failing" | "starting";
   period_ms: number;
-  duration_ms: number;
+  duration_ms: number | null;
   series: number;
   last_ok: number | null;
   failure: Message | null;

@@ -36,6 +36,13 @@ function digits(value: number): string {
   return value.toFixed(size >= 10 ? 1 : 2);
 }
 
+/** Steps that make round marks on an axis of that unit; `undefined` leaves them to the chart. */
+export function marks(unit: Unit): number[] | undefined {
+  if (unit === "bytes" || unit === "bytes_per_second") return Array.from({ length: 50 }, (_, power) => 2 ** power);
+  if (unit === "count") return Array.from({ length: 27 }, (_, index) => [1, 2, 5][index % 3]! * 10 ** Math.floor(index / 3));
+  return undefined;
+}
+
 /** A time of day in 24 hours, in the reader's zone. */
 export function clock(ms: number, locale: string, seconds = true): string {
   return new Date(ms).toLocaleTimeString(locale, {

@@ -107,10 +107,10 @@ export const PANELS: Panel[] = [
 
 /** Tiles show the newest value of a chart's line, so that both say the same. */
 export const TILES: { panel: string; line: number; name: TextKey }[] = [
-  { panel: "tokens", line: 0, name: "panel_tokens" },
-  { panel: "requests", line: 0, name: "running" },
-  { panel: "requests", line: 1, name: "waiting" },
-  { panel: "context", line: 1, name: "context" },
+  { panel: "tokens", line: 0, name: "tile_tokens" },
+  { panel: "requests", line: 0, name: "tile_running" },
+  { panel: "requests", line: 1, name: "tile_waiting" },
+  { panel: "context", line: 1, name: "tile_context" },
   { panel: "cpu", line: 0, name: "panel_cpu" },
   { panel: "memory", line: 0, name: "panel_memory" },
 ];

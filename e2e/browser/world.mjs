@@ -1,0 +1,118 @@
+// What the browser tests stand on: the real engine, the real product, a real browser. Each ends with
+// the test that started it.
+import { spawn } from "node:child_process";
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { createServer } from "node:net";
+import { tmpdir } from "node:os";
+import { dirname, join } from "node:path";
+import { setTimeout as pause } from "node:timers/promises";
+import { chromium } from "playwright-core";
+
+/** Asks until there is an answer; the last error tells why there was none. */
+export async function until(what, seconds, ask) {
+  const end = Date.now() + seconds * 1000;
+  let last;
+  while (Date.now() < end) {
+    try {
+      const found = await ask();
+      if (found) return found;
+    } catch (error) {
+      last = error;
+    }
+    await pause(50);
+  }
+  throw new Error(`${what}: not within ${seconds} s${last ? `: ${last.message}` : ""}`);
+}
+
+async function freePort() {
+  const server = createServer();
+  await new Promise((ready) => server.listen(0, "127.0.0.1", ready));
+  const { port } = server.address();
+  await new Promise((closed) => server.close(closed));
+  return port;
+}
+
+async function ended(child) {
+  if (child.exitCode !== null || child.signalCode !== null) return;
+  const exit = new Promise((done) => child.once("exit", done));
+  child.kill("SIGTERM");
+  await Promise.race([exit, pause(6_000)]);
+  child.kill("SIGKILL");
+}
+
+export async function startEngine() {
+  const server = process.env.MODELWATCH_TEST_SERVER;
+  const port = await freePort();
+  const options = ["--alias", "smollm2-135m", "--host", "127.0.0.1", "--port", String(port), "--metrics", "-c", "4096", "-np", "2", "-t", "1", "-ngl", "0"];
+  const child = spawn(server, ["--model", process.env.MODELWATCH_TEST_MODEL, ...options], {
+    stdio: "ignore",
+    env: { ...process.env, LD_LIBRARY_PATH: dirname(server) },
+  });
+  const url = `http://127.0.0.1:${port}`;
+  await until("the engine", 120, async () => (await fetch(`${url}/health`)).ok);
+  return { url, end: () => ended(child) };
+}
+
+/** Chats gently until it is told to stop; returns how many requests were answered. */
+export function chat(url) {
+  let running = true;
+  const one = async (number) => {
+    const body = { messages: [{ role: "user", content: `Tell me story number ${number} about the sea.` }], max_tokens: 90 };
+    const answer = await fetch(`${url}/v1/chat/completions`, { method: "POST", headers: { "content-type": "application/json" }, body: JSON.stringify(body) });
+    if (!answer.ok) throw new Error(`the engine answered ${answer.status}`);
+    await answer.json();
+  };
+  const all = (async () => {
+    let count = 0;
+    while (running) {
+      await one(count++);
+      await pause(150);
+    }
+    return count;
+  })();
+  return async () => {
+    running = false;
+    return all;
+  };
+}
+
+export async function startProduct() {
+  const folder = mkdtempSync(join(tmpdir(), "modelwatch-browser-"));
+  const config = join(folder, "modelwatch.toml");
+  writeFileSync(config, `[server]\nlisten = "127.0.0.1:0"\n[storage]\npath = "${join(folder, "data")}"\n`);
+  const startedAt = Date.now();
+  const child = spawn(process.env.MODELWATCH_BIN, ["serve", "--config", config], { env: { ...process.env, LC_ALL: "C.UTF-8" } });
+  let output = "";
+  for (const stream of [child.stdout, child.stderr]) stream.on("data", (data) => (output += data));
+  const url = await until("the product", 30, () => {
+    if (child.exitCode !== null) throw new Error(output);
+    return output.match(/http:\/\/127\.0\.0\.1:\d+/)?.[0];
+  });
+  const end = async () => {
+    await ended(child);
+    rmSync(folder, { recursive: true, force: true });
+  };
+  return { url, startedAt, child, output: () => output, end };
+}
+
+export async function startBrowser() {
+  return chromium.launch({
+    executablePath: process.env.CHROMIUM,
+    args: ["--no-sandbox", "--disable-gpu", "--font-render-hinting=none", "--force-color-profile=srgb"],
+  });
+}
+
+/** A page that remembers everything that went wrong in it. */
+export async function openPage(browser, options = {}) {
+  const context = await browser.newContext({ viewport: { width: 1440, height: 1000 }, locale: "en-GB", colorScheme: "light", ...options });
+  const page = await context.newPage();
+  const problems = [];
+  page.on("console", (message) => {
+    if (["error", "warning"].includes(message.type())) problems.push(message.text());
+  });
+  page.on("pageerror", (error) => problems.push(String(error)));
+  page.on("requestfailed", (request) => problems.push(`${request.url()}: ${request.failure()?.errorText}`));
+  return { page, problems };
+}
+
+export const axeSource = readFileSync(new URL("./node_modules/axe-core/axe.min.js", import.meta.url), "utf8");
