@@ -189,7 +189,8 @@ fn unit(suite: &mut Suite) -> Result<()> {
     if !crate::root().join("../shared").is_dir() {
         say("../shared is absent: tests that replay its captures pass without doing so");
     }
-    suite.rust_tests("unit", &["--lib", "--bins"], &["--skip", "tidy::"])
+    let targets = ["--lib", "--bins", "--test", "crash", "--test", "promqltest"];
+    suite.rust_tests("unit", &targets, &["--skip", "tidy::"])
 }
 
 fn e2e(suite: &mut Suite) -> Result<()> {

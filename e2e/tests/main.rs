@@ -1,0 +1,8 @@
+//! The real process among real engines and hostile peers. One binary, so that it is linked once.
+#![expect(clippy::expect_used, clippy::unwrap_used, reason = "a test may")]
+
+mod access;
+mod engine;
+mod hostile;
+mod start;
+mod storage;
