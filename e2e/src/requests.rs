@@ -59,7 +59,7 @@ pub fn chat_streamed(address: &str, prompt: &str, tokens: u32) -> Result<Usage> 
     ensure!(response.status == 200, "{}: {}", response.status, response.text());
     let text = response.text();
     let events = text.lines().filter_map(|line| line.strip_prefix("data: {"));
-    let with_usage = events.filter(|event| event.contains("\"usage\":{")).last();
+    let with_usage = events.rev().find(|event| event.contains("\"usage\":{"));
     let last = with_usage.with_context(|| format!("no usage in {text}"))?;
     let event: Value = serde_json::from_str(&format!("{{{last}"))?;
     Usage::read(&event["usage"])

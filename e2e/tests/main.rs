@@ -1,5 +1,5 @@
 //! The real process among real engines and hostile peers. One binary, so that it is linked once.
-#![expect(clippy::expect_used, clippy::unwrap_used, reason = "a test may")]
+#![expect(clippy::expect_used, reason = "a test may")]
 
 mod access;
 mod engine;

@@ -24,9 +24,10 @@ pub use collector::{
     Collector, EngineReport, EngineSetting, EngineState, Found, Settings, look_once,
 };
 pub use exposition::ScrapedMetric;
-pub use failure::{Failure, FailureKind};
+pub(crate) use failure::{Failure, FailureKind};
 pub use http::Secret;
 pub use inventory::{Accelerator, Inventory, inventory};
 pub use listeners::holder_of;
 pub use sink::Sinks;
-pub use source::{Registry, SourceGroup, SourceHandle, SourceReport, SourceState};
+pub use source::{Registry, SourceReport, SourceState};
+pub(crate) use source::{SourceGroup, SourceHandle};

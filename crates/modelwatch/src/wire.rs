@@ -305,6 +305,5 @@ fn store_options(config: &Config) -> store::Options {
         retention: storage.retention,
         bytes_max: storage.bytes_max,
         series_max: usize::try_from(storage.series_max).unwrap_or(usize::MAX),
-        ..store::Options::default()
     }
 }

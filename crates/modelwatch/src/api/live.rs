@@ -42,7 +42,9 @@ const CLIENTS_MAX: u64 = 256;
 const TICKS_MAX: usize = 8;
 /// Largest message from a page.
 const MESSAGE_BYTES_MAX: usize = 64 << 10;
+/// Shortest and longest time between two ticks of a query; others are refused.
 const STEP_MS_MIN: i64 = 1_000;
+/// See [`STEP_MS_MIN`].
 const STEP_MS_MAX: i64 = 60_000;
 /// Evaluations that a vanished series is kept for, so that one late scrape does not redraw a chart.
 const MISSED_MAX: u32 = 30;
