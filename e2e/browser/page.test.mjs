@@ -3,7 +3,8 @@ import { mkdirSync } from "node:fs";
 import { after, before, test } from "node:test";
 import { axeSource, chat, openPage, startBrowser, startEngine, startProduct, until } from "./world.mjs";
 
-// Pictures of every run; UPDATE_IMAGES=1 makes them those of the README.
+// Pictures of every run; UPDATE_IMAGES=1 makes those of the overview the README's.
+const OUT = new URL("../out/", import.meta.url).pathname;
 const IMAGES = new URL(process.env.UPDATE_IMAGES ? "../../docs/images/" : "../out/", import.meta.url).pathname;
 /** The promise of the first screen, and room for a machine that builds beside it. */
 const FIRST_CHART_SECONDS = 5;
@@ -11,7 +12,7 @@ const FIRST_CHART_SECONDS = 5;
 let engine, product, browser, stopChat;
 
 before(async () => {
-  mkdirSync(IMAGES, { recursive: true });
+  for (const folder of [OUT, IMAGES]) mkdirSync(folder, { recursive: true });
   [engine, browser] = await Promise.all([startEngine(), startBrowser()]);
   stopChat = chat(engine.url);
   product = await startProduct();
@@ -91,7 +92,7 @@ test("both languages, both themes, without violations", async () => {
   await page.locator('[data-source="discovery"]').waitFor();
   assert.match(await page.locator("tr[data-source^='engine ']").textContent(), /正常/);
   assert.deepEqual(await violations(page), []);
-  await page.screenshot({ path: `${IMAGES}sources-dark-zh.png` });
+  await page.screenshot({ path: `${OUT}sources-dark-zh.png` });
 
   // What was chosen is still there after a reload.
   await page.reload();
