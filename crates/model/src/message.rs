@@ -215,6 +215,45 @@ pub static MESSAGES: &[Message] = &[
         zh: "无法连接：{detail}",
     },
     Message {
+        code: "help.about",
+        en: "Watches over locally deployed AI models: the machine, the engines, what they answer.",
+        zh: "监控本地部署的 AI 大模型：主机、推理引擎及其输出。",
+    },
+    Message {
+        code: "help.after",
+        en: "Without a command modelwatch serves: it finds the engines on this machine by itself (vLLM, llama.cpp,\nOllama), reads them and the host, and shows everything at http://127.0.0.1:9640/.\n\nExamples:\n  modelwatch                             start with no configuration at all\n  modelwatch serve --config watch.toml   start with a configuration file\n  modelwatch check --config watch.toml   what would happen: settings, engines, what is missing\n  modelwatch --lang zh-CN                speak Chinese (default: from LC_ALL, LC_MESSAGES, LANG)\n\nAll keys of the configuration: docs/configuration.md, or `modelwatch docs configuration`.",
+        zh: "不带命令时即启动服务：自动发现本机的推理引擎（vLLM、llama.cpp、Ollama），\n采集引擎与主机数据，并在 http://127.0.0.1:9640/ 展示。\n\n示例：\n  modelwatch                             无需任何配置直接启动\n  modelwatch serve --config watch.toml   使用配置文件启动\n  modelwatch check --config watch.toml   预检：最终配置、可发现的引擎、缺少什么\n  modelwatch --lang en                   使用英文（默认取自 LC_ALL、LC_MESSAGES、LANG）\n\n全部配置项见 docs/configuration.zh-CN.md，或运行 `modelwatch docs configuration`。",
+    },
+    Message {
+        code: "help.check",
+        en: "Show the resolved configuration, every error in it, and what can be watched from here",
+        zh: "显示最终配置及其中所有错误，以及本机可监控的内容",
+    },
+    Message { code: "help.commands", en: "Commands", zh: "命令" },
+    Message {
+        code: "help.config",
+        en: "Configuration file (TOML); without it everything has its default",
+        zh: "配置文件（TOML）；不指定则全部使用默认值",
+    },
+    Message { code: "help.docs", en: "Print a reference page", zh: "打印参考文档" },
+    Message { code: "help.help", en: "Print this help", zh: "显示本帮助" },
+    Message {
+        code: "help.lang",
+        en: "Language of the messages: en or zh-CN",
+        zh: "消息语言：en 或 zh-CN",
+    },
+    Message { code: "help.options", en: "Options", zh: "选项" },
+    Message {
+        code: "help.page", en: "Which page: configuration", zh: "文档名称：configuration"
+    },
+    Message {
+        code: "help.serve",
+        en: "Watch, and serve the page and the API (the default)",
+        zh: "启动监控，并提供页面与 API（默认）",
+    },
+    Message { code: "help.usage", en: "Usage:", zh: "用法：" },
+    Message { code: "help.version", en: "Print the version", zh: "显示版本号" },
+    Message {
         code: "hint.engine_refused",
         en: "It answers but does not let us in. If it wants an API key, name it: [[engine]] url = \"{url}\", api_key_env = \"NAME\"",
         zh: "引擎有响应但拒绝访问。如需 API 密钥，请配置：[[engine]] url = \"{url}\"，api_key_env = \"变量名\"",

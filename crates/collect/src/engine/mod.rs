@@ -9,7 +9,10 @@ mod ollama;
 mod vllm;
 pub(crate) mod watch;
 
-use std::collections::BTreeMap;
+use std::{
+    collections::BTreeMap,
+    panic::{AssertUnwindSafe, catch_unwind},
+};
 
 use model::{
     Labels,
@@ -278,9 +281,16 @@ impl Kind {
     /// Asks the engine once. Fails when it does not answer or answers nonsense.
     pub(crate) async fn scrape(&self, endpoint: &Endpoint) -> Result<Reading, Failure> {
         let answers = Answers::of(self, endpoint).await;
-        let mut reading = Reading::default();
-        (self.read)(&answers, &mut reading)?;
-        Ok(reading)
+        // What an engine answers is not ours, so a mistake in reading it must end this scrape only.
+        let read = || {
+            let mut reading = Reading::default();
+            (self.read)(&answers, &mut reading).map(|()| reading)
+        };
+        catch_unwind(AssertUnwindSafe(read)).unwrap_or_else(|_| {
+            let detail =
+                format!("reading the answers of {} panicked; please report it", self.title);
+            Err(Failure::new(FailureKind::Panicked, detail))
+        })
     }
 }
 

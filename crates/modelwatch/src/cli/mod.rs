@@ -7,7 +7,7 @@ mod check;
 
 use std::{path::PathBuf, process::ExitCode};
 
-use clap::{CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
+use clap::{Arg, ArgAction, CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 use collect::Inventory;
 use model::message::{Language, render};
 
@@ -19,41 +19,21 @@ use crate::{
 /// Exit status for a wrong command line or configuration.
 const WRONG_USE: u8 = 2;
 
-const ABOUT: &str =
-    "Watches over locally deployed AI models: the machine, the engines, what they answer.";
-
-const AFTER_HELP: &str = "\
-Without a command modelwatch serves: it finds the engines on this machine by itself (vLLM, llama.cpp,
-Ollama), reads them and the host, and shows everything at http://127.0.0.1:9640/.
-
-Examples:
-  modelwatch                             start with no configuration at all
-  modelwatch serve --config watch.toml   start with a configuration file
-  modelwatch check --config watch.toml   what would happen: settings, engines, what is missing
-  modelwatch --lang zh-CN                speak Chinese (default: from LC_ALL, LC_MESSAGES, LANG)
-
-All keys of the configuration: docs/configuration.md, or `modelwatch docs configuration`.";
-
 #[derive(Parser)]
-#[command(name = "modelwatch", about = ABOUT, after_help = AFTER_HELP, max_term_width = 100)]
+#[command(name = "modelwatch", max_term_width = 100)]
 struct Arguments {
     #[command(subcommand)]
     command: Option<Command>,
-    /// Configuration file (TOML); without it everything has its default
     #[arg(long, value_name = "FILE", global = true)]
     config: Option<PathBuf>,
-    /// Language of the messages: en or zh-CN
     #[arg(long, value_name = "LANGUAGE", global = true)]
     lang: Option<String>,
 }
 
 #[derive(Clone, Copy, Subcommand)]
 enum Command {
-    /// Watch, and serve the page and the API (the default)
     Serve,
-    /// Show the resolved configuration, every error in it, and what can be watched from here
     Check,
-    /// Print a reference page
     Docs {
         #[arg(value_enum)]
         page: Page,
@@ -70,7 +50,11 @@ pub(crate) fn main() -> ExitCode {
         "full" => concat!(env!("CARGO_PKG_VERSION"), " (ui: full)"),
         _ => concat!(env!("CARGO_PKG_VERSION"), " (ui: mini)"),
     };
-    let matches = Arguments::command().version(version).get_matches();
+    let words: Vec<String> =
+        std::env::args_os().map(|word| word.to_string_lossy().into_owned()).collect();
+    // The help speaks before the words are parsed, so it looks for its language itself.
+    let command = translated(Arguments::command(), language(asked_language(&words)));
+    let matches = command.version(version).get_matches();
     let arguments = match Arguments::from_arg_matches(&matches) {
         Ok(arguments) => arguments,
         Err(error) => error.exit(),
@@ -86,6 +70,46 @@ pub(crate) fn main() -> ExitCode {
             with_config(&arguments, language, |config| check::check(&config, language))
         }
     }
+}
+
+/// The value of `--lang` among the words, however it is written.
+fn asked_language(words: &[String]) -> Option<&str> {
+    let at = words.iter().position(|word| word == "--lang" || word.starts_with("--lang="))?;
+    let given = words[at].strip_prefix("--lang=");
+    given.or_else(|| words.get(at + 1).map(String::as_str))
+}
+
+/// Gives the command its texts, which are in the catalogue like all others.
+fn translated(command: clap::Command, language: Language) -> clap::Command {
+    let text = |code: &str| render::<&str, &str>(code, &[], language);
+    let options = text("help.options");
+    let flag = |name: &'static str, short: char, action: ArgAction| {
+        let help = text(&format!("help.{name}"));
+        Arg::new(name).short(short).long(name).action(action).help(help).help_heading(&options)
+    };
+    let described = |command: clap::Command, code: &str| {
+        command
+            .about(text(code))
+            .help_template(format!(
+                "{{about-with-newline}}\n{} {{usage}}\n\n{{all-args}}{{after-help}}",
+                text("help.usage")
+            ))
+            .subcommand_help_heading(text("help.commands"))
+            .disable_help_flag(true)
+            .disable_help_subcommand(true)
+    };
+    described(command, "help.about")
+        .after_help(text("help.after"))
+        .disable_version_flag(true)
+        .arg(flag("help", 'h', ArgAction::Help).global(true))
+        .arg(flag("version", 'V', ArgAction::Version))
+        .mut_arg("config", |arg| arg.help(text("help.config")).help_heading(&options))
+        .mut_arg("lang", |arg| arg.help(text("help.lang")).help_heading(&options))
+        .mut_subcommand("serve", |command| described(command, "help.serve"))
+        .mut_subcommand("check", |command| described(command, "help.check"))
+        .mut_subcommand("docs", |command| {
+            described(command, "help.docs").mut_arg("page", |arg| arg.help(text("help.page")))
+        })
 }
 
 fn serve(config: Config, language: Language) -> ExitCode {

@@ -117,20 +117,20 @@ impl Config {
             (&self.server, &self.storage, &self.collect, &self.query);
         let mut lines = vec![
             format!("collect.discover = {}", collect.discover),
-            format!("collect.engine_period = \"{:?}\"", collect.engine_period),
-            format!("collect.host_period = \"{:?}\"", collect.host_period),
+            format!("collect.engine_period = \"{}\"", units::duration_text(collect.engine_period)),
+            format!("collect.host_period = \"{}\"", units::duration_text(collect.host_period)),
             format!("collect.root = {:?}", collect.root),
             format!("log.level = {:?}", self.log_level),
             format!("query.concurrency_max = {}", query.concurrency_max),
             format!("query.samples_max = {}", query.samples_max),
-            format!("query.timeout = \"{:?}\"", query.timeout),
+            format!("query.timeout = \"{}\"", units::duration_text(query.timeout)),
             format!("server.allow_remote_without_login = {}", server.allow_remote_without_login),
             format!("server.allowed_hosts = {:?}", server.allowed_hosts),
             format!("server.listen = \"{}\"", server.listen),
-            format!("storage.bytes_max = {}", storage.bytes_max),
+            format!("storage.bytes_max = \"{}\"", units::bytes_text(storage.bytes_max)),
             format!("storage.fsync_every_batch = {}", storage.fsync_every_batch),
             format!("storage.path = {:?}", storage.path),
-            format!("storage.retention = \"{:?}\"", storage.retention),
+            format!("storage.retention = \"{}\"", units::duration_text(storage.retention)),
             format!("storage.series_max = {}", storage.series_max),
         ];
         for engine in &self.engines {

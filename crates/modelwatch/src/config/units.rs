@@ -45,6 +45,24 @@ pub(super) fn bytes(text: &str) -> Option<u64> {
     number.checked_mul(factor)
 }
 
+/// The shortest text that [`duration`] reads back: whole multiples of the largest unit that fits.
+pub(super) fn duration_text(duration: Duration) -> String {
+    let millis = duration.as_millis();
+    let units = [(86_400_000, "d"), (3_600_000, "h"), (60_000, "m"), (1_000, "s"), (1, "ms")];
+    let fits = |(factor, _): &&(u128, &str)| millis.is_multiple_of(*factor);
+    let (factor, unit) = units.iter().find(fits).copied().unwrap_or((1, "ms"));
+    format!("{}{unit}", millis / factor)
+}
+
+/// The shortest text that [`bytes`] reads back.
+pub(super) fn bytes_text(bytes: u64) -> String {
+    let units = [(1_u64 << 40, "TiB"), (1 << 30, "GiB"), (1 << 20, "MiB"), (1 << 10, "KiB")];
+    match units.iter().find(|(factor, _)| bytes > 0 && bytes.is_multiple_of(*factor)) {
+        Some((factor, unit)) => format!("{}{unit}", bytes / factor),
+        None => format!("{bytes}B"),
+    }
+}
+
 fn leading_number(text: &str) -> Option<(u64, &str)> {
     let end = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
     let (digits, rest) = text.split_at(end);
@@ -82,5 +100,15 @@ mod tests {
         check("", None);
         check("1.5GiB", None);
         check("99999999TiB", None);
+    }
+
+    #[test]
+    fn what_is_written_reads_back() {
+        for text in ["15d", "2m", "5s", "250ms", "1h", "90s"] {
+            assert_eq!(duration_text(duration(text).unwrap()), text);
+        }
+        for text in ["10GiB", "512MiB", "7B", "0B"] {
+            assert_eq!(bytes_text(bytes(text).unwrap()), text);
+        }
     }
 }
