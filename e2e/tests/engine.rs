@@ -1,5 +1,7 @@
 //! A real engine from its first token to its death and back.
 
+use std::sync::atomic::{AtomicBool, Ordering};
+
 use anyhow::{Result, ensure};
 use e2e::{
     Modelwatch, NOTICED, PATIENCE, Usage, chat, chat_streamed, installed_engine, start_engine,
@@ -83,15 +85,23 @@ fn counts_are_exact(modelwatch: &Modelwatch, address: &str) -> Result<()> {
 
 fn requests_rise_and_fall(modelwatch: &Modelwatch, address: &str) -> Result<()> {
     let running = format!("llm_requests_running{{instance=\"{address}\"}}");
+    // The model may end any one answer before the next scrape, so one question follows another.
+    let is_seen = AtomicBool::new(false);
     std::thread::scope(|scope| {
-        let busy = scope.spawn(|| chat(address, "Write a very long story about the sea.", 1_500));
+        let busy = scope.spawn(|| -> Result<()> {
+            while !is_seen.load(Ordering::Relaxed) {
+                let usage = chat(address, "Write a very long story about the sea.", 500)?;
+                ensure!(usage.generated > 0);
+            }
+            Ok(())
+        });
         let seen = wait::until("a running request", NOTICED + NOTICED, || {
             let found = modelwatch.value(&running)?;
             ensure!(found >= 1.0, "{found} running");
             Ok(())
         });
-        let usage = busy.join().expect("asking does not panic")?;
-        ensure!(usage.generated > 0);
+        is_seen.store(true, Ordering::Relaxed);
+        busy.join().expect("asking does not panic")?;
         seen
     })?;
     wait::until("no running request", NOTICED, || {
