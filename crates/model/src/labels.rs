@@ -52,11 +52,19 @@ impl Labels {
         builder.build()
     }
 
-    fn from_sorted(pairs: &[(String, String)]) -> Self {
-        let bytes: usize = pairs.iter().map(|(name, value)| name.len() + value.len()).sum();
+    /// As [`Labels::from_pairs`], and cheaper where the pairs are in order already.
+    pub fn from_ordered_pairs(pairs: &[(&str, &str)]) -> Self {
+        let is_ordered = pairs.is_sorted_by(|(a, _), (b, _)| a < b)
+            && pairs.iter().all(|(_, value)| !value.is_empty());
+        if is_ordered { Self::from_sorted(pairs) } else { Self::from_pairs(pairs.iter().copied()) }
+    }
+
+    fn from_sorted<S: AsRef<str>>(pairs: &[(S, S)]) -> Self {
+        let length = |text: &S| text.as_ref().len();
+        let bytes: usize = pairs.iter().map(|(name, value)| length(name) + length(value)).sum();
         let mut text = String::with_capacity(bytes);
         let mut ends = Vec::with_capacity(pairs.len() * 2);
-        for string in pairs.iter().flat_map(|(name, value)| [name, value]) {
+        for string in pairs.iter().flat_map(|(name, value)| [name.as_ref(), value.as_ref()]) {
             text.push_str(string);
             ends.push(u32::try_from(text.len()).unwrap_or(u32::MAX));
         }
