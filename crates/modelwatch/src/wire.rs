@@ -30,7 +30,7 @@ use crate::{
     events::Events,
     own::CostMeter,
     verdict::Verdicts,
-    writer::{self, Queue},
+    writer::{self, Keeper, Queue},
 };
 
 /// How often modelwatch records its own health.
@@ -38,6 +38,9 @@ pub(crate) const OWN_PERIOD_MS: i64 = 5_000;
 
 /// How long open requests may take to end after the signal to stop.
 const DRAIN_MAX: Duration = Duration::from_secs(2);
+
+/// How long cutting or merging blocks may go on after that.
+const KEEPER_PATIENCE: Duration = Duration::from_secs(1);
 
 /// How long the first look for engines is waited for before it is reported.
 const FIRST_LOOK_MAX: Duration = Duration::from_secs(5);
@@ -77,6 +80,8 @@ pub(crate) fn serve(config: Config, language: Language, say: Say<'_>) -> anyhow:
         .build()
         .context("failed to start the asynchronous runtime")?;
     let (app, writer) = assemble(config, clock, inventory, store, address, &runtime)?;
+    let keeper = Keeper::start(app.store.clone(), app.clock.clone())
+        .context("failed to start the keeper of the store")?;
     introduce(&app, address, language, say);
     let result = runtime.block_on(run(&app, listener, language, say));
     app.collector.stop();
@@ -84,6 +89,7 @@ pub(crate) fn serve(config: Config, language: Language, say: Say<'_>) -> anyhow:
     if writer.join().is_err() {
         tracing::error!("the writer ended abnormally");
     }
+    keeper.stop(KEEPER_PATIENCE, &app.clock);
     runtime.shutdown_timeout(Duration::from_millis(500));
     result
 }
@@ -303,7 +309,11 @@ fn store_options(config: &Config) -> store::Options {
             store::Fsync::Interval(Duration::from_secs(1))
         },
         retention: storage.retention,
+        rows_retention: storage.rows_retention,
         bytes_max: storage.bytes_max,
         series_max: usize::try_from(storage.series_max).unwrap_or(usize::MAX),
+        instance_series_max: storage.instance_series_max,
+        window: storage.window,
+        accept_old: storage.accept_old,
     }
 }

@@ -1,8 +1,9 @@
-//! The one thread that writes to the store.
+//! The thread that writes what is collected to the store, and the one that looks after the store.
 //!
 //! Everything that produces samples hands its batches to a bounded queue. A producer never waits:
 //! when the queue is full the batch is dropped and counted, because a late sample of a live system
-//! is worth less than the next one.
+//! is worth less than the next one. Cutting and merging blocks may take long, so the writer leaves
+//! that to the keeper.
 
 use std::{
     sync::{
@@ -26,8 +27,8 @@ use crate::events::Events;
 /// Batches that may wait for the writer. When full the newest is dropped and counted.
 pub(crate) const BATCHES_MAX: usize = 256;
 
-/// How often the store looks after itself: sync, blocks, retention.
-const MAINTENANCE_PERIOD: Duration = Duration::from_secs(1);
+/// How often what was written is synced, and how often the keeper looks at blocks and retention.
+const SYNC_PERIOD: Duration = Duration::from_secs(1);
 
 /// What happened to batches, for `/metrics` and the page.
 #[derive(Debug, Default)]
@@ -75,6 +76,41 @@ impl Queue {
     }
 }
 
+/// The thread that cuts, merges and deletes blocks. It ends when this is dropped.
+pub(crate) struct Keeper {
+    running: SyncSender<()>,
+    thread: JoinHandle<()>,
+}
+
+impl Keeper {
+    pub(crate) fn start(store: Store, clock: Clock) -> std::io::Result<Self> {
+        let (running, stopped) = sync_channel::<()>(1);
+        let thread = thread::Builder::new().name("keeper".into()).spawn(move || {
+            let mut is_failing = false;
+            while stopped.recv_timeout(SYNC_PERIOD) == Err(RecvTimeoutError::Timeout) {
+                let result = store.maintain(clock.now());
+                if let Err(error) = &result
+                    && !is_failing
+                {
+                    tracing::error!("blocks cannot be maintained: {error}");
+                }
+                is_failing = result.is_err();
+            }
+        })?;
+        Ok(Self { running, thread })
+    }
+
+    /// Tells it to end and waits for that, but not for a long merge: one that is cut off leaves
+    /// nothing behind but a file that the next start removes.
+    pub(crate) fn stop(self, patience: Duration, clock: &Clock) {
+        drop(self.running);
+        let deadline = clock.monotonic() + patience;
+        while !self.thread.is_finished() && clock.monotonic() < deadline {
+            thread::sleep(Duration::from_millis(10));
+        }
+    }
+}
+
 /// Starts the writer, which owns the right to append to `store`.
 pub(crate) fn start(
     store: Store,
@@ -103,17 +139,17 @@ struct Writer {
 
 impl Writer {
     fn run(mut self, receiver: &Receiver<Order>) {
-        let mut maintained_at = self.clock.monotonic();
+        let mut synced_at = self.clock.monotonic();
         loop {
-            let next = maintained_at + MAINTENANCE_PERIOD;
+            let next = synced_at + SYNC_PERIOD;
             match receiver.recv_timeout(next.saturating_sub(self.clock.monotonic())) {
                 Ok(Order::Append(batch)) => self.append(&batch),
                 Err(RecvTimeoutError::Timeout) => {}
                 Ok(Order::Stop) | Err(RecvTimeoutError::Disconnected) => break,
             }
             if self.clock.monotonic() >= next {
-                maintained_at = self.clock.monotonic();
-                let result = self.store.maintain(self.clock.now());
+                synced_at = self.clock.monotonic();
+                let result = self.store.sync();
                 self.note(result.map_err(|error| error.to_string()), false);
             }
         }

@@ -54,7 +54,19 @@ impl<'a> Reader<'a> {
         Some(u64::from_le_bytes(self.bytes(8)?.try_into().ok()?))
     }
 
+    #[inline]
     pub(crate) fn varint(&mut self) -> Option<u64> {
+        // Most numbers here are small distances of one byte.
+        if let Some((byte, tail)) = self.0.split_first()
+            && *byte < 0x80
+        {
+            self.0 = tail;
+            return Some(u64::from(*byte));
+        }
+        self.long_varint()
+    }
+
+    fn long_varint(&mut self) -> Option<u64> {
         let mut value = 0_u64;
         for index in 0..10 {
             let byte = self.byte()?;

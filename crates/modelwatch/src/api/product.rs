@@ -145,11 +145,12 @@ fn storage_source(app: &App) -> Value {
     let failure = stats
         .write_error
         .as_ref()
+        .or(stats.maintenance_error.as_ref())
         .map(|text| json!({ "code": "failure.io", "params": { "detail": text } }));
     json!({
         "name": "storage",
         "group": "storage",
-        "state": if stats.writable { "ok" } else { "failing" },
+        "state": if failure.is_none() { "ok" } else { "failing" },
         "period_ms": 1_000,
         "duration_ms": null,
         "series": stats.series,

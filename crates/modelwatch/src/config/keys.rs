@@ -213,6 +213,18 @@ pub(super) static KEYS: &[Key] = &[
         },
     },
     Key {
+        path: "storage.accept_old",
+        kind: Type::Flag,
+        default: "false",
+        help_en: "Take samples however old they are. For importing history; later samples than storage.window go into blocks of their own, which are merged afterwards.",
+        help_zh: "接受任意早的样本，用于导入历史数据；超出 storage.window 的样本会写入单独的数据块，之后再合并。",
+        set: |config, value| {
+            if let Value::Flag(flag) = value {
+                config.storage.accept_old = flag;
+            }
+        },
+    },
+    Key {
         path: "storage.bytes_max",
         kind: Type::Size,
         default: "\"10GiB\"",
@@ -233,6 +245,18 @@ pub(super) static KEYS: &[Key] = &[
         set: |config, value| {
             if let Value::Flag(flag) = value {
                 config.storage.fsync_every_batch = flag;
+            }
+        },
+    },
+    Key {
+        path: "storage.instance_series_max",
+        kind: Type::Count { min: 1000 },
+        default: "100000",
+        help_en: "Most series with the same value of the label instance; samples of further ones are refused and counted, so that one target that explodes does not take the others' places.",
+        help_zh: "instance 标签取值相同的序列数上限；超出部分被拒绝并计数，避免单个目标的序列爆炸影响其他目标。",
+        set: |config, value| {
+            if let Value::Count(count) = value {
+                config.storage.instance_series_max = count;
             }
         },
     },
@@ -261,6 +285,18 @@ pub(super) static KEYS: &[Key] = &[
         },
     },
     Key {
+        path: "storage.rows_retention",
+        kind: Type::Period { min: Duration::from_secs(3_600) },
+        default: "\"396d\"",
+        help_en: "How long sums of one and of ten minutes are kept, which long ranges are shown from.",
+        help_zh: "1 分钟与 10 分钟降采样数据的保留时长，用于展示长时间范围。",
+        set: |config, value| {
+            if let Value::Period(period) = value {
+                config.storage.rows_retention = period;
+            }
+        },
+    },
+    Key {
         path: "storage.series_max",
         kind: Type::Count { min: 1_000 },
         default: "2000000",
@@ -269,6 +305,18 @@ pub(super) static KEYS: &[Key] = &[
         set: |config, value| {
             if let Value::Count(count) = value {
                 config.storage.series_max = count;
+            }
+        },
+    },
+    Key {
+        path: "storage.window",
+        kind: Type::Period { min: Duration::from_secs(1) },
+        default: "\"10m\"",
+        help_en: "How late a sample may come that is older than others of its series. One that is newer than all of its series is taken however late.",
+        help_zh: "乱序样本的时间窗口：比同一序列已有样本更早的样本最多可迟到多久；比该序列所有样本都新的样本不受此限。",
+        set: |config, value| {
+            if let Value::Period(period) = value {
+                config.storage.window = period;
             }
         },
     },

@@ -48,6 +48,10 @@ pub(crate) struct Storage {
     pub(crate) retention: Duration,
     pub(crate) bytes_max: u64,
     pub(crate) series_max: u64,
+    pub(crate) instance_series_max: u64,
+    pub(crate) rows_retention: Duration,
+    pub(crate) window: Duration,
+    pub(crate) accept_old: bool,
     pub(crate) fsync_every_batch: bool,
 }
 
@@ -91,6 +95,10 @@ impl Default for Config {
                 retention: Duration::from_secs(15 * 86_400),
                 bytes_max: 10 << 30,
                 series_max: 2_000_000,
+                instance_series_max: 100_000,
+                rows_retention: Duration::from_secs(396 * 86_400),
+                window: Duration::from_secs(600),
+                accept_old: false,
                 fsync_every_batch: false,
             },
             collect: Collect {
@@ -127,11 +135,18 @@ impl Config {
             format!("server.allow_remote_without_login = {}", server.allow_remote_without_login),
             format!("server.allowed_hosts = {:?}", server.allowed_hosts),
             format!("server.listen = \"{}\"", server.listen),
+            format!("storage.accept_old = {}", storage.accept_old),
             format!("storage.bytes_max = \"{}\"", units::bytes_text(storage.bytes_max)),
             format!("storage.fsync_every_batch = {}", storage.fsync_every_batch),
+            format!("storage.instance_series_max = {}", storage.instance_series_max),
             format!("storage.path = {:?}", storage.path),
             format!("storage.retention = \"{}\"", units::duration_text(storage.retention)),
+            format!(
+                "storage.rows_retention = \"{}\"",
+                units::duration_text(storage.rows_retention)
+            ),
             format!("storage.series_max = {}", storage.series_max),
+            format!("storage.window = \"{}\"", units::duration_text(storage.window)),
         ];
         for engine in &self.engines {
             lines.push("[[engine]]".into());

@@ -1,26 +1,27 @@
 //! The head: the newest samples, in memory.
 //!
-//! A series costs nothing but its labels until it has samples; those wait in two short vectors and
-//! are sealed into compressed chunks. Samples may come late: chunks of a series may overlap, and reading
-//! puts them into order.
+//! A series costs little but its labels until it has samples; those wait in one short vector and are
+//! sealed into plain columns. Samples may come late: chunks of a series may overlap, and reading puts
+//! them into order.
 
 use std::{
     collections::{BTreeMap, HashMap},
+    hash::{BuildHasherDefault, Hasher},
     sync::Arc,
 };
 
 use model::{
     Labels,
-    series::{Matcher, TimeRange},
+    series::{MatchOp, Matcher, TimeRange},
 };
 use roaring::RoaringBitmap;
 
 use super::{codec, wal::Ref};
 
-/// Samples that wait uncompressed in one series: a compromise between memory and compression.
-const OPEN_POINTS_MAX: usize = 120;
+/// Samples that wait uncompressed in one series: a kilobyte at most.
+const OPEN_POINTS_MAX: usize = 64;
 
-/// What a series did with a sample.
+/// What a series would do with a sample.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Outcome {
     Accepted,
@@ -30,29 +31,53 @@ pub(crate) enum Outcome {
     Duplicate,
 }
 
+/// Passes a fingerprint through: it is a hash already.
+#[derive(Default)]
+struct Through(u64);
+
+impl Hasher for Through {
+    fn finish(&self) -> u64 {
+        self.0
+    }
+
+    fn write(&mut self, _: &[u8]) {}
+
+    fn write_u64(&mut self, fingerprint: u64) {
+        self.0 = fingerprint;
+    }
+}
+
 /// The samples that have no block yet.
 #[derive(Default)]
 pub(crate) struct Head {
     series: Vec<Option<Series>>,
     free: Vec<Ref>,
-    by_fingerprint: HashMap<u64, Vec<Ref>>,
+    /// The first series of each fingerprint; the others follow by [`Series::next`].
+    by_fingerprint: HashMap<u64, Ref, BuildHasherDefault<Through>>,
     /// Label name to value to the series that have it.
     postings: BTreeMap<String, BTreeMap<String, RoaringBitmap>>,
+    /// Bytes of all sealed chunks.
+    chunk_bytes: usize,
 }
 
 pub(crate) struct Series {
     pub(crate) labels: Labels,
-    times: Vec<i64>,
-    values: Vec<f64>,
+    /// Time and value, in order.
+    open: Vec<(i64, f64)>,
     chunks: Vec<Chunk>,
     /// Time of the newest sample.
     pub(crate) newest: i64,
+    /// Another series with the same fingerprint.
+    next: Option<Ref>,
 }
 
+/// Sealed points: a column of times, then one of values.
 #[derive(Clone)]
 struct Chunk {
     first: i64,
     last: i64,
+    count: u16,
+    times_length: u16,
     bytes: Arc<[u8]>,
 }
 
@@ -60,8 +85,7 @@ struct Chunk {
 pub(crate) struct Copied {
     pub(crate) labels: Labels,
     chunks: Vec<Chunk>,
-    times: Vec<i64>,
-    values: Vec<f64>,
+    open: Vec<(i64, f64)>,
 }
 
 impl Head {
@@ -69,48 +93,56 @@ impl Head {
         self.series.len() - self.free.len()
     }
 
+    /// Bytes of the sealed samples.
+    pub(crate) fn chunk_bytes(&self) -> usize {
+        self.chunk_bytes
+    }
+
     pub(crate) fn get(&self, reference: Ref) -> Option<&Series> {
         self.series.get(reference as usize)?.as_ref()
     }
 
     pub(crate) fn find(&self, labels: &Labels) -> Option<Ref> {
-        let candidates = self.by_fingerprint.get(&labels.fingerprint())?;
-        let is_it =
-            |reference: &&Ref| self.get(**reference).is_some_and(|series| series.labels == *labels);
-        candidates.iter().find(is_it).copied()
+        let mut candidate = self.by_fingerprint.get(&labels.fingerprint()).copied();
+        while let Some(reference) = candidate {
+            let series = self.get(reference)?;
+            if series.labels == *labels {
+                return Some(reference);
+            }
+            candidate = series.next;
+        }
+        None
+    }
+
+    /// How many series have this value of this label.
+    pub(crate) fn count_having(&self, name: &str, value: &str) -> u64 {
+        let values = self.postings.get(name);
+        values.and_then(|values| values.get(value)).map_or(0, RoaringBitmap::len)
     }
 
     /// Adds a series that [`Head::find`] does not know.
     pub(crate) fn create(&mut self, labels: &Labels) -> Ref {
-        let series = Series {
+        let reference = self.free.pop().unwrap_or_else(|| {
+            self.series.push(None);
+            (self.series.len() - 1) as Ref
+        });
+        self.series[reference as usize] = Some(Series {
             labels: labels.clone(),
-            times: Vec::new(),
-            values: Vec::new(),
+            open: Vec::new(),
             chunks: Vec::new(),
             newest: i64::MIN,
-        };
-        let reference = match self.free.pop() {
-            Some(reference) => {
-                self.series[reference as usize] = Some(series);
-                reference
-            }
-            None => {
-                self.series.push(Some(series));
-                (self.series.len() - 1) as Ref
-            }
-        };
-        self.by_fingerprint.entry(labels.fingerprint()).or_default().push(reference);
+            next: self.by_fingerprint.insert(labels.fingerprint(), reference),
+        });
         for (name, value) in labels.iter() {
             if !self.postings.contains_key(name) {
                 self.postings.insert(name.to_owned(), BTreeMap::new());
             }
             let Some(values) = self.postings.get_mut(name) else { continue };
-            match values.get_mut(value) {
-                Some(bitmap) => bitmap.insert(reference),
-                None => {
-                    values.insert(value.to_owned(), RoaringBitmap::from_iter([reference])).is_none()
-                }
-            };
+            if let Some(bitmap) = values.get_mut(value) {
+                bitmap.insert(reference);
+            } else {
+                values.insert(value.to_owned(), RoaringBitmap::from_iter([reference]));
+            }
         }
         reference
     }
@@ -127,7 +159,7 @@ impl Head {
 
     pub(crate) fn push(&mut self, reference: Ref, time: i64, value: f64) {
         if let Some(Some(series)) = self.series.get_mut(reference as usize) {
-            series.push(time, value);
+            self.chunk_bytes += series.push(time, value);
         }
     }
 
@@ -138,6 +170,11 @@ impl Head {
         series.filter_map(|series| series.copy(range)).collect()
     }
 
+    /// Copies what one series has in `range`.
+    pub(crate) fn copy_one(&self, reference: Ref, range: TimeRange) -> Option<Copied> {
+        self.get(reference)?.copy(range)
+    }
+
     /// Labels of the series that satisfy the matchers and have samples in `range`.
     pub(crate) fn labels(&self, matchers: &[Matcher], range: TimeRange) -> Vec<Labels> {
         let wanted = self.matching(matchers);
@@ -145,12 +182,27 @@ impl Head {
         series.filter(|series| series.overlaps(range)).map(|series| series.labels.clone()).collect()
     }
 
-    fn matching(&self, matchers: &[Matcher]) -> RoaringBitmap {
+    /// The series with samples in `range`, in the order of their labels.
+    pub(crate) fn sorted(&self, range: TimeRange) -> Vec<Ref> {
+        let mut found: Vec<(&Labels, Ref)> = Vec::new();
+        for (index, series) in self.series.iter().enumerate() {
+            if let Some(series) = series.as_ref().filter(|series| series.overlaps(range)) {
+                found.push((&series.labels, index as Ref));
+            }
+        }
+        found.sort_unstable();
+        found.into_iter().map(|(_, reference)| reference).collect()
+    }
+
+    pub(crate) fn matching(&self, matchers: &[Matcher]) -> RoaringBitmap {
         let mut result: Option<RoaringBitmap> = None;
         // Matchers that an absent label satisfies can only take away, so they come last.
         for matcher in matchers.iter().filter(|matcher| !matcher.matches("")) {
             let found = self.having(matcher);
-            result = Some(result.map_or(found.clone(), |result| result & found));
+            result = Some(match result {
+                Some(result) => result & found,
+                None => found,
+            });
         }
         let mut result = result.unwrap_or_else(|| self.all());
         for matcher in matchers.iter().filter(|matcher| matcher.matches("")) {
@@ -166,7 +218,7 @@ impl Head {
 
     fn having(&self, matcher: &Matcher) -> RoaringBitmap {
         let Some(values) = self.postings.get(&matcher.name) else { return RoaringBitmap::new() };
-        if matcher.op == model::series::MatchOp::Equal {
+        if matcher.op == MatchOp::Equal {
             return values.get(&matcher.value).cloned().unwrap_or_default();
         }
         let matching = values.iter().filter(|(value, _)| matcher.matches(value));
@@ -181,8 +233,15 @@ impl Head {
     /// The spans that have samples.
     pub(crate) fn spans(&self, span_ms: i64) -> Vec<i64> {
         let mut spans = std::collections::BTreeSet::new();
+        let mut newest = None;
         for series in self.series.iter().flatten() {
-            spans.extend(series.times.iter().map(|time| time.div_euclid(span_ms)));
+            for (time, _) in &series.open {
+                let span = time.div_euclid(span_ms);
+                if newest != Some(span) {
+                    newest = Some(span);
+                    spans.insert(span);
+                }
+            }
             for chunk in &series.chunks {
                 spans.extend(chunk.first.div_euclid(span_ms)..=chunk.last.div_euclid(span_ms));
             }
@@ -190,33 +249,43 @@ impl Head {
         spans.into_iter().collect()
     }
 
-    /// Removes the samples in `range`, which a block holds now, and the series that have none left
-    /// and got none since `idle_before`. Returns the numbers of the removed series.
-    pub(crate) fn remove(&mut self, range: TimeRange, idle_before: i64) -> Vec<Ref> {
-        let mut removed = Vec::new();
-        for index in 0..self.series.len() {
-            let Some(series) = &mut self.series[index] else { continue };
-            series.remove(range);
-            if series.times.is_empty() && series.chunks.is_empty() && series.newest < idle_before {
-                removed.push(index as Ref);
+    /// Removes the samples in `range`, which a block holds now or nobody wants any more, of the given
+    /// series, or of all.
+    pub(crate) fn remove(&mut self, range: TimeRange, only: Option<&RoaringBitmap>) {
+        let mut bytes = 0;
+        for (index, series) in self.series.iter_mut().enumerate() {
+            let Some(series) = series else { continue };
+            if only.is_none_or(|only| only.contains(index as Ref)) {
+                series.remove(range);
+            }
+            bytes += series.chunks.iter().map(|chunk| chunk.bytes.len()).sum::<usize>();
+        }
+        self.chunk_bytes = bytes;
+    }
+
+    /// Forgets the series that have no samples and got none since `idle_before`. Returns their
+    /// numbers.
+    pub(crate) fn forget_idle(&mut self, idle_before: i64) -> Vec<Ref> {
+        let mut forgotten = Vec::new();
+        for (index, series) in self.series.iter().enumerate() {
+            if let Some(series) = series
+                && series.open.is_empty()
+                && series.chunks.is_empty()
+                && series.newest < idle_before
+            {
+                forgotten.push(index as Ref);
             }
         }
-        for reference in &removed {
+        for reference in &forgotten {
             self.delete(*reference);
         }
-        removed
+        forgotten
     }
 
     fn delete(&mut self, reference: Ref) {
         let Some(series) = self.series[reference as usize].take() else { return };
         self.free.push(reference);
-        let fingerprint = series.labels.fingerprint();
-        if let Some(references) = self.by_fingerprint.get_mut(&fingerprint) {
-            references.retain(|other| *other != reference);
-            if references.is_empty() {
-                self.by_fingerprint.remove(&fingerprint);
-            }
-        }
+        self.unchain(&series, reference);
         for (name, value) in series.labels.iter() {
             let Some(values) = self.postings.get_mut(name) else { continue };
             if let Some(bitmap) = values.get_mut(value) {
@@ -230,98 +299,141 @@ impl Head {
             }
         }
     }
+
+    /// Takes a series out of the chain of its fingerprint.
+    fn unchain(&mut self, series: &Series, reference: Ref) {
+        let fingerprint = series.labels.fingerprint();
+        let mut at = self.by_fingerprint.get(&fingerprint).copied();
+        if at == Some(reference) {
+            match series.next {
+                Some(next) => self.by_fingerprint.insert(fingerprint, next),
+                None => self.by_fingerprint.remove(&fingerprint),
+            };
+            return;
+        }
+        while let Some(Some(other)) = at.and_then(|at| self.series.get_mut(at as usize)) {
+            if other.next == Some(reference) {
+                other.next = series.next;
+                return;
+            }
+            at = other.next;
+        }
+    }
 }
 
 impl Series {
-    fn push(&mut self, time: i64, value: f64) {
+    /// Returns how many bytes a chunk took that was sealed by this.
+    fn push(&mut self, time: i64, value: f64) -> usize {
         self.newest = self.newest.max(time);
-        // Nearly always the end; a late sample is put into its place.
-        let at = self.times.partition_point(|other| *other <= time);
-        self.times.insert(at, time);
-        self.values.insert(at, value);
-        if self.times.len() >= OPEN_POINTS_MAX {
-            self.seal();
+        match self.open.last() {
+            // A late sample is put into its place.
+            Some((last, _)) if *last > time => {
+                let at = self.open.partition_point(|(other, _)| *other <= time);
+                self.open.insert(at, (time, value));
+            }
+            _ => self.open.push((time, value)),
         }
+        if self.open.len() < OPEN_POINTS_MAX { 0 } else { self.seal() }
     }
 
-    fn seal(&mut self) {
-        let bytes = codec::encode(&self.times, &self.values).into();
-        let (first, last) = (self.times[0], self.times[self.times.len() - 1]);
-        self.chunks.push(Chunk { first, last, bytes });
-        self.times = Vec::new();
-        self.values = Vec::new();
+    fn seal(&mut self) -> usize {
+        let chunk = Chunk::seal(&self.open);
+        self.open = Vec::new();
+        let bytes = chunk.bytes.len();
+        self.chunks.push(chunk);
+        bytes
     }
 
     fn value_at(&self, time: i64) -> Option<f64> {
         if time > self.newest {
             return None;
         }
-        if let Ok(at) = self.times.binary_search(&time) {
-            return Some(self.values[at]);
+        if let Ok(at) = self.open.binary_search_by_key(&time, |(other, _)| *other) {
+            return Some(self.open[at].1);
         }
         let covering = self.chunks.iter().filter(|chunk| chunk.first <= time && time <= chunk.last);
         covering.into_iter().find_map(|chunk| {
             let (mut times, mut values) = (Vec::new(), Vec::new());
-            codec::decode(&chunk.bytes, &mut times, &mut values)?;
+            chunk.open(&mut times, &mut values)?;
             times.binary_search(&time).ok().map(|at| values[at])
         })
     }
 
     fn overlaps(&self, range: TimeRange) -> bool {
-        let (start, end) = (range.start.0, range.end.0);
-        self.chunks.iter().any(|chunk| chunk.last >= start && chunk.first <= end)
-            || self.times.iter().any(|time| (start..=end).contains(time))
+        let inside = |time: i64| (range.start.0..=range.end.0).contains(&time);
+        self.chunks.iter().any(|chunk| chunk.overlaps(range))
+            || self.open.iter().any(|(time, _)| inside(*time))
     }
 
     fn copy(&self, range: TimeRange) -> Option<Copied> {
-        if !self.overlaps(range) {
+        let from = self.open.partition_point(|(time, _)| *time < range.start.0);
+        let to = self.open.partition_point(|(time, _)| *time <= range.end.0).max(from);
+        let chunks: Vec<Chunk> =
+            self.chunks.iter().filter(|chunk| chunk.overlaps(range)).cloned().collect();
+        if from == to && chunks.is_empty() {
             return None;
         }
-        let (start, end) = (range.start.0, range.end.0);
-        let chunks = self.chunks.iter().filter(|chunk| chunk.last >= start && chunk.first <= end);
-        let from = self.times.partition_point(|time| *time < start);
-        let to = self.times.partition_point(|time| *time <= end);
-        Some(Copied {
-            labels: self.labels.clone(),
-            chunks: chunks.cloned().collect(),
-            times: self.times[from..to].to_vec(),
-            values: self.values[from..to].to_vec(),
-        })
+        Some(Copied { labels: self.labels.clone(), chunks, open: self.open[from..to].to_vec() })
     }
 
     fn remove(&mut self, range: TimeRange) {
         let inside = |time: i64| (range.start.0..=range.end.0).contains(&time);
-        let mut kept_times = Vec::new();
-        let mut kept_values = Vec::new();
+        let mut outside = Vec::new();
         self.chunks.retain(|chunk| {
-            let is_apart = chunk.last < range.start.0 || chunk.first > range.end.0;
-            let is_inside = inside(chunk.first) && inside(chunk.last);
-            if !is_apart && !is_inside {
+            if !chunk.overlaps(range) {
+                return true;
+            }
+            if !(inside(chunk.first) && inside(chunk.last)) {
                 // The chunk reaches over the border: what lies outside goes back to the open ones.
                 let (mut times, mut values) = (Vec::new(), Vec::new());
-                if codec::decode(&chunk.bytes, &mut times, &mut values).is_some() {
-                    let outside = times.iter().zip(&values).filter(|(time, _)| !inside(**time));
-                    for (time, value) in outside {
-                        kept_times.push(*time);
-                        kept_values.push(*value);
-                    }
+                if chunk.open(&mut times, &mut values).is_some() {
+                    let points = times.into_iter().zip(values);
+                    outside.extend(points.filter(|(time, _)| !inside(*time)));
                 }
             }
-            is_apart
+            false
         });
-        for (time, value) in self.times.iter().zip(&self.values) {
-            if !inside(*time) {
-                kept_times.push(*time);
-                kept_values.push(*value);
+        self.open.retain(|(time, _)| !inside(*time));
+        if outside.is_empty() {
+            if self.open.is_empty() {
+                self.open = Vec::new();
             }
+            return;
         }
-        (self.times, self.values) = in_order(kept_times, kept_values);
-        while self.times.len() >= OPEN_POINTS_MAX {
-            let (times, values) =
-                (self.times.split_off(OPEN_POINTS_MAX), self.values.split_off(OPEN_POINTS_MAX));
-            self.seal();
-            (self.times, self.values) = (times, values);
+        outside.append(&mut self.open);
+        outside.sort_by_key(|(time, _)| *time);
+        outside.dedup_by_key(|(time, _)| *time);
+        let pieces = outside.chunks_exact(OPEN_POINTS_MAX);
+        self.open = pieces.remainder().to_vec();
+        self.chunks.extend(pieces.map(Chunk::seal));
+    }
+}
+
+impl Chunk {
+    fn seal(points: &[(i64, f64)]) -> Self {
+        let (times, values): (Vec<i64>, Vec<f64>) = points.iter().copied().unzip();
+        let mut bytes = Vec::with_capacity(points.len() * 4);
+        codec::put_times(&mut bytes, &times);
+        let times_length = bytes.len() as u16;
+        codec::put_values(&mut bytes, &values);
+        Self {
+            first: times[0],
+            last: times[times.len() - 1],
+            count: times.len() as u16,
+            times_length,
+            bytes: bytes.into(),
         }
+    }
+
+    fn overlaps(&self, range: TimeRange) -> bool {
+        self.last >= range.start.0 && self.first <= range.end.0
+    }
+
+    fn open(&self, times: &mut Vec<i64>, values: &mut Vec<f64>) -> Option<()> {
+        let (time_bytes, value_bytes) =
+            self.bytes.split_at_checked(usize::from(self.times_length))?;
+        codec::read_times(time_bytes, usize::from(self.count), times)?;
+        codec::read_values(value_bytes, usize::from(self.count), values)
     }
 }
 
@@ -331,13 +443,13 @@ impl Copied {
         let (mut times, mut values) = (Vec::new(), Vec::new());
         for chunk in &self.chunks {
             // A chunk of the head never left memory, so it decodes.
-            let decoded = codec::decode(&chunk.bytes, &mut times, &mut values);
+            let decoded = chunk.open(&mut times, &mut values);
             debug_assert!(decoded.is_some(), "a chunk of the head decodes");
         }
-        times.extend_from_slice(&self.times);
-        values.extend_from_slice(&self.values);
+        times.extend(self.open.iter().map(|(time, _)| *time));
+        values.extend(self.open.iter().map(|(_, value)| *value));
         let (mut times, mut values) = in_order(times, values);
-        super::block::clip(&mut times, &mut values, range);
+        clip(&mut times, &mut values, range);
         (self.labels, times, values)
     }
 }
@@ -351,6 +463,16 @@ pub(crate) fn in_order(times: Vec<i64>, values: Vec<f64>) -> (Vec<i64>, Vec<f64>
     points.sort_by_key(|(time, _)| *time);
     points.dedup_by_key(|(time, _)| *time);
     points.into_iter().unzip()
+}
+
+/// Keeps the points in `range`.
+pub(crate) fn clip(times: &mut Vec<i64>, values: &mut Vec<f64>, range: TimeRange) {
+    let end = times.partition_point(|time| *time <= range.end.0);
+    let start = times.partition_point(|time| *time < range.start.0).min(end);
+    times.truncate(end);
+    values.truncate(end);
+    times.drain(..start);
+    values.drain(..start);
 }
 
 #[cfg(test)]
@@ -374,7 +496,6 @@ mod tests {
 
     #[test]
     fn matching_follows_prometheus() {
-        use model::series::MatchOp;
         let mut head = Head::default();
         for (name, job) in [("up", "a"), ("up", "b"), ("down", "a"), ("bare", "")] {
             head.create(&Labels::metric(name, [("job", job)]));
@@ -399,11 +520,16 @@ mod tests {
         for time in 0..500 {
             head.push(reference, time, time as f64);
         }
-        assert_eq!(head.remove(range(0, 299), 0), []);
+        head.remove(range(0, 299), None);
+        assert_eq!(head.forget_idle(0), []);
         let left = points(&head, range(0, 1_000));
         assert_eq!((left.len(), left[0], left[199]), (200, (300, 300.0), (499, 499.0)));
-        assert_eq!(head.remove(range(300, 499), 1_000), [reference]);
+        head.remove(range(300, 499), Some(&RoaringBitmap::new()));
+        assert_eq!(points(&head, range(0, 1_000)).len(), 200);
+        head.remove(range(300, 499), None);
+        assert_eq!(head.forget_idle(1_000), [reference]);
         assert_eq!((head.len(), head.postings.len(), head.by_fingerprint.len()), (0, 0, 0));
+        assert_eq!(head.chunk_bytes(), 0);
     }
 
     proptest! {

@@ -1,14 +1,15 @@
-//! What a store does by itself: sync the log, cut blocks, delete what is too old or too much.
+//! What a store does by itself: cut blocks, merge them, delete what is too old or too much.
 
-use std::{fs, io, sync::Arc, sync::PoisonError, time::Duration};
+use std::{io, sync::Arc, time::Duration};
 
 use model::{Clock, UnixMs, series::TimeRange};
 
 use super::{
-    Fsync, Inner, SPAN_MS, WINDOW, Writer,
-    block::{self, Block, BlockError},
+    Inner, SPAN_MS,
+    block::{self, Block, Cover, Description},
+    compact, lock,
+    wal::SLOT_MS,
 };
-use crate::fsync_folder;
 
 /// How often blocks and retention are looked after.
 const PERIOD: Duration = Duration::from_secs(60);
@@ -22,9 +23,14 @@ const AHEAD_MAX: Duration = Duration::from_secs(24 * 60 * 60);
 const DRIFT_MAX: Duration = Duration::from_secs(60);
 const TRUST_AFTER: Duration = Duration::from_secs(10 * 60);
 
+/// Blocks are cut early when the log or the head is larger than this, so that neither a start after a
+/// crash nor memory grows with what is written.
+const WAL_BYTES_MAX: u64 = 192 << 20;
+/// See [`WAL_BYTES_MAX`].
+const HEAD_BYTES_MAX: usize = 192 << 20;
+
 /// When which work is due, in monotonic time.
 pub(super) struct Chores {
-    synced_at: Duration,
     looked_at: Duration,
     /// Wall and monotonic time when they last disagreed.
     agreed_since: (UnixMs, Duration),
@@ -33,7 +39,7 @@ pub(super) struct Chores {
 impl Chores {
     pub(super) fn new(clock: &Clock) -> Self {
         let monotonic = clock.monotonic();
-        Self { synced_at: monotonic, looked_at: monotonic, agreed_since: (clock.now(), monotonic) }
+        Self { looked_at: monotonic, agreed_since: (clock.now(), monotonic) }
     }
 
     /// Whether the wall clock went along with the monotonic one for long enough.
@@ -51,105 +57,146 @@ impl Chores {
 
 pub(super) fn run(store: &Inner, now: UnixMs) -> io::Result<()> {
     let monotonic = store.clock.monotonic();
-    let mut writer = store.writer.lock().unwrap_or_else(PoisonError::into_inner);
-    if let Fsync::Interval(interval) = store.options.fsync
-        && monotonic.saturating_sub(writer.chores.synced_at) >= interval
-    {
-        writer.chores.synced_at = monotonic;
-        writer.wal.sync()?;
+    let mut chores = lock(&store.keeper);
+    let is_due = monotonic.saturating_sub(chores.looked_at) >= PERIOD;
+    let is_full =
+        store.writer().wal.bytes() > WAL_BYTES_MAX || store.head().chunk_bytes() > HEAD_BYTES_MAX;
+    if is_full {
+        cut_early(store, now)?;
     }
-    if monotonic.saturating_sub(writer.chores.looked_at) < PERIOD {
+    if !is_due {
         return Ok(());
     }
-    writer.chores.looked_at = monotonic;
-    let is_trusted = writer.chores.trusts(now, monotonic);
-    let result = cut(store, &mut writer, now).and_then(|()| expire(store, now, is_trusted));
-    store.note_size(&writer.wal);
-    result.and_then(|()| shrink(store, &writer))
+    chores.looked_at = monotonic;
+    let is_trusted = chores.trusts(now, monotonic);
+    cut_finished(store, now)?;
+    if is_trusted {
+        expire(store, now)?;
+    }
+    compact::run(store, now)?;
+    store.bury_tombstones()?;
+    shrink(store)
 }
 
 /// Moves every span that is over from the head into a block.
-fn cut(store: &Inner, writer: &mut Writer, now: UnixMs) -> io::Result<()> {
-    let spans = store.head.read().unwrap_or_else(PoisonError::into_inner).spans(SPAN_MS);
-    let is_due = |span: &i64| {
-        let range = range_of(*span);
-        range.end + WINDOW < now || range.start > now + AHEAD_MAX
-    };
-    let due: Vec<i64> = spans.into_iter().filter(is_due).collect();
-    if due.is_empty() {
-        return Ok(());
+fn cut_finished(store: &Inner, now: UnixMs) -> io::Result<()> {
+    // The log may still have what was deleted from the head.
+    let mut spans = store.writer().wal.spans(SPAN_MS);
+    spans.extend(store.head().spans(SPAN_MS));
+    for range in spans.into_iter().map(range_of) {
+        if range.end + store.options.window < now || range.start > now + AHEAD_MAX {
+            cut(store, range)?;
+        }
     }
-    let wal_number = writer.wal.rotate()?;
-    for span in due {
-        let range = range_of(span);
-        let copied = store.head.read().unwrap_or_else(PoisonError::into_inner).copy(&[], range);
-        let series = copied.into_iter().map(|series| series.decode(range));
-        let folder = store.folder.join("blocks");
-        let block = block::write(&folder, span, wal_number, writer.next_sequence, series)
-            .map_err(into_io)?;
-        writer.next_sequence += 1;
+    forget_idle(store, now);
+    Ok(())
+}
+
+/// Moves all but the newest minutes from the head into blocks.
+pub(super) fn cut_early(store: &Inner, now: UnixMs) -> io::Result<()> {
+    let until = (now - store.options.window).0.div_euclid(SLOT_MS).saturating_mul(SLOT_MS) - 1;
+    let spans = store.head().spans(SPAN_MS);
+    for mut range in spans.into_iter().map(range_of) {
+        range.end = range.end.min(UnixMs(until));
+        if range.start < range.end {
+            cut(store, range)?;
+        }
+    }
+    forget_idle(store, now);
+    Ok(())
+}
+
+fn forget_idle(store: &Inner, now: UnixMs) {
+    let mut writer = store.writer();
+    for reference in store.head_mut().forget_idle((now - store.options.window).0) {
+        writer.wal.forget(reference);
+    }
+}
+
+/// Moves what the head has in `range`, whole slots of the log, into a block. Appending goes on meanwhile;
+/// only who has samples of these times waits.
+pub(super) fn cut(store: &Inner, range: TimeRange) -> io::Result<()> {
+    let segment = {
+        let mut writer = store.writer();
+        let segment = writer.wal.rotate()?;
+        writer.frozen = Some(range);
+        segment
+    };
+    let written = write_block(store, Cover { range, segment });
+    let mut writer = store.writer();
+    writer.frozen = None;
+    store.thawed.notify_all();
+    if let Some(block) = written? {
         // Readers look at the head first, so between these two steps they see samples twice, never
         // not at all.
-        let mut blocks = store.block_list().to_vec();
-        blocks.push(Arc::new(block));
-        store.set_block_list(blocks);
-        let idle_before = (now - WINDOW).0;
-        let removed =
-            store.head.write().unwrap_or_else(PoisonError::into_inner).remove(range, idle_before);
-        for reference in removed {
-            writer.wal.forget(reference);
-        }
-        writer.wal.release(span, wal_number)?;
+        store.change_blocks(&[], [Arc::new(block)]);
+        store.head_mut().remove(range, None);
     }
-    Ok(())
+    writer.wal.release(range, segment)
 }
 
-fn into_io(error: BlockError) -> io::Error {
-    match error {
-        BlockError::Io(error) => error,
-        BlockError::Damaged(reason) => io::Error::new(io::ErrorKind::InvalidData, reason),
+fn write_block(store: &Inner, cover: Cover) -> io::Result<Option<Block>> {
+    let wanted = store.head().sorted(cover.range);
+    let description = Description {
+        sequence: store.take_sequence(),
+        covers: vec![cover],
+        parents: Vec::new(),
+        resolution_ms: 0,
+        columns: 1,
+    };
+    let mut writer = block::Writer::create(&store.blocks_folder(), &store.disk, description)?;
+    for reference in wanted {
+        let Some(copied) = store.head().copy_one(reference, cover.range) else { continue };
+        let (labels, times, values) = copied.decode(cover.range);
+        writer.add(&labels, &times, &[&values])?;
     }
+    if writer.is_empty() { Ok(None) } else { Ok(Some(writer.finish()?)) }
 }
 
-/// Deletes blocks older than the retention, if the clock can be believed.
-fn expire(store: &Inner, now: UnixMs, is_trusted: bool) -> io::Result<()> {
-    let oldest = now - store.options.retention;
+/// Deletes blocks older than their retention.
+fn expire(store: &Inner, now: UnixMs) -> io::Result<()> {
+    let is_expired = |block: &Block| {
+        let retention = match block.description.resolution_ms {
+            0 => store.options.retention,
+            _ => store.options.rows_retention,
+        };
+        block.range.end < now - retention
+    };
     let blocks = store.block_list();
-    let is_expired = |block: &Arc<Block>| is_trusted && range_of(block.span).end < oldest;
-    delete(store, blocks.iter().filter(|block| is_expired(block)))
+    let expired: Vec<_> = blocks.iter().filter(|block| is_expired(block)).cloned().collect();
+    delete(store, &expired)
 }
 
-/// Deletes the oldest blocks while the folder is too large.
-fn shrink(store: &Inner, writer: &Writer) -> io::Result<()> {
+/// Deletes the oldest blocks while the folder is too large: samples first, because rows say the same
+/// in a fraction of the space.
+fn shrink(store: &Inner) -> io::Result<()> {
     let blocks = store.block_list();
-    let mut total = writer.wal.bytes() + blocks.iter().map(|block| block.bytes).sum::<u64>();
-    let too_much = blocks.iter().take_while(|block| {
-        let is_too_much = total > store.options.bytes_max;
-        total -= block.bytes;
-        is_too_much
-    });
-    delete(store, too_much)?;
-    store.note_size(&writer.wal);
-    Ok(())
+    let mut total = store.bytes_on_disk();
+    let (samples, rows): (Vec<_>, Vec<_>) =
+        blocks.iter().cloned().partition(|block| block.description.resolution_ms == 0);
+    let too_much: Vec<_> = samples
+        .into_iter()
+        .chain(rows)
+        .take_while(|block| {
+            let is_too_much = total > store.options.bytes_max;
+            total = total.saturating_sub(block.bytes);
+            is_too_much
+        })
+        .collect();
+    delete(store, &too_much)
 }
 
-fn delete<'a>(store: &Inner, unwanted: impl Iterator<Item = &'a Arc<Block>>) -> io::Result<()> {
-    let unwanted: Vec<_> = unwanted.collect();
+/// Takes blocks out of the list and off the disk.
+pub(super) fn delete(store: &Inner, unwanted: &[Arc<Block>]) -> io::Result<()> {
     if unwanted.is_empty() {
         return Ok(());
     }
-    let blocks = store.block_list();
-    let kept =
-        blocks.iter().filter(|block| !unwanted.iter().any(|other| Arc::ptr_eq(other, block)));
-    store.set_block_list(kept.cloned().collect());
+    store.change_blocks(unwanted, []);
     // Queries that still read a deleted block keep its mapping alive.
     for block in unwanted {
-        match fs::remove_file(&block.path) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
-            _ => {}
-        }
+        store.disk.remove(&block.path)?;
     }
-    fsync_folder(&store.folder.join("blocks"))
+    store.disk.sync_folder(&store.blocks_folder())
 }
 
 pub(super) fn range_of(span: i64) -> TimeRange {

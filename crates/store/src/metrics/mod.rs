@@ -1,22 +1,30 @@
-//! The metric store: samples of labelled series in memory, a log and blocks of two hours.
+//! The metric store: samples of labelled series in memory, a log and blocks.
 //!
 //! A batch is appended to the log first, then to the head; when a span of two hours is over, its samples
-//! move from the head into an immutable block and the log is cut. Readers never wait for the disk:
-//! they copy what they need of the head under a short lock and read blocks without any.
+//! move from the head into an immutable block and the log is cut. Blocks are merged to eight hours and
+//! to days, and days are summed up in rows of one and of ten minutes. Readers never wait for the disk: they
+//! copy what they need of the head under a short lock and read blocks without any.
 //!
-//! What it does not do: it never rewrites a block, so late samples get a block of their own, and it
-//! does not answer PromQL (see the crate `query`). Its bias: few thousand series, kept for weeks, on a
+//! What it does not do: it never changes a block in place, and it does not answer PromQL (see the crate
+//! `query`). Of two samples of a series at one time the one that was stored first counts. Its bias: a
 //! machine whose memory belongs to a model.
 
+mod append;
 mod block;
 mod codec;
+mod compact;
+mod delete;
+mod exemplars;
 mod head;
 mod maintain;
 mod map;
+mod metadata;
 mod recover;
 mod select;
+mod snapshot;
 #[cfg(test)]
 mod tests;
+mod verify;
 mod wal;
 
 use std::{
@@ -24,27 +32,25 @@ use std::{
     io,
     path::{Path, PathBuf},
     sync::{
-        Arc, Mutex, PoisonError, RwLock,
+        Arc, Condvar, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard,
         atomic::{AtomicU64, Ordering},
     },
     time::Duration,
 };
 
-use model::{Clock, Labels, UnixMs, sample::Batch};
+use model::{Clock, UnixMs, sample::Metadata};
 
 use self::{
-    block::Block,
-    head::{Head, Outcome},
+    append::Writer, block::Block, delete::Tombstone, exemplars::Exemplars, head::Head,
     maintain::Chores,
-    wal::{Ref, Wal},
 };
+use crate::disk::Disk;
+pub use append::{AppendError, Appended};
 pub use recover::{OpenError, Recovery};
+pub use verify::{Report, repair, verify};
 
-/// What one block covers.
+/// What one block covers before blocks are merged.
 const SPAN_MS: i64 = 2 * 60 * 60 * 1_000;
-
-/// How late, and how far ahead of the clock, a sample may come. Sources retry for minutes, not hours.
-const WINDOW: Duration = Duration::from_secs(10 * 60);
 
 /// When a batch is safe from a power failure. It is safe from the death of the process at once.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -59,39 +65,38 @@ pub enum Fsync {
 #[derive(Clone, Debug)]
 pub struct Options {
     pub fsync: Fsync,
-    /// Blocks whose newest sample may be older than this are deleted.
+    /// Blocks whose newest sample is older than this are deleted.
     pub retention: Duration,
+    /// The same for rows of one and of ten minutes.
+    pub rows_retention: Duration,
     /// Above this size of the folder the oldest blocks are deleted, whatever their age.
     pub bytes_max: u64,
     /// Most series that the head holds; samples of further ones are refused and counted.
     pub series_max: usize,
+    /// The same for series with the same value of the label `instance`, so that one target that
+    /// explodes does not take the others' places.
+    pub instance_series_max: u64,
+    /// How late a sample may come that is older than others of its series.
+    pub window: Duration,
+    /// Whether later ones, and those older than the retention, are taken all the same, as an import
+    /// needs it.
+    pub accept_old: bool,
 }
 
 impl Default for Options {
     fn default() -> Self {
+        const DAY: Duration = Duration::from_secs(24 * 60 * 60);
         Self {
             fsync: Fsync::Interval(Duration::from_secs(1)),
-            retention: Duration::from_secs(15 * 24 * 60 * 60),
+            retention: 15 * DAY,
+            rows_retention: 396 * DAY,
             bytes_max: 10 << 30,
-            series_max: 200_000,
+            series_max: 2_000_000,
+            instance_series_max: 100_000,
+            window: Duration::from_secs(10 * 60),
+            accept_old: false,
         }
     }
-}
-
-/// A batch could not be written. Nothing of it is stored; the next one may succeed.
-#[derive(Debug, thiserror::Error)]
-#[error("cannot write to {}: {source}", path.display())]
-pub struct AppendError {
-    pub path: PathBuf,
-    pub source: io::Error,
-}
-
-/// What became of the samples of a batch.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Appended {
-    /// Stored now, or stored before with the same value.
-    pub accepted: usize,
-    pub refused: usize,
 }
 
 /// Why a sample is refused. The store goes on with the others of the batch.
@@ -102,10 +107,12 @@ enum Refusal {
     /// Another value was stored for the same time; the first stays.
     Duplicate,
     SeriesLimit,
+    InstanceSeriesLimit,
 }
 
 impl Refusal {
-    const NAMES: [&str; 4] = ["too_old", "too_far_ahead", "duplicate", "series_limit"];
+    const NAMES: [&str; 5] =
+        ["too_old", "too_far_ahead", "duplicate", "series_limit", "instance_series_limit"];
 }
 
 /// How a store is doing.
@@ -115,16 +122,20 @@ pub struct Stats {
     pub bytes_on_disk: u64,
     /// Series in the head.
     pub series: usize,
-    /// Chunks that a reader found damaged and left out, counted at every reading.
+    pub blocks: usize,
+    /// Columns that a reader found damaged and left out, counted at every reading.
     pub chunks_damaged: u64,
     /// Whether the last attempt to write succeeded.
     pub writable: bool,
     pub write_error: Option<String>,
+    /// Why blocks could not be cut, merged or deleted last time; samples are stored all the same.
+    pub maintenance_error: Option<String>,
     refused: [u64; Refusal::NAMES.len()],
 }
 
 impl Stats {
-    /// Refused samples by reason: `too_old`, `too_far_ahead`, `duplicate`, `series_limit`.
+    /// Refused samples by reason: `too_old`, `too_far_ahead`, `duplicate`, `series_limit`,
+    /// `instance_series_limit`.
     pub fn refused(&self) -> impl Iterator<Item = (&'static str, u64)> {
         Refusal::NAMES.into_iter().zip(self.refused)
     }
@@ -138,11 +149,21 @@ struct Inner {
     folder: PathBuf,
     options: Options,
     clock: Clock,
+    disk: Disk,
     head: RwLock<Head>,
-    /// In the order of span and sequence.
+    /// In the order of [`Block::order`].
     blocks: RwLock<Arc<Vec<Arc<Block>>>>,
-    /// Held by whoever changes the head, the log or the list of blocks.
+    tombstones: RwLock<Arc<Vec<Tombstone>>>,
+    exemplars: Mutex<Exemplars>,
+    metadata: Mutex<Arc<Vec<Metadata>>>,
+    /// Held by whoever changes the head or the log.
     writer: Mutex<Writer>,
+    /// Told when a range of time is no longer frozen.
+    thawed: Condvar,
+    /// Held by whoever changes the list of blocks or of tombstones, for as long as that takes. Locks are
+    /// taken in the order keeper, writer, head, lists.
+    keeper: Mutex<Chores>,
+    next_sequence: AtomicU64,
     counters: Counters,
     /// Holds the lock that keeps a second process away.
     _lock: File,
@@ -152,20 +173,10 @@ struct Inner {
 struct Counters {
     samples_appended: AtomicU64,
     refused: [AtomicU64; Refusal::NAMES.len()],
-    bytes_on_disk: AtomicU64,
+    wal_bytes: AtomicU64,
     chunks_damaged: AtomicU64,
     write_error: Mutex<Option<String>>,
-}
-
-struct Writer {
-    wal: Wal,
-    /// For each series the last batch that had a sample of it, so that a repetition is noticed.
-    seen: Vec<u64>,
-    batch_number: u64,
-    /// The references of the batch at hand, beside its samples' places in it.
-    accepted: Vec<(Ref, usize)>,
-    next_sequence: u64,
-    chores: Chores,
+    maintenance_error: Mutex<Option<String>>,
 }
 
 impl Store {
@@ -177,155 +188,97 @@ impl Store {
         options: Options,
         clock: Clock,
     ) -> Result<(Self, Recovery), OpenError> {
-        recover::open(folder, options, clock)
+        recover::open(folder, options, clock, Disk::default())
     }
 
-    /// Stores a batch. After `Ok` its samples are readable and survive the death of the process.
-    pub fn append(&self, batch: &Batch) -> Result<Appended, AppendError> {
-        let mut writer = self.0.writer.lock().unwrap_or_else(PoisonError::into_inner);
-        let appended = self.admit(&mut writer, batch);
-        let result = self.write(&mut writer, batch);
-        self.0.note_size(&writer.wal);
-        self.0.note_write(&result);
-        result.map_err(|source| AppendError { path: self.0.folder.clone(), source })?;
-        let stored = writer.accepted.len() as u64;
-        self.0.counters.samples_appended.fetch_add(stored, Ordering::Relaxed);
-        Ok(appended)
+    /// Makes what was acknowledged survive a power failure, if that is due. To be called every second or
+    /// so; an error means that the disk refused, and the next call tries again.
+    pub fn sync(&self) -> io::Result<()> {
+        let result = self.0.sync_when_due();
+        self.0.note_write_failure(&result);
+        result
     }
 
-    /// Decides on each sample; those to be stored are in `writer.accepted` afterwards.
-    fn admit(&self, writer: &mut Writer, batch: &Batch) -> Appended {
-        writer.accepted.clear();
-        writer.batch_number += 1;
-        let now = self.0.clock.now();
-        let mut head = self.0.head.write().unwrap_or_else(PoisonError::into_inner);
-        let mut appended = Appended::default();
-        for (index, (labels, value)) in batch.samples.iter().enumerate() {
-            match self.admit_one(&mut head, writer, batch.time, now, labels, *value) {
-                Ok(reference) => {
-                    appended.accepted += 1;
-                    writer.accepted.extend(reference.map(|reference| (reference, index)));
-                }
-                Err(refusal) => {
-                    appended.refused += 1;
-                    self.0.counters.refused[refusal as usize].fetch_add(1, Ordering::Relaxed);
-                }
-            }
-        }
-        appended
-    }
-
-    /// The series that gets the sample; `None` when it has it already.
-    fn admit_one(
-        &self,
-        head: &mut Head,
-        writer: &mut Writer,
-        time: UnixMs,
-        now: UnixMs,
-        labels: &Labels,
-        value: f64,
-    ) -> Result<Option<Ref>, Refusal> {
-        if time > now + WINDOW {
-            return Err(Refusal::TooFarAhead);
-        }
-        let known = head.find(labels);
-        if time < now - WINDOW {
-            // After the clock was set back far, the newest sample decides what is late.
-            let newest =
-                known.and_then(|reference| head.get(reference)).map(|series| series.newest);
-            if newest.is_none_or(|newest| time < UnixMs(newest) - WINDOW) {
-                return Err(Refusal::TooOld);
-            }
-        }
-        let reference = match known {
-            Some(reference) => reference,
-            None if head.len() >= self.0.options.series_max => return Err(Refusal::SeriesLimit),
-            None => head.create(labels),
-        };
-        let index = reference as usize;
-        if writer.seen.len() <= index {
-            writer.seen.resize(index + 1, 0);
-        }
-        if writer.seen[index] == writer.batch_number {
-            return Err(Refusal::Duplicate);
-        }
-        writer.seen[index] = writer.batch_number;
-        match head.judge(reference, time.0, value) {
-            Outcome::Accepted => Ok(Some(reference)),
-            Outcome::Repeated => Ok(None),
-            Outcome::Duplicate => Err(Refusal::Duplicate),
-        }
-    }
-
-    /// Log first, then head.
-    fn write(&self, writer: &mut Writer, batch: &Batch) -> io::Result<()> {
-        let Writer { wal, accepted, .. } = writer;
-        if accepted.is_empty() {
-            return Ok(());
-        }
-        let samples = accepted.iter().map(|(reference, index)| {
-            let (labels, value) = &batch.samples[*index];
-            (*reference, labels, *value)
-        });
-        wal.append(batch.time.0, samples)?;
-        if self.0.options.fsync == Fsync::EveryBatch {
-            wal.sync()?;
-        }
-        let mut head = self.0.head.write().unwrap_or_else(PoisonError::into_inner);
-        for (reference, index) in accepted {
-            head.push(*reference, batch.time.0, batch.samples[*index].1);
-        }
-        Ok(())
-    }
-
-    /// Does what is due at `now`: syncs the log, cuts blocks, deletes what is too old or too much. To
-    /// be called every second or so; an error means that the disk refused, and the next call tries
-    /// again.
+    /// Does what is due at `now`: cuts and merges blocks, deletes what is too old or too much. To be
+    /// called every second or so from a thread of its own, because it may take long. An error means
+    /// that the disk refused, and a later call tries again.
     pub fn maintain(&self, now: UnixMs) -> io::Result<()> {
         let result = maintain::run(&self.0, now);
-        self.0.note_write_failure(&result);
+        let error = result.as_ref().err().map(ToString::to_string);
+        *lock(&self.0.counters.maintenance_error) = error;
         result
     }
 
     /// Makes everything acknowledged survive a power failure as well.
     pub fn close(&self) -> io::Result<()> {
-        self.0.writer.lock().unwrap_or_else(PoisonError::into_inner).wal.sync()
+        self.0.writer().wal.sync()
     }
 
     pub fn stats(&self) -> Stats {
         let counters = &self.0.counters;
-        let write_error =
-            counters.write_error.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let write_error = lock(&counters.write_error).clone();
         Stats {
             samples_appended: counters.samples_appended.load(Ordering::Relaxed),
-            bytes_on_disk: counters.bytes_on_disk.load(Ordering::Relaxed),
-            series: self.0.head.read().unwrap_or_else(PoisonError::into_inner).len(),
+            bytes_on_disk: self.0.bytes_on_disk(),
+            series: self.0.head().len(),
+            blocks: self.0.block_list().len(),
             chunks_damaged: counters.chunks_damaged.load(Ordering::Relaxed),
             writable: write_error.is_none(),
             write_error,
+            maintenance_error: lock(&counters.maintenance_error).clone(),
             refused: counters.refused.each_ref().map(|count| count.load(Ordering::Relaxed)),
         }
     }
 }
 
 impl Inner {
+    fn head(&self) -> RwLockReadGuard<'_, Head> {
+        self.head.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn head_mut(&self) -> RwLockWriteGuard<'_, Head> {
+        self.head.write().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn writer(&self) -> MutexGuard<'_, Writer> {
+        lock(&self.writer)
+    }
+
     fn block_list(&self) -> Arc<Vec<Arc<Block>>> {
         Arc::clone(&self.blocks.read().unwrap_or_else(PoisonError::into_inner))
     }
 
-    fn set_block_list(&self, mut blocks: Vec<Arc<Block>>) {
-        blocks.sort_by_key(|block| (block.span, block.sequence));
-        *self.blocks.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(blocks);
+    /// Replaces blocks by others at one moment. Only for who holds the keeper.
+    fn change_blocks(&self, gone: &[Arc<Block>], new: impl IntoIterator<Item = Arc<Block>>) {
+        let mut list = self.blocks.write().unwrap_or_else(PoisonError::into_inner);
+        let is_gone = |block: &Arc<Block>| gone.iter().any(|other| Arc::ptr_eq(other, block));
+        let mut blocks: Vec<Arc<Block>> =
+            list.iter().filter(|block| !is_gone(block)).cloned().collect();
+        blocks.extend(new);
+        blocks.sort_by_key(|block| block.order());
+        *list = Arc::new(blocks);
     }
 
-    fn note_size(&self, wal: &Wal) {
+    fn tombstone_list(&self) -> Arc<Vec<Tombstone>> {
+        Arc::clone(&self.tombstones.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    fn take_sequence(&self) -> u64 {
+        self.next_sequence.fetch_add(1, Ordering::Relaxed)
+    }
+
+    /// Of blocks and log; snapshots share their files with them.
+    fn bytes_on_disk(&self) -> u64 {
         let blocks: u64 = self.block_list().iter().map(|block| block.bytes).sum();
-        self.counters.bytes_on_disk.store(blocks + wal.bytes(), Ordering::Relaxed);
+        blocks + self.counters.wal_bytes.load(Ordering::Relaxed)
+    }
+
+    fn blocks_folder(&self) -> PathBuf {
+        self.folder.join("blocks")
     }
 
     fn note_write(&self, result: &io::Result<()>) {
-        let error = result.as_ref().err().map(ToString::to_string);
-        *self.counters.write_error.lock().unwrap_or_else(PoisonError::into_inner) = error;
+        *lock(&self.counters.write_error) = result.as_ref().err().map(ToString::to_string);
     }
 
     /// Only an append proves that writing works again.
@@ -334,4 +287,16 @@ impl Inner {
             self.note_write(result);
         }
     }
+}
+
+impl Block {
+    /// Blocks are read in this order: by time, and where they overlap the one written first comes
+    /// first. Whatever is merged is merged with all that overlaps it, which keeps that true.
+    fn order(&self) -> (i64, u64) {
+        (self.range.start.0.div_euclid(SPAN_MS), self.description.sequence)
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

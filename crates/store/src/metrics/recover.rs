@@ -1,24 +1,32 @@
 //! Opening a store: the lock, the blocks on disk, the replay of the log.
 
 use std::{
-    collections::HashMap,
+    collections::{HashMap, HashSet},
     fs::{self, DirBuilder, File, OpenOptions},
     io::{self, Read as _, Write as _},
     os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _},
     path::{Path, PathBuf},
-    sync::{Arc, Mutex, RwLock},
+    sync::{Arc, Condvar, Mutex, RwLock, atomic::AtomicU64},
 };
 
-use model::Clock;
+use model::{Clock, Labels, sample::Exemplar};
 use rustix::fs::{FlockOperation, flock};
 
 use super::{
-    Counters, Inner, Options, SPAN_MS, Store, Writer,
+    Counters, Inner, Options, Store,
+    append::Writer,
     block::{Block, BlockError},
+    delete::{self, Tombstone},
+    exemplars::Exemplars,
     head::{Head, Outcome},
     maintain::Chores,
-    wal::Wal,
+    metadata,
+    wal::{Ref, Replay, SLOT_MS, Wal},
 };
+use crate::disk::Disk;
+
+/// Slots of one cover that count: more than a block ever spans, so a damaged one costs little.
+const SLOTS_OF_COVER_MAX: usize = 1 << 12;
 
 /// Why a store cannot be opened at all.
 #[derive(Debug, thiserror::Error)]
@@ -52,6 +60,7 @@ pub(super) fn open(
     folder: &Path,
     options: Options,
     clock: Clock,
+    disk: Disk,
 ) -> Result<(Store, Recovery), OpenError> {
     let failed = |source| OpenError::Io { path: folder.into(), source };
     for path in [folder.to_owned(), folder.join("blocks"), folder.join("wal")] {
@@ -60,23 +69,23 @@ pub(super) fn open(
     }
     let lock = lock(folder)?;
     let mut recovery = Recovery::default();
-    let blocks = open_blocks(&folder.join("blocks"), &mut recovery).map_err(failed)?;
-    let mut covered: HashMap<i64, u64> = HashMap::new();
-    for block in &blocks {
-        let newest = covered.entry(block.span).or_default();
-        *newest = block.wal_number.max(*newest);
-    }
-    let mut head = Head::default();
-    let apply = |segment: u64, labels: &model::Labels, time: i64, value: f64| {
-        if covered.get(&time.div_euclid(SPAN_MS)).is_some_and(|newest| segment <= *newest) {
-            return;
-        }
-        let reference = head.find(labels).unwrap_or_else(|| head.create(labels));
-        if head.judge(reference, time, value) == Outcome::Accepted {
-            head.push(reference, time, value);
-        }
+    let blocks = open_blocks(&folder.join("blocks"), &disk, &mut recovery).map_err(failed)?;
+    let tombstones = recovery.unless_damaged(&folder.join("tombstones"), delete::read);
+    let metadata = recovery.unless_damaged(&folder.join("metadata"), metadata::read);
+
+    let covered = Covered::by(&blocks);
+    let segments = covered.slots.values().chain(tombstones.iter().map(|mark| &mark.segment));
+    let used = segments.copied().max().unwrap_or(0);
+    let mut replay = Replaying {
+        covered,
+        tombstones: &tombstones,
+        head: Head::default(),
+        deleted: HashMap::new(),
+        exemplars: Exemplars::default(),
     };
-    let (wal, replayed) = Wal::open(&folder.join("wal"), SPAN_MS, apply).map_err(failed)?;
+    let (wal, replayed) =
+        Wal::open(&folder.join("wal"), disk.clone(), used, &mut replay).map_err(failed)?;
+    let Replaying { head, exemplars, .. } = replay;
     recovery.samples = replayed.samples;
     recovery.problems.extend(replayed.torn.iter().map(|(path, bytes)| {
         format!(
@@ -84,34 +93,117 @@ pub(super) fn open(
             path.display()
         )
     }));
-    let writer = Writer {
-        wal,
-        seen: Vec::new(),
-        batch_number: 0,
-        accepted: Vec::new(),
-        next_sequence: blocks.iter().map(|block| block.sequence + 1).max().unwrap_or(1),
-        chores: Chores::new(&clock),
-    };
+    let sequences = blocks.iter().map(|block| block.description.sequence);
+    let newest = sequences.chain(tombstones.iter().map(|mark| mark.sequence)).max();
     let inner = Inner {
         folder: folder.into(),
-        options,
-        clock,
         head: RwLock::new(head),
         blocks: RwLock::default(),
-        writer: Mutex::new(writer),
-        counters: Counters::default(),
+        tombstones: RwLock::new(Arc::new(tombstones)),
+        exemplars: Mutex::new(exemplars),
+        metadata: Mutex::new(Arc::new(metadata)),
+        keeper: Mutex::new(Chores::new(&clock)),
+        next_sequence: AtomicU64::new(newest.unwrap_or(0) + 1),
+        counters: Counters { wal_bytes: AtomicU64::new(wal.bytes()), ..Counters::default() },
+        writer: Mutex::new(Writer::new(wal, clock.monotonic())),
+        thawed: Condvar::new(),
+        options,
+        clock,
+        disk,
         _lock: lock,
     };
-    inner.set_block_list(blocks.into_iter().map(Arc::new).collect());
-    let store = Store(Arc::new(inner));
-    store
-        .0
-        .note_size(&store.0.writer.lock().unwrap_or_else(std::sync::PoisonError::into_inner).wal);
-    Ok((store, recovery))
+    inner.change_blocks(&[], blocks.into_iter().map(Arc::new));
+    Ok((Store(Arc::new(inner)), recovery))
+}
+
+impl Recovery {
+    /// What a small file says; nothing, and a problem told, when it cannot be read.
+    fn unless_damaged<T>(
+        &mut self,
+        path: &Path,
+        read: impl FnOnce(&Path) -> io::Result<Vec<T>>,
+    ) -> Vec<T> {
+        read(path).unwrap_or_else(|error| {
+            self.problems.push(format!("{} cannot be used: {error}", path.display()));
+            Vec::new()
+        })
+    }
+}
+
+/// Which times are in blocks, up to which segment of the log, by slot.
+struct Covered {
+    slots: HashMap<i64, u64>,
+    /// The last one asked for: times come in runs.
+    cached: (i64, u64),
+}
+
+impl Covered {
+    fn by(blocks: &[Block]) -> Self {
+        let mut slots: HashMap<i64, u64> = HashMap::new();
+        for cover in blocks.iter().flat_map(|block| &block.description.covers) {
+            let first = cover.range.start.0.div_euclid(SLOT_MS);
+            let last = cover.range.end.0.div_euclid(SLOT_MS);
+            for slot in (first..=last).take(SLOTS_OF_COVER_MAX) {
+                let newest = slots.entry(slot).or_default();
+                *newest = cover.segment.max(*newest);
+            }
+        }
+        Self { slots, cached: (i64::MIN, 0) }
+    }
+
+    fn has(&mut self, segment: u64, time: i64) -> bool {
+        let slot = time.div_euclid(SLOT_MS);
+        if self.cached.0 != slot {
+            self.cached = (slot, self.slots.get(&slot).copied().unwrap_or(0));
+        }
+        segment <= self.cached.1
+    }
+}
+
+/// Puts back into memory what is only in the log.
+struct Replaying<'a> {
+    covered: Covered,
+    tombstones: &'a [Tombstone],
+    head: Head,
+    /// Tombstones that concern a series, where there are any.
+    deleted: HashMap<Ref, Vec<&'a Tombstone>>,
+    exemplars: Exemplars,
+}
+
+impl Replay for Replaying<'_> {
+    fn series(&mut self, labels: Labels) -> Ref {
+        let known = self.head.find(&labels);
+        let reference = known.unwrap_or_else(|| self.head.create(&labels));
+        if known.is_none() {
+            let concerning = self.tombstones.iter().filter(|mark| mark.concerns(&labels));
+            let concerning: Vec<&Tombstone> = concerning.collect();
+            if !concerning.is_empty() {
+                self.deleted.insert(reference, concerning);
+            }
+        }
+        reference
+    }
+
+    fn sample(&mut self, segment: u64, series: Ref, time: i64, value: f64) {
+        let is_deleted = |marks: &Vec<&Tombstone>| {
+            marks.iter().any(|mark| segment <= mark.segment && mark.covers(time))
+        };
+        if self.covered.has(segment, time)
+            || self.deleted.get(&series).is_some_and(is_deleted)
+            || self.head.judge(series, time, value) != Outcome::Accepted
+        {
+            return;
+        }
+        self.head.push(series, time, value);
+    }
+
+    fn exemplar(&mut self, exemplar: Exemplar) {
+        self.exemplars.push(exemplar);
+    }
 }
 
 /// Takes the folder for this process. The kernel releases it however the process ends.
-fn lock(folder: &Path) -> Result<File, OpenError> {
+pub(super) fn lock(folder: &Path) -> Result<File, OpenError> {
     let path = folder.join("lock");
     let failed = |source| OpenError::Io { path: path.clone(), source };
     let mut options = OpenOptions::new();
@@ -131,31 +223,48 @@ fn lock(folder: &Path) -> Result<File, OpenError> {
     Ok(file)
 }
 
-fn open_blocks(folder: &Path, recovery: &mut Recovery) -> io::Result<Vec<Block>> {
+fn open_blocks(folder: &Path, disk: &Disk, recovery: &mut Recovery) -> io::Result<Vec<Block>> {
     let mut blocks = Vec::new();
     for entry in fs::read_dir(folder)? {
         let path = entry?.path();
         match path.extension().and_then(|extension| extension.to_str()) {
-            // A block that was being written when the process died; the log still has its samples.
-            Some("tmp") => fs::remove_file(&path)?,
+            // A block that was being written when the process died; its samples are elsewhere.
+            Some("tmp") => recovery.note(&path, disk.remove(&path)),
             Some("block") => match Block::open(&path) {
                 Ok(block) => blocks.push(block),
                 Err(BlockError::Damaged(reason)) => {
                     let aside = path.with_extension("bad");
-                    fs::rename(&path, &aside)?;
+                    recovery.note(&path, disk.rename(&path, &aside));
                     recovery.problems.push(format!(
-                        "{} is not a good block ({reason}) and was renamed to {}",
+                        "{} is not a good block ({reason}); it was put aside as {}",
                         path.display(),
                         aside.display()
                     ));
                 }
                 Err(BlockError::Io(error)) => recovery.problems.push(format!(
-                    "{} cannot be read ({error}); its two hours are missing",
+                    "{} cannot be read ({error}); what it holds is missing",
                     path.display()
                 )),
             },
             _ => {}
         }
     }
-    Ok(blocks)
+    // The process died between putting a merged block in place and removing what it was made of.
+    let parents: HashSet<u64> =
+        blocks.iter().flat_map(|block| block.description.parents.iter().copied()).collect();
+    let (leftover, kept): (Vec<Block>, Vec<Block>) =
+        blocks.into_iter().partition(|block| parents.contains(&block.description.sequence));
+    for block in leftover {
+        recovery.note(&block.path, disk.remove(&block.path));
+    }
+    Ok(kept)
+}
+
+impl Recovery {
+    /// A disk that refuses must not keep the store from being read.
+    fn note(&mut self, path: &Path, result: io::Result<()>) {
+        if let Err(error) = result {
+            self.problems.push(format!("{} cannot be changed: {error}", path.display()));
+        }
+    }
 }

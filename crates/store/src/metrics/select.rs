@@ -2,7 +2,7 @@
 
 use std::{
     collections::{BTreeSet, HashMap, HashSet},
-    sync::{PoisonError, atomic::Ordering},
+    sync::{Arc, atomic::Ordering},
 };
 
 use model::{
@@ -10,7 +10,12 @@ use model::{
     series::{Budget, MatchOp, Matcher, SelectError, SeriesData, SeriesSource, TimeRange},
 };
 
-use super::{Store, head::in_order, maintain::range_of};
+use super::{
+    Store,
+    block::{Block, Scratch},
+    delete::{Tombstone, erase},
+    head::in_order,
+};
 
 /// Series found so far, each with its points in the order they were found.
 #[derive(Default)]
@@ -41,6 +46,54 @@ impl Found {
         }
         Ok(())
     }
+
+    fn add_block(
+        &mut self,
+        block: &Block,
+        wanted: &Wanted<'_>,
+        scratch: &mut Scratch,
+        budget: &Budget,
+    ) -> Result<(), SelectError> {
+        scratch.start_block();
+        for ordinal in block.matching(wanted.matchers) {
+            let Some(entry) = block.entry(ordinal) else { continue };
+            if !entry.overlaps(wanted.range) {
+                continue;
+            }
+            let Some(labels) = entry.labels() else { continue };
+            let (mut times, mut values) = (Vec::new(), Vec::new());
+            entry.decode(wanted.range, wanted.column, scratch, &mut times, &mut values);
+            erase(wanted.tombstones, block.description.sequence, &labels, &mut times, &mut values);
+            if !times.is_empty() {
+                self.add(labels, times, values, budget)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn finish(self) -> Vec<SeriesData> {
+        let series = self.series.into_iter().map(|(labels, (times, values))| {
+            let (times, values) = in_order(times, values);
+            SeriesData { labels, times, values }
+        });
+        series.collect()
+    }
+}
+
+/// What is looked for in blocks.
+struct Wanted<'a> {
+    matchers: &'a [Matcher],
+    range: TimeRange,
+    column: usize,
+    tombstones: &'a [Tombstone],
+}
+
+impl Store {
+    /// The blocks of samples that may have some in `range`.
+    fn sample_blocks(&self, range: TimeRange) -> impl Iterator<Item = Arc<Block>> {
+        let blocks = self.0.block_list().to_vec().into_iter();
+        blocks.filter(move |block| block.description.resolution_ms == 0 && block.overlaps(range))
+    }
 }
 
 impl SeriesSource for Store {
@@ -51,19 +104,16 @@ impl SeriesSource for Store {
         budget: &Budget,
     ) -> Result<Vec<SeriesData>, SelectError> {
         // The head comes first: what moves into a block meanwhile is then seen twice, not lost.
-        let copied =
-            self.0.head.read().unwrap_or_else(PoisonError::into_inner).copy(matchers, range);
+        let copied = self.0.head().copy(matchers, range);
+        // Tombstones come before blocks: one that is buried meanwhile was applied by the blocks.
+        let tombstones = self.0.tombstone_list();
+        let wanted = Wanted { matchers, range, column: 0, tombstones: &tombstones };
         let mut found = Found::default();
-        for block in self.0.block_list().iter() {
-            if !overlaps(range_of(block.span), range) {
-                continue;
-            }
-            let mut result = Ok(());
-            let damaged = block.select(matchers, range, |labels, times, values| {
-                result = found.add(labels, times, values, budget);
-                result.is_ok()
-            });
-            self.0.counters.chunks_damaged.fetch_add(damaged, Ordering::Relaxed);
+        let mut scratch = Scratch::default();
+        for block in self.sample_blocks(range) {
+            let result = found.add_block(&block, &wanted, &mut scratch, budget);
+            self.0.counters.chunks_damaged.fetch_add(scratch.damaged, Ordering::Relaxed);
+            scratch.damaged = 0;
             result?;
         }
         for series in copied {
@@ -72,11 +122,7 @@ impl SeriesSource for Store {
                 found.add(labels, times, values, budget)?;
             }
         }
-        let series = found.series.into_iter().map(|(labels, (times, values))| {
-            let (times, values) = in_order(times, values);
-            SeriesData { labels, times, values }
-        });
-        Ok(series.collect())
+        Ok(found.finish())
     }
 
     fn series(
@@ -85,15 +131,26 @@ impl SeriesSource for Store {
         range: TimeRange,
         budget: &Budget,
     ) -> Result<Vec<Labels>, SelectError> {
-        let head = self.0.head.read().unwrap_or_else(PoisonError::into_inner);
-        let mut found: HashSet<Labels> = head.labels(matchers, range).into_iter().collect();
-        drop(head);
-        for block in self.0.block_list().iter() {
-            if overlaps(range_of(block.span), range) {
-                budget.check()?;
-                block.series(matchers, range, |labels| {
+        let mut found: HashSet<Labels> =
+            self.0.head().labels(matchers, range).into_iter().collect();
+        let tombstones = self.0.tombstone_list();
+        for block in self.sample_blocks(range) {
+            budget.check()?;
+            let marks = tombstones.iter();
+            let marks: Vec<&Tombstone> = marks
+                .filter(|mark| mark.sequence > block.description.sequence)
+                .filter(|mark| {
+                    mark.range.start <= block.range.start && mark.range.end >= block.range.end
+                })
+                .collect();
+            for ordinal in block.matching(matchers) {
+                let Some(entry) = block.entry(ordinal) else { continue };
+                if entry.overlaps(range)
+                    && let Some(labels) = entry.labels()
+                    && !marks.iter().any(|mark| mark.concerns(&labels))
+                {
                     found.insert(labels);
-                });
+                }
             }
         }
         Ok(found.into_iter().collect())
@@ -118,8 +175,4 @@ impl SeriesSource for Store {
         let values: BTreeSet<&str> = series.iter().filter_map(|labels| labels.get(name)).collect();
         Ok(values.into_iter().map(str::to_owned).collect())
     }
-}
-
-fn overlaps(a: TimeRange, b: TimeRange) -> bool {
-    a.start <= b.end && b.start <= a.end
 }

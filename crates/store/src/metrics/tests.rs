@@ -1,6 +1,10 @@
 use std::{collections::BTreeMap, fs};
 
-use model::series::{Budget, Matcher, SeriesSource as _, TimeRange};
+use model::{
+    Labels,
+    sample::{Batch, Exemplar, Points},
+    series::{Budget, Matcher, SeriesSource as _, TimeRange},
+};
 use proptest::prelude::*;
 
 use super::*;
@@ -61,9 +65,265 @@ fn each_reason_to_refuse() {
     check(START + 11 * MINUTE, "a", 2.0, "too_far_ahead");
     check(START + 9 * MINUTE, "a", 2.0, "");
     check(START - 11 * MINUTE, "a", 2.0, "too_old");
-    check(START - 11 * MINUTE, "b", 2.0, "too_old");
+    check(START - 16 * 24 * 60 * MINUTE, "b", 2.0, "too_old");
+    check(START - 11 * MINUTE, "b", 2.0, "");
     check(START, "b", f64::NAN, "");
     check(START, "c", 1.0, "series_limit");
+}
+
+#[test]
+fn an_import_may_be_as_old_as_it_likes() {
+    let folder = tempfile::tempdir().unwrap();
+    let clock = Clock::manual(START);
+    let options = Options { accept_old: true, ..Options::default() };
+    let (store, _) = Store::open(folder.path(), options, clock.clone()).unwrap();
+    for days in [0, 1, 400, 30] {
+        let time = START - days * 24 * 60 * MINUTE;
+        assert_eq!(store.append(&batch(time, &[("a", 1.0)])).unwrap().accepted, 1);
+    }
+    assert_eq!(dump(&store, &clock)["a"].len(), 4);
+}
+
+#[test]
+fn one_target_that_explodes_leaves_the_others_their_places() {
+    let folder = tempfile::tempdir().unwrap();
+    let clock = Clock::manual(START);
+    let options = Options { instance_series_max: 3, ..Options::default() };
+    let (store, _) = Store::open(folder.path(), options, clock).unwrap();
+    let labels = |index: usize, instance: &str| {
+        Labels::metric("m", [("i", index.to_string()), ("instance", instance.into())])
+    };
+    let mut batch = Batch::new(START);
+    for index in 0..10 {
+        batch.push(&labels(index, "bad:1"), 1.0);
+    }
+    batch.push(&labels(0, "good:1"), 1.0);
+    let appended = store.append(&batch).unwrap();
+    assert_eq!(appended.accepted, 4);
+    assert_eq!(appended.refused().collect::<Vec<_>>(), [("instance_series_limit", 7)]);
+}
+
+#[test]
+fn points_with_times_of_their_own() {
+    let folder = tempfile::tempdir().unwrap();
+    let clock = Clock::manual(START);
+    let store = open(folder.path(), &clock);
+    let mut points = Points::default();
+    let labels = |name| Labels::metric(name, [("job", "test")]);
+    for (name, offsets) in [("a", [3, 1, 2]), ("b", [1, 1, 5]), ("a", [4, 1, 6])] {
+        points.start(labels(name));
+        for (index, offset) in offsets.into_iter().enumerate() {
+            points.push(START + Duration::from_millis(offset), index as f64);
+        }
+    }
+    let appended = store.append_points(&points).unwrap();
+    // The second "b" at 1 is another value for a known time; the second "a" at 1 says the same again.
+    assert_eq!(appended.accepted, 8, "{appended:?}");
+    let expected: BTreeMap<String, Vec<(i64, f64)>> = [
+        ("a".to_owned(), vec![(1, 1.0), (2, 2.0), (3, 0.0), (4, 0.0), (6, 2.0)]),
+        ("b".to_owned(), vec![(1, 0.0), (5, 2.0)]),
+    ]
+    .into();
+    let found = dump(&store, &clock).into_iter().map(|(name, points)| {
+        let points = points.into_iter();
+        (name, points.map(|(time, bits)| (time - START.0, f64::from_bits(bits))).collect())
+    });
+    assert_eq!(found.collect::<BTreeMap<_, Vec<_>>>(), expected);
+}
+
+#[test]
+fn what_is_deleted_is_gone_everywhere_and_for_good() {
+    let folder = tempfile::tempdir().unwrap();
+    let clock = Clock::manual(START);
+    let mut store = open(folder.path(), &clock);
+    for minute in 0..300 {
+        let now = START + minute * MINUTE;
+        clock.set(now);
+        store.append(&batch(now, &[("a", 1.0), ("b", 2.0)])).unwrap();
+        store.maintain(now).unwrap();
+    }
+    assert!(!store.0.block_list().is_empty());
+    let range = TimeRange { start: START + 10 * MINUTE, end: UnixMs::MAX };
+    store.delete(&[Matcher::equal("__name__", "a")], range).unwrap();
+    let check = |store: &Store, when: &str| {
+        let found = dump(store, &clock);
+        assert_eq!((found["a"].len(), found["b"].len()), (10, 300), "{when}");
+    };
+    check(&store, "at once");
+    drop(store);
+    store = open(folder.path(), &clock);
+    check(&store, "after a restart");
+    store.clean_tombstones().unwrap();
+    check(&store, "after rewriting");
+    store.append(&batch(clock.now() + MINUTE, &[("a", 7.0)])).unwrap();
+    assert_eq!(dump(&store, &clock)["a"].len(), 11, "what comes later stays");
+    let everything = TimeRange { start: UnixMs::MIN, end: UnixMs::MAX };
+    store.delete(&[Matcher::equal("__name__", "b")], everything).unwrap();
+    let budget = budget(&clock);
+    assert_eq!(store.label_values("__name__", everything, &budget).unwrap(), ["a"]);
+    for _ in 0..300 {
+        clock.set(clock.now() + MINUTE);
+        store.append(&batch(clock.now(), &[("a", 1.0)])).unwrap();
+        store.maintain(clock.now()).unwrap();
+    }
+    store.clean_tombstones().unwrap();
+    assert!(store.0.tombstone_list().is_empty(), "{:?}", store.0.tombstone_list());
+}
+
+#[test]
+fn blocks_are_merged_to_days_without_changing_an_answer() {
+    let folder = tempfile::tempdir().unwrap();
+    let clock = Clock::manual(START);
+    let mut store = open(folder.path(), &clock);
+    let mut expected = Vec::new();
+    for step in 0..3 * 24 * 12 {
+        let now = START + step * 5 * MINUTE;
+        clock.set(now);
+        let value = f64::from(step).sin();
+        store.append(&batch(now, &[("a", value)])).unwrap();
+        store.maintain(now).unwrap();
+        expected.push((now.0, value.to_bits()));
+    }
+    assert_eq!(dump(&store, &clock)["a"], expected);
+    let spans =
+        store.0.block_list().iter().filter(|block| block.description.resolution_ms == 0).count();
+    assert!(spans <= 12, "{spans} blocks for three days");
+    assert!(store.0.block_list().iter().any(|block| block.description.parents.len() > 1));
+    drop(store);
+    store = open(folder.path(), &clock);
+    assert_eq!(dump(&store, &clock)["a"], expected);
+}
+
+#[test]
+fn a_merge_that_was_cut_off_leaves_no_double() {
+    let folder = tempfile::tempdir().unwrap();
+    let clock = Clock::manual(START);
+    let store = open(folder.path(), &clock);
+    for minute in 0..400 {
+        let now = START + minute * MINUTE;
+        clock.set(now);
+        store.append(&batch(now, &[("a", f64::from(minute))])).unwrap();
+        store.maintain(now).unwrap();
+    }
+    let before = dump(&store, &clock);
+    let group = store.0.block_list().to_vec();
+    assert!(group.len() > 1);
+    let copies: Vec<_> =
+        group.iter().map(|block| (block.path.clone(), fs::read(&block.path).unwrap())).collect();
+    compact::merge(&store.0, &group).unwrap();
+    drop((store, group));
+    // As if the process had died before the parents were removed.
+    for (path, content) in copies {
+        fs::write(path, content).unwrap();
+    }
+    let store = open(folder.path(), &clock);
+    assert_eq!(store.0.block_list().len(), 1);
+    assert_eq!(dump(&store, &clock), before);
+}
+
+#[test]
+fn a_large_log_is_cut_early() {
+    let folder = tempfile::tempdir().unwrap();
+    let clock = Clock::manual(START);
+    let store = open(folder.path(), &clock);
+    for minute in 0..60 {
+        let now = START + minute * MINUTE;
+        clock.set(now);
+        store.append(&batch(now, &[("a", f64::from(minute))])).unwrap();
+    }
+    let before = dump(&store, &clock);
+    maintain::cut_early(&store.0, clock.now()).unwrap();
+    assert_eq!(store.0.block_list().len(), 1);
+    assert_eq!(dump(&store, &clock), before);
+    drop(store);
+    let store = open(folder.path(), &clock);
+    assert_eq!(dump(&store, &clock), before);
+}
+
+#[test]
+fn a_snapshot_is_a_store_of_its_own() {
+    let folder = tempfile::tempdir().unwrap();
+    let clock = Clock::manual(START);
+    let store = open(folder.path(), &clock);
+    for minute in 0..200 {
+        let now = START + minute * MINUTE;
+        clock.set(now);
+        store.append(&batch(now, &[("a", f64::from(minute))])).unwrap();
+        store.maintain(now).unwrap();
+    }
+    let before = dump(&store, &clock);
+    let snapshot = store.snapshot().unwrap();
+    store.append(&batch(clock.now() + MINUTE, &[("a", 1.0)])).unwrap();
+    let everything = TimeRange { start: UnixMs::MIN, end: UnixMs::MAX };
+    store.delete(&[], everything).unwrap();
+    store.clean_tombstones().unwrap();
+    assert!(dump(&store, &clock).is_empty());
+    assert_eq!(dump(&open(&snapshot, &clock), &clock), before);
+}
+
+#[test]
+fn exemplars_and_metadata_survive_a_restart() {
+    let folder = tempfile::tempdir().unwrap();
+    let clock = Clock::manual(START);
+    let mut store = open(folder.path(), &clock);
+    let exemplar = |offset: u64| Exemplar {
+        series: Labels::metric("h_bucket", [("le", "1.0")]),
+        labels: Labels::from_pairs([("trace_id", offset.to_string())]),
+        time: START + Duration::from_secs(offset),
+        value: 0.5,
+    };
+    let said = Metadata {
+        name: "h".into(),
+        kind: model::catalogue::Kind::Histogram,
+        unit: "s".into(),
+        help: "延迟".into(),
+    };
+    assert_eq!(store.append_exemplars(&[exemplar(1), exemplar(2)]).unwrap(), 2);
+    assert_eq!(store.append_exemplars(&[exemplar(2)]).unwrap(), 0, "it is repeated");
+    store.set_metadata(std::slice::from_ref(&said)).unwrap();
+    for _ in 0..2 {
+        let range = TimeRange { start: START + Duration::from_secs(2), end: UnixMs::MAX };
+        let one = [Matcher::equal("le", "1.0")];
+        assert_eq!(store.exemplars(&one, range), [exemplar(2)]);
+        assert_eq!(store.exemplars(&[Matcher::equal("le", "2")], range), []);
+        assert_eq!(*store.metadata(), [said.clone()]);
+        drop(store);
+        store = open(folder.path(), &clock);
+    }
+}
+
+#[test]
+fn verifying_names_every_damage_and_repairing_saves_the_rest() {
+    let folder = tempfile::tempdir().unwrap();
+    let clock = Clock::manual(START);
+    let store = open(folder.path(), &clock);
+    for minute in 0..300 {
+        let now = START + minute * MINUTE;
+        clock.set(now);
+        store.append(&batch(now, &[("a", f64::from(minute).sin()), ("b", 2.0)])).unwrap();
+        store.maintain(now).unwrap();
+    }
+    assert!(verify(folder.path()).is_err(), "somebody has it open");
+    let blocks = store.0.block_list().to_vec();
+    let victim = blocks[0].path.clone();
+    drop((store, blocks));
+    assert_eq!(verify(folder.path()).unwrap().problems, [""; 0]);
+    // A bit in the first column of values, and half a frame at the end of the log.
+    let mut bytes = fs::read(&victim).unwrap();
+    bytes[200] ^= 1;
+    fs::write(&victim, &bytes).unwrap();
+    let (_, segment) = wal::segments(&folder.path().join("wal")).unwrap().pop().unwrap();
+    let mut log = fs::read(&segment).unwrap();
+    log.extend_from_slice(&[9, 0, 0, 0, 1]);
+    fs::write(&segment, log).unwrap();
+    let report = verify(folder.path()).unwrap();
+    assert_eq!(report.problems.len(), 2, "{report:?}");
+    let repaired = repair(folder.path()).unwrap();
+    assert!(repaired.repairs.len() >= 2, "{repaired:?}");
+    assert_eq!(verify(folder.path()).unwrap().problems, [""; 0]);
+    let found = dump(&open(folder.path(), &clock), &clock);
+    assert_eq!(found["b"].len(), 300);
+    assert!(found["a"].len() >= 100, "{}", found["a"].len());
 }
 
 #[test]
@@ -93,8 +353,8 @@ fn spans_move_into_blocks_and_age_out() {
         expected.push((now.0, f64::from(minute).to_bits()));
     }
     let blocks = store.0.block_list();
-    assert!(blocks.len() >= 3, "{} blocks", blocks.len());
-    let oldest = range_start(&blocks[0]);
+    assert!(blocks.len() >= 2, "{} blocks", blocks.len());
+    let oldest = blocks[0].range.start;
     assert!(oldest >= START + 3 * 60 * MINUTE, "nothing aged out: {oldest}");
     expected.retain(|(time, _)| *time >= oldest.0);
     assert_eq!(dump(&store, &clock)["a"], expected);
@@ -103,10 +363,6 @@ fn spans_move_into_blocks_and_age_out() {
     drop(store);
     let (store, _) = Store::open(folder.path(), options, clock.clone()).unwrap();
     assert_eq!(dump(&store, &clock)["a"], expected);
-}
-
-fn range_start(block: &Block) -> UnixMs {
-    maintain::range_of(block.span).start
 }
 
 #[test]
@@ -221,6 +477,15 @@ enum Step {
         value: u8,
     },
     Maintain,
+    CutEarly,
+    /// Merges all blocks into one.
+    Merge,
+    /// Deletes one series from this many seconds before the clock on.
+    Delete {
+        series: usize,
+        back: u64,
+    },
+    Clean,
     Reopen,
 }
 
@@ -230,6 +495,10 @@ fn step() -> impl Strategy<Value = Step> {
         12 => (advance, 0_i64..400, 0_usize..3, any::<u8>())
             .prop_map(|(advance, late, series, value)| Step::Append { advance, late, series, value }),
         3 => Just(Step::Maintain),
+        1 => Just(Step::CutEarly),
+        1 => Just(Step::Merge),
+        1 => (0_usize..3, 0_u64..9_000).prop_map(|(series, back)| Step::Delete { series, back }),
+        1 => Just(Step::Clean),
         1 => Just(Step::Reopen),
     ]
 }
@@ -258,6 +527,26 @@ proptest! {
                     }
                 }
                 Step::Maintain => store.maintain(clock.now()).unwrap(),
+                Step::CutEarly => maintain::cut_early(&store.0, clock.now()).unwrap(),
+                Step::Merge => {
+                    let blocks = store.0.block_list().to_vec();
+                    if !blocks.is_empty() {
+                        compact::merge(&store.0, &blocks).unwrap();
+                    }
+                }
+                Step::Delete { series, back } => {
+                    let name = ["a", "b", "c"][series];
+                    let start = clock.now() - Duration::from_secs(back);
+                    let range = TimeRange { start, end: UnixMs::MAX };
+                    store.delete(&[Matcher::equal("__name__", name)], range).unwrap();
+                    if let Some(points) = expected.get_mut(name) {
+                        points.retain(|time, _| *time < start.0);
+                        if points.is_empty() {
+                            expected.remove(name);
+                        }
+                    }
+                }
+                Step::Clean => store.clean_tombstones().unwrap(),
                 Step::Reopen => {
                     drop(store);
                     store = open(folder.path(), &clock);

@@ -1,22 +1,22 @@
 //! The write-ahead log: what makes an acknowledged batch survive the death of the process.
 //!
-//! A segment is a file of frames, `len | raw_len | crc | body`, where the body is one batch, packed by
-//! zstd. A segment explains itself: series are numbered and values XORed anew in each, so any segment
-//! can be deleted once its samples are in blocks. A frame is written in one piece before the batch counts
+//! A segment is a file of frames, `len | raw_len | crc | body`, where a body is a sequence of items packed
+//! by zstd. A segment explains itself: series are numbered and values XORed anew in each, so any segment
+//! can be deleted once its samples are in blocks. A frame is written in one piece before its samples count
 //! as stored; a torn frame at the end of a segment is ignored by the next start, never a reason not to
 //! start.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
-    fs::{self, File, OpenOptions},
-    io::{self, BufReader, Read as _, Write as _},
+    fs::{self, File},
+    io::{self, BufReader, Read as _},
     path::{Path, PathBuf},
 };
 
-use model::Labels;
+use model::{Labels, UnixMs, sample::Exemplar, series::TimeRange};
 
 use crate::{
-    fsync_folder,
+    disk::{Disk, OutFile},
     varint::{Reader, put, unzigzag, zigzag},
 };
 
@@ -24,43 +24,80 @@ use crate::{
 const SEGMENT_BYTES_MAX: u64 = 64 << 20;
 /// Largest unpacked frame; a length beyond it is damage.
 const FRAME_BYTES_MAX: usize = 64 << 20;
-/// First bytes of every segment; the digit is the version of the layout.
-const MAGIC: &[u8; 8] = b"mwwal\0\0\x01";
+/// A body is written as a frame once it is larger than this.
+const BODY_BYTES_MAX: usize = 4 << 20;
+/// First bytes of every segment; the last is the version of the layout.
+const MAGIC: &[u8; 8] = b"mwwal\0\0\x02";
 const FRAME_HEADER_BYTES: usize = 12;
+/// The unit in which the log remembers which times a segment protects.
+pub(crate) const SLOT_MS: i64 = 10 * 60 * 1_000;
 
-/// Items of a frame's body.
+/// Items of a frame's body. An even number belongs to a sample: twice its series' number plus two.
 const ITEM_SERIES: u64 = 1;
+const ITEM_EXEMPLAR: u64 = 3;
 
 /// A series' number within the process; indexes the head.
 pub(crate) type Ref = u32;
 
+/// Who is told what the log holds.
+pub(crate) trait Replay {
+    /// A series that samples will refer to by the number that is returned.
+    fn series(&mut self, labels: Labels) -> Ref;
+    fn sample(&mut self, segment: u64, series: Ref, time: i64, value: f64);
+    fn exemplar(&mut self, exemplar: Exemplar);
+}
+
 /// The log of one store.
 pub(crate) struct Wal {
     folder: PathBuf,
+    disk: Disk,
     current: Option<Segment>,
-    /// Segments no longer written, each with the block spans whose samples only it protects.
+    /// Segments no longer written, each with the slots of time whose samples only it protects.
     closed: BTreeMap<u64, Closed>,
     next_number: u64,
-    span_ms: i64,
     compressor: zstd::bulk::Compressor<'static>,
     body: Vec<u8>,
     frame: Vec<u8>,
 }
 
 struct Closed {
-    spans: BTreeSet<i64>,
+    slots: BTreeSet<i64>,
     bytes: u64,
 }
 
 struct Segment {
     number: u64,
-    file: File,
+    file: OutFile,
     bytes: u64,
     is_synced: bool,
-    spans: BTreeSet<i64>,
-    /// Number within this segment and last bits of each series, by its number in the process.
-    series: Vec<Option<(u64, u64)>>,
-    series_count: u64,
+    slots: Slots,
+    /// What this segment knows of each series, by its number in the process.
+    series: Vec<Option<Known>>,
+    series_count: u32,
+}
+
+#[derive(Clone, Copy)]
+struct Known {
+    /// Within this segment.
+    number: u32,
+    last_bits: u64,
+}
+
+/// A set of slots that is cheap to add times to in their usual order.
+#[derive(Default)]
+struct Slots {
+    set: BTreeSet<i64>,
+    newest: Option<i64>,
+}
+
+impl Slots {
+    fn add(&mut self, time: i64) {
+        let slot = time.div_euclid(SLOT_MS);
+        if self.newest != Some(slot) {
+            self.newest = Some(slot);
+            self.set.insert(slot);
+        }
+    }
 }
 
 /// What a replay found.
@@ -72,36 +109,34 @@ pub(crate) struct Replayed {
 }
 
 impl Wal {
-    /// Opens the log in `folder` and hands every stored sample to `apply`, oldest segment first:
-    /// number of the segment, labels, time, value.
+    /// Opens the log in `folder` and tells `replay` all that it holds, oldest segment first. New segments
+    /// get numbers above `used`, which blocks remember.
     pub(crate) fn open(
         folder: &Path,
-        span_ms: i64,
-        mut apply: impl FnMut(u64, &Labels, i64, f64),
+        disk: Disk,
+        used: u64,
+        replay: &mut dyn Replay,
     ) -> io::Result<(Self, Replayed)> {
-        fs::create_dir_all(folder)?;
         let mut replayed = Replayed::default();
         let mut closed = BTreeMap::new();
         for (number, path) in segments(folder)? {
-            let mut spans = BTreeSet::new();
+            let mut reading = Reading::new(number, replay);
             let bytes = fs::metadata(&path)?.len();
-            let read = replay(&path, |labels, time, value| {
-                replayed.samples += 1;
-                spans.insert(time.div_euclid(span_ms));
-                apply(number, labels, time, value);
-            })?;
+            let read = read_segment(&path, &mut reading)?;
+            replayed.samples += reading.samples;
             if read < bytes {
                 replayed.torn.push((path, bytes - read));
             }
-            closed.insert(number, Closed { spans, bytes });
+            closed.insert(number, Closed { slots: reading.slots.set, bytes });
         }
-        let next_number = closed.last_key_value().map_or(1, |(number, _)| number + 1);
+        let last = closed.last_key_value().map_or(0, |(number, _)| *number);
+        let next_number = last.max(used) + 1;
         let wal = Self {
             folder: folder.to_owned(),
+            disk,
             current: None,
             closed,
             next_number,
-            span_ms,
             compressor: zstd::bulk::Compressor::new(1)?,
             body: Vec::new(),
             frame: Vec::new(),
@@ -109,40 +144,81 @@ impl Wal {
         Ok((wal, replayed))
     }
 
-    /// Writes one batch. After an error nothing of it is in the log, and the next call starts a new
-    /// segment.
+    /// Writes samples. After an error they count as not stored, although some may be found by the next
+    /// start; the next call begins a new segment.
     pub(crate) fn append<'a>(
         &mut self,
-        time: i64,
-        samples: impl Iterator<Item = (Ref, &'a Labels, f64)>,
+        samples: impl Iterator<Item = (Ref, &'a Labels, i64, f64)>,
     ) -> io::Result<()> {
+        let mut segment = self.take_current()?;
+        let mut previous_time = 0;
+        for (reference, labels, time, value) in samples {
+            segment.encode(
+                &mut self.body,
+                reference,
+                labels,
+                time.wrapping_sub(previous_time),
+                value,
+            );
+            segment.slots.add(time);
+            previous_time = time;
+            if self.body.len() > BODY_BYTES_MAX {
+                segment = self.write(segment)?;
+                previous_time = 0;
+            }
+        }
+        self.finish(segment)
+    }
+
+    /// Writes exemplars, as [`Wal::append`] does samples.
+    pub(crate) fn append_exemplars(&mut self, exemplars: &[Exemplar]) -> io::Result<()> {
+        let mut segment = self.take_current()?;
+        for exemplar in exemplars {
+            put(&mut self.body, ITEM_EXEMPLAR);
+            put_labels(&mut self.body, &exemplar.series);
+            put_labels(&mut self.body, &exemplar.labels);
+            put(&mut self.body, zigzag(exemplar.time.0));
+            self.body.extend_from_slice(&exemplar.value.to_bits().to_le_bytes());
+            segment.slots.add(exemplar.time.0);
+            if self.body.len() > BODY_BYTES_MAX {
+                segment = self.write(segment)?;
+            }
+        }
+        self.finish(segment)
+    }
+
+    fn take_current(&mut self) -> io::Result<Segment> {
+        self.body.clear();
         if self.current.as_ref().is_some_and(|segment| segment.bytes > SEGMENT_BYTES_MAX) {
             self.rotate()?;
         }
-        let mut segment = match self.current.take() {
-            Some(segment) => segment,
-            None => self.create()?,
-        };
-        self.body.clear();
-        put(&mut self.body, zigzag(time));
-        for (reference, labels, value) in samples {
-            segment.encode(&mut self.body, reference, labels, value);
+        match self.current.take() {
+            Some(segment) => Ok(segment),
+            None => self.create(),
         }
+    }
+
+    fn finish(&mut self, segment: Segment) -> io::Result<()> {
+        let segment = if self.body.is_empty() { segment } else { self.write(segment)? };
+        self.current = Some(segment);
+        Ok(())
+    }
+
+    /// Writes the body as a frame.
+    fn write(&mut self, mut segment: Segment) -> io::Result<Segment> {
         let packed = self.compressor.compress(&self.body)?;
         frame(&mut self.frame, &packed, self.body.len());
-        let written = segment.file.write_all(&self.frame);
-        if let Err(error) = written {
+        self.body.clear();
+        if let Err(error) = segment.file.write_all(&self.frame) {
             // The numbering of this segment may be ahead of its content now, so it is left for good.
             // Cutting the torn frame off only saves space: a replay stops there anyway.
-            drop(segment.file.set_len(segment.bytes));
+            drop(segment.file.cut(segment.bytes));
             self.close(segment);
             return Err(error);
         }
         segment.bytes += self.frame.len() as u64;
         segment.is_synced = false;
-        segment.spans.insert(time.div_euclid(self.span_ms));
-        self.current = Some(segment);
-        Ok(())
+        Ok(segment)
     }
 
     /// Makes everything written survive a power failure.
@@ -150,7 +226,7 @@ impl Wal {
         let Some(mut segment) = self.current.take_if(|segment| !segment.is_synced) else {
             return Ok(());
         };
-        match segment.file.sync_data() {
+        match segment.file.sync() {
             Ok(()) => {
                 segment.is_synced = true;
                 self.current = Some(segment);
@@ -173,23 +249,27 @@ impl Wal {
         Ok(self.next_number - 1)
     }
 
-    /// Forgets `span` in all segments up to `number`, because a block holds it, and deletes the
-    /// segments that protect nothing any more.
-    pub(crate) fn release(&mut self, span: i64, number: u64) -> io::Result<()> {
+    /// Forgets the times in `range`, whole slots, in all segments up to `number`, because a block holds
+    /// them, and deletes the segments that protect nothing any more.
+    pub(crate) fn release(&mut self, range: TimeRange, number: u64) -> io::Result<()> {
+        let is_covered = |slot: &i64| {
+            let start = slot.saturating_mul(SLOT_MS);
+            range.start.0 <= start && start.saturating_add(SLOT_MS - 1) <= range.end.0
+        };
         for (_, closed) in self.closed.range_mut(..=number) {
-            closed.spans.remove(&span);
+            closed.slots.retain(|slot| !is_covered(slot));
         }
         let done: Vec<u64> = self
             .closed
             .iter()
-            .filter(|(_, closed)| closed.spans.is_empty())
+            .filter(|(_, closed)| closed.slots.is_empty())
             .map(|(n, _)| *n)
             .collect();
         for number in &done {
-            fs::remove_file(path_of(&self.folder, *number))?;
+            self.disk.remove(&path_of(&self.folder, *number))?;
             self.closed.remove(number);
         }
-        if done.is_empty() { Ok(()) } else { fsync_folder(&self.folder) }
+        if done.is_empty() { Ok(()) } else { self.disk.sync_folder(&self.folder) }
     }
 
     /// Forgets a series of the head, whose number may be given to another.
@@ -206,8 +286,30 @@ impl Wal {
         current + self.closed.values().map(|closed| closed.bytes).sum::<u64>()
     }
 
+    /// The stretches of `span_ms`, a multiple of a slot, of which closed segments protect samples.
+    pub(crate) fn spans(&self, span_ms: i64) -> BTreeSet<i64> {
+        let slots = self.closed.values().flat_map(|closed| &closed.slots);
+        slots.map(|slot| slot.saturating_mul(SLOT_MS).div_euclid(span_ms)).collect()
+    }
+
+    /// The oldest segment that is no longer written.
+    pub(crate) fn oldest_closed(&self) -> Option<u64> {
+        self.closed.first_key_value().map(|(number, _)| *number)
+    }
+
+    /// Files that hold samples and do not change any more.
+    pub(crate) fn closed_files(&self) -> impl Iterator<Item = PathBuf> {
+        self.closed.keys().map(|number| path_of(&self.folder, *number))
+    }
+
     fn close(&mut self, segment: Segment) {
-        let closed = Closed { spans: segment.spans, bytes: segment.bytes };
+        if segment.bytes <= MAGIC.len() as u64 {
+            // A full disk would otherwise leave an empty file for every attempt. One that cannot be
+            // removed is harmless.
+            drop(self.disk.remove(&path_of(&self.folder, segment.number)));
+            return;
+        }
+        let closed = Closed { slots: segment.slots.set, bytes: segment.bytes };
         self.closed.insert(segment.number, closed);
     }
 
@@ -216,9 +318,10 @@ impl Wal {
         // A number is used once even if creating fails half-way.
         self.next_number += 1;
         let path = path_of(&self.folder, number);
-        let mut file = OpenOptions::new().write(true).create_new(true).open(&path)?;
-        if let Err(error) = file.write_all(MAGIC).and_then(|()| fsync_folder(&self.folder)) {
-            drop(fs::remove_file(&path));
+        let mut file = self.disk.create(&path)?;
+        if let Err(error) = file.write_all(MAGIC).and_then(|()| self.disk.sync_folder(&self.folder))
+        {
+            drop(self.disk.remove(&path));
             return Err(error);
         }
         Ok(Segment {
@@ -226,7 +329,7 @@ impl Wal {
             file,
             bytes: MAGIC.len() as u64,
             is_synced: false,
-            spans: BTreeSet::new(),
+            slots: Slots::default(),
             series: Vec::new(),
             series_count: 0,
         })
@@ -234,23 +337,31 @@ impl Wal {
 }
 
 impl Segment {
-    fn encode(&mut self, body: &mut Vec<u8>, reference: Ref, labels: &Labels, value: f64) {
+    fn encode(
+        &mut self,
+        body: &mut Vec<u8>,
+        reference: Ref,
+        labels: &Labels,
+        time_delta: i64,
+        value: f64,
+    ) {
         let index = reference as usize;
         if self.series.len() <= index {
             self.series.resize(index + 1, None);
         }
         let count = &mut self.series_count;
-        let (number, last_bits) = self.series[index].get_or_insert_with(|| {
+        let known = self.series[index].get_or_insert_with(|| {
             put(body, ITEM_SERIES);
             put_labels(body, labels);
             *count += 1;
-            (*count - 1, 0)
+            Known { number: *count - 1, last_bits: 0 }
         });
-        put(body, (*number + 1) << 1);
+        put(body, (u64::from(known.number) + 1) << 1);
+        put(body, zigzag(time_delta));
         // The swap brings the bytes that change, the float's first, to the end that a varint
         // shortens.
-        put(body, (value.to_bits() ^ *last_bits).swap_bytes());
-        *last_bits = value.to_bits();
+        put(body, (value.to_bits() ^ known.last_bits).swap_bytes());
+        known.last_bits = value.to_bits();
     }
 }
 
@@ -288,7 +399,7 @@ fn path_of(folder: &Path, number: u64) -> PathBuf {
 }
 
 /// The segments of a folder, oldest first.
-fn segments(folder: &Path) -> io::Result<Vec<(u64, PathBuf)>> {
+pub(crate) fn segments(folder: &Path) -> io::Result<Vec<(u64, PathBuf)>> {
     let mut found = Vec::new();
     for entry in fs::read_dir(folder)? {
         let path = entry?.path();
@@ -302,17 +413,71 @@ fn segments(folder: &Path) -> io::Result<Vec<(u64, PathBuf)>> {
     Ok(found)
 }
 
-/// Hands every sample of a segment to `apply` and returns how many bytes were good.
-fn replay(path: &Path, mut apply: impl FnMut(&Labels, i64, f64)) -> io::Result<u64> {
+/// The state of reading one segment.
+pub(crate) struct Reading<'a> {
+    segment: u64,
+    replay: &'a mut dyn Replay,
+    /// By number within the segment: number in the process, and last bits.
+    series: Vec<(Ref, u64)>,
+    slots: Slots,
+    pub(crate) samples: u64,
+}
+
+impl<'a> Reading<'a> {
+    pub(crate) fn new(segment: u64, replay: &'a mut dyn Replay) -> Self {
+        Self { segment, replay, series: Vec::new(), slots: Slots::default(), samples: 0 }
+    }
+
+    /// Decodes a frame's body. What comes before a damaged item has been told already; it was
+    /// written, so it may stay.
+    fn decode(&mut self, body: &[u8]) -> Option<()> {
+        let mut reader = Reader::new(body);
+        let mut time = 0_i64;
+        while !reader.is_empty() {
+            match reader.varint()? {
+                ITEM_SERIES => {
+                    let series = self.replay.series(read_labels(&mut reader)?);
+                    self.series.push((series, 0));
+                }
+                ITEM_EXEMPLAR => {
+                    let exemplar = Exemplar {
+                        series: read_labels(&mut reader)?,
+                        labels: read_labels(&mut reader)?,
+                        time: UnixMs(unzigzag(reader.varint()?)),
+                        value: f64::from_bits(reader.u64()?),
+                    };
+                    self.slots.add(exemplar.time.0);
+                    self.replay.exemplar(exemplar);
+                }
+                tag if tag % 2 == 0 => {
+                    let number = usize::try_from(tag >> 1).ok()?.checked_sub(1)?;
+                    time = time.wrapping_add(unzigzag(reader.varint()?));
+                    let changed = reader.varint()?.swap_bytes();
+                    let (series, last_bits) = self.series.get_mut(number)?;
+                    *last_bits ^= changed;
+                    let value = f64::from_bits(*last_bits);
+                    self.replay.sample(self.segment, *series, time, value);
+                    self.slots.add(time);
+                    self.samples += 1;
+                }
+                _ => return None,
+            }
+        }
+        Some(())
+    }
+}
+
+/// Reads a segment and returns how many of its bytes were good.
+pub(crate) fn read_segment(path: &Path, reading: &mut Reading<'_>) -> io::Result<u64> {
     let mut file = BufReader::new(File::open(path)?);
     let mut magic = [0; MAGIC.len()];
     if file.read_exact(&mut magic).is_err() || magic != *MAGIC {
         return Ok(0);
     }
     let mut good = MAGIC.len() as u64;
-    let mut series: Vec<(Labels, u64)> = Vec::new();
     let mut header = [0; FRAME_HEADER_BYTES];
     let mut packed = Vec::new();
+    let mut unpacker = zstd::bulk::Decompressor::new()?;
     while file.read_exact(&mut header).is_ok() {
         let mut reader = Reader::new(&header);
         let (Some(len), Some(raw_len), Some(crc)) = (reader.u32(), reader.u32(), reader.u32())
@@ -329,37 +494,13 @@ fn replay(path: &Path, mut apply: impl FnMut(&Labels, i64, f64)) -> io::Result<u
         if read < len || crc32c::crc32c(&packed) != crc {
             break;
         }
-        let Ok(body) = zstd::bulk::decompress(&packed, raw_len) else { break };
-        if decode(&body, &mut series, &mut apply).is_none() {
+        let Ok(body) = unpacker.decompress(&packed, raw_len) else { break };
+        if reading.decode(&body).is_none() {
             break;
         }
         good += (FRAME_HEADER_BYTES + len) as u64;
     }
     Ok(good)
-}
-
-/// Decodes a frame's body. The samples before a damaged item have been applied already; they were
-/// written, so they may stay.
-fn decode(
-    body: &[u8],
-    series: &mut Vec<(Labels, u64)>,
-    apply: &mut impl FnMut(&Labels, i64, f64),
-) -> Option<()> {
-    let mut reader = Reader::new(body);
-    let time = unzigzag(reader.varint()?);
-    while !reader.is_empty() {
-        let tag = reader.varint()?;
-        if tag == ITEM_SERIES {
-            series.push((read_labels(&mut reader)?, 0));
-            continue;
-        }
-        let number = usize::try_from(tag >> 1).ok()?.checked_sub(1)?;
-        let changed = reader.varint()?.swap_bytes();
-        let (labels, last_bits) = series.get_mut(number)?;
-        *last_bits ^= changed;
-        apply(labels, time, f64::from_bits(*last_bits));
-    }
-    Some(())
 }
 
 #[cfg(test)]
@@ -368,77 +509,123 @@ mod tests {
 
     use super::*;
 
-    const SPAN: i64 = 1_000;
+    /// Remembers all that it is told.
+    #[derive(Default)]
+    struct Told {
+        labels: Vec<Labels>,
+        samples: Vec<(String, i64, u64)>,
+        exemplars: Vec<Exemplar>,
+    }
+
+    impl Replay for Told {
+        fn series(&mut self, labels: Labels) -> Ref {
+            self.labels.push(labels);
+            (self.labels.len() - 1) as Ref
+        }
+
+        fn sample(&mut self, _: u64, series: Ref, time: i64, value: f64) {
+            let labels = self.labels[series as usize].to_string();
+            self.samples.push((labels, time, value.to_bits()));
+        }
+
+        fn exemplar(&mut self, exemplar: Exemplar) {
+            self.exemplars.push(exemplar);
+        }
+    }
+
+    fn open(folder: &Path) -> Wal {
+        Wal::open(folder, Disk::default(), 0, &mut Told::default()).unwrap().0
+    }
 
     fn labels(index: usize) -> Labels {
         Labels::metric("m", [("i", index.to_string())])
     }
 
-    fn read(folder: &Path) -> (Vec<(String, i64, u64)>, Replayed) {
-        let mut samples = Vec::new();
-        let (_, replayed) = Wal::open(folder, SPAN, |_, labels, time, value| {
-            samples.push((labels.to_string(), time, value.to_bits()));
-        })
-        .unwrap();
-        (samples, replayed)
+    fn read(folder: &Path) -> (Told, Replayed) {
+        let mut told = Told::default();
+        let (_, replayed) = Wal::open(folder, Disk::default(), 0, &mut told).unwrap();
+        (told, replayed)
     }
 
-    fn write(wal: &mut Wal, time: i64, values: &[(usize, f64)]) {
-        let sets: Vec<Labels> = values.iter().map(|(index, _)| labels(*index)).collect();
+    fn write(wal: &mut Wal, points: &[(usize, i64, f64)]) {
+        let sets: Vec<Labels> = points.iter().map(|(index, ..)| labels(*index)).collect();
+        let samples = points.iter().zip(&sets);
         let samples =
-            values.iter().zip(&sets).map(|((index, value), set)| (*index as Ref, set, *value));
-        wal.append(time, samples).unwrap();
+            samples.map(|((index, time, value), set)| (*index as Ref, set, *time, *value));
+        wal.append(samples).unwrap();
     }
 
     #[test]
     fn what_is_written_comes_back() {
         let folder = tempfile::tempdir().unwrap();
-        let (mut wal, _) = Wal::open(folder.path(), SPAN, |_, _, _, _| {}).unwrap();
-        write(&mut wal, 10, &[(0, 1.5), (3, f64::NAN)]);
-        write(&mut wal, 20, &[(3, -0.0), (0, 1.5)]);
+        let mut wal = open(folder.path());
+        write(&mut wal, &[(0, 10, 1.5), (3, 10, f64::NAN)]);
+        write(&mut wal, &[(3, 21, -0.0), (0, 20, 1.5)]);
         wal.rotate().unwrap();
-        write(&mut wal, -5, &[(3, 7.0)]);
-        let (samples, replayed) = read(folder.path());
+        write(&mut wal, &[(3, -5, 7.0)]);
+        let exemplar = Exemplar {
+            series: labels(3),
+            labels: Labels::from_pairs([("trace_id", "x")]),
+            time: UnixMs(-5),
+            value: f64::INFINITY,
+        };
+        wal.append_exemplars(std::slice::from_ref(&exemplar)).unwrap();
+        let (told, replayed) = read(folder.path());
         let expected = [
             (labels(0).to_string(), 10, 1.5_f64),
             (labels(3).to_string(), 10, f64::NAN),
-            (labels(3).to_string(), 20, -0.0),
+            (labels(3).to_string(), 21, -0.0),
             (labels(0).to_string(), 20, 1.5),
             (labels(3).to_string(), -5, 7.0),
         ]
         .map(|(labels, time, value)| (labels, time, value.to_bits()));
-        assert_eq!(samples, expected);
+        assert_eq!(told.samples, expected);
+        assert_eq!(told.exemplars, [exemplar]);
         assert_eq!((replayed.samples, replayed.torn.len()), (5, 0));
+    }
+
+    #[test]
+    fn a_large_batch_becomes_several_frames() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut wal = open(folder.path());
+        let one = labels(0);
+        let count = 600_000;
+        wal.append((0..count).map(|time| (0, &one, time, 0.1 * time as f64))).unwrap();
+        let (told, replayed) = read(folder.path());
+        assert_eq!((replayed.samples, told.samples.len()), (count as u64, count as usize));
+        let last = told.samples.last().unwrap();
+        assert_eq!((last.1, f64::from_bits(last.2)), (count - 1, 0.1 * (count - 1) as f64));
     }
 
     #[test]
     fn a_torn_tail_costs_only_the_torn_batch() {
         let folder = tempfile::tempdir().unwrap();
-        let (mut wal, _) = Wal::open(folder.path(), SPAN, |_, _, _, _| {}).unwrap();
-        write(&mut wal, 10, &[(0, 1.0)]);
+        let mut wal = open(folder.path());
+        write(&mut wal, &[(0, 10, 1.0)]);
         let kept = wal.bytes();
-        write(&mut wal, 20, &[(0, 2.0)]);
+        write(&mut wal, &[(0, 20, 2.0)]);
         let path = path_of(folder.path(), 1);
         let whole = fs::read(&path).unwrap();
         for length in kept as usize..whole.len() {
             fs::write(&path, &whole[..length]).unwrap();
-            let (samples, replayed) = read(folder.path());
-            assert_eq!(samples.len(), 1, "cut at {length}");
+            let (told, replayed) = read(folder.path());
+            assert_eq!(told.samples.len(), 1, "cut at {length}");
             assert_eq!(replayed.torn.len(), usize::from(length > kept as usize));
         }
     }
 
     #[test]
-    fn segments_go_when_their_spans_are_in_blocks() {
+    fn segments_go_when_their_times_are_in_blocks() {
         let folder = tempfile::tempdir().unwrap();
-        let (mut wal, _) = Wal::open(folder.path(), SPAN, |_, _, _, _| {}).unwrap();
-        write(&mut wal, 10, &[(0, 1.0)]);
-        write(&mut wal, 1_010, &[(0, 1.0)]);
+        let mut wal = open(folder.path());
+        write(&mut wal, &[(0, 10, 1.0), (0, SLOT_MS + 10, 1.0)]);
         let first = wal.rotate().unwrap();
-        write(&mut wal, 1_020, &[(0, 1.0)]);
-        wal.release(0, first).unwrap();
-        assert!(path_of(folder.path(), 1).exists());
-        wal.release(1, first).unwrap();
+        write(&mut wal, &[(0, SLOT_MS + 20, 1.0)]);
+        let range = |start, end| TimeRange { start: UnixMs(start), end: UnixMs(end) };
+        wal.release(range(0, SLOT_MS - 2), first).unwrap();
+        wal.release(range(SLOT_MS, 2 * SLOT_MS - 1), first).unwrap();
+        assert!(path_of(folder.path(), 1).exists(), "the first slot was not released whole");
+        wal.release(range(0, SLOT_MS - 1), first).unwrap();
         assert!(!path_of(folder.path(), 1).exists());
         assert!(path_of(folder.path(), 2).exists());
     }
@@ -448,22 +635,23 @@ mod tests {
         #[test]
         fn damage_is_survived(bytes: Vec<u8>, at in 0_usize..200) {
             let folder = tempfile::tempdir().unwrap();
-            let (mut wal, _) = Wal::open(folder.path(), SPAN, |_, _, _, _| {}).unwrap();
+            let mut wal = open(folder.path());
             for time in 0..10 {
-                write(&mut wal, time, &[(0, time as f64), (1, 0.5)]);
+                write(&mut wal, &[(0, time, time as f64), (1, time, 0.5)]);
             }
             let path = path_of(folder.path(), 1);
             let mut file = fs::read(&path).unwrap();
             let at = at % file.len();
             file.splice(at.., bytes);
             fs::write(&path, file).unwrap();
-            let (samples, _) = read(folder.path());
-            prop_assert!(samples.len() <= 20);
+            let (told, _) = read(folder.path());
+            prop_assert!(told.samples.len() <= 20);
         }
 
         #[test]
         fn any_body_is_survived(bytes: Vec<u8>) {
-            let decoded = decode(&bytes, &mut Vec::new(), &mut |_, _, _| {});
+            let mut told = Told::default();
+            let decoded = Reading::new(1, &mut told).decode(&bytes);
             let _ = decoded;
         }
     }
