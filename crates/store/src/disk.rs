@@ -37,8 +37,8 @@ pub(crate) trait Faults: fmt::Debug + Send + Sync {
     /// Asked before each operation; `None` lets it happen.
     fn before(&self, operation: Operation, path: &Path, bytes: usize) -> Option<Fault>;
 
-    /// Told after each operation that succeeded.
-    fn after(&self, operation: Operation, path: &Path);
+    /// Told after each operation that succeeded; `from` is the former name of what was renamed.
+    fn after(&self, operation: Operation, path: &Path, from: Option<&Path>);
 }
 
 /// The disk as a store sees it. Cheap to clone.
@@ -63,6 +63,7 @@ impl Disk {
         &self,
         operation: Operation,
         path: &Path,
+        from: Option<&Path>,
         work: impl FnOnce() -> io::Result<T>,
     ) -> io::Result<T> {
         let Some(faults) = &self.0 else { return work() };
@@ -70,30 +71,36 @@ impl Disk {
             return Err(fault.error);
         }
         let done = work()?;
-        faults.after(operation, path);
+        faults.after(operation, path, from);
         Ok(done)
     }
 
     /// A file that did not exist before.
     pub(crate) fn create(&self, path: &Path) -> io::Result<OutFile> {
-        let file = self.run(Operation::Create, path, || {
+        let file = self.run(Operation::Create, path, None, || {
             OpenOptions::new().write(true).create_new(true).open(path)
         })?;
         Ok(OutFile { disk: self.clone(), path: path.to_owned(), file })
     }
 
+    /// A file that exists, to be synced.
+    pub(crate) fn reopen(&self, path: &Path) -> io::Result<OutFile> {
+        let file = OpenOptions::new().write(true).open(path)?;
+        Ok(OutFile { disk: self.clone(), path: path.to_owned(), file })
+    }
+
     pub(crate) fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
-        self.run(Operation::Rename, to, || fs::rename(from, to))
+        self.run(Operation::Rename, to, Some(from), || fs::rename(from, to))
     }
 
     /// A second name for a file. Both share the content, which must not change any more.
     pub(crate) fn link(&self, from: &Path, to: &Path) -> io::Result<()> {
-        self.run(Operation::Link, to, || fs::hard_link(from, to))
+        self.run(Operation::Link, to, None, || fs::hard_link(from, to))
     }
 
     /// Removes a file; one that is gone already is no error.
     pub(crate) fn remove(&self, path: &Path) -> io::Result<()> {
-        self.run(Operation::Remove, path, || match fs::remove_file(path) {
+        self.run(Operation::Remove, path, None, || match fs::remove_file(path) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
             _ => Ok(()),
         })
@@ -101,7 +108,7 @@ impl Disk {
 
     /// Makes created, renamed and removed names in a folder survive a power failure.
     pub(crate) fn sync_folder(&self, folder: &Path) -> io::Result<()> {
-        self.run(Operation::SyncFolder, folder, || File::open(folder)?.sync_all())
+        self.run(Operation::SyncFolder, folder, None, || File::open(folder)?.sync_all())
     }
 
     /// Replaces a small file as a whole: after a crash it is the old or the new one.
@@ -129,13 +136,13 @@ impl OutFile {
             return Err(fault.error);
         }
         self.file.write_all(bytes)?;
-        faults.after(Operation::Write, &self.path);
+        faults.after(Operation::Write, &self.path, None);
         Ok(())
     }
 
     /// Makes the content survive a power failure.
     pub(crate) fn sync(&mut self) -> io::Result<()> {
-        self.disk.run(Operation::Sync, &self.path, || self.file.sync_data())
+        self.disk.run(Operation::Sync, &self.path, None, || self.file.sync_data())
     }
 
     /// Cuts off what a failed write left behind.

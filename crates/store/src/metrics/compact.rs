@@ -89,7 +89,7 @@ pub(super) fn merge(store: &Inner, group: &[Arc<Block>]) -> io::Result<()> {
         let values: Vec<&[f64]> = values.iter().map(Vec::as_slice).collect();
         writer.add(&labels, &times, &values)?;
     }
-    let merged = if writer.is_empty() { None } else { Some(Arc::new(writer.finish()?)) };
+    let merged = if writer.is_empty() { None } else { Some(Arc::new(store.finish_block(writer)?)) };
     store.change_blocks(group, merged);
     maintain::delete(store, group)
 }

@@ -83,7 +83,7 @@ impl Inner {
         }
         let mut writer = self.writer();
         let tombstone = Tombstone {
-            segment: writer.wal.rotate()?,
+            segment: writer.wal.rotate(),
             sequence: self.take_sequence(),
             range,
             matchers: matchers.to_vec(),
@@ -135,7 +135,14 @@ impl Inner {
         };
         let needed: Vec<Tombstone> =
             list.iter().filter(|tombstone| is_needed(tombstone)).cloned().collect();
-        if needed.len() == list.len() { Ok(()) } else { self.set_tombstones(needed) }
+        if needed.len() == list.len() {
+            return Ok(());
+        }
+        // What a power failure could bring back must not find its tombstone gone.
+        self.discard_unwanted()?;
+        self.disk.sync_folder(&self.blocks_folder())?;
+        self.disk.sync_folder(&self.folder.join("wal"))?;
+        self.set_tombstones(needed)
     }
 }
 

@@ -58,6 +58,7 @@ impl Chores {
 pub(super) fn run(store: &Inner, now: UnixMs) -> io::Result<()> {
     let monotonic = store.clock.monotonic();
     let mut chores = lock(&store.keeper);
+    store.discard_unwanted()?;
     let is_due = monotonic.saturating_sub(chores.looked_at) >= PERIOD;
     let is_full =
         store.writer().wal.bytes() > WAL_BYTES_MAX || store.head().chunk_bytes() > HEAD_BYTES_MAX;
@@ -118,7 +119,7 @@ fn forget_idle(store: &Inner, now: UnixMs) {
 pub(super) fn cut(store: &Inner, range: TimeRange) -> io::Result<()> {
     let segment = {
         let mut writer = store.writer();
-        let segment = writer.wal.rotate()?;
+        let segment = writer.wal.rotate();
         writer.frozen = Some(range);
         segment
     };
@@ -150,7 +151,7 @@ fn write_block(store: &Inner, cover: Cover) -> io::Result<Option<Block>> {
         let (labels, times, values) = copied.decode(cover.range);
         writer.add(&labels, &times, &[&values])?;
     }
-    if writer.is_empty() { Ok(None) } else { Ok(Some(writer.finish()?)) }
+    if writer.is_empty() { Ok(None) } else { Ok(Some(store.finish_block(writer)?)) }
 }
 
 /// Deletes blocks older than their retention.
@@ -193,9 +194,8 @@ pub(super) fn delete(store: &Inner, unwanted: &[Arc<Block>]) -> io::Result<()> {
     }
     store.change_blocks(unwanted, []);
     // Queries that still read a deleted block keep its mapping alive.
-    for block in unwanted {
-        store.disk.remove(&block.path)?;
-    }
+    let removed = unwanted.iter().map(|block| store.discard(&block.path)).filter(Result::is_err);
+    removed.last().unwrap_or(Ok(()))?;
     store.disk.sync_folder(&store.blocks_folder())
 }
 

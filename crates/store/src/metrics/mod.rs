@@ -21,6 +21,8 @@ mod map;
 mod metadata;
 mod recover;
 mod select;
+#[cfg(test)]
+mod simulation;
 mod snapshot;
 #[cfg(test)]
 mod tests;
@@ -164,6 +166,8 @@ struct Inner {
     /// taken in the order keeper, writer, head, lists.
     keeper: Mutex<Chores>,
     next_sequence: AtomicU64,
+    /// Files that are no part of the store any more and could not be removed yet.
+    unwanted: Mutex<Vec<PathBuf>>,
     counters: Counters,
     /// Holds the lock that keeps a second process away.
     _lock: File,
@@ -275,6 +279,30 @@ impl Inner {
 
     fn blocks_folder(&self) -> PathBuf {
         self.folder.join("blocks")
+    }
+
+    /// Completes a block. When that fails, nothing of it may be found by the next start.
+    fn finish_block(&self, writer: block::Writer) -> io::Result<Block> {
+        let path = writer.path();
+        writer.finish().map_err(|error| {
+            drop(self.discard(&path));
+            error.into()
+        })
+    }
+
+    /// Removes a file, or remembers to try again.
+    fn discard(&self, path: &Path) -> io::Result<()> {
+        let result = self.disk.remove(path);
+        if result.is_err() {
+            lock(&self.unwanted).push(path.to_owned());
+        }
+        result
+    }
+
+    /// Removes what could not be removed before.
+    fn discard_unwanted(&self) -> io::Result<()> {
+        let unwanted = std::mem::take(&mut *lock(&self.unwanted));
+        unwanted.iter().try_fold((), |(), path| self.discard(path))
     }
 
     fn note_write(&self, result: &io::Result<()>) {

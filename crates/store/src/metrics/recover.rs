@@ -104,6 +104,7 @@ pub(super) fn open(
         metadata: Mutex::new(Arc::new(metadata)),
         keeper: Mutex::new(Chores::new(&clock)),
         next_sequence: AtomicU64::new(newest.unwrap_or(0) + 1),
+        unwanted: Mutex::default(),
         counters: Counters { wal_bytes: AtomicU64::new(wal.bytes()), ..Counters::default() },
         writer: Mutex::new(Writer::new(wal, clock.monotonic())),
         thawed: Condvar::new(),

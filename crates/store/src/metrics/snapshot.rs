@@ -25,7 +25,8 @@ impl Inner {
         // second name.
         let _keeper = lock(&self.keeper);
         let mut writer = self.writer();
-        writer.wal.rotate()?;
+        writer.wal.rotate();
+        writer.wal.sync()?;
         let name = format!("{}-{:06}", self.clock.now(), self.take_sequence());
         let target = self.folder.join("snapshots").join(name);
         for folder in ["blocks", "wal"] {

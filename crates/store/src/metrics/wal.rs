@@ -63,6 +63,8 @@ pub(crate) struct Wal {
 struct Closed {
     slots: BTreeSet<i64>,
     bytes: u64,
+    /// The file, until it is synced.
+    unsynced: Option<OutFile>,
 }
 
 struct Segment {
@@ -125,9 +127,11 @@ impl Wal {
             let read = read_segment(&path, &mut reading)?;
             replayed.samples += reading.samples;
             if read < bytes {
-                replayed.torn.push((path, bytes - read));
+                replayed.torn.push((path.clone(), bytes - read));
             }
-            closed.insert(number, Closed { slots: reading.slots.set, bytes });
+            // The process that wrote it may have died before it was synced.
+            let unsynced = Some(disk.reopen(&path)?);
+            closed.insert(number, Closed { slots: reading.slots.set, bytes, unsynced });
         }
         let last = closed.last_key_value().map_or(0, |(number, _)| *number);
         let next_number = last.max(used) + 1;
@@ -190,7 +194,7 @@ impl Wal {
     fn take_current(&mut self) -> io::Result<Segment> {
         self.body.clear();
         if self.current.as_ref().is_some_and(|segment| segment.bytes > SEGMENT_BYTES_MAX) {
-            self.rotate()?;
+            self.rotate();
         }
         match self.current.take() {
             Some(segment) => Ok(segment),
@@ -221,32 +225,34 @@ impl Wal {
         Ok(segment)
     }
 
-    /// Makes everything written survive a power failure.
+    /// Makes everything written survive a power failure. After an error the next call tries again, as
+    /// far as that helps: the kernel may have given up on what it could not write.
     pub(crate) fn sync(&mut self) -> io::Result<()> {
-        let Some(mut segment) = self.current.take_if(|segment| !segment.is_synced) else {
-            return Ok(());
-        };
-        match segment.file.sync() {
-            Ok(()) => {
-                segment.is_synced = true;
-                self.current = Some(segment);
-                Ok(())
-            }
-            Err(error) => {
-                // After a failed fsync the kernel may have dropped the pages; a new segment it is.
-                self.close(segment);
-                Err(error)
+        if let Some(mut segment) = self.current.take_if(|segment| !segment.is_synced) {
+            match segment.file.sync() {
+                Ok(()) => {
+                    segment.is_synced = true;
+                    self.current = Some(segment);
+                }
+                // What follows must not depend on pages that are lost, so it goes to a new segment.
+                Err(_) => self.close(segment),
             }
         }
+        for closed in self.closed.values_mut() {
+            if let Some(file) = &mut closed.unsynced {
+                file.sync()?;
+                closed.unsynced = None;
+            }
+        }
+        Ok(())
     }
 
     /// Closes the current segment and returns the number of the newest one that exists.
-    pub(crate) fn rotate(&mut self) -> io::Result<u64> {
-        self.sync()?;
+    pub(crate) fn rotate(&mut self) -> u64 {
         if let Some(segment) = self.current.take() {
             self.close(segment);
         }
-        Ok(self.next_number - 1)
+        self.next_number - 1
     }
 
     /// Forgets the times in `range`, whole slots, in all segments up to `number`, because a block holds
@@ -309,8 +315,9 @@ impl Wal {
             drop(self.disk.remove(&path_of(&self.folder, segment.number)));
             return;
         }
-        let closed = Closed { slots: segment.slots.set, bytes: segment.bytes };
-        self.closed.insert(segment.number, closed);
+        let Segment { number, file, bytes, is_synced, slots, .. } = segment;
+        let unsynced = (!is_synced).then_some(file);
+        self.closed.insert(number, Closed { slots: slots.set, bytes, unsynced });
     }
 
     fn create(&mut self) -> io::Result<Segment> {
@@ -561,7 +568,7 @@ mod tests {
         let mut wal = open(folder.path());
         write(&mut wal, &[(0, 10, 1.5), (3, 10, f64::NAN)]);
         write(&mut wal, &[(3, 21, -0.0), (0, 20, 1.5)]);
-        wal.rotate().unwrap();
+        wal.rotate();
         write(&mut wal, &[(3, -5, 7.0)]);
         let exemplar = Exemplar {
             series: labels(3),
@@ -619,7 +626,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let mut wal = open(folder.path());
         write(&mut wal, &[(0, 10, 1.0), (0, SLOT_MS + 10, 1.0)]);
-        let first = wal.rotate().unwrap();
+        let first = wal.rotate();
         write(&mut wal, &[(0, SLOT_MS + 20, 1.0)]);
         let range = |start, end| TimeRange { start: UnixMs(start), end: UnixMs(end) };
         wal.release(range(0, SLOT_MS - 2), first).unwrap();

@@ -156,6 +156,11 @@ impl Writer {
         Ok(())
     }
 
+    /// The name that the block will have.
+    pub(crate) fn path(&self) -> PathBuf {
+        self.path.clone()
+    }
+
     pub(crate) fn is_empty(&self) -> bool {
         self.range.is_none()
     }
@@ -173,8 +178,9 @@ impl Writer {
         self.flush()?;
         self.file.sync()?;
         self.disk.rename(&self.temporary, &self.path)?;
-        self.disk.sync_folder(self.path.parent().unwrap_or(Path::new("/")))?;
-        Block::open(&self.path)
+        let folder = self.path.parent().unwrap_or(Path::new("/"));
+        let block = self.disk.sync_folder(folder).map_err(BlockError::from);
+        block.and_then(|()| Block::open(&self.path))
     }
 
     fn index(&self) -> Vec<u8> {
@@ -246,9 +252,7 @@ impl Drop for Writer {
     fn drop(&mut self) {
         // After `finish` there is nothing of that name. What cannot be removed now is removed when the
         // store is opened.
-        if self.temporary.exists() {
-            drop(self.disk.remove(&self.temporary));
-        }
+        drop(self.disk.remove(&self.temporary));
     }
 }
 
