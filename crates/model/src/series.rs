@@ -178,6 +178,34 @@ pub enum SelectError {
     Storage(String),
 }
 
+/// What a row says of the samples that it stands for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Column {
+    Min,
+    Max,
+    Sum,
+    /// How many samples.
+    Count,
+    /// The newest sample, which may be a stale marker.
+    Last,
+    /// What a counter grew by since the sample before the row's first, resets taken into account.
+    Growth,
+}
+
+impl Column {
+    pub const ALL: [Self; 6] =
+        [Self::Min, Self::Max, Self::Sum, Self::Count, Self::Last, Self::Growth];
+}
+
+/// Rows that are ready: one for each whole `step_ms` that a series has samples in, at its end. They stand
+/// for all samples in `range`, which begins and ends at whole steps.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Rows {
+    pub step_ms: i64,
+    /// Open at its start, as PromQL's windows are.
+    pub range: TimeRange,
+}
+
 /// Anything that holds series and answers questions about them. An implementation answers each
 /// call from one consistent snapshot.
 pub trait SeriesSource: Send + Sync {
@@ -189,6 +217,28 @@ pub trait SeriesSource: Send + Sync {
         range: TimeRange,
         budget: &Budget,
     ) -> Result<Vec<SeriesData>, SelectError>;
+
+    /// The rows that may be asked for instead of samples, smallest step first.
+    fn rows(&self) -> Vec<Rows> {
+        Vec::new()
+    }
+
+    /// As [`SeriesSource::select`], with one column of rows in place of samples.
+    fn select_rows(
+        &self,
+        _matchers: &[Matcher],
+        _range: TimeRange,
+        _step_ms: i64,
+        _column: Column,
+        _budget: &Budget,
+    ) -> Result<Vec<SeriesData>, SelectError> {
+        Ok(Vec::new())
+    }
+
+    /// Time of the oldest sample; [`UnixMs::MAX`] when there is none.
+    fn oldest_sample(&self) -> UnixMs {
+        UnixMs::MIN
+    }
 
     /// The label sets of the series that satisfy all `matchers` and may have a point in `range`.
     fn series(

@@ -56,11 +56,14 @@ fn what_was_acknowledged_survives_kill_9() {
         if kill % 5 == 4 {
             checked += check(folder.path(), acknowledged);
         }
-        merged_or_cut |= folder.path().join("blocks").read_dir().is_ok_and(|mut all| all.next().is_some());
+        merged_or_cut |=
+            folder.path().join("blocks").read_dir().is_ok_and(|mut all| all.next().is_some());
     }
     assert!(acknowledged > kills, "{acknowledged} acknowledged");
     assert!(checked > 0 && merged_or_cut, "{checked} samples checked, blocks: {merged_or_cut}");
-    println!("{kills} kills, {acknowledged} batches acknowledged, {checked} samples checked, 0 lost");
+    println!(
+        "{kills} kills, {acknowledged} batches acknowledged, {checked} samples checked, 0 lost"
+    );
 }
 
 /// Lets a child append, kills it, and returns the number of the last batch that it acknowledged.

@@ -5,9 +5,12 @@
 //! stored first still counts afterwards. The merged block names its parents: whatever moment the
 //! process dies at, the next start keeps either them or it.
 
-use std::{io, sync::Arc};
+use std::{
+    io,
+    sync::{Arc, atomic::Ordering},
+};
 
-use model::{Labels, UnixMs};
+use model::{Labels, UnixMs, series::TimeRange};
 
 use super::{
     Inner, SPAN_MS,
@@ -75,22 +78,25 @@ pub(super) fn merge(store: &Inner, group: &[Arc<Block>]) -> io::Result<()> {
     let columns = description.columns;
     let mut writer = block::Writer::create(&store.blocks_folder(), &store.disk, description)?;
     let mut sources: Vec<Source<'_>> =
-        group.iter().map(|block| Source::new(store, block)).collect();
-    while let Some(labels) =
-        sources.iter().filter_map(|source| source.labels.as_ref()).min().cloned()
-    {
+        group.iter().map(|block| Source::new(store, block, block.range)).collect();
+    while let Some(labels) = next_labels(&sources) {
         let (mut times, mut values) = (Vec::new(), vec![Vec::new(); columns]);
         for source in &mut sources {
-            if source.labels.as_ref() == Some(&labels) {
-                source.take(&mut times, &mut values);
-            }
+            source.take_if(&labels, &mut times, &mut values);
         }
         let (times, values) = sorted(times, values);
         let values: Vec<&[f64]> = values.iter().map(Vec::as_slice).collect();
         writer.add(&labels, &times, &values)?;
     }
+    let damage: Vec<u64> = sources.iter().map(Source::damaged).collect();
+    drop(sources);
     let merged = if writer.is_empty() { None } else { Some(Arc::new(store.finish_block(writer)?)) };
     store.change_blocks(group, merged);
+    // A block that could not be read whole is kept for whoever can.
+    for (block, damage) in group.iter().zip(damage).filter(|(_, damage)| *damage > 0) {
+        store.counters.chunks_damaged.fetch_add(damage, Ordering::Relaxed);
+        store.disk.rename(&block.path, &block.path.with_extension("bad"))?;
+    }
     maintain::delete(store, group)
 }
 
@@ -101,8 +107,13 @@ fn covers(store: &Inner, group: &[Arc<Block>]) -> Vec<Cover> {
     covers.filter(|cover| oldest.is_some_and(|oldest| cover.segment >= oldest)).copied().collect()
 }
 
+/// The series that comes next in any of the sources.
+pub(super) fn next_labels(sources: &[Source<'_>]) -> Option<Labels> {
+    sources.iter().filter_map(|source| source.labels.as_ref()).min().cloned()
+}
+
 /// Brings points into order; of equal times the first given stays.
-fn sorted(times: Vec<i64>, values: Vec<Vec<f64>>) -> (Vec<i64>, Vec<Vec<f64>>) {
+pub(super) fn sorted(times: Vec<i64>, values: Vec<Vec<f64>>) -> (Vec<i64>, Vec<Vec<f64>>) {
     if times.is_sorted_by(|a, b| a < b) {
         return (times, values);
     }
@@ -116,9 +127,10 @@ fn sorted(times: Vec<i64>, values: Vec<Vec<f64>>) -> (Vec<i64>, Vec<Vec<f64>>) {
 }
 
 /// A block that is read series by series.
-struct Source<'a> {
+pub(super) struct Source<'a> {
     store: &'a Inner,
     block: &'a Block,
+    range: TimeRange,
     ordinal: u32,
     /// Of the series at hand; `None` at the end.
     labels: Option<Labels>,
@@ -126,9 +138,10 @@ struct Source<'a> {
 }
 
 impl<'a> Source<'a> {
-    fn new(store: &'a Inner, block: &'a Block) -> Self {
-        let mut source =
-            Self { store, block, ordinal: 0, labels: None, scratch: Scratch::default() };
+    /// Reads what `block` has in `range`.
+    pub(super) fn new(store: &'a Inner, block: &'a Block, range: TimeRange) -> Self {
+        let scratch = Scratch::default();
+        let mut source = Self { store, block, range, ordinal: 0, labels: None, scratch };
         source.settle();
         source
     }
@@ -144,33 +157,50 @@ impl<'a> Source<'a> {
         }
     }
 
-    /// Appends the points of the series at hand and goes to the next one.
-    fn take(&mut self, times: &mut Vec<i64>, values: &mut [Vec<f64>]) {
-        if let (Some(entry), Some(labels)) = (self.block.entry(self.ordinal), &self.labels) {
-            let mut own_times = Vec::new();
-            for (column, out) in values.iter_mut().enumerate() {
-                let mut own_values = Vec::new();
-                own_times.clear();
-                entry.decode(
-                    self.block.range,
-                    column,
-                    &mut self.scratch,
-                    &mut own_times,
-                    &mut own_values,
-                );
-                let tombstones = self.store.tombstone_list();
-                super::delete::erase(
-                    &tombstones,
-                    self.block.description.sequence,
-                    labels,
-                    &mut own_times,
-                    &mut own_values,
-                );
-                out.append(&mut own_values);
-            }
+    /// Appends the points of the series, if it is the one at hand, and goes to the next one.
+    pub(super) fn take_if(
+        &mut self,
+        labels: &Labels,
+        times: &mut Vec<i64>,
+        values: &mut [Vec<f64>],
+    ) {
+        if self.labels.as_ref() != Some(labels) {
+            return;
+        }
+        if let Some((mut own_times, own_values)) = self.read(labels, values.len()) {
             times.append(&mut own_times);
+            for (column, mut own_values) in values.iter_mut().zip(own_values) {
+                column.append(&mut own_values);
+            }
         }
         self.ordinal += 1;
         self.settle();
+    }
+
+    /// The points of the series at hand without the deleted ones; `None` when its columns do not fit
+    /// together because one is damaged.
+    fn read(&mut self, labels: &Labels, columns: usize) -> Option<(Vec<i64>, Vec<Vec<f64>>)> {
+        let entry = self.block.entry(self.ordinal)?;
+        let tombstones = self.store.tombstone_list();
+        let mut times: Option<Vec<i64>> = None;
+        let mut values = Vec::with_capacity(columns);
+        for column in 0..columns {
+            let (mut own_times, mut own_values) = (Vec::new(), Vec::new());
+            let scratch = &mut self.scratch;
+            entry.decode(self.range, column, scratch, &mut own_times, &mut own_values);
+            let sequence = self.block.description.sequence;
+            super::delete::erase(&tombstones, sequence, labels, &mut own_times, &mut own_values);
+            if times.as_ref().is_some_and(|times| *times != own_times) {
+                return None;
+            }
+            times = Some(own_times);
+            values.push(own_values);
+        }
+        Some((times?, values))
+    }
+
+    /// How much of the block could not be read so far.
+    fn damaged(&self) -> u64 {
+        self.scratch.damaged
     }
 }

@@ -11,7 +11,7 @@ use std::{
 };
 
 use model::{
-    Labels,
+    Labels, UnixMs,
     series::{MatchOp, Matcher, TimeRange},
 };
 use roaring::RoaringBitmap;
@@ -228,6 +228,15 @@ impl Head {
     fn all(&self) -> RoaringBitmap {
         let used = self.series.iter().enumerate().filter(|(_, series)| series.is_some());
         used.map(|(index, _)| index as Ref).collect()
+    }
+
+    /// Time of the oldest sample; [`UnixMs::MAX`] when there is none.
+    pub(crate) fn oldest(&self) -> UnixMs {
+        let oldest = self.series.iter().flatten().filter_map(|series| {
+            let chunks = series.chunks.iter().map(|chunk| chunk.first);
+            chunks.chain(series.open.first().map(|(time, _)| *time)).min()
+        });
+        UnixMs(oldest.min().unwrap_or(i64::MAX))
     }
 
     /// The spans that have samples.
@@ -477,7 +486,6 @@ pub(crate) fn clip(times: &mut Vec<i64>, values: &mut Vec<f64>, range: TimeRange
 
 #[cfg(test)]
 mod tests {
-    use model::UnixMs;
     use proptest::prelude::*;
 
     use super::*;

@@ -7,7 +7,7 @@ use model::{Clock, UnixMs, series::TimeRange};
 use super::{
     Inner, SPAN_MS,
     block::{self, Block, Cover, Description},
-    compact, lock,
+    compact, lock, rows,
     wal::SLOT_MS,
 };
 
@@ -75,6 +75,7 @@ pub(super) fn run(store: &Inner, now: UnixMs) -> io::Result<()> {
         expire(store, now)?;
     }
     compact::run(store, now)?;
+    rows::run(store, now)?;
     store.bury_tombstones()?;
     shrink(store)
 }

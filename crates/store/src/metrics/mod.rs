@@ -20,6 +20,7 @@ mod maintain;
 mod map;
 mod metadata;
 mod recover;
+mod rows;
 mod select;
 #[cfg(test)]
 mod simulation;

@@ -6,8 +6,10 @@ use std::{
 };
 
 use model::{
-    Labels,
-    series::{Budget, MatchOp, Matcher, SelectError, SeriesData, SeriesSource, TimeRange},
+    Labels, UnixMs,
+    series::{
+        Budget, Column, MatchOp, Matcher, Rows, SelectError, SeriesData, SeriesSource, TimeRange,
+    },
 };
 
 use super::{
@@ -89,10 +91,29 @@ struct Wanted<'a> {
 }
 
 impl Store {
-    /// The blocks of samples that may have some in `range`.
-    fn sample_blocks(&self, range: TimeRange) -> impl Iterator<Item = Arc<Block>> {
-        let blocks = self.0.block_list().to_vec().into_iter();
-        blocks.filter(move |block| block.description.resolution_ms == 0 && block.overlaps(range))
+    /// The blocks of samples, or of rows of that step, that may have some in `range`.
+    fn blocks_with(&self, step_ms: i64, range: TimeRange) -> impl Iterator<Item = Arc<Block>> {
+        let is_wanted = move |block: &Arc<Block>| {
+            block.description.resolution_ms == step_ms && block.overlaps(range)
+        };
+        self.0.block_list().to_vec().into_iter().filter(is_wanted)
+    }
+
+    fn add_blocks(
+        &self,
+        found: &mut Found,
+        step_ms: i64,
+        wanted: &Wanted<'_>,
+        budget: &Budget,
+    ) -> Result<(), SelectError> {
+        let mut scratch = Scratch::default();
+        for block in self.blocks_with(step_ms, wanted.range) {
+            let result = found.add_block(&block, wanted, &mut scratch, budget);
+            self.0.counters.chunks_damaged.fetch_add(scratch.damaged, Ordering::Relaxed);
+            scratch.damaged = 0;
+            result?;
+        }
+        Ok(())
     }
 }
 
@@ -109,13 +130,7 @@ impl SeriesSource for Store {
         let tombstones = self.0.tombstone_list();
         let wanted = Wanted { matchers, range, column: 0, tombstones: &tombstones };
         let mut found = Found::default();
-        let mut scratch = Scratch::default();
-        for block in self.sample_blocks(range) {
-            let result = found.add_block(&block, &wanted, &mut scratch, budget);
-            self.0.counters.chunks_damaged.fetch_add(scratch.damaged, Ordering::Relaxed);
-            scratch.damaged = 0;
-            result?;
-        }
+        self.add_blocks(&mut found, 0, &wanted, budget)?;
         for series in copied {
             let (labels, times, values) = series.decode(range);
             if !times.is_empty() {
@@ -123,6 +138,33 @@ impl SeriesSource for Store {
             }
         }
         Ok(found.finish())
+    }
+
+    fn rows(&self) -> Vec<Rows> {
+        self.0.rows()
+    }
+
+    fn select_rows(
+        &self,
+        matchers: &[Matcher],
+        range: TimeRange,
+        step_ms: i64,
+        column: Column,
+        budget: &Budget,
+    ) -> Result<Vec<SeriesData>, SelectError> {
+        let tombstones = self.0.tombstone_list();
+        let column = Column::ALL.iter().position(|other| *other == column).unwrap_or(0);
+        let wanted = Wanted { matchers, range, column, tombstones: &tombstones };
+        let mut found = Found::default();
+        self.add_blocks(&mut found, step_ms, &wanted, budget)?;
+        Ok(found.finish())
+    }
+
+    fn oldest_sample(&self) -> UnixMs {
+        let blocks = self.0.block_list();
+        let samples = blocks.iter().filter(|block| block.description.resolution_ms == 0);
+        let oldest = samples.map(|block| block.range.start).min();
+        oldest.unwrap_or_else(|| self.0.head().oldest())
     }
 
     fn series(
@@ -134,7 +176,7 @@ impl SeriesSource for Store {
         let mut found: HashSet<Labels> =
             self.0.head().labels(matchers, range).into_iter().collect();
         let tombstones = self.0.tombstone_list();
-        for block in self.sample_blocks(range) {
+        for block in self.blocks_with(0, range) {
             budget.check()?;
             let marks = tombstones.iter();
             let marks: Vec<&Tombstone> = marks

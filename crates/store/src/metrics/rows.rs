@@ -1,0 +1,226 @@
+//! Rows: what each series did in every minute and every ten minutes of a day that is over.
+//!
+//! A row stands at the end of its stretch of time, which is open at its beginning, so that the windows of
+//! PromQL that end there have whole rows. Stale markers show in the last value only; other NaNs are left
+//! out of everything but the count.
+
+use std::{io, sync::Arc};
+
+use model::{
+    UnixMs,
+    sample::is_stale,
+    series::{Column, Rows, TimeRange},
+};
+
+use super::{
+    Inner, SPAN_MS,
+    block::{self, Block, Description},
+    compact::{Source, next_labels, sorted},
+    maintain,
+};
+
+/// Stretches of time that rows stand for.
+pub(super) const STEPS_MS: [i64; 2] = [60_000, 600_000];
+const DAY_MS: i64 = 24 * 60 * 60 * 1_000;
+/// How far back the sample is looked for that a counter's growth counts from.
+const BEFORE_MS: i64 = 10 * 60 * 1_000;
+/// A day is summed up when the first block of the next one is there, because the sample at midnight
+/// belongs to the last row.
+const PATIENCE_MS: i64 = SPAN_MS + 10 * 60 * 1_000;
+
+/// Sums up the days that are over and have samples that no row stands for yet.
+pub(super) fn run(store: &Inner, now: UnixMs) -> io::Result<()> {
+    // Nobody asks for rows that are deleted as soon as they are made.
+    if store.options.rows_retention <= store.options.retention {
+        return Ok(());
+    }
+    while let Some(day) = next_day(store, now) {
+        sum_up(store, day)?;
+    }
+    Ok(())
+}
+
+fn day_of(block: &Block) -> i64 {
+    // Rows of the first minute of a day end after it began, those of the last when the next one begins.
+    let start = block.range.start.0;
+    if block.description.resolution_ms == 0 {
+        start.div_euclid(DAY_MS)
+    } else {
+        (start - 1).div_euclid(DAY_MS)
+    }
+}
+
+fn range_of(day: i64) -> TimeRange {
+    let start = day.saturating_mul(DAY_MS);
+    TimeRange { start: UnixMs(start), end: UnixMs(start.saturating_add(DAY_MS)) }
+}
+
+/// The oldest day that is over and has blocks newer than its rows.
+fn next_day(store: &Inner, now: UnixMs) -> Option<i64> {
+    let blocks = store.block_list();
+    let (samples, rows): (Vec<&Arc<Block>>, Vec<&Arc<Block>>) =
+        blocks.iter().partition(|block| block.description.resolution_ms == 0);
+    let is_over =
+        |day: i64| range_of(day).end.0.saturating_add(PATIENCE_MS) < (now - store.options.window).0;
+    samples.into_iter().find_map(|block| {
+        let day = day_of(block);
+        let summed = rows.iter().filter(|rows| day_of(rows) == day);
+        let summed = summed.map(|rows| rows.description.sequence).max().unwrap_or(0);
+        (is_over(day) && summed < block.description.sequence).then_some(day)
+    })
+}
+
+/// Writes a block of rows for each step, in place of those that there were for that day.
+fn sum_up(store: &Inner, day: i64) -> io::Result<()> {
+    let day_range = range_of(day);
+    let blocks = store.block_list();
+    let range = TimeRange { start: UnixMs(day_range.start.0 - BEFORE_MS), end: day_range.end };
+    let samples: Vec<&Arc<Block>> = blocks
+        .iter()
+        .filter(|block| block.description.resolution_ms == 0 && block.overlaps(range))
+        .collect();
+    for step in STEPS_MS {
+        let former: Vec<Arc<Block>> = blocks
+            .iter()
+            .filter(|block| block.description.resolution_ms == step && day_of(block) == day)
+            .cloned()
+            .collect();
+        let description = Description {
+            sequence: store.take_sequence(),
+            covers: Vec::new(),
+            parents: former.iter().map(|block| block.description.sequence).collect(),
+            resolution_ms: step,
+            columns: Column::ALL.len(),
+        };
+        let mut writer = block::Writer::create(&store.blocks_folder(), &store.disk, description)?;
+        let mut sources: Vec<Source<'_>> =
+            samples.iter().map(|block| Source::new(store, block, range)).collect();
+        while let Some(labels) = next_labels(&sources) {
+            let (mut times, mut values) = (Vec::new(), vec![Vec::new()]);
+            for source in &mut sources {
+                source.take_if(&labels, &mut times, &mut values);
+            }
+            let (times, values) = sorted(times, values);
+            let rows = Summed::of(&times, &values[0], day_range, step);
+            let columns: Vec<&[f64]> = rows.columns.iter().map(Vec::as_slice).collect();
+            writer.add(&labels, &rows.times, &columns)?;
+        }
+        let new =
+            if writer.is_empty() { None } else { Some(Arc::new(store.finish_block(writer)?)) };
+        store.change_blocks(&former, new);
+        maintain::delete(store, &former)?;
+    }
+    Ok(())
+}
+
+/// The rows of one series.
+#[derive(Default)]
+struct Summed {
+    times: Vec<i64>,
+    /// In the order of [`Column::ALL`].
+    columns: [Vec<f64>; 6],
+}
+
+impl Summed {
+    /// `range` is open at its start; points before it only serve the growth.
+    fn of(times: &[i64], values: &[f64], range: TimeRange, step: i64) -> Self {
+        let mut summed = Self::default();
+        let mut before: Option<f64> = None;
+        for (time, value) in times.iter().zip(values) {
+            if *time > range.start.0 {
+                summed.add((time - 1).div_euclid(step).saturating_add(1) * step, *value, before);
+            }
+            if !value.is_nan() {
+                before = Some(*value);
+            }
+        }
+        summed
+    }
+
+    fn add(&mut self, row: i64, value: f64, before: Option<f64>) {
+        if self.times.last() != Some(&row) {
+            self.times.push(row);
+            let empty = [f64::NAN, f64::NAN, 0.0, 0.0, f64::NAN, 0.0];
+            for (column, value) in self.columns.iter_mut().zip(empty) {
+                column.push(value);
+            }
+        }
+        let at = self.times.len() - 1;
+        let [min, max, sum, count, last, growth] = &mut self.columns;
+        last[at] = value;
+        if is_stale(value) {
+            return;
+        }
+        count[at] += 1.0;
+        if value.is_nan() {
+            return;
+        }
+        min[at] = min[at].min(value);
+        max[at] = max[at].max(value);
+        sum[at] += value;
+        growth[at] += match before {
+            Some(before) if value >= before => value - before,
+            // A counter that fell began anew at zero.
+            Some(_) => value,
+            None => 0.0,
+        };
+    }
+}
+
+impl Inner {
+    /// For each step the newest stretch of days that have rows, or nothing to sum up.
+    pub(super) fn rows(&self) -> Vec<Rows> {
+        let blocks = self.block_list();
+        let mut found = Vec::new();
+        for step in STEPS_MS {
+            let days = blocks.iter().filter(|block| block.description.resolution_ms == step);
+            let days: Vec<i64> = days.map(|block| day_of(block)).collect();
+            let Some(last) = days.iter().max().copied() else { continue };
+            let has_samples = |day: &i64| {
+                let samples = |block: &&Arc<Block>| {
+                    block.description.resolution_ms == 0 && day_of(block) == *day
+                };
+                blocks.iter().any(|block| samples(&block))
+            };
+            let first = days.iter().min().copied().unwrap_or(last);
+            let is_missing = |day: &i64| !days.contains(day) && has_samples(day);
+            let first = (first..=last).rev().find(is_missing).map_or(first, |missing| missing + 1);
+            let range = TimeRange { start: range_of(first).start, end: range_of(last).end };
+            found.push(Rows { step_ms: step, range });
+        }
+        found
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use model::sample::stale;
+
+    use super::*;
+
+    #[test]
+    fn sums() {
+        let range = TimeRange { start: UnixMs(0), end: UnixMs(DAY_MS) };
+        let points = [
+            (-5_000, 7.0),
+            (1_000, 10.0),
+            (60_000, 4.0),
+            (60_001, 6.0),
+            (119_000, stale()),
+            (125_000, f64::NAN),
+            (600_000, 8.0),
+        ];
+        let (times, values): (Vec<i64>, Vec<f64>) = points.into_iter().unzip();
+        let rows = Summed::of(&times, &values, range, 60_000);
+        assert_eq!(rows.times, [60_000, 120_000, 180_000, 600_000]);
+        let row = |at: usize| rows.columns.each_ref().map(|column| column[at].to_bits());
+        let bits = |row: [f64; 6]| row.map(f64::to_bits);
+        assert_eq!(row(0), bits([4.0, 10.0, 14.0, 2.0, 4.0, 3.0 + 4.0]));
+        assert_eq!(row(1), bits([6.0, 6.0, 6.0, 1.0, stale(), 2.0]));
+        assert_eq!(row(2), bits([f64::NAN, f64::NAN, 0.0, 1.0, f64::NAN, 0.0]));
+        assert_eq!(row(3), bits([8.0, 8.0, 8.0, 1.0, 8.0, 2.0]));
+        let coarse = Summed::of(&times, &values, range, 600_000);
+        assert_eq!(coarse.times, [600_000]);
+        assert_eq!(coarse.columns[5], [3.0 + 4.0 + 2.0 + 2.0]);
+    }
+}
