@@ -5,7 +5,7 @@
 
 mod check;
 
-use std::{path::PathBuf, process::ExitCode};
+use std::{io::Write as _, path::PathBuf, process::ExitCode};
 
 use clap::{Arg, ArgAction, CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 use collect::Inventory;
@@ -163,6 +163,8 @@ fn start_log(level: &str) {
     let subscriber = tracing_subscriber::fmt()
         .with_writer(std::io::stderr)
         .with_ansi(false)
+        // It would be written to the very place that cannot be written to, and panic.
+        .log_internal_errors(false)
         .with_target(false)
         .with_env_filter(tracing_subscriber::EnvFilter::new(format!(
             "warn,modelwatch={level},collect={level},store={level},query={level}"
@@ -200,12 +202,11 @@ pub(crate) fn host_lines(inventory: &Inventory, language: Language) -> Vec<Strin
     lines
 }
 
-#[expect(clippy::print_stdout, reason = "standard output is this program's voice to a person")]
+/// A terminal or pipe that went away is no reason to end, so that errors of writing are ignored.
 fn say(line: &str) {
-    println!("{line}");
+    drop(writeln!(std::io::stdout(), "{line}"));
 }
 
-#[expect(clippy::print_stderr, reason = "errors before the log exists go to the terminal")]
 fn complain(line: &str) {
-    eprintln!("{line}");
+    drop(writeln!(std::io::stderr(), "{line}"));
 }
