@@ -8,7 +8,7 @@ mod check;
 use std::{io::Write as _, path::PathBuf, process::ExitCode};
 
 use clap::{Arg, ArgAction, CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
-use collect::Inventory;
+use collect::{EngineReport, EngineState, Inventory};
 use model::message::{Language, render};
 
 use crate::{
@@ -136,10 +136,8 @@ fn with_config(
     match config::load(file, &environment) {
         Ok(config) => then(config),
         Err(problems) => {
-            let params = [
-                ("count", problems.len().to_string()),
-                ("path", file.map(|path| path.display().to_string()).unwrap_or_default()),
-            ];
+            let path = file.map(|path| path.display().to_string()).unwrap_or_default();
+            let params = [("path", path)];
             complain(&render("config.errors", &params, language));
             for problem in problems {
                 complain(&format!("  {}", problem.render(language)));
@@ -200,6 +198,23 @@ pub(crate) fn host_lines(inventory: &Inventory, language: Language) -> Vec<Strin
         lines.push(render("start.accelerator", &params, language));
     }
     lines
+}
+
+/// The line about an engine that was found or named.
+pub(crate) fn engine_line(engine: &EngineReport, language: Language) -> String {
+    let code = match engine.state {
+        EngineState::Up => "start.engine",
+        EngineState::Starting => "start.engine_starting",
+        EngineState::Down => "start.engine_down",
+    };
+    let models = engine.models.join(", ");
+    let params = [
+        ("name", engine.name.clone()),
+        ("version", engine.version.clone().unwrap_or_default()),
+        ("url", engine.url.clone()),
+        ("models", if models.is_empty() { "-".into() } else { models }),
+    ];
+    render(code, &params, language)
 }
 
 /// A terminal or pipe that went away is no reason to end, so that errors of writing are ignored.
