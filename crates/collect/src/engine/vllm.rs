@@ -133,18 +133,41 @@ vllm:time_to_first_token_seconds_sum{engine="0",model_name="m"} 0.3
         );
     }
 
+    /// Part of a page of vLLM 0.32.0 after 14 requests, whose answers said 602 and 6,040 tokens.
+    const CAPTURED: &str = include_str!("../../fixtures/vllm-0.32.0.metrics");
+
+    #[test]
+    fn a_captured_page_says_what_the_answers_said() {
+        let version = ("/version", 200, r#"{"version":"0.32.0"}"#);
+        let reading = read(&KIND, &[version, ("/metrics", 200, CAPTURED)]).unwrap();
+        let lines = CAPTURED.lines().filter(|line| !line.starts_with('#')).count();
+        assert_eq!((reading.raw.samples.len(), reading.raw.bad_lines), (lines, 0));
+        let neutral = neutral(&reading, &KIND);
+        for expected in [
+            r#"llm_prompt_tokens_total{model="smollm2-135m"} 602"#,
+            r#"llm_generation_tokens_total{model="smollm2-135m"} 6040"#,
+            r#"llm_engine_steps_total{model="smollm2-135m"} 1001"#,
+            r#"llm_requests_finished_total{model="smollm2-135m", reason="length"} 14"#,
+            r#"llm_time_to_first_token_seconds_bucket{le="+Inf", model="smollm2-135m"} 14"#,
+        ] {
+            assert!(
+                neutral.iter().any(|sample| sample == expected),
+                "{expected} not in {neutral:#?}"
+            );
+        }
+    }
+
     #[test]
     fn a_locked_engine_is_known_by_its_metrics() {
-        let page = r#"vllm:cache_config_info{block_size="128",engine="0"} 1.0
-vllm:num_requests_running{engine="0",model_name="m"} 1.0
-"#;
         let version = ("/version", 200, r#"{"version":"0.32.0"}"#);
         let locked = ("/v1/models", 401, r#"{"error":"Unauthorized"}"#);
-        let reading = read(&KIND, &[version, ("/metrics", 200, page), locked]).unwrap();
-        assert_eq!(reading.models, ["m"]);
+        let reading = read(&KIND, &[version, ("/metrics", 200, CAPTURED), locked]).unwrap();
+        assert_eq!(reading.models, ["smollm2-135m"]);
         let confirm = KIND.confirm.unwrap();
         assert!((confirm.is_possible)(&Clues { status: 401, ..Clues::default() }));
-        for (page, expected) in [(page, true), ("vllm:healthy_pods_total 1", false), ("", false)] {
+        for (page, expected) in
+            [(CAPTURED, true), ("vllm:healthy_pods_total 1", false), ("", false)]
+        {
             assert_eq!((confirm.is_it)(&answer(200, page)), expected, "{page}");
         }
     }
