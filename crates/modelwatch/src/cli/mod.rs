@@ -108,7 +108,10 @@ fn translated(command: clap::Command, language: Language) -> clap::Command {
         .mut_subcommand("serve", |command| described(command, "help.serve"))
         .mut_subcommand("check", |command| described(command, "help.check"))
         .mut_subcommand("docs", |command| {
-            described(command, "help.docs").mut_arg("page", |arg| arg.help(text("help.page")))
+            described(command, "help.docs").mut_arg("page", |arg| {
+                let arg = arg.help(text("help.page")).help_heading(text("help.arguments"));
+                arg.hide_possible_values(true)
+            })
         })
 }
 
