@@ -1,9 +1,16 @@
 //! Starting, refusing to start, and stopping.
 
-use std::{fs, net::TcpListener, path::Path, time::Duration};
+use std::{
+    fs,
+    io::{BufRead, BufReader, Write},
+    net::TcpListener,
+    path::Path,
+    time::Duration,
+};
 
-use anyhow::{Result, ensure};
-use e2e::{Modelwatch, Output, command, run_to_end};
+use anyhow::{Context, Result, ensure};
+use e2e::{Modelwatch, Output, PATIENCE, command, run_to_end};
+use xtask::{http, process::Process, wait};
 
 /// What a person may wait for after Ctrl-C.
 const STOP_MAX: Duration = Duration::from_secs(5);
@@ -95,5 +102,32 @@ fn the_commands_of_the_readme_exist() -> Result<()> {
         let output = run_to_end(&mut command(folder.path(), &words))?;
         ensure!(output.code == Some(0) && output.text.contains(expected), "{output:?}");
     }
+    Ok(())
+}
+
+#[test]
+fn it_goes_on_when_nobody_reads_its_output() -> Result<()> {
+    let folder = tempfile::tempdir()?;
+    let config = folder.path().join("config.toml");
+    fs::write(&config, "[server]\nlisten = \"127.0.0.1:0\"\n")?;
+    let (reader, writer) = std::io::pipe()?;
+    let arguments = ["serve".as_ref(), "--config".as_ref(), config.as_os_str()];
+    let mut command = command(&folder.path().join("data"), &arguments);
+    let mut process = Process::spawn(command.stdout(writer.try_clone()?).stderr(writer))?;
+    drop(command);
+    let mut lines = BufReader::new(reader).lines();
+    let address = lines.find_map(|line| {
+        let line = line.ok()?;
+        Some(line.split_once("http://")?.1.trim_end_matches('/').to_owned())
+    });
+    let address = address.context("no address on standard output")?;
+    drop(lines);
+    // A request that never ends is warned of at the end, after the farewell.
+    let mut stream = http::connect(&address, PATIENCE)?;
+    stream.write_all(b"GET / HTTP/1.1\r\n")?;
+    wait::until("readiness", PATIENCE, || http::get(&address, "/-/ready"))?;
+    process.terminate()?;
+    let status = process.wait_for(STOP_MAX)?;
+    ensure!(status.code() == Some(0), "{status:?}");
     Ok(())
 }

@@ -5,6 +5,9 @@
 
 use std::{
     collections::HashMap,
+    fs,
+    net::{IpAddr, UdpSocket},
+    path::Path,
     sync::{Arc, atomic::Ordering},
     time::Duration,
 };
@@ -16,7 +19,7 @@ use crate::{
     collector::Shared,
     engine::{KINDS, Kind, recognise, watch::EngineWatch},
     http::Endpoint,
-    listeners::{Listener, listeners, owners},
+    listeners::{Listener, distinct, listeners, owners},
     process::{self, Identity},
 };
 
@@ -24,14 +27,15 @@ use crate::{
 const PERIOD: Duration = Duration::from_secs(5);
 /// How long a socket that is no engine is left alone: it may be one that was still starting.
 const ASK_AGAIN_AFTER: Duration = Duration::from_secs(30);
-/// After so many refusals a socket is left alone for good.
-const ASKED_MAX: u32 = 20;
+/// After so many times a socket is asked rarely. Not never: behind it a large model may be loading.
+const ASKED_OFTEN_MAX: u32 = 20;
+const ASK_RARELY_AFTER: Duration = Duration::from_secs(10 * 60);
 /// How long an engine that was found and is gone stays on the list.
 const FORGET_AFTER: Duration = Duration::from_secs(60 * 60);
 /// How long the first look waits for what it found to be read once.
 const FIRST_SCRAPE_MAX: Duration = Duration::from_secs(4);
-/// Sockets that are asked at the same time.
-const CONCURRENCY_MAX: usize = 16;
+/// Sockets that are asked at the same time: so many that silent ones do not keep engines waiting.
+const CONCURRENCY_MAX: usize = 256;
 /// Ports of well-known services that do not speak HTTP and may log or ban who tries.
 const NOT_HTTP: &[u16] = &[
     21, 22, 23, 25, 53, 110, 111, 135, 139, 143, 389, 445, 465, 514, 587, 636, 873, 993, 995, 1433,
@@ -52,8 +56,8 @@ pub(crate) struct FoundEngine {
 pub(crate) struct Search {
     handle: SourceHandle,
     configured: Vec<EngineSetting>,
-    /// Ports of this machine whose engine is configured.
-    configured_ports: Vec<u16>,
+    /// Port and instance of the configured engines on this machine.
+    configured_here: Vec<(u16, String)>,
     owners: HashMap<u64, Option<u32>>,
     /// Sockets that are no engine: when they were asked last, and how often.
     strangers: HashMap<u64, (Duration, u32)>,
@@ -108,7 +112,7 @@ impl Search {
         Self {
             handle,
             configured: shared.settings.engines.clone(),
-            configured_ports: Vec::new(),
+            configured_here: Vec::new(),
             owners: HashMap::new(),
             strangers: HashMap::new(),
         }
@@ -122,6 +126,7 @@ impl Search {
         let sockets = tokio::task::spawn_blocking(move || listeners(&root)).await;
         let sockets = sockets.unwrap_or_default();
         self.identify(shared, &sockets).await;
+        let sockets = distinct(sockets, &self.owners);
         self.note_processes(shared, &sockets);
         if shared.settings.discover {
             found.extend(self.ask(shared, &sockets).await);
@@ -130,10 +135,10 @@ impl Search {
         let engines = shared.entries().len() + found.len();
         let duration = shared.clock.monotonic().saturating_sub(started);
         self.handle.succeeded(shared.clock.now(), duration, engines);
-        let is_blind = found.iter().any(|engine| !engine.configured && engine.process.is_none());
-        if is_blind {
-            self.handle.set_hint(Some(("hint.listener_permission", Vec::new())));
-        }
+        let mut inodes: Vec<u64> = found.iter().filter_map(|engine| engine.inode).collect();
+        inodes.extend(shared.entries().values().filter_map(|entry| entry.inode));
+        let is_blind = inodes.iter().any(|inode| self.owners.get(inode) == Some(&None));
+        self.handle.set_hint(is_blind.then(|| ("hint.listener_permission", Vec::new())));
         found
     }
 
@@ -150,16 +155,19 @@ impl Search {
                 }
             };
             if let Some((host, port)) = endpoint.authority.rsplit_once(':')
-                && matches!(host, "localhost" | "127.0.0.1" | "[::1]")
+                && let Ok(port) = port.parse()
+                && is_this_machine(&shared.settings.root, host)
             {
-                self.configured_ports.extend(port.parse::<u16>());
+                self.configured_here.push((port, endpoint.instance()));
             }
             let kind = KINDS.iter().find(|kind| Some(kind.name) == setting.kind.as_deref());
-            let engine =
-                FoundEngine { endpoint, kind, configured: true, process: None, inode: None };
-            if !shared.entries().contains_key(&engine.endpoint.authority) {
-                found.push(engine);
-            }
+            found.push(FoundEngine {
+                endpoint,
+                kind,
+                configured: true,
+                process: None,
+                inode: None,
+            });
         }
         found
     }
@@ -181,21 +189,22 @@ impl Search {
 
     fn process(&self, shared: &Shared, inode: u64) -> Option<Identity> {
         let pid = self.owners.get(&inode).copied().flatten()?;
-        process::identify(&shared.settings.root, pid)
+        let root = &shared.settings.root;
+        process::identify(root, pid).filter(|_| !process::is_forwarder(root, pid))
     }
 
     /// Keeps what is known of the processes of engines on the list up to date.
     fn note_processes(&self, shared: &Shared, sockets: &[Listener]) {
-        let mut entries = shared.entries();
-        for socket in sockets {
-            let port = socket.address.port();
-            let by_port = self.configured_ports.contains(&port);
-            let entry = entries.iter_mut().find(|(instance, _)| {
-                **instance == socket.address.to_string()
-                    || (by_port && instance.ends_with(&format!(":{port}")))
+        for (instance, entry) in shared.entries().iter_mut() {
+            let port = self.configured_here.iter().find(|(_, here)| here == instance);
+            let socket = sockets.iter().find(|socket| match port {
+                Some((port, _)) => socket.address.port() == *port,
+                // Another socket has to prove first that it is the same engine.
+                None => {
+                    socket.address.to_string() == *instance && entry.inode == Some(socket.inode)
+                }
             });
-            let Some((_, entry)) = entry else { continue };
-            if entry.inode.is_none() || entry.inode == Some(socket.inode) {
+            if let Some(socket) = socket {
                 entry.inode = Some(socket.inode);
                 entry.process = self.process(shared, socket.inode);
                 entry.report.pid = entry.process.map(|process| process.pid);
@@ -232,13 +241,15 @@ impl Search {
             .get(&socket.address.to_string())
             .is_some_and(|entry| entry.inode == Some(socket.inode));
         let is_left_alone = self.strangers.get(&socket.inode).is_some_and(|(asked, times)| {
-            *times >= ASKED_MAX || now.saturating_sub(*asked) < ASK_AGAIN_AFTER
+            let is_often = *times < ASKED_OFTEN_MAX;
+            let pause = if is_often { ASK_AGAIN_AFTER } else { ASK_RARELY_AFTER };
+            now.saturating_sub(*asked) < pause
         });
         !(is_known
             || is_left_alone
             || NOT_HTTP.contains(&port)
             || shared.settings.own_ports.contains(&port)
-            || self.configured_ports.contains(&port))
+            || self.configured_here.iter().any(|(here, _)| *here == port))
     }
 
     async fn ask_some(
@@ -272,10 +283,11 @@ impl Search {
     ) -> Option<FoundEngine> {
         let process = self.process(shared, socket.inode);
         let root = &shared.settings.root;
+        // Of whatever kind: older versions start themselves as `ollama runner`.
         let is_child =
             process.is_some_and(|process| process::descends_from(root, process.pid, "ollama"));
-        if is_child && kind.name == "llamacpp" {
-            self.strangers.insert(socket.inode, (shared.clock.monotonic(), ASKED_MAX));
+        if is_child {
+            self.strangers.insert(socket.inode, (shared.clock.monotonic(), ASKED_OFTEN_MAX));
             return None;
         }
         let instance = socket.address.to_string();
@@ -299,7 +311,39 @@ impl Search {
     }
 }
 
+/// Whether a host of the configuration is surely this one.
+fn is_this_machine(root: &Path, host: &str) -> bool {
+    match host.trim_matches(['[', ']']).parse::<IpAddr>() {
+        // Only an address of this machine can be bound to; the socket is gone at once.
+        Ok(address) => UdpSocket::bind((address, 0)).is_ok(),
+        Err(_) => {
+            let name = fs::read_to_string(root.join("proc/sys/kernel/hostname"));
+            host == "localhost" || name.is_ok_and(|name| name.trim().eq_ignore_ascii_case(host))
+        }
+    }
+}
+
 fn endpoint_of(socket: Listener) -> Endpoint {
     let authority = socket.address.to_string();
     Endpoint { authority, prefix: String::new(), api_key: None }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn hosts_of_this_machine() {
+        let root = tempfile::tempdir().unwrap();
+        fs::create_dir_all(root.path().join("proc/sys/kernel")).unwrap();
+        fs::write(root.path().join("proc/sys/kernel/hostname"), "Box\n").unwrap();
+        let ours = ["localhost", "127.0.0.1", "127.0.0.2", "box"];
+        for (host, expected) in ours.map(|host| (host, true)).into_iter().chain([
+            ("203.0.113.1", false),
+            ("[2001:db8::1]", false),
+            ("box.example", false),
+        ]) {
+            assert_eq!(is_this_machine(root.path(), host), expected, "{host}");
+        }
+    }
 }

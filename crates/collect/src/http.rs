@@ -4,8 +4,9 @@ use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 use http_body_util::{BodyExt as _, Empty};
+use hyper::http::uri::InvalidUri;
 use hyper::{
-    Method, Request, StatusCode,
+    Method, Request, StatusCode, Uri,
     header::{AUTHORIZATION, HOST, HeaderValue, SERVER, USER_AGENT},
 };
 use hyper_util::rt::TokioIo;
@@ -50,21 +51,35 @@ impl Endpoint {
     /// Reads `http://host:port/prefix`.
     pub(crate) fn parse(url: &str, api_key: Option<Secret>) -> Result<Self, Failure> {
         let bad = |why: &str| Failure::new(FailureKind::Malformed, format!("{url}: {why}"));
-        let rest = url.strip_prefix("http://").ok_or_else(|| bad("only http:// is supported"))?;
-        let (authority, prefix) = match rest.split_once('/') {
-            Some((authority, path)) => (authority, format!("/{}", path.trim_end_matches('/'))),
-            None => (rest, String::new()),
-        };
-        let has_port =
-            authority.rsplit_once(':').is_some_and(|(_, port)| port.parse::<u16>().is_ok());
-        let authority = if has_port { authority.to_owned() } else { format!("{authority}:80") };
-        let prefix = if prefix == "/" { String::new() } else { prefix };
-        Ok(Self { authority, prefix, api_key })
+        let uri: Uri = url.parse().map_err(|error: InvalidUri| bad(&error.to_string()))?;
+        if uri.scheme_str() != Some("http") {
+            return Err(bad("only http:// is supported"));
+        }
+        let host = uri.host().unwrap_or_default().to_ascii_lowercase();
+        let port = uri.port_u16();
+        let given = port.map_or(host.clone(), |port| format!("{host}:{port}"));
+        // What differs has a user name or a port that is none.
+        let is_plain = uri.authority().is_some_and(|all| all.as_str().eq_ignore_ascii_case(&given));
+        if host.is_empty() || !is_plain || uri.query().is_some() {
+            return Err(bad("only a host, a port and a path are supported"));
+        }
+        let prefix = uri.path().trim_end_matches('/').to_owned();
+        Ok(Self { authority: format!("{host}:{}", port.unwrap_or(80)), prefix, api_key })
+    }
+
+    /// What it is called on the list and in the label `instance`.
+    pub(crate) fn instance(&self) -> String {
+        format!("{}{}", self.authority, self.prefix)
     }
 
     pub(crate) fn url(&self) -> String {
-        format!("http://{}{}", self.authority, self.prefix)
+        format!("http://{}", self.instance())
     }
+}
+
+/// The one way to write the address of an engine, or `None` when engines cannot be asked there.
+pub fn engine_url(url: &str) -> Option<String> {
+    Endpoint::parse(url, None).ok().map(|endpoint| endpoint.url())
 }
 
 /// What came back, whatever its status.
@@ -210,8 +225,16 @@ mod tests {
         check("http://h:1", Some(("h:1", "")));
         check("http://h:1/", Some(("h:1", "")));
         check("http://h/a/b/", Some(("h:80", "/a/b")));
-        check("https://h:1", None);
-        check("h:1", None);
+        check("HTTP://H:1/A", Some(("h:1", "/A")));
+        check("http://[::1]", Some(("[::1]:80", "")));
+        for bad in
+            ["https://h:1", "h:1", "http://", "http://h:99999", "http://h:", "http://u:p@h:1"]
+        {
+            check(bad, None);
+        }
+        for bad in ["http://h:1?x=1", "http://::1", "http://[::1", "http://a b:1", "http://h:x"] {
+            check(bad, None);
+        }
         assert_eq!(format!("{:?}", Secret::new("hush".into())), "Secret");
     }
 }

@@ -25,7 +25,7 @@ pub use collector::{
 };
 pub use exposition::ScrapedMetric;
 pub(crate) use failure::{Failure, FailureKind};
-pub use http::Secret;
+pub use http::{Secret, engine_url};
 pub use inventory::{Accelerator, Inventory, inventory};
 pub use listeners::holder_of;
 pub use sink::Sinks;

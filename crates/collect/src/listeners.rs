@@ -4,7 +4,7 @@
 //! the kernel shows to the same user and to root only. It sees the network namespace it runs in.
 
 use std::{
-    collections::{BTreeMap, HashMap},
+    collections::HashMap,
     fs,
     net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
     path::Path,
@@ -21,16 +21,35 @@ pub(crate) struct Listener {
     pub(crate) inode: u64,
 }
 
-/// The sockets that listen now, one per port, IPv4 before IPv6.
+/// The sockets that listen now, by port, IPv4 before IPv6.
 pub(crate) fn listeners(root: &Path) -> Vec<Listener> {
-    let mut by_port: BTreeMap<u16, Listener> = BTreeMap::new();
+    let mut found = Vec::new();
     for name in ["tcp", "tcp6"] {
         let text = fs::read_to_string(root.join("proc/net").join(name)).unwrap_or_default();
-        for listener in text.lines().filter_map(parse) {
-            by_port.entry(listener.address.port()).or_insert(listener);
+        found.extend(text.lines().filter_map(parse));
+    }
+    found.sort_by_key(|listener| listener.address.port());
+    found
+}
+
+/// Leaves one socket of those that lead to the same place: on one port, at one address or of one process.
+pub(crate) fn distinct(
+    sockets: Vec<Listener>,
+    owners: &HashMap<u64, Option<u32>>,
+) -> Vec<Listener> {
+    let mut kept: Vec<Listener> = Vec::new();
+    for socket in sockets {
+        let owner = |socket: &Listener| owners.get(&socket.inode).copied().flatten();
+        let of_this_port =
+            kept.iter().rev().take_while(|other| other.address.port() == socket.address.port());
+        let is_new = of_this_port
+            .into_iter()
+            .all(|other| other.address != socket.address && owner(other) != owner(&socket));
+        if is_new {
+            kept.push(socket);
         }
     }
-    by_port.into_values().collect()
+    kept
 }
 
 fn parse(line: &str) -> Option<Listener> {
@@ -129,6 +148,30 @@ mod tests {
         check(&format!("   0: {loopback} 00000000:0000 0A {tail}"), Some(("[::1]:80", 4711)));
         check("", None);
         check("  sl  local_address rem_address   st tx_queue rx_queue", None);
+    }
+
+    #[test]
+    fn one_socket_for_each_place() {
+        let socket = |address: &str, inode| Listener { address: address.parse().unwrap(), inode };
+        let sockets = vec![
+            socket("127.0.0.1:80", 1),
+            socket("127.0.0.1:80", 2),
+            socket("[::1]:80", 3),
+            socket("10.0.0.1:80", 4),
+            socket("127.0.0.1:81", 5),
+            socket("[::1]:81", 6),
+        ];
+        // 1, 2: two that share a port; 3: the same process; 4: another; 5, 6: unknown ones.
+        let owners = HashMap::from([
+            (1, Some(7)),
+            (2, Some(8)),
+            (3, Some(7)),
+            (4, Some(9)),
+            (5, None),
+            (6, None),
+        ]);
+        let kept: Vec<u64> = distinct(sockets, &owners).iter().map(|kept| kept.inode).collect();
+        assert_eq!(kept, [1, 4, 5]);
     }
 
     #[test]

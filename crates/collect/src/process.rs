@@ -4,6 +4,21 @@
 
 use std::{collections::HashSet, fs, path::Path};
 
+/// Programs that pass connections on: the engine is behind them, and what they use says nothing of it.
+const FORWARDERS: &[&str] = &[
+    "caddy",
+    "docker-proxy",
+    "envoy",
+    "haproxy",
+    "nginx",
+    "nginx:",
+    "pasta",
+    "rootlessport",
+    "slirp4netns",
+    "ssh",
+    "sshd:",
+    "traefik",
+];
 /// Most processes of one engine; more are not counted.
 const TREE_MAX: usize = 1_024;
 
@@ -55,6 +70,11 @@ fn parse(text: &str) -> Option<Stat> {
 /// The process that has `pid` now.
 pub(crate) fn identify(root: &Path, pid: u32) -> Option<Identity> {
     stat(root, pid).map(|stat| Identity { pid, started: stat.started })
+}
+
+/// Whether the process only passes connections on.
+pub(crate) fn is_forwarder(root: &Path, pid: u32) -> bool {
+    command(root, pid).is_some_and(|line| FORWARDERS.contains(&program_of(&line)))
 }
 
 /// What the process and its descendants use; `None` once it is gone.
@@ -160,6 +180,22 @@ mod tests {
         assert!(start_time(root, identity).unwrap() > 1.6e9);
         let other = Identity { started: identity.started + 1, ..identity };
         assert_eq!(usage(root, other), None, "another process had this number");
+    }
+
+    #[test]
+    fn who_only_passes_connections_on() {
+        let root = tempfile::tempdir().unwrap();
+        fs::create_dir_all(root.path().join("proc/7")).unwrap();
+        for (command, expected) in [
+            ("/usr/bin/docker-proxy\0-proto\0tcp\0-host-port\08000\0", true),
+            ("nginx: master process /usr/sbin/nginx", true),
+            ("/usr/bin/python3\0/usr/bin/vllm\0serve\0docker-proxy\0", false),
+            ("", false),
+        ] {
+            fs::write(root.path().join("proc/7/cmdline"), command).unwrap();
+            assert_eq!(is_forwarder(root.path(), 7), expected, "{command}");
+        }
+        assert!(!is_forwarder(root.path(), 8), "a process that is gone");
     }
 
     proptest! {

@@ -75,8 +75,8 @@ pub static MESSAGES: &[Message] = &[
     },
     Message {
         code: "config.errors",
-        en: "modelwatch: the configuration {path} has {count} error(s):",
-        zh: "modelwatch：配置 {path} 中有 {count} 处错误：",
+        en: "modelwatch: something is wrong with the configuration {path}:",
+        zh: "modelwatch：配置 {path} 有误：",
     },
     Message {
         code: "config.remote_without_login",
@@ -95,8 +95,8 @@ pub static MESSAGES: &[Message] = &[
     },
     Message {
         code: "config.unreadable",
-        en: "the configuration file {path} cannot be read: {reason}",
-        zh: "无法读取配置文件 {path}：{reason}",
+        en: "the file cannot be read: {reason}",
+        zh: "无法读取该文件：{reason}",
     },
     Message {
         code: "config.variable_missing",
@@ -130,8 +130,8 @@ pub static MESSAGES: &[Message] = &[
     },
     Message {
         code: "config.wrong_size",
-        en: "{key} = {value}: expected a size such as \"512MiB\" or \"10GiB\"",
-        zh: "{key} = {value}：应为容量，例如 \"512MiB\" 或 \"10GiB\"",
+        en: "{key} = {value}: expected a size such as \"512MiB\" or \"10GiB\", at least {expected}",
+        zh: "{key} = {value}：应为容量，例如 \"512MiB\" 或 \"10GiB\"，且不小于 {expected}",
     },
     Message {
         code: "config.wrong_type",
@@ -140,8 +140,8 @@ pub static MESSAGES: &[Message] = &[
     },
     Message {
         code: "config.wrong_url",
-        en: "{key} = {value}: expected an address such as \"http://127.0.0.1:8000\"",
-        zh: "{key} = {value}：应为形如 \"http://127.0.0.1:8000\" 的地址",
+        en: "{key} = {value}: expected an address such as \"http://127.0.0.1:8000\", after which only a path may come; https is not supported yet",
+        zh: "{key} = {value}：应为形如 \"http://127.0.0.1:8000\" 的地址，其后只能跟路径；暂不支持 https",
     },
     Message {
         code: "event.engine_down",
@@ -224,6 +224,7 @@ pub static MESSAGES: &[Message] = &[
         en: "Without a command modelwatch serves: it finds the engines on this machine by itself (vLLM, llama.cpp,\nOllama), reads them and the host, and shows everything at http://127.0.0.1:9640/.\n\nExamples:\n  modelwatch                             start with no configuration at all\n  modelwatch serve --config watch.toml   start with a configuration file\n  modelwatch check --config watch.toml   what would happen: settings, engines, what is missing\n  modelwatch --lang zh-CN                speak Chinese (default: from LC_ALL, LC_MESSAGES, LANG)\n\nAll keys of the configuration: docs/configuration.md, or `modelwatch docs configuration`.",
         zh: "不带命令时即启动服务：自动发现本机的推理引擎（vLLM、llama.cpp、Ollama），\n采集引擎与主机数据，并在 http://127.0.0.1:9640/ 展示。\n\n示例：\n  modelwatch                             无需任何配置直接启动\n  modelwatch serve --config watch.toml   使用配置文件启动\n  modelwatch check --config watch.toml   预检：最终配置、可发现的引擎、缺少什么\n  modelwatch --lang en                   使用英文（默认取自 LC_ALL、LC_MESSAGES、LANG）\n\n全部配置项见 docs/configuration.zh-CN.md，或运行 `modelwatch docs configuration`。",
     },
+    Message { code: "help.arguments", en: "Arguments", zh: "参数" },
     Message {
         code: "help.check",
         en: "Show the resolved configuration, every error in it, and what can be watched from here",
@@ -253,6 +254,11 @@ pub static MESSAGES: &[Message] = &[
     },
     Message { code: "help.usage", en: "Usage:", zh: "用法：" },
     Message { code: "help.version", en: "Print the version", zh: "显示版本号" },
+    Message {
+        code: "hint.engine_other",
+        en: "Something at {url} answers, but not as this engine would. Check the address, its path and kind in [[engine]], and whether it wants an API key (api_key_env)",
+        zh: "{url} 有响应，但不像是该引擎。请检查 [[engine]] 中的地址、路径与 kind，以及是否需要 API 密钥（api_key_env）",
+    },
     Message {
         code: "hint.engine_refused",
         en: "It answers but does not let us in. If it wants an API key, name it: [[engine]] url = \"{url}\", api_key_env = \"NAME\"",
@@ -295,6 +301,16 @@ pub static MESSAGES: &[Message] = &[
         zh: "  推理引擎      {name} {version}（{url}），模型 {models}",
     },
     Message {
+        code: "start.engine_down",
+        en: "  engine        {url} cannot be read yet",
+        zh: "  推理引擎      {url} 暂时无法读取",
+    },
+    Message {
+        code: "start.engine_starting",
+        en: "  engine        {name} at {url} is loading its model",
+        zh: "  推理引擎      {name}（{url}）正在加载模型",
+    },
+    Message {
         code: "start.host",
         en: "  host          {name} · {os} · Linux {kernel} · {cpus} × {cpu} · {memory} GiB",
         zh: "  主机          {name} · {os} · Linux {kernel} · {cpus} × {cpu} · {memory} GiB",
@@ -323,8 +339,8 @@ pub static MESSAGES: &[Message] = &[
     Message { code: "start.stopping", en: "  stopping", zh: "  正在停止" },
     Message {
         code: "start.store_failed",
-        en: "failed to open the data directory {path}: {reason}. Make it writable, or choose another with [storage] path",
-        zh: "无法打开数据目录 {path}：{reason}。请检查写权限，或用 [storage] path 换一个目录",
+        en: "the data directory {path} cannot be used: {reason}. Make it writable, or choose another with [storage] path",
+        zh: "无法使用数据目录 {path}：{reason}。请检查写权限，或用 [storage] path 换一个目录",
     },
     Message {
         code: "start.store_in_use",

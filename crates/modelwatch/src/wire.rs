@@ -210,13 +210,7 @@ async fn report_engines(app: &App, language: Language, say: Say<'_>) {
         say(&render::<&str, &str>("start.no_engine", &[], language));
     }
     for engine in &engines {
-        let params = [
-            ("name", engine.name.clone()),
-            ("version", engine.version.clone().unwrap_or_default()),
-            ("url", engine.url.clone()),
-            ("models", engine.models.join(", ")),
-        ];
-        say(&render("start.engine", &params, language));
+        say(&crate::cli::engine_line(engine, language));
     }
     std::future::pending().await
 }
@@ -293,8 +287,9 @@ fn open_store(
             let params = [("path", path_text), ("pid", pid)];
             Err(anyhow::Error::msg(render("start.store_in_use", &params, language)))
         }
-        Err(error) => {
-            let params = [("path", path_text), ("reason", error.to_string())];
+        Err(OpenError::Io { path, source }) => {
+            let path_text = path.display().to_string();
+            let params = [("path", path_text), ("reason", source.to_string())];
             Err(anyhow::Error::msg(render("start.store_failed", &params, language)))
         }
     }

@@ -101,7 +101,7 @@ fn usage(slot: &Value) -> Option<f64> {
 #[cfg(test)]
 mod tests {
     use super::{
-        super::tests::{neutral, read},
+        super::tests::{answer, neutral, read},
         *,
     };
 
@@ -167,12 +167,7 @@ mod tests {
         let asleep = PROPS.replace("false", "true");
         for (props, expected) in [(PROPS, 1), (asleep.as_str(), 0), ("nonsense", 0)] {
             let mut answers = Answers::default();
-            let answer = crate::http::Answer {
-                status: hyper::StatusCode::OK,
-                server: String::new(),
-                body: props.as_bytes().to_vec().into(),
-            };
-            answers.0.insert("/props", Ok(answer));
+            answers.0.insert("/props", Ok(answer(200, props)));
             assert_eq!(slots_unless_asleep(&answers).len(), expected, "{props}");
         }
     }

@@ -79,10 +79,15 @@ impl Clues {
         self.owned_by.as_deref() == Some(owner)
     }
 
-    /// The list of models is there but locked, so that only the process can tell.
+    /// The list of models is there but locked.
     fn is_locked(&self) -> bool {
-        matches!(self.status, 401 | 403)
+        is_locked(self.status)
     }
+}
+
+/// Whether a status says that a key is missing or wrong.
+fn is_locked(status: u16) -> bool {
+    matches!(status, 401 | 403)
 }
 
 /// Finds out what answers at `endpoint`; `None` when it is no engine that is known.
@@ -159,7 +164,9 @@ impl Answers {
             return Ok(answer);
         }
         let detail = format!("{path}: the engine answered {}", answer.status);
-        Err(Failure::new(FailureKind::Refused, detail))
+        let is_locked = is_locked(answer.status.as_u16());
+        let kind = if is_locked { FailureKind::PermissionDenied } else { FailureKind::Refused };
+        Err(Failure::new(kind, detail))
     }
 
     fn json(&self, path: &str) -> Result<Value, Failure> {
@@ -315,6 +322,14 @@ mod tests {
 
     use super::*;
 
+    pub(super) fn answer(status: u16, body: &str) -> Answer {
+        Answer {
+            status: StatusCode::from_u16(status).unwrap(),
+            server: String::new(),
+            body: body.as_bytes().to_vec().into(),
+        }
+    }
+
     /// A reading from answers given as path, status and body.
     pub(super) fn read(
         kind: &Kind,
@@ -322,12 +337,7 @@ mod tests {
     ) -> Result<Reading, Failure> {
         let mut answers = Answers::default();
         for (path, status, body) in given {
-            let answer = Answer {
-                status: StatusCode::from_u16(*status).unwrap(),
-                server: String::new(),
-                body: body.as_bytes().to_vec().into(),
-            };
-            answers.0.insert(path, Ok(answer));
+            answers.0.insert(path, Ok(answer(*status, body)));
         }
         let mut reading = Reading::default();
         (kind.read)(&answers, &mut reading)?;

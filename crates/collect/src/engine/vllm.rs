@@ -4,14 +4,25 @@
 use model::catalogue as metric;
 use serde_json::Value;
 
-use super::{Answers, Clues, Kind, Reading, Translation, model_ids, nothing, text, translation};
-use crate::Failure;
+use super::{
+    Answers, Clues, Confirm, Kind, Reading, Translation, model_ids, nothing, text, translation,
+};
+use crate::{Failure, exposition};
 
 pub(super) const KIND: Kind = Kind {
     name: "vllm",
     title: "vLLM",
     recognise,
-    confirm: None,
+    // A key locks the list of models and leaves the metrics open. A router of vLLM has `vllm:` too, but
+    // no cache.
+    confirm: Some(Confirm {
+        is_possible: Clues::is_locked,
+        path: "/metrics",
+        is_it: |answer| {
+            let page = exposition::parse(&answer.body);
+            page.samples.iter().any(|(labels, _)| labels.name() == "vllm:cache_config_info")
+        },
+    }),
     paths: &["/version", "/metrics", "/v1/models"],
     then: nothing,
     read,
@@ -47,7 +58,7 @@ fn recognise(clues: &Clues) -> bool {
 
 fn read(answers: &Answers, reading: &mut Reading) -> Result<(), Failure> {
     reading.version = text(&answers.json("/version")?, "version");
-    // With an API key configured and not given, only the list of models is missing.
+    // With an API key configured and not given, only the list of models is locked.
     let models = answers.json("/v1/models").unwrap_or_default();
     reading.models = model_ids(&models);
     let list = models.get("data").and_then(Value::as_array);
@@ -66,6 +77,10 @@ fn read(answers: &Answers, reading: &mut Reading) -> Result<(), Failure> {
             *labels = builder.build();
         }
     }
+    if reading.models.is_empty() {
+        let names = reading.raw.samples.iter().filter_map(|(labels, _)| labels.get("model_name"));
+        reading.models = names.take(1).map(str::to_owned).collect();
+    }
     reading.translate(TRANSLATIONS, "model_name");
     Ok(())
 }
@@ -73,7 +88,7 @@ fn read(answers: &Answers, reading: &mut Reading) -> Result<(), Failure> {
 #[cfg(test)]
 mod tests {
     use super::{
-        super::tests::{neutral, read},
+        super::tests::{answer, neutral, read},
         *,
     };
 
@@ -116,6 +131,45 @@ vllm:time_to_first_token_seconds_sum{engine="0",model_name="m"} 0.3
                 r#"llm_time_to_first_token_seconds_sum{model="m"} 0.3"#,
             ]
         );
+    }
+
+    /// Part of a page of vLLM 0.32.0 after 14 requests, whose answers said 602 and 6,040 tokens.
+    const CAPTURED: &str = include_str!("../../fixtures/vllm-0.32.0.metrics");
+
+    #[test]
+    fn a_captured_page_says_what_the_answers_said() {
+        let version = ("/version", 200, r#"{"version":"0.32.0"}"#);
+        let reading = read(&KIND, &[version, ("/metrics", 200, CAPTURED)]).unwrap();
+        let lines = CAPTURED.lines().filter(|line| !line.starts_with('#')).count();
+        assert_eq!((reading.raw.samples.len(), reading.raw.bad_lines), (lines, 0));
+        let neutral = neutral(&reading, &KIND);
+        for expected in [
+            r#"llm_prompt_tokens_total{model="smollm2-135m"} 602"#,
+            r#"llm_generation_tokens_total{model="smollm2-135m"} 6040"#,
+            r#"llm_engine_steps_total{model="smollm2-135m"} 1001"#,
+            r#"llm_requests_finished_total{model="smollm2-135m", reason="length"} 14"#,
+            r#"llm_time_to_first_token_seconds_bucket{le="+Inf", model="smollm2-135m"} 14"#,
+        ] {
+            assert!(
+                neutral.iter().any(|sample| sample == expected),
+                "{expected} not in {neutral:#?}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_locked_engine_is_known_by_its_metrics() {
+        let version = ("/version", 200, r#"{"version":"0.32.0"}"#);
+        let locked = ("/v1/models", 401, r#"{"error":"Unauthorized"}"#);
+        let reading = read(&KIND, &[version, ("/metrics", 200, CAPTURED), locked]).unwrap();
+        assert_eq!(reading.models, ["smollm2-135m"]);
+        let confirm = KIND.confirm.unwrap();
+        assert!((confirm.is_possible)(&Clues { status: 401, ..Clues::default() }));
+        for (page, expected) in
+            [(CAPTURED, true), ("vllm:healthy_pods_total 1", false), ("", false)]
+        {
+            assert_eq!((confirm.is_it)(&answer(200, page)), expected, "{page}");
+        }
     }
 
     #[test]

@@ -29,6 +29,8 @@ const METADATA_MAX: usize = 10_000;
 pub(crate) struct EngineWatch {
     shared: Arc<Shared>,
     endpoint: Endpoint,
+    /// What it is called on the list and in the label `instance`.
+    instance: String,
     kind: Option<&'static Kind>,
     guard: Guard,
     failures: u32,
@@ -43,7 +45,7 @@ pub(crate) struct EngineWatch {
 impl EngineWatch {
     /// Puts the engine on the list.
     pub(crate) fn new(shared: &Arc<Shared>, found: FoundEngine) -> Self {
-        let instance = found.endpoint.authority.clone();
+        let instance = found.endpoint.instance();
         let period = shared.settings.engine_period;
         let name = format!("engine {instance}");
         let handle = shared.registry.register(name, SourceGroup::Engine, period);
@@ -61,10 +63,11 @@ impl EngineWatch {
             notes: Vec::new(),
         };
         let entry = Entry { report, process: found.process, inode: found.inode, task: None };
-        shared.entries().insert(instance, entry);
+        shared.entries().insert(instance.clone(), entry);
         Self {
             shared: Arc::clone(shared),
             endpoint: found.endpoint,
+            instance,
             kind: found.kind,
             guard: Guard::new(handle),
             failures: 0,
@@ -75,7 +78,7 @@ impl EngineWatch {
     }
 
     pub(crate) fn instance(&self) -> &str {
-        &self.endpoint.authority
+        &self.instance
     }
 
     /// Scrapes at once, says so, and goes on at whole multiples of the period.
@@ -162,7 +165,7 @@ impl EngineWatch {
         let state = if reading.is_starting { EngineState::Starting } else { EngineState::Up };
         self.describe(&reading.raw.metrics);
         let mut entries = self.shared.entries();
-        let Some(entry) = entries.get_mut(&self.endpoint.authority) else { return };
+        let Some(entry) = entries.get_mut(&self.instance) else { return };
         let report = &mut entry.report;
         let was_down = report.state == EngineState::Down;
         if report.state != state {
@@ -196,7 +199,10 @@ impl EngineWatch {
     fn failed(&mut self, failure: &Failure) {
         self.failures += 1;
         let hint = match failure.kind {
-            FailureKind::Refused => "hint.engine_refused",
+            FailureKind::PermissionDenied => "hint.engine_refused",
+            FailureKind::Refused | FailureKind::Malformed | FailureKind::TooLarge => {
+                "hint.engine_other"
+            }
             _ => "hint.engine_unreachable",
         };
         let params = vec![("url".to_owned(), self.endpoint.url())];
@@ -205,7 +211,7 @@ impl EngineWatch {
             return;
         }
         let mut entries = self.shared.entries();
-        let Some(entry) = entries.get_mut(&self.endpoint.authority) else { return };
+        let Some(entry) = entries.get_mut(&self.instance) else { return };
         let was_down = entry.report.state == EngineState::Down;
         if !was_down {
             entry.report.state = EngineState::Down;
@@ -220,8 +226,7 @@ impl EngineWatch {
 
     /// Whether it is up is said at every scrape, also when there is nothing else to say.
     fn push_up(&mut self, batch: &mut Batch) {
-        let report =
-            self.shared.entries().get(&self.endpoint.authority).map(|entry| entry.report.clone());
+        let report = self.shared.entries().get(&self.instance).map(|entry| entry.report.clone());
         let (Some(report), Some(kind)) = (report, self.kind) else { return };
         let model = report.models.first().map_or("", String::as_str);
         let extra = [("model", model)].into_iter();
@@ -241,11 +246,12 @@ impl EngineWatch {
         report: &EngineReport,
         failure: Option<&Failure>,
     ) {
+        let models = report.models.join(", ");
         let attributes = [
             ("engine", report.name.clone()),
             ("version", report.version.clone().unwrap_or_default()),
             ("url", report.url.clone()),
-            ("model", report.models.join(", ")),
+            ("model", if models.is_empty() { "-".into() } else { models }),
             ("reason", failure.map_or(String::new(), ToString::to_string)),
         ];
         (self.shared.sinks.event)(LogRecord {

@@ -7,7 +7,7 @@ use model::{
     message::{Language, render},
 };
 
-use super::{host_lines, say};
+use super::{engine_line, host_lines, say};
 use crate::{config::Config, wire};
 
 pub(super) fn check(config: &Config, language: Language) -> ExitCode {
@@ -43,13 +43,7 @@ pub(super) fn check(config: &Config, language: Language) -> ExitCode {
         text("start.no_engine", &[]);
     }
     for engine in &found.engines {
-        let params = [
-            ("name", engine.name.clone()),
-            ("version", engine.version.clone().unwrap_or_default()),
-            ("url", engine.url.clone()),
-            ("models", engine.models.join(", ")),
-        ];
-        text("start.engine", &params);
+        say(&engine_line(engine, language));
         for (code, params) in &engine.notes {
             say(&format!("    {}", render(code, params, language)));
         }

@@ -5,10 +5,10 @@
 
 mod check;
 
-use std::{path::PathBuf, process::ExitCode};
+use std::{io::Write as _, path::PathBuf, process::ExitCode};
 
 use clap::{Arg, ArgAction, CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
-use collect::Inventory;
+use collect::{EngineReport, EngineState, Inventory};
 use model::message::{Language, render};
 
 use crate::{
@@ -108,7 +108,10 @@ fn translated(command: clap::Command, language: Language) -> clap::Command {
         .mut_subcommand("serve", |command| described(command, "help.serve"))
         .mut_subcommand("check", |command| described(command, "help.check"))
         .mut_subcommand("docs", |command| {
-            described(command, "help.docs").mut_arg("page", |arg| arg.help(text("help.page")))
+            described(command, "help.docs").mut_arg("page", |arg| {
+                let arg = arg.help(text("help.page")).help_heading(text("help.arguments"));
+                arg.hide_possible_values(true)
+            })
         })
 }
 
@@ -136,10 +139,8 @@ fn with_config(
     match config::load(file, &environment) {
         Ok(config) => then(config),
         Err(problems) => {
-            let params = [
-                ("count", problems.len().to_string()),
-                ("path", file.map(|path| path.display().to_string()).unwrap_or_default()),
-            ];
+            let path = file.map(|path| path.display().to_string()).unwrap_or_default();
+            let params = [("path", path)];
             complain(&render("config.errors", &params, language));
             for problem in problems {
                 complain(&format!("  {}", problem.render(language)));
@@ -163,6 +164,8 @@ fn start_log(level: &str) {
     let subscriber = tracing_subscriber::fmt()
         .with_writer(std::io::stderr)
         .with_ansi(false)
+        // It would be written to the very place that cannot be written to, and panic.
+        .log_internal_errors(false)
         .with_target(false)
         .with_env_filter(tracing_subscriber::EnvFilter::new(format!(
             "warn,modelwatch={level},collect={level},store={level},query={level}"
@@ -200,12 +203,28 @@ pub(crate) fn host_lines(inventory: &Inventory, language: Language) -> Vec<Strin
     lines
 }
 
-#[expect(clippy::print_stdout, reason = "standard output is this program's voice to a person")]
-fn say(line: &str) {
-    println!("{line}");
+/// The line about an engine that was found or named.
+pub(crate) fn engine_line(engine: &EngineReport, language: Language) -> String {
+    let code = match engine.state {
+        EngineState::Up => "start.engine",
+        EngineState::Starting => "start.engine_starting",
+        EngineState::Down => "start.engine_down",
+    };
+    let models = engine.models.join(", ");
+    let params = [
+        ("name", engine.name.clone()),
+        ("version", engine.version.clone().unwrap_or_default()),
+        ("url", engine.url.clone()),
+        ("models", if models.is_empty() { "-".into() } else { models }),
+    ];
+    render(code, &params, language)
 }
 
-#[expect(clippy::print_stderr, reason = "errors before the log exists go to the terminal")]
+/// A terminal or pipe that went away is no reason to end, so that errors of writing are ignored.
+fn say(line: &str) {
+    drop(writeln!(std::io::stdout(), "{line}"));
+}
+
 fn complain(line: &str) {
-    eprintln!("{line}");
+    drop(writeln!(std::io::stderr(), "{line}"));
 }

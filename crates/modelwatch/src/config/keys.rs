@@ -13,7 +13,7 @@ pub(super) enum Type {
     Flag,
     Count { min: u64 },
     Period { min: Duration },
-    Size,
+    Size { min: u64 },
     Address,
     Url,
     Choice(&'static [&'static str]),
@@ -226,7 +226,7 @@ pub(super) static KEYS: &[Key] = &[
     },
     Key {
         path: "storage.bytes_max",
-        kind: Type::Size,
+        kind: Type::Size { min: 64 << 20 },
         default: "\"10GiB\"",
         help_en: "Most disk space that metrics may take; the oldest are deleted first.",
         help_zh: "指标数据可占用的最大磁盘空间，超出时先删除最旧的数据。",
@@ -264,8 +264,8 @@ pub(super) static KEYS: &[Key] = &[
         path: "storage.path",
         kind: Type::Text,
         default: "",
-        help_en: "Data directory. Default: $STATE_DIRECTORY, else /var/lib/modelwatch as root, else $XDG_DATA_HOME/modelwatch or ~/.local/share/modelwatch.",
-        help_zh: "数据目录。默认依次为 $STATE_DIRECTORY、root 用户的 /var/lib/modelwatch、$XDG_DATA_HOME/modelwatch 或 ~/.local/share/modelwatch。",
+        help_en: "Data directory. Default: $STATE_DIRECTORY, else /var/lib/modelwatch as root, else $XDG_DATA_HOME/modelwatch or ~/.local/share/modelwatch, else modelwatch in the folder for temporary files.",
+        help_zh: "数据目录。默认依次为 $STATE_DIRECTORY、root 用户的 /var/lib/modelwatch、$XDG_DATA_HOME/modelwatch 或 ~/.local/share/modelwatch，均不可用时为临时目录下的 modelwatch。",
         set: |config, value| {
             if let Value::Text(text) = value {
                 config.storage.path = text.into();

@@ -9,6 +9,8 @@ mod reference;
 mod units;
 
 use std::{
+    fs::File,
+    io::Read as _,
     net::{IpAddr, Ipv4Addr, SocketAddr},
     path::{Path, PathBuf},
     time::Duration,
@@ -210,11 +212,15 @@ fn read(path: &Path) -> Result<String, Problem> {
         let params = [("path", path.display().to_string()), ("reason", reason)];
         Problem::new(0, "config.unreadable", params)
     };
-    let metadata = std::fs::metadata(path).map_err(|error| unreadable(error.to_string()))?;
-    if metadata.len() > FILE_BYTES_MAX {
+    let mut text = String::new();
+    // A device or a pipe has no length to look at first.
+    let file = File::open(path).map(|file| file.take(FILE_BYTES_MAX + 1));
+    file.and_then(|mut file| file.read_to_string(&mut text))
+        .map_err(|error| unreadable(error.to_string()))?;
+    if text.len() as u64 > FILE_BYTES_MAX {
         return Err(unreadable(format!("more than {FILE_BYTES_MAX} bytes")));
     }
-    std::fs::read_to_string(path).map_err(|error| unreadable(error.to_string()))
+    Ok(text)
 }
 
 /// Parses `text` and checks what only makes sense together.
@@ -289,6 +295,7 @@ mod tests {
         check(&[("HOME", "/h")], true, "/var/lib/modelwatch");
         check(&[("XDG_DATA_HOME", "/x"), ("HOME", "/h")], false, "/x/modelwatch");
         check(&[("HOME", "/h")], false, "/h/.local/share/modelwatch");
+        check(&[], false, &std::env::temp_dir().join("modelwatch").display().to_string());
     }
 
     #[test]
@@ -315,6 +322,20 @@ mod tests {
         let mut again = resolved(&config.lines().join("\n"), &[], false).unwrap();
         again.engines[0].line = config.engines[0].line;
         assert_eq!(again, config);
+    }
+
+    #[test]
+    fn one_engine_is_named_once() {
+        let text = "[[engine]]\nurl = \"http://h:1\"\n[[engine]]\nurl = \"HTTP://h:1/\"\n";
+        assert!(resolved(text, &[], false).unwrap_err().starts_with("line 3: "));
+        let text = "[[engine]]\nurl = \"http://h:1/a\"\n[[engine]]\nurl = \"http://h:1/b\"\n";
+        assert!(resolved(text, &[], false).is_ok());
+    }
+
+    #[test]
+    fn an_endless_file_is_refused() {
+        let problem = read(Path::new("/dev/zero")).unwrap_err();
+        assert!(problem.render(Language::English).contains("more than"), "{problem:?}");
     }
 
     #[test]

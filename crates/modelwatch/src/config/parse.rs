@@ -54,7 +54,11 @@ impl Walk<'_> {
         let line = line_at(self.text, name.span().start);
         let known = KEYS.iter().any(|key| section_of(key) == section);
         match value.get_ref() {
-            _ if !known => self.unknown(line, section, sections()),
+            DeValue::Table(_) | DeValue::Array(_) if !known => {
+                self.unknown(line, section, sections());
+            }
+            // A key without its section; the one it has in some section is the most likely.
+            _ if !known => self.unknown(line, section, KEYS.iter().map(|key| key.path)),
             DeValue::Table(table) if section != LIST => self.keys(section, table),
             DeValue::Array(entries) if section == LIST => {
                 for entry in entries.iter() {
@@ -89,7 +93,12 @@ impl Walk<'_> {
     }
 
     fn unknown<'k>(&mut self, line: usize, path: &str, known: impl Iterator<Item = &'k str>) {
-        let nearest = known.min_by_key(|candidate| distance(path, candidate)).unwrap_or_default();
+        let has_section = path.contains('.');
+        let far = |candidate: &&str| {
+            let last = candidate.rsplit('.').next().filter(|_| !has_section);
+            distance(path, last.unwrap_or(candidate))
+        };
+        let nearest = known.min_by_key(far).unwrap_or_default();
         let params = [("key", path.to_owned()), ("nearest", nearest.to_owned())];
         self.problems.push(Problem::new(line, "config.unknown_key", params));
     }
@@ -102,7 +111,7 @@ impl Walk<'_> {
             Type::Text | Type::TextList | Type::Flag => "config.wrong_type",
             Type::Count { .. } => "config.wrong_count",
             Type::Period { .. } => "config.wrong_period",
-            Type::Size => "config.wrong_size",
+            Type::Size { .. } => "config.wrong_size",
             Type::Address => "config.wrong_address",
             Type::Url => "config.wrong_url",
             Type::Choice(_) => "config.wrong_choice",
@@ -112,9 +121,10 @@ impl Walk<'_> {
             Type::TextList => "[\"text\", ...]".to_owned(),
             Type::Flag => "true | false".to_owned(),
             Type::Count { min } => min.to_string(),
-            Type::Period { min } => format!("{min:?}"),
+            Type::Period { min } => units::duration_text(min),
+            Type::Size { min } => units::bytes_text(min),
             Type::Choice(words) => words.join(", "),
-            Type::Size | Type::Address | Type::Url => String::new(),
+            Type::Address | Type::Url => String::new(),
         };
         let params = params.into_iter().chain([("expected", expected)]);
         self.problems.push(Problem::new(line, code, params));
@@ -154,23 +164,18 @@ fn convert(kind: Type, value: &DeValue<'_>) -> Option<Value> {
             let period = units::duration(value.as_str()?)?;
             (period >= min).then_some(Value::Period(period))
         }
-        Type::Size => match value.as_integer() {
+        Type::Size { min } => match value.as_integer() {
             Some(integer) => u64::from_str_radix(integer.as_str(), integer.radix()).ok(),
             None => units::bytes(value.as_str()?),
         }
+        .filter(|size| *size >= min)
         .map(Value::Count),
         Type::Address => value.as_str()?.parse().ok().map(Value::Address),
-        Type::Url => text().filter(|text| is_http_url(text)).map(Value::Text),
+        Type::Url => collect::engine_url(value.as_str()?).map(Value::Text),
         Type::Choice(words) => {
             text().filter(|text| words.contains(&text.as_str())).map(Value::Text)
         }
     }
-}
-
-fn is_http_url(text: &str) -> bool {
-    let rest = text.strip_prefix("http://").or_else(|| text.strip_prefix("https://"));
-    rest.is_some_and(|rest| !rest.is_empty() && !rest.starts_with('/'))
-        && !text.contains(|c: char| c.is_whitespace() || c.is_control())
 }
 
 /// Levenshtein's distance, to name the key that was probably meant.
@@ -223,7 +228,11 @@ mod tests {
         check("server = 1", "server must be written as [server]");
         check("[engine]\nurl = \"http://x\"", "engine must be written as [[engine]]");
         check("[collect]\ndiscover = 1", "collect.discover = 1");
+        check("listen = \"127.0.0.1:1\"", "unknown key listen; did you mean server.listen?");
         check("[collect]\nhost_period = \"100ms\"", "at least 1s");
+        check("[storage]\nretention = \"5m\"", "at least 1h");
+        check("[storage]\nbytes_max = 0", "storage.bytes_max = 0: expected a size");
+        check("[[engine]]\nurl = \"https://h:1\"", "https is not supported");
         check("[storage]\nseries_max = -1", "storage.series_max = -1");
         check("[log]\nlevel = \"loud\"", "error, warn, info, debug, trace");
         check("[server]\nlisten = \"localhost\"", "server.listen = \"localhost\"");

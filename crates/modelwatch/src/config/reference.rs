@@ -2,7 +2,10 @@
 
 use model::message::Language;
 
-use super::keys::{KEYS, Type};
+use super::{
+    keys::{KEYS, Type},
+    units,
+};
 
 /// `docs/configuration.md` in one of the two languages.
 pub(crate) fn reference(language: Language) -> String {
@@ -77,11 +80,17 @@ fn type_name(kind: Type, language: Language) -> String {
         Type::Count { min } if english => format!("whole number, at least {min}"),
         Type::Count { min } => format!("整数，不小于 {min}"),
         Type::Period { min } if english => {
-            format!("duration (`500ms`, `5s`, `15d`), at least {min:?}")
+            format!("duration (`500ms`, `5s`, `15d`), at least {}", units::duration_text(min))
         }
-        Type::Period { min } => format!("时长（`500ms`、`5s`、`15d`），不短于 {min:?}"),
-        Type::Size if english => "size (`512MiB`, `10GiB`)".into(),
-        Type::Size => "容量（`512MiB`、`10GiB`）".into(),
+        Type::Period { min } => {
+            format!("时长（`500ms`、`5s`、`15d`），不短于 {}", units::duration_text(min))
+        }
+        Type::Size { min } if english => {
+            format!("size (`512MiB`, `10GiB`), at least {}", units::bytes_text(min))
+        }
+        Type::Size { min } => {
+            format!("容量（`512MiB`、`10GiB`），不小于 {}", units::bytes_text(min))
+        }
         Type::Address if english => "`ADDRESS:PORT`".into(),
         Type::Address => "`地址:端口`".into(),
         Type::Url => "URL".into(),
