@@ -54,7 +54,7 @@ test("what the engine does is shown", async () => {
   await until("tokens per second", 40, async () => Number.parseFloat(await tile("tokens-0")) > 0);
   await page.getByRole("cell", { name: engine.url }).waitFor();
   await page.locator('[data-level="ok"]').waitFor();
-  assert.match(await page.locator(".verdict").textContent(), /Healthy: \d+ running/);
+  assert.match(await page.locator(".verdict").textContent(), /Healthy\. Engines up: \d+/);
   assert.match(await page.getByRole("table").textContent(), /llama\.cpp.*smollm2-135m/s);
   assert.deepEqual(problems, []);
   await page.context().close();
