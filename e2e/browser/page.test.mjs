@@ -51,11 +51,12 @@ test("what the engine does is shown", async () => {
   const { page, problems } = await openPage(browser);
   await page.goto(product.url);
   const tile = (name) => page.locator(`[data-tile="${name}"] b`).textContent();
-  await until("tokens per second", 40, async () => Number.parseFloat(await tile("tokens-0")) > 0);
+  await until("tokens per second", 40, async () => Number.parseFloat(await tile("tile_tokens")) > 0);
   await page.getByRole("cell", { name: engine.url }).waitFor();
   await page.locator('[data-level="ok"]').waitFor();
   assert.match(await page.locator(".verdict").textContent(), /Healthy\. Engines up: \d+/);
   assert.match(await page.getByRole("table").textContent(), /llama\.cpp.*smollm2-135m/s);
+  assert.match(await page.locator('[data-tile="panel_memory"]').textContent(), /GiB.*of .*GiB/s);
   assert.deepEqual(problems, []);
   await page.context().close();
 });
@@ -90,7 +91,7 @@ test("both languages, both themes, without violations", async () => {
 
   await page.getByRole("link", { name: "数据源" }).click();
   await page.locator('[data-source="discovery"]').waitFor();
-  assert.match(await page.locator("tr[data-source^='engine ']").textContent(), /正常/);
+  assert.match(await page.locator(`tr[data-source="engine ${new URL(engine.url).host}"]`).textContent(), /正常/);
   assert.deepEqual(await violations(page), []);
   await page.screenshot({ path: `${OUT}sources-dark-zh.png` });
 
@@ -104,11 +105,30 @@ test("both languages, both themes, without violations", async () => {
 test("a small window shows everything without scrolling sideways", async () => {
   const { page, problems } = await openPage(browser, { viewport: { width: 360, height: 800 } });
   await page.goto(product.url);
-  // Charts out of sight are not drawn, so it has to be scrolled to.
-  await page.locator('[data-panel="cpu"]').scrollIntoViewIfNeeded();
   await page.locator('[data-panel="cpu"] canvas').waitFor();
-  const [inner, outer] = await page.evaluate(() => [document.documentElement.scrollWidth, innerWidth]);
-  assert.ok(inner <= outer, `${inner} px wide in a window of ${outer}`);
+  for (const route of ["overview", "sources"]) {
+    await page.goto(`${product.url}/#/${route}`);
+    await page.getByText("llama.cpp").or(page.getByText("host.cpu")).first().waitFor();
+    const [inner, outer] = await page.evaluate(() => [document.documentElement.scrollWidth, innerWidth]);
+    assert.ok(inner <= outer, `${route}: ${inner} px wide in a window of ${outer}`);
+    assert.deepEqual(await violations(page), []);
+  }
+  assert.deepEqual(problems, []);
+  await page.context().close();
+});
+
+test("the keyboard alone reaches the page and the numbers behind the drawings", async () => {
+  const { page, problems } = await openPage(browser);
+  await page.goto(product.url);
+  await page.locator('[data-panel="cpu"] canvas').waitFor();
+  await page.keyboard.press("Tab");
+  await page.keyboard.press("Enter");
+  assert.equal(await page.evaluate(() => document.activeElement.id), "main");
+  await page.keyboard.press("Tab");
+  await page.keyboard.press("Space");
+  await page.getByRole("region", { name: "Host CPU" }).getByRole("cell", { name: "%" }).first().waitFor();
+  assert.equal(await page.locator("canvas").count(), 0);
+  assert.deepEqual(await violations(page), []);
   assert.deepEqual(problems, []);
   await page.context().close();
 });
