@@ -133,6 +133,37 @@ test("the keyboard alone reaches the page and the numbers behind the drawings", 
   await page.context().close();
 });
 
+test("a hidden page costs nothing and catches up when it is shown", async () => {
+  const { page, problems } = await openPage(browser);
+  const show = (isHidden) =>
+    page.evaluate((value) => {
+      Object.defineProperty(document, "hidden", { value, configurable: true });
+      document.dispatchEvent(new Event("visibilitychange"));
+    }, isHidden);
+  const [socket] = await Promise.all([page.waitForEvent("websocket"), page.goto(product.url)]);
+  await page.locator('[data-connection="live"]').waitFor();
+  await show(true);
+  await until("no connection", 5, () => socket.isClosed());
+  await page.waitForTimeout(2_000); // so that a tick is missed
+  const caughtUp = page.waitForResponse((response) => response.url().includes("/query_range"));
+  await show(false);
+  await page.locator('[data-connection="live"]').waitFor();
+  assert.ok((await caughtUp).ok());
+  assert.deepEqual(problems, []);
+  await page.context().close();
+});
+
+test("where no WebSocket gets through, the page asks over HTTP", async () => {
+  const { page } = await openPage(browser);
+  await page.routeWebSocket(/live/, (socket) => socket.close());
+  await page.goto(product.url);
+  await page.locator('[data-connection="polling"]').waitFor();
+  await page.getByRole("cell", { name: engine.url }).waitFor();
+  const first = await drawing(page, "cpu");
+  await until("moving pixels", 10, async () => (await drawing(page, "cpu")) !== first);
+  await page.context().close();
+});
+
 // Last, because it ends the product.
 test("a lost connection is said, not hidden", async () => {
   const { page } = await openPage(browser);
@@ -140,6 +171,9 @@ test("a lost connection is said, not hidden", async () => {
   await page.locator('[data-connection="live"]').waitFor();
   await product.end();
   await page.locator('[data-connection="lost"]').waitFor();
+  await page.getByText("No connection since").waitFor();
+  await page.locator("main.stale").waitFor();
+  assert.deepEqual(await violations(page), []);
   assert.equal(product.child.exitCode, 0, product.output());
   await page.context().close();
 });

@@ -11,6 +11,8 @@ export const texts = {
   live: { en: "Live", zh: "实时" },
   connecting: { en: "Connecting", zh: "连接中" },
   lost: { en: "Disconnected, trying again", zh: "连接已断开，正在重试" },
+  polling: { en: "Live, every 2 s", zh: "实时（每 2 秒）" },
+  stale_since: { en: "No connection since {time}: everything below is as it was then.", zh: "连接自 {time} 起中断，以下内容停留在该时刻。" },
   range: { en: "Time range", zh: "时间范围" },
   verdict: { en: "Verdict", zh: "总体状态" },
   since: { en: "since {time}", zh: "自 {time} 起" },
