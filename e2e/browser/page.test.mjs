@@ -62,7 +62,7 @@ test("what the engine does is shown", async () => {
 });
 
 test("both languages, both themes, without violations", async () => {
-  const { page, problems } = await openPage(browser, { viewport: { width: 1440, height: 1120 } });
+  const { page, problems } = await openPage(browser, { viewport: { width: 1440, height: 900 } });
   await page.goto(`${product.url}/#/overview?range=5m`);
   await until("a rate of tokens", 60, async () => {
     const legend = await page.locator('[data-panel="tokens"] .legend').textContent();
@@ -89,7 +89,7 @@ test("both languages, both themes, without violations", async () => {
   await page.locator('[data-panel="pressure"] canvas').waitFor();
   await page.screenshot({ path: `${IMAGES}overview-dark-zh.png` });
 
-  await page.getByRole("link", { name: "数据源" }).click();
+  await page.getByRole("navigation").getByRole("link", { name: "数据源" }).click();
   await page.locator('[data-source="discovery"]').waitFor();
   assert.match(await page.locator(`tr[data-source="engine ${new URL(engine.url).host}"]`).textContent(), /正常/);
   assert.deepEqual(await violations(page), []);

@@ -33,7 +33,7 @@ export const texts = {
   key_numbers: { en: "Key figures", zh: "关键指标" },
   charts: { en: "Charts", zh: "图表" },
   own_cost: { en: "modelwatch itself: {cpu} CPU per second, {memory}", zh: "modelwatch 自身开销：每秒 {cpu} CPU 时间，{memory} 内存" },
-  no_data: { en: "No data yet:", zh: "暂无数据，" },
+  no_data: { en: "No data yet", zh: "暂无数据" },
   see_sources: { en: "see Sources", zh: "原因见数据源" },
   tables: { en: "As tables", zh: "以表格显示" },
   time: { en: "Time", zh: "时间" },
