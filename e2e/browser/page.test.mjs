@@ -51,17 +51,18 @@ test("what the engine does is shown", async () => {
   const { page, problems } = await openPage(browser);
   await page.goto(product.url);
   const tile = (name) => page.locator(`[data-tile="${name}"] b`).textContent();
-  await until("tokens per second", 40, async () => Number.parseFloat(await tile("tokens-0")) > 0);
+  await until("tokens per second", 40, async () => Number.parseFloat(await tile("tile_tokens")) > 0);
   await page.getByRole("cell", { name: engine.url }).waitFor();
   await page.locator('[data-level="ok"]').waitFor();
-  assert.match(await page.locator(".verdict").textContent(), /Healthy: \d+ running/);
+  assert.match(await page.locator(".verdict").textContent(), /Healthy\. Engines up: \d+/);
   assert.match(await page.getByRole("table").textContent(), /llama\.cpp.*smollm2-135m/s);
+  assert.match(await page.locator('[data-tile="panel_memory"]').textContent(), /GiB.*of .*GiB/s);
   assert.deepEqual(problems, []);
   await page.context().close();
 });
 
 test("both languages, both themes, without violations", async () => {
-  const { page, problems } = await openPage(browser, { viewport: { width: 1440, height: 1120 } });
+  const { page, problems } = await openPage(browser, { viewport: { width: 1440, height: 900 } });
   await page.goto(`${product.url}/#/overview?range=5m`);
   await until("a rate of tokens", 60, async () => {
     const legend = await page.locator('[data-panel="tokens"] .legend').textContent();
@@ -88,9 +89,9 @@ test("both languages, both themes, without violations", async () => {
   await page.locator('[data-panel="pressure"] canvas').waitFor();
   await page.screenshot({ path: `${IMAGES}overview-dark-zh.png` });
 
-  await page.getByRole("link", { name: "数据源" }).click();
+  await page.getByRole("navigation").getByRole("link", { name: "数据源" }).click();
   await page.locator('[data-source="discovery"]').waitFor();
-  assert.match(await page.locator("tr[data-source^='engine ']").textContent(), /正常/);
+  assert.match(await page.locator(`tr[data-source="engine ${new URL(engine.url).host}"]`).textContent(), /正常/);
   assert.deepEqual(await violations(page), []);
   await page.screenshot({ path: `${OUT}sources-dark-zh.png` });
 
@@ -104,12 +105,62 @@ test("both languages, both themes, without violations", async () => {
 test("a small window shows everything without scrolling sideways", async () => {
   const { page, problems } = await openPage(browser, { viewport: { width: 360, height: 800 } });
   await page.goto(product.url);
-  // Charts out of sight are not drawn, so it has to be scrolled to.
-  await page.locator('[data-panel="cpu"]').scrollIntoViewIfNeeded();
   await page.locator('[data-panel="cpu"] canvas').waitFor();
-  const [inner, outer] = await page.evaluate(() => [document.documentElement.scrollWidth, innerWidth]);
-  assert.ok(inner <= outer, `${inner} px wide in a window of ${outer}`);
+  for (const route of ["overview", "sources"]) {
+    await page.goto(`${product.url}/#/${route}`);
+    await page.getByText("llama.cpp").or(page.getByText("host.cpu")).first().waitFor();
+    const [inner, outer] = await page.evaluate(() => [document.documentElement.scrollWidth, innerWidth]);
+    assert.ok(inner <= outer, `${route}: ${inner} px wide in a window of ${outer}`);
+    assert.deepEqual(await violations(page), []);
+  }
   assert.deepEqual(problems, []);
+  await page.context().close();
+});
+
+test("the keyboard alone reaches the page and the numbers behind the drawings", async () => {
+  const { page, problems } = await openPage(browser);
+  await page.goto(product.url);
+  await page.locator('[data-panel="cpu"] canvas').waitFor();
+  await page.keyboard.press("Tab");
+  await page.keyboard.press("Enter");
+  assert.equal(await page.evaluate(() => document.activeElement.id), "main");
+  await page.keyboard.press("Tab");
+  await page.keyboard.press("Space");
+  await page.getByRole("region", { name: "Host CPU" }).getByRole("cell", { name: "%" }).first().waitFor();
+  assert.equal(await page.locator("canvas").count(), 0);
+  assert.deepEqual(await violations(page), []);
+  assert.deepEqual(problems, []);
+  await page.context().close();
+});
+
+test("a hidden page costs nothing and catches up when it is shown", async () => {
+  const { page, problems } = await openPage(browser);
+  const show = (isHidden) =>
+    page.evaluate((value) => {
+      Object.defineProperty(document, "hidden", { value, configurable: true });
+      document.dispatchEvent(new Event("visibilitychange"));
+    }, isHidden);
+  const [socket] = await Promise.all([page.waitForEvent("websocket"), page.goto(product.url)]);
+  await page.locator('[data-connection="live"]').waitFor();
+  await show(true);
+  await until("no connection", 5, () => socket.isClosed());
+  await page.waitForTimeout(2_000); // so that a tick is missed
+  const caughtUp = page.waitForResponse((response) => response.url().includes("/query_range"));
+  await show(false);
+  await page.locator('[data-connection="live"]').waitFor();
+  assert.ok((await caughtUp).ok());
+  assert.deepEqual(problems, []);
+  await page.context().close();
+});
+
+test("where no WebSocket gets through, the page asks over HTTP", async () => {
+  const { page } = await openPage(browser);
+  await page.routeWebSocket(/live/, (socket) => socket.close());
+  await page.goto(product.url);
+  await page.locator('[data-connection="polling"]').waitFor();
+  await page.getByRole("cell", { name: engine.url }).waitFor();
+  const first = await drawing(page, "cpu");
+  await until("moving pixels", 10, async () => (await drawing(page, "cpu")) !== first);
   await page.context().close();
 });
 
@@ -120,6 +171,9 @@ test("a lost connection is said, not hidden", async () => {
   await page.locator('[data-connection="live"]').waitFor();
   await product.end();
   await page.locator('[data-connection="lost"]').waitFor();
+  await page.getByText("No connection since").waitFor();
+  await page.locator("main.stale").waitFor();
+  assert.deepEqual(await violations(page), []);
   assert.equal(product.child.exitCode, 0, product.output());
   await page.context().close();
 });

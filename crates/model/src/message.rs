@@ -176,7 +176,7 @@ pub static MESSAGES: &[Message] = &[
     Message {
         code: "failure.absent",
         en: "this machine has no such thing ({detail})",
-        zh: "本机没有此项（{detail}）",
+        zh: "本机无此项（{detail}）",
     },
     Message {
         code: "failure.io",
@@ -359,13 +359,13 @@ pub static MESSAGES: &[Message] = &[
     Message { code: "state.starting", en: "starting", zh: "启动中" },
     Message {
         code: "verdict.context_full",
-        en: "{model}: a request uses {percent} % of its context; at 100 % it ends or loses its beginning",
-        zh: "{model}：有请求已用去 {percent} % 的上下文，达到 100 % 后会被截断或结束",
+        en: "{model}: a request uses {percent}% of its context; at 100% it ends or loses its beginning",
+        zh: "{model}：有请求已用去 {percent}% 的上下文，达到 100% 后会被截断或结束",
     },
     Message {
         code: "verdict.disk_low",
-        en: "The file system {mountpoint} has {percent} % free",
-        zh: "文件系统 {mountpoint} 仅剩 {percent} % 空间",
+        en: "The file system {mountpoint} has {percent}% free",
+        zh: "文件系统 {mountpoint} 仅剩 {percent}% 空间",
     },
     Message {
         code: "verdict.engine_down",
@@ -374,18 +374,18 @@ pub static MESSAGES: &[Message] = &[
     },
     Message {
         code: "verdict.healthy",
-        en: "Healthy: {engines} running, no requests waiting",
-        zh: "运行正常：{engines} 个引擎在线，无请求排队",
+        en: "Healthy. Engines up: {engines}. No requests are waiting.",
+        zh: "运行正常：{engines} 个引擎在线，没有等待中的请求",
     },
     Message {
         code: "verdict.kv_full",
-        en: "{model}: the KV cache is {percent} % full; new requests will wait or be preempted",
-        zh: "{model}：KV 缓存已用 {percent} %，新请求将排队或触发抢占",
+        en: "{model}: the KV cache is {percent}% full; new requests will wait or be preempted",
+        zh: "{model}：KV 缓存已用 {percent}%，新请求将等待或触发抢占",
     },
     Message {
         code: "verdict.memory_low",
-        en: "The host has {percent} % of its memory left; an engine may be killed when it runs out",
-        zh: "主机仅剩 {percent} % 内存，耗尽时推理引擎可能被系统终止",
+        en: "The host has {percent}% of its memory left; an engine may be killed when it runs out",
+        zh: "主机仅剩 {percent}% 内存，耗尽时推理引擎可能被系统终止",
     },
     Message {
         code: "verdict.no_engine",
@@ -409,8 +409,8 @@ pub static MESSAGES: &[Message] = &[
     },
     Message {
         code: "verdict.waiting",
-        en: "{model}: {waiting} requests wait for a place",
-        zh: "{model}：{waiting} 个请求在排队",
+        en: "{model}: requests waiting for a place: {waiting}",
+        zh: "{model}：{waiting} 个请求正在等待",
     },
 ];
 

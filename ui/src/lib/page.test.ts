@@ -11,19 +11,23 @@ describe("format", () => {
   test.each([
     [null, "count", "–"],
     [NaN, "ratio", "–"],
-    [0.5, "ratio", "50 %"],
+    [0.5, "ratio", "50%"],
     [12.345, "per_second", "12.3/s"],
     [1536, "bytes", "1.50 KiB"],
-    [3 * 2 ** 30, "bytes_per_second", "3 GiB/s"],
-    [1234.5, "count", "1235"],
+    [3 * 2 ** 30, "bytes", "3 GiB"],
+    [1536, "bytes_per_second", "1.54 kB/s"],
+    [125e6, "bytes_per_second", "125 MB/s"],
+    [0.061, "milliseconds", "0.06 ms"],
+    [5_000, "milliseconds", "5 s"],
+    [1234.5, "count", "1,235"],
   ] as const)("%s as %s", (value, unit, expected) => {
     expect(format(value, unit)).toBe(expected);
   });
 
   test("a time of another day has its date", () => {
     const noon = new Date(2026, 10, 24, 12, 0, 5).getTime();
-    expect(when(noon, "en-GB", noon)).toBe("12:00:05");
-    expect(when(noon, "en-GB", noon + 48 * 3_600_000)).toContain("24");
+    expect(when(noon, noon)).toBe("12:00:05");
+    expect(when(noon, noon + 48 * 3_600_000)).toContain("24");
   });
 });
 
@@ -51,10 +55,18 @@ describe("window", () => {
   test("old points and series without any leave", () => {
     const window = filled();
     window.put(1, { model: "m" }, 20_000, 1);
-    window.trim(20_000);
+    window.trim();
     expect(window.times).toEqual([20_000]);
     expect(window.tracks.map((track) => track.line)).toEqual([1]);
     expect([window.newest(0), window.newest(1)]).toEqual([null, 1]);
+  });
+
+  test("the newest of several series is the largest that is not over", () => {
+    const window = filled();
+    window.put(0, { model: "a" }, 5_000, 3);
+    expect(window.newest(0)).toBe(5_000);
+    window.put(0, { model: "a" }, 8_000, 2);
+    expect(window.newest(0)).toBe(2);
   });
 });
 
@@ -105,6 +117,7 @@ describe("texts", () => {
 
 test("tiles show lines that exist", () => {
   for (const tile of TILES) {
-    expect(PANELS.find((panel) => panel.id === tile.panel)?.lines[tile.line]).toBeDefined();
+    const panel = PANELS.find((candidate) => candidate.id === tile.panel);
+    for (const line of tile.lines) expect(panel?.lines[line]).toBeDefined();
   }
 });

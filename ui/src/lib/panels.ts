@@ -105,14 +105,14 @@ export const PANELS: Panel[] = [
   },
 ];
 
-/** Tiles show the newest value of a chart's line, so that both say the same. */
-export const TILES: { panel: string; line: number; name: TextKey }[] = [
-  { panel: "tokens", line: 0, name: "tile_tokens" },
-  { panel: "requests", line: 0, name: "tile_running" },
-  { panel: "requests", line: 1, name: "tile_waiting" },
-  { panel: "context", line: 1, name: "tile_context" },
-  { panel: "cpu", line: 0, name: "panel_cpu" },
-  { panel: "memory", line: 0, name: "panel_memory" },
+/** Tiles show the newest value of a chart's lines, the largest of several, so that both say the same. */
+export const TILES: { panel: string; lines: number[]; name: TextKey }[] = [
+  { panel: "tokens", lines: [0], name: "tile_tokens" },
+  { panel: "requests", lines: [0], name: "tile_running" },
+  { panel: "requests", lines: [1], name: "tile_waiting" },
+  { panel: "context", lines: [0, 1], name: "panel_context" },
+  { panel: "cpu", lines: [0], name: "panel_cpu" },
+  { panel: "memory", lines: [0], name: "panel_memory" },
 ];
 
 /** Time ranges with the step that gives each some hundred points. */

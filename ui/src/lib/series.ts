@@ -8,6 +8,11 @@ export interface Track {
   values: (number | null)[];
 }
 
+export function largest(values: (number | null)[]): number | null {
+  const known = values.filter((value) => value !== null);
+  return known.length > 0 ? Math.max(...known) : null;
+}
+
 export class Window {
   times: number[] = [];
   tracks: Track[] = [];
@@ -18,11 +23,6 @@ export class Window {
     readonly step: number,
   ) {}
 
-  clear(): void {
-    this.times = [];
-    this.tracks = [];
-  }
-
   /** Records a value. Times are whole multiples of the step; late ones go into their place. */
   put(line: number, labels: Labels, time: number, value: number | null): void {
     const at = this.place(time);
@@ -30,20 +30,26 @@ export class Window {
     this.track(line, labels).values[at] = value;
   }
 
-  /** Drops what is older than the window that ends at `now`. */
-  trim(now: number): void {
-    const from = this.times.findIndex((time) => time > now - this.span);
-    const count = from < 0 ? this.times.length : from;
+  /** Drops what has left the window, which ends at the newest point. */
+  trim(): void {
+    const last = this.times.at(-1) ?? 0;
+    const count = this.times.filter((time) => time <= last - this.span).length;
     if (count === 0) return;
     this.times.splice(0, count);
     for (const track of this.tracks) track.values.splice(0, count);
     this.tracks = this.tracks.filter((track) => track.values.some((value) => value !== null));
   }
 
-  /** The newest value of a line: the sum is never meant, so the first series of it. */
+  /** What a series is now: its newest value, unless it ended some steps ago. */
+  now(track: Track): number | null {
+    const at = track.values.findLastIndex((value) => value !== null);
+    const isRecent = (this.times[at] ?? 0) >= (this.times.at(-1) ?? 0) - 2 * this.step;
+    return isRecent ? (track.values[at] ?? null) : null;
+  }
+
+  /** A line now. Of several series the largest: a sum or an average would hide the one in trouble. */
   newest(line: number): number | null {
-    const track = this.tracks.find((candidate) => candidate.line === line);
-    return track?.values.findLast((value) => value !== null) ?? null;
+    return largest(this.tracks.filter((track) => track.line === line).map((track) => this.now(track)));
   }
 
   private track(line: number, labels: Labels): Track {

@@ -246,12 +246,12 @@ impl EngineWatch {
         report: &EngineReport,
         failure: Option<&Failure>,
     ) {
-        let models = report.models.join(", ");
+        let or_dash = |text: String| if text.is_empty() { "–".to_owned() } else { text };
         let attributes = [
             ("engine", report.name.clone()),
-            ("version", report.version.clone().unwrap_or_default()),
+            ("version", or_dash(report.version.clone().unwrap_or_default())),
             ("url", report.url.clone()),
-            ("model", if models.is_empty() { "-".into() } else { models }),
+            ("model", or_dash(report.models.join(", "))),
             ("reason", failure.map_or(String::new(), ToString::to_string)),
         ];
         (self.shared.sinks.event)(LogRecord {

@@ -7,8 +7,8 @@ const place = (id) => document.getElementById(id);
 
 const NUMBERS = [
   [text("Tokens generated per second", "每秒生成 Token 数"), "sum(rate(llm_generation_tokens_total[30s]))", (value) => value.toFixed(1)],
-  [text("Requests running", "执行中的请求"), "sum(llm_requests_running)", (value) => value.toFixed(0)],
-  [text("Requests waiting", "排队的请求"), "sum(llm_requests_waiting)", (value) => value.toFixed(0)],
+  [text("Requests running", "运行中的请求"), "sum(llm_requests_running)", (value) => value.toFixed(0)],
+  [text("Requests waiting", "等待中的请求"), "sum(llm_requests_waiting)", (value) => value.toFixed(0)],
   [text("Host CPU", "主机 CPU"), '100 * (1 - avg(rate(node_cpu_seconds_total{mode="idle"}[10s])))', (value) => `${value.toFixed(0)} %`],
   [text("Host memory in use", "主机已用内存"), "100 * (1 - node_memory_MemAvailable_bytes / node_memory_MemTotal_bytes)", (value) => `${value.toFixed(0)} %`],
 ];

@@ -36,7 +36,7 @@ use crate::wire::App;
 const SUBSCRIPTIONS_MAX: usize = 64;
 /// Series of one subscription; the rest is cut off.
 const SERIES_MAX: usize = 1_000;
-/// Open connections. Beyond it a page falls back to polling.
+/// Open connections. Beyond it a page asks over HTTP every two seconds.
 const CLIENTS_MAX: u64 = 256;
 /// Ticks a slow reader may lag behind before it loses some.
 const TICKS_MAX: usize = 8;
