@@ -25,7 +25,7 @@ use tokio::{
 };
 
 use crate::{
-    api::{self, Hub, Limits, Queries},
+    api::{self, Gate, Hub, Limits, Queries},
     config::Config,
     events::Events,
     own::CostMeter,
@@ -56,6 +56,7 @@ pub(crate) struct App {
     pub(crate) inventory: Inventory,
     pub(crate) events: Arc<Events>,
     pub(crate) hub: Hub,
+    pub(crate) gate: Gate,
     pub(crate) cost: CostMeter,
     pub(crate) verdicts: Verdicts,
     /// Turns true when the program ends.
@@ -138,6 +139,7 @@ fn assemble(
         inventory,
         events,
         hub: Hub::new(),
+        gate: Gate::default(),
         cost: CostMeter::default(),
         stop: watch::channel(false).0,
         instance,

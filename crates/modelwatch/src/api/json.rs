@@ -159,6 +159,14 @@ fn write_point(out: &mut String, time: UnixMs, value: f64) {
     out.push_str("\"]");
 }
 
+/// `"value":"1","timestamp":1.500`
+pub(super) fn write_point_fields(out: &mut String, time: UnixMs, value: f64) {
+    out.push_str("\"value\":\"");
+    out.push_str(&format_float(value));
+    out.push_str("\",\"timestamp\":");
+    write_time(out, time);
+}
+
 /// `{"resultType":...,"result":...}` of a query's value; `time` is that of an instant query.
 pub(super) fn output(value: &Value, time: UnixMs) -> String {
     let mut out = String::from("{\"resultType\":\"");

@@ -1,5 +1,6 @@
 //! The HTTP side: who may ask, where requests go, and the headers every answer carries.
 
+mod exemplars;
 mod form;
 mod json;
 mod live;
@@ -8,6 +9,7 @@ mod page;
 mod product;
 mod prometheus;
 mod query;
+mod write;
 
 use std::{net::IpAddr, sync::Arc};
 
@@ -17,7 +19,7 @@ use axum::{
     extract::{DefaultBodyLimit, Request, State},
     http::{HeaderMap, HeaderValue, Response, StatusCode, header},
     middleware::{self, Next},
-    routing::get,
+    routing::{get, post},
 };
 
 use crate::wire::App;
@@ -25,8 +27,9 @@ use crate::wire::App;
 pub(crate) use live::{Hub, run as run_live};
 pub(crate) use page::kind as page_kind;
 pub(crate) use query::{Limits, Queries};
+pub(crate) use write::Gate;
 
-/// Largest request body; queries are the only bodies there are.
+/// Largest request body but that of remote write, which has its own limit.
 const BODY_BYTES_MAX: usize = 1 << 20;
 
 /// Answers below this size are not worth compressing.
@@ -41,6 +44,7 @@ pub(crate) fn router(app: Arc<App>) -> Router {
         .route("/api/v1/overview", get(product::overview))
         .route("/api/v1/sources", get(product::sources))
         .route("/api/v1/events", get(product::events))
+        .route("/api/v1/write", post(write::write))
         .merge(prometheus::router())
         .fallback(page::page)
         .layer(middleware::from_fn(compress))
