@@ -95,8 +95,13 @@ pub fn split(line: &str) -> Option<(&str, &str)> {
     None
 }
 
-/// Reads `name{label="value"}`, or `{"any name", "any label"="value"}` where names are not ASCII.
+/// Reads a series: labels of which one is the metric's name.
 pub fn series(text: &str) -> Option<Labels> {
+    labels(text).filter(|labels| !labels.name().is_empty())
+}
+
+/// Reads `name{label="value"}`, or `{"any name", "any label"="value"}` where names are not ASCII.
+pub fn labels(text: &str) -> Option<Labels> {
     let (name, labels) = match text.split_once('{') {
         Some((name, labels)) => (name, Some(labels)),
         None => (text, None),
@@ -120,8 +125,7 @@ pub fn series(text: &str) -> Option<Labels> {
         builder.set(name, value);
     }
     builder.write_bounds_as_floats();
-    let labels = builder.build();
-    (!labels.name().is_empty()).then_some(labels)
+    Some(builder.build())
 }
 
 /// Reads up to `}`, which must be the end. A quoted text without a value is the metric's name.

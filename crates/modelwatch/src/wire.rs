@@ -21,7 +21,7 @@ use store::{OpenError, Store};
 use tokio::{
     runtime::Runtime,
     signal::unix::{SignalKind, signal},
-    sync::watch,
+    sync::{Semaphore, watch},
 };
 
 use crate::{
@@ -57,6 +57,8 @@ pub(crate) struct App {
     pub(crate) events: Arc<Events>,
     pub(crate) hub: Hub,
     pub(crate) gate: Gate,
+    /// Turns of exports.
+    pub(crate) exports: Arc<Semaphore>,
     pub(crate) cost: CostMeter,
     pub(crate) verdicts: Verdicts,
     /// Turns true when the program ends.
@@ -140,6 +142,7 @@ fn assemble(
         events,
         hub: Hub::new(),
         gate: Gate::default(),
+        exports: Arc::new(Semaphore::new(api::EXPORTS_MAX)),
         cost: CostMeter::default(),
         stop: watch::channel(false).0,
         instance,
@@ -294,6 +297,37 @@ fn open_store(
             let pid = pid.map_or_else(|| "?".into(), |pid| pid.to_string());
             let params = [("path", path_text), ("pid", pid)];
             Err(anyhow::Error::msg(render("start.store_in_use", &params, language)))
+        }
+        Err(error) => {
+            let params = [("path", path_text), ("reason", error.to_string())];
+            Err(anyhow::Error::msg(render("start.store_failed", &params, language)))
+        }
+    }
+}
+
+/// Opens the data directory for a command that only moves samples in or out. Unlike a running
+/// modelwatch it makes no directory that is not there, and takes samples however old.
+pub(crate) fn open_for_transfer(
+    config: &Config,
+    clock: &Clock,
+    language: Language,
+) -> anyhow::Result<Store> {
+    let path = &config.storage.path;
+    let path_text = path.display().to_string();
+    if !path.is_dir() {
+        return Err(anyhow::Error::msg(render(
+            "transfer.no_store",
+            &[("path", path_text)],
+            language,
+        )));
+    }
+    let options = store::Options { accept_old: true, ..store_options(config) };
+    match Store::open(path, options, clock.clone()) {
+        Ok((store, _)) => Ok(store),
+        Err(OpenError::InUse { pid, .. }) => {
+            let pid = pid.map_or_else(|| "?".into(), |pid| pid.to_string());
+            let params = [("path", path_text), ("pid", pid)];
+            Err(anyhow::Error::msg(render("transfer.store_in_use", &params, language)))
         }
         Err(error) => {
             let params = [("path", path_text), ("reason", error.to_string())];

@@ -1,6 +1,7 @@
 //! The HTTP side: who may ask, where requests go, and the headers every answer carries.
 
 mod exemplars;
+mod export;
 mod form;
 mod json;
 mod live;
@@ -15,7 +16,7 @@ use std::{net::IpAddr, sync::Arc};
 
 use axum::{
     Router,
-    body::Body,
+    body::{Body, HttpBody as _},
     extract::{DefaultBodyLimit, Request, State},
     http::{HeaderMap, HeaderValue, Response, StatusCode, header},
     middleware::{self, Next},
@@ -24,10 +25,13 @@ use axum::{
 
 use crate::wire::App;
 
+pub(crate) use export::EXPORTS_MAX;
+pub(crate) use form::parse_time;
 pub(crate) use live::{Hub, run as run_live};
 pub(crate) use page::kind as page_kind;
+pub(crate) use prometheus::own_metadata;
 pub(crate) use query::{Limits, Queries};
-pub(crate) use write::Gate;
+pub(crate) use write::{Gate, REFUSED, SAMPLES_WRITTEN};
 
 /// Largest request body but that of remote write, which has its own limit.
 const BODY_BYTES_MAX: usize = 1 << 20;
@@ -44,6 +48,7 @@ pub(crate) fn router(app: Arc<App>) -> Router {
         .route("/api/v1/overview", get(product::overview))
         .route("/api/v1/sources", get(product::sources))
         .route("/api/v1/events", get(product::events))
+        .route("/api/v1/export", get(export::export))
         .route("/api/v1/write", post(write::write))
         .merge(prometheus::router())
         .fallback(page::page)
@@ -107,14 +112,16 @@ fn is_own_origin(headers: &HeaderMap, host: &str) -> bool {
     authority.is_some_and(|authority| authority.eq_ignore_ascii_case(host))
 }
 
-/// Compresses larger texts for clients that can read gzip; everything else passes unchanged.
+/// Compresses larger texts for clients that can read gzip; everything else passes unchanged, streams
+/// among it.
 async fn compress(request: Request, next: Next) -> Response<Body> {
     let accepts = accepts_gzip(request.headers());
     let response = next.run(request).await;
     let (mut parts, body) = response.into_parts();
     let kind = parts.headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
     let is_text = kind.is_some_and(|kind| kind.contains("json") || kind.starts_with("text/"));
-    if !accepts || !is_text || parts.headers.contains_key(header::CONTENT_ENCODING) {
+    let is_stream = body.size_hint().exact().is_none();
+    if !accepts || !is_text || is_stream || parts.headers.contains_key(header::CONTENT_ENCODING) {
         return Response::from_parts(parts, body);
     }
     let Ok(bytes) = axum::body::to_bytes(body, usize::MAX).await else {

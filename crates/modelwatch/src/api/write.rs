@@ -33,14 +33,14 @@ const BODY_TIMEOUT: Duration = Duration::from_secs(30);
 /// When a sender that finds no room should come again.
 const RETRY_SECONDS: HeaderValue = HeaderValue::from_static("1");
 
-const SAMPLES_WRITTEN: HeaderName =
+pub(crate) const SAMPLES_WRITTEN: HeaderName =
     HeaderName::from_static("x-prometheus-remote-write-samples-written");
 const HISTOGRAMS_WRITTEN: HeaderName =
     HeaderName::from_static("x-prometheus-remote-write-histograms-written");
 const EXEMPLARS_WRITTEN: HeaderName =
     HeaderName::from_static("x-prometheus-remote-write-exemplars-written");
 /// Refused samples by reason, for programs: `duplicate=2,too_old=1`.
-const REFUSED: HeaderName = HeaderName::from_static("x-modelwatch-refused");
+pub(crate) const REFUSED: HeaderName = HeaderName::from_static("x-modelwatch-refused");
 
 /// What vmagent asks first, with an empty body, to find out whether it talks to its own kind. It
 /// takes any error for a no.

@@ -5,8 +5,10 @@
 //! said, never guessed. HTTP is not known here.
 
 mod cache;
+mod encode;
 mod protobuf;
 mod remote_write;
+mod text;
 
 use std::{
     collections::BTreeMap,
@@ -14,10 +16,15 @@ use std::{
     sync::{Mutex, PoisonError},
 };
 
+use model::sample::{Exemplar, Metadata, Points};
 use store::{AppendError, Store};
 
-pub(crate) use self::remote_write::Version;
 use self::remote_write::{DecodeError, Decoded, Decoder};
+pub(crate) use self::{
+    encode::encode,
+    remote_write::Version,
+    text::{BadLine, LINE_BYTES_MAX, TextReader},
+};
 
 /// Largest request once it is decompressed. Larger ones are refused before that is tried.
 const MESSAGE_BYTES_MAX: usize = 64 << 20;
@@ -35,6 +42,33 @@ const NATIVE_HISTOGRAM: &str = "native_histogram";
 pub(crate) struct Receiver {
     bench: Mutex<Bench>,
     totals: Mutex<Totals>,
+}
+
+/// What was read and goes into the store together.
+#[derive(Debug, Default, PartialEq)]
+pub(crate) struct Gathered {
+    pub(crate) points: Points,
+    pub(crate) exemplars: Vec<Exemplar>,
+    pub(crate) metadata: Vec<Metadata>,
+}
+
+impl Gathered {
+    /// Stores everything that the store accepts.
+    pub(crate) fn store(&self, store: &Store) -> Result<Taken, AppendError> {
+        let mut taken = Taken::default();
+        if !self.points.samples.is_empty() {
+            let appended = store.append_points(&self.points)?;
+            taken.samples = appended.accepted;
+            taken.refused.extend(appended.refused().filter(|(_, count)| *count > 0));
+        }
+        if !self.exemplars.is_empty() {
+            taken.exemplars = store.append_exemplars(&self.exemplars)?;
+        }
+        if !self.metadata.is_empty() {
+            store.set_metadata(&self.metadata)?;
+        }
+        Ok(taken)
+    }
 }
 
 /// What decoding needs.
@@ -106,15 +140,7 @@ impl Receiver {
         body: &[u8],
     ) -> Result<Taken, Untaken> {
         let decoded = self.decode(version, body)?;
-        let appended = store.append_points(&decoded.points)?;
-        let mut taken = Taken { samples: appended.accepted, ..Taken::default() };
-        taken.refused.extend(appended.refused().filter(|(_, count)| *count > 0));
-        if !decoded.exemplars.is_empty() {
-            taken.exemplars = store.append_exemplars(&decoded.exemplars)?;
-        }
-        if !decoded.metadata.is_empty() {
-            store.set_metadata(&decoded.metadata)?;
-        }
+        let mut taken = decoded.gathered.store(store)?;
         let left_out =
             [(INVALID_LABELS, decoded.invalid.samples), (NATIVE_HISTOGRAM, decoded.histograms)];
         let left_out = left_out.into_iter().filter(|(_, count)| *count > 0);

@@ -8,13 +8,14 @@
 use std::{collections::HashSet, hash::BuildHasher as _};
 
 use model::{
-    Labels, LabelsBuilder, NAME, UnixMs,
+    Labels, LabelsBuilder, UnixMs,
     catalogue::Kind,
     limits::{LABEL_BYTES_MAX, LABELS_MAX},
-    sample::{Exemplar, Metadata, Points},
+    sample::{Exemplar, Metadata},
 };
 
 use super::{
+    Gathered,
     cache::Cache,
     protobuf::{Fields, Malformed, Value, varint},
 };
@@ -52,9 +53,7 @@ pub(crate) enum Version {
 /// What a message says.
 #[derive(Debug, Default, PartialEq)]
 pub(crate) struct Decoded {
-    pub(crate) points: Points,
-    pub(crate) exemplars: Vec<Exemplar>,
-    pub(crate) metadata: Vec<Metadata>,
+    pub(crate) gathered: Gathered,
     /// Native histograms, which are not kept.
     pub(crate) histograms: usize,
     pub(crate) invalid: Invalid,
@@ -119,8 +118,8 @@ impl Decoder {
         for field in Fields::new(message) {
             match field? {
                 (1, Value::Bytes(series)) => self.series_v1(series, &mut decoded)?,
-                (3, Value::Bytes(metadata)) if decoded.metadata.len() < EXTRAS_MAX => {
-                    decoded.metadata.extend(metadata_v1(metadata)?);
+                (3, Value::Bytes(metadata)) if decoded.gathered.metadata.len() < EXTRAS_MAX => {
+                    decoded.gathered.metadata.extend(metadata_v1(metadata)?);
                 }
                 _ => {}
             }
@@ -263,17 +262,17 @@ impl Decoded {
             Ok(labels) if !labels.name().is_empty() => labels,
             refused => return self.refuse(refused, fields),
         };
-        if self.points.series.len() >= SERIES_MAX {
+        if self.gathered.points.series.len() >= SERIES_MAX {
             return Err(DecodeError::TooManySeries);
         }
-        self.points.start(labels.clone());
+        self.gathered.points.start(labels.clone());
         for field in Fields::new(fields) {
             let (field, value) = field?;
             take(field, value, &labels, self)?;
         }
-        if self.points.series.last().is_some_and(|(_, samples)| *samples == 0) {
+        if self.gathered.points.series.last().is_some_and(|(_, samples)| *samples == 0) {
             // Exemplars come as series of their own that repeat the labels.
-            self.points.series.pop();
+            self.gathered.points.series.pop();
         }
         Ok(())
     }
@@ -299,11 +298,11 @@ impl Decoded {
 
     #[inline]
     fn sample(&mut self, message: &[u8]) -> Result<(), DecodeError> {
-        if self.points.samples.len() >= SAMPLES_MAX {
+        if self.gathered.points.samples.len() >= SAMPLES_MAX {
             return Err(DecodeError::TooManySamples);
         }
         let (value, time) = sample(Fields::new(message), 1)?;
-        self.points.push(time, value);
+        self.gathered.points.push(time, value);
         Ok(())
     }
 
@@ -316,9 +315,9 @@ impl Decoded {
     ) -> Result<(), DecodeError> {
         let (value, time) = sample(Fields::new(fields), 2)?;
         if let Ok(labels) = labels
-            && self.exemplars.len() < EXTRAS_MAX
+            && self.gathered.exemplars.len() < EXTRAS_MAX
         {
-            self.exemplars.push(Exemplar { series: series.clone(), labels, time, value });
+            self.gathered.exemplars.push(Exemplar { series: series.clone(), labels, time, value });
         }
         Ok(())
     }
@@ -345,11 +344,11 @@ impl Decoded {
                 _ => {}
             }
         }
-        let is_told = (kind, help, unit) != (0, 0, 0) && self.metadata.len() < EXTRAS_MAX;
+        let is_told = (kind, help, unit) != (0, 0, 0) && self.gathered.metadata.len() < EXTRAS_MAX;
         let hash = described.hasher().hash_one((series.name(), kind, help, unit));
         if is_told && described.insert(hash) {
             let (unit, help) = (text(table.text(unit)), text(table.text(help)));
-            self.metadata.extend(metadata(family(series.name(), kind), kind, unit, help));
+            self.gathered.metadata.extend(metadata(family(series.name(), kind), kind, unit, help));
         }
         Ok(())
     }

@@ -1,3 +1,4 @@
+use model::{NAME, sample::Points};
 use proptest::prelude::*;
 use serde_json::Value as Json;
 
@@ -54,7 +55,7 @@ fn check_v1(request: &[u8], points: &[&str], invalid: &[&str]) {
     // The second time everything comes from the cache.
     for _ in 0..2 {
         let decoded = decoder.decode(Version::V1, request).unwrap();
-        assert_eq!(shown(&decoded.points), points);
+        assert_eq!(shown(&decoded.gathered.points), points);
         assert_eq!(decoded.invalid.series, invalid.len());
         for (reason, expected) in decoded.invalid.reasons.iter().zip(invalid) {
             assert!(reason.contains(expected), "{reason:?} does not contain {expected:?}");
@@ -133,7 +134,7 @@ fn series_of_version_2() {
     let mut decoder = Decoder::default();
     let mut check = |request: &[u8], points: &[&str], invalid: &str| {
         let decoded = decoder.decode(Version::V2, request).unwrap();
-        assert_eq!(shown(&decoded.points), points);
+        assert_eq!(shown(&decoded.gathered.points), points);
         assert!(decoded.invalid.reasons.concat().contains(invalid), "{:?}", decoded.invalid);
         assert_eq!(decoded.invalid.series, usize::from(!invalid.is_empty()));
     };
@@ -188,10 +189,10 @@ fn exemplars_metadata_and_histograms() {
         time: UnixMs(7),
         value: 0.5,
     };
-    assert_eq!(decoded.exemplars, [exemplar.clone(), exemplar]);
+    assert_eq!(decoded.gathered.exemplars, [exemplar.clone(), exemplar]);
     let metadata =
         Metadata { name: "a".into(), kind: Kind::Histogram, unit: "s".into(), help: "help".into() };
-    assert_eq!(decoded.metadata, [metadata]);
+    assert_eq!(decoded.gathered.metadata, [metadata]);
 }
 
 /// A number of an expected decoding; what JSON cannot hold is written as bits.
@@ -231,16 +232,16 @@ fn check_capture(name: &str, version: Version) {
             ));
         }
     }
-    let decoded_points = decoded.points.iter().flat_map(|(labels, samples)| {
+    let decoded_points = decoded.gathered.points.iter().flat_map(|(labels, samples)| {
         samples.iter().map(|(time, value)| (labels.clone(), *time, value.to_bits()))
     });
     assert_eq!(decoded_points.collect::<Vec<_>>(), points, "{name}");
     assert_eq!(decoded.histograms, count(&entries, "histograms"), "{name}");
-    assert_eq!(decoded.exemplars.len(), count(&entries, "exemplars"), "{name}");
+    assert_eq!(decoded.gathered.exemplars.len(), count(&entries, "exemplars"), "{name}");
     assert_eq!(decoded.invalid, Invalid::default(), "{name}");
     if version == Version::V1 {
         let metadata = expected["metadata"].as_array().map_or(0, Vec::len);
-        assert_eq!(decoded.metadata.len(), metadata, "{name}");
+        assert_eq!(decoded.gathered.metadata.len(), metadata, "{name}");
     }
 }
 
@@ -269,7 +270,7 @@ proptest! {
     fn any_bytes_are_survived(bytes: Vec<u8>) {
         let mut decoder = Decoder::default();
         for version in [Version::V1, Version::V2] {
-            let _ = decoder.decode(version, &bytes);
+            drop(decoder.decode(version, &bytes));
         }
     }
 
@@ -278,12 +279,12 @@ proptest! {
         let mut decoder = Decoder::default();
         let mut request = series_v1(&[(NAME, "up"), ("job", "a")], &[(1_000, 1.0)]);
         *at.get_mut(&mut request) = byte;
-        let _ = decoder.decode(Version::V1, &request);
+        drop(decoder.decode(Version::V1, &request));
         let mut request = request_v2(&["", NAME, "up"], |series| {
             series.bytes(1, &[1, 2]);
             series.bytes(2, &sample_fields(1.0, 5));
         });
         *at.get_mut(&mut request) = byte;
-        let _ = decoder.decode(Version::V2, &request);
+        drop(decoder.decode(Version::V2, &request));
     }
 }
