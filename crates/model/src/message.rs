@@ -184,6 +184,11 @@ pub static MESSAGES: &[Message] = &[
         zh: "应为 Unix 秒数，或形如 2026-11-24T10:00:00Z 的时间",
     },
     Message {
+        code: "export.no_store",
+        en: "there is no data directory {path}; name one with --path, or go through a running modelwatch with --url",
+        zh: "数据目录 {path} 不存在；请用 --path 指定，或用 --url 通过运行中的 modelwatch 进行",
+    },
+    Message {
         code: "export.progress",
         en: "  {samples} samples written",
         zh: "  已写出 {samples} 个样本",
@@ -395,6 +400,11 @@ pub static MESSAGES: &[Message] = &[
         zh: "同一时间已存有不同的值",
     },
     Message {
+        code: "import.refused_instance_series_limit",
+        en: "too many series of one instance; see [storage] instance_series_max",
+        zh: "单个 instance 的序列过多，参见 [storage] instance_series_max",
+    },
+    Message {
         code: "import.refused_series_limit",
         en: "too many series; see [storage] series_max",
         zh: "序列过多，参见 [storage] series_max",
@@ -477,11 +487,6 @@ pub static MESSAGES: &[Message] = &[
     Message { code: "state.failing", en: "failing", zh: "失败" },
     Message { code: "state.ok", en: "ok", zh: "正常" },
     Message { code: "state.starting", en: "starting", zh: "启动中" },
-    Message {
-        code: "transfer.no_store",
-        en: "there is no data directory {path}; name one with --path, or go through a running modelwatch with --url",
-        zh: "数据目录 {path} 不存在；请用 --path 指定，或用 --url 通过运行中的 modelwatch 进行",
-    },
     Message {
         code: "transfer.store_in_use",
         en: "the data directory {path} is in use by a running modelwatch (process {pid}). Go through it with --url http://127.0.0.1:9640, or stop it",

@@ -305,35 +305,23 @@ fn open_store(
     }
 }
 
-/// Opens the data directory for a command that only moves samples in or out. Unlike a running
-/// modelwatch it makes no directory that is not there, and takes samples however old.
+/// Opens the data directory for a command that only moves samples in or out, however old they are.
 pub(crate) fn open_for_transfer(
     config: &Config,
     clock: &Clock,
     language: Language,
 ) -> anyhow::Result<Store> {
-    let path = &config.storage.path;
-    let path_text = path.display().to_string();
-    if !path.is_dir() {
-        return Err(anyhow::Error::msg(render(
-            "transfer.no_store",
-            &[("path", path_text)],
-            language,
-        )));
-    }
+    let path = config.storage.path.display().to_string();
     let options = store::Options { accept_old: true, ..store_options(config) };
-    match Store::open(path, options, clock.clone()) {
-        Ok((store, _)) => Ok(store),
+    let (code, name, value) = match Store::open(&config.storage.path, options, clock.clone()) {
+        Ok((store, _)) => return Ok(store),
         Err(OpenError::InUse { pid, .. }) => {
             let pid = pid.map_or_else(|| "?".into(), |pid| pid.to_string());
-            let params = [("path", path_text), ("pid", pid)];
-            Err(anyhow::Error::msg(render("transfer.store_in_use", &params, language)))
+            ("transfer.store_in_use", "pid", pid)
         }
-        Err(error) => {
-            let params = [("path", path_text), ("reason", error.to_string())];
-            Err(anyhow::Error::msg(render("start.store_failed", &params, language)))
-        }
-    }
+        Err(error) => ("start.store_failed", "reason", error.to_string()),
+    };
+    Err(anyhow::Error::msg(render(code, &[("path", path), (name, value)], language)))
 }
 
 fn store_options(config: &Config) -> store::Options {

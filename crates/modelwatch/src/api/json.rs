@@ -38,6 +38,10 @@ impl ApiError {
         Self { status, kind: "canceled", text: text.into() }
     }
 
+    pub(super) fn unavailable(text: impl Into<String>) -> Self {
+        Self { status: StatusCode::SERVICE_UNAVAILABLE, kind: "unavailable", text: text.into() }
+    }
+
     pub(super) fn internal(text: impl Into<String>) -> Self {
         Self { status: StatusCode::INTERNAL_SERVER_ERROR, kind: "internal", text: text.into() }
     }

@@ -1,5 +1,6 @@
 //! The HTTP side: who may ask, where requests go, and the headers every answer carries.
 
+mod admin;
 mod exemplars;
 mod export;
 mod form;
@@ -50,6 +51,7 @@ pub(crate) fn router(app: Arc<App>) -> Router {
         .route("/api/v1/events", get(product::events))
         .route("/api/v1/export", get(export::export))
         .route("/api/v1/write", post(write::write))
+        .merge(admin::router())
         .merge(prometheus::router())
         .fallback(page::page)
         .layer(middleware::from_fn(compress))

@@ -256,7 +256,7 @@ async fn metadata(State(app): State<Arc<App>>, form: Form) -> Answer {
 
 /// What is known of metrics, by name. What we say of our own counts most, then what engines say.
 pub(super) fn known_metadata(app: &App, names: &[String]) -> BTreeMap<String, Metadata> {
-    let written = app.store.metadata().into_iter();
+    let written = app.store.metadata();
     let scraped = app.collector.metadata().into_iter().map(|metric| Metadata {
         name: metric.name,
         kind: metric.kind,
@@ -265,7 +265,13 @@ pub(super) fn known_metadata(app: &App, names: &[String]) -> BTreeMap<String, Me
     });
     // Families such as node_memory_*_bytes are listed by the members that exist.
     let own = names.iter().filter_map(|name| own_metadata(name));
-    written.chain(scraped).chain(own).map(|entry| (entry.name.clone(), entry)).collect()
+    written
+        .iter()
+        .cloned()
+        .chain(scraped)
+        .chain(own)
+        .map(|entry| (entry.name.clone(), entry))
+        .collect()
 }
 
 /// What the catalogue says of a metric of our own.

@@ -42,6 +42,12 @@ pub(super) fn export(
     language: Language,
 ) -> anyhow::Result<()> {
     let selection = selection(wanted, language)?;
+    let path = &config.storage.path;
+    if wanted.url.is_none() && !path.is_dir() {
+        // Opening would make an empty one.
+        let params = [("path", path.display().to_string())];
+        return Err(anyhow::Error::msg(render("export.no_store", &params, language)));
+    }
     let clock = Clock::system();
     // Whatever prevents an export is found out before a file is emptied for it.
     let source = match wanted.url {
@@ -108,7 +114,8 @@ fn path_of(wanted: &Wanted<'_>) -> String {
 
 fn known_metadata(store: &Store, names: &[String]) -> BTreeMap<String, Metadata> {
     let own = names.iter().filter_map(|name| own_metadata(name));
-    store.metadata().into_iter().chain(own).map(|entry| (entry.name.clone(), entry)).collect()
+    let written = store.metadata();
+    written.iter().cloned().chain(own).map(|entry| (entry.name.clone(), entry)).collect()
 }
 
 /// Counts what passes through.

@@ -159,7 +159,7 @@ impl Target {
                 let taken = gathered.store(store)?;
                 summary.samples += taken.samples as u64;
                 for (reason, count) in taken.refused {
-                    *summary.refused.entry(reason.into()).or_default() += count;
+                    *summary.refused.entry(reason.into()).or_default() += count as u64;
                 }
                 store.maintain(clock.now())?;
                 Ok(())
@@ -229,7 +229,39 @@ impl Summary {
 
 #[cfg(test)]
 mod tests {
+    use std::{fs, io::Write as _};
+
+    use flate2::{Compression, write::GzEncoder};
+    use model::{
+        UnixMs,
+        series::{Budget, Matcher, SeriesSource as _, TimeRange},
+    };
+
     use super::*;
+
+    #[test]
+    fn plain_and_packed_files_are_stored() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut config = Config::default();
+        config.storage.path = folder.path().join("data");
+        let plain = folder.path().join("plain");
+        fs::write(&plain, "a 1 1.000\na 2 2.000\nbad\na 3\n").unwrap();
+        let packed = folder.path().join("packed");
+        let mut encoder = GzEncoder::new(File::create(&packed).unwrap(), Compression::fast());
+        encoder.write_all(b"a 3 3.000\na 4 2.000\n# EOF\n").unwrap();
+        encoder.finish().unwrap();
+
+        let is_whole = import(&config, None, &[plain, packed], Language::English).unwrap();
+        assert!(!is_whole, "two lines are bad, and one sample has another value");
+        let clock = Clock::system();
+        let store = wire::open_for_transfer(&config, &clock, Language::English).unwrap();
+        let budget = Budget::new(clock, std::time::Duration::from_secs(10), 100);
+        let range = TimeRange { start: UnixMs::MIN, end: UnixMs::MAX };
+        let found = store.select(&[Matcher::equal(model::NAME, "a")], range, &budget).unwrap();
+        assert_eq!(found.len(), 1);
+        assert_eq!(found[0].times, [1_000, 2_000, 3_000]);
+        assert_eq!(found[0].values, [1.0, 2.0, 3.0]);
+    }
 
     fn check(text: &[u8], expected: &[usize]) {
         let (mut input, mut line, mut lengths) = (BufReader::new(text), Vec::new(), Vec::new());

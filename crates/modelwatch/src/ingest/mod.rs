@@ -59,10 +59,12 @@ impl Gathered {
         if !self.points.samples.is_empty() {
             let appended = store.append_points(&self.points)?;
             taken.samples = appended.accepted;
-            taken.refused.extend(appended.refused().filter(|(_, count)| *count > 0));
+            taken.refused.extend(appended.refused());
         }
         if !self.exemplars.is_empty() {
-            taken.exemplars = store.append_exemplars(&self.exemplars)?;
+            store.append_exemplars(&self.exemplars)?;
+            // Those that the store leaves out repeat what it has: senders send them with every scrape.
+            taken.exemplars = self.exemplars.len();
         }
         if !self.metadata.is_empty() {
             store.set_metadata(&self.metadata)?;
@@ -83,7 +85,7 @@ struct Bench {
 pub(crate) struct Totals {
     pub(crate) samples: u64,
     /// Refused samples by reason.
-    pub(crate) refused: BTreeMap<&'static str, u64>,
+    pub(crate) refused: BTreeMap<&'static str, usize>,
     /// Requests by the status that answered them.
     pub(crate) requests: BTreeMap<u16, u64>,
 }
@@ -94,7 +96,7 @@ pub(crate) struct Taken {
     pub(crate) samples: usize,
     pub(crate) exemplars: usize,
     /// Refused samples by reason; a reason that was not met is absent.
-    pub(crate) refused: BTreeMap<&'static str, u64>,
+    pub(crate) refused: BTreeMap<&'static str, usize>,
     /// What is wrong with the labels of the first few series that were left out.
     pub(crate) reasons: Vec<String>,
 }
@@ -144,7 +146,7 @@ impl Receiver {
         let left_out =
             [(INVALID_LABELS, decoded.invalid.samples), (NATIVE_HISTOGRAM, decoded.histograms)];
         let left_out = left_out.into_iter().filter(|(_, count)| *count > 0);
-        taken.refused.extend(left_out.map(|(reason, count)| (reason, count as u64)));
+        taken.refused.extend(left_out);
         taken.reasons = decoded.invalid.reasons;
         let mut totals = self.totals.lock().unwrap_or_else(PoisonError::into_inner);
         totals.samples += taken.samples as u64;
@@ -212,7 +214,7 @@ impl Taken {
 mod tests {
     use super::*;
 
-    fn check(refused: &[(&'static str, u64)], reasons: &[&str], expected: Option<&str>) {
+    fn check(refused: &[(&'static str, usize)], reasons: &[&str], expected: Option<&str>) {
         let taken = Taken {
             refused: refused.iter().copied().collect(),
             reasons: reasons.iter().map(|reason| (*reason).to_owned()).collect(),
