@@ -1,10 +1,10 @@
 //! The Prometheus text format 0.0.4 and OpenMetrics, as engines really write them.
 //!
 //! A line that cannot be read is counted and skipped: one bad line must not hide an engine.
-//! Timestamps and exemplars are left out.
+//! A scrape leaves timestamps and exemplars out; for whoever wants them there are the parts of a line.
 
 use model::{
-    Labels, NAME,
+    Labels, LabelsBuilder, NAME,
     catalogue::Kind,
     limits::{LABEL_BYTES_MAX, LABELS_MAX},
 };
@@ -64,48 +64,94 @@ fn describe(metrics: &mut Vec<ScrapedMetric>, comment: &str) {
     }
     let Some(metric) = metrics.last_mut() else { return };
     if what == "TYPE" {
-        metric.kind = match rest.trim() {
-            "counter" => Kind::Counter,
-            "gauge" => Kind::Gauge,
-            "histogram" => Kind::Histogram,
-            "summary" => Kind::Summary,
-            _ => Kind::Unknown,
-        };
+        metric.kind = Kind::from_word(rest.trim());
     } else {
         metric.help = rest.chars().take(HELP_BYTES_MAX).collect();
     }
 }
 
 fn sample(line: &str) -> Option<(Labels, f64)> {
-    let name_end = line.find(|c: char| c == '{' || c.is_ascii_whitespace())?;
-    let (name, rest) = line.split_at(name_end);
-    let is_name = name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_' || c == ':');
-    if name.is_empty() || !is_name || name.len() > LABEL_BYTES_MAX {
-        return None;
-    }
-    let mut pairs = vec![(NAME.to_owned(), name.to_owned())];
-    let rest = match rest.strip_prefix('{') {
-        Some(labels) => read_labels(labels, &mut pairs)?,
-        None => rest,
-    };
+    let (text, rest) = split(line)?;
     let value = value(rest.split_ascii_whitespace().next()?)?;
-    Some((Labels::from_pairs(pairs), value))
+    Some((series(text)?, value))
 }
 
-/// Reads up to and over `}` and returns what comes after.
-fn read_labels<'a>(text: &'a str, pairs: &mut Vec<(String, String)>) -> Option<&'a str> {
+/// The text of a line's series, `name{label="value"}`, and what comes after it.
+pub fn split(line: &str) -> Option<(&str, &str)> {
+    let start = line.find(|c: char| c == '{' || c.is_ascii_whitespace())?;
+    if line.as_bytes()[start] != b'{' {
+        return line.split_at_checked(start);
+    }
+    let (mut is_quoted, mut is_escaped) = (false, false);
+    for (index, byte) in line.bytes().enumerate().skip(start) {
+        match byte {
+            _ if is_escaped => is_escaped = false,
+            b'\\' if is_quoted => is_escaped = true,
+            b'"' => is_quoted = !is_quoted,
+            b'}' if !is_quoted => return line.split_at_checked(index + 1),
+            _ => {}
+        }
+    }
+    None
+}
+
+/// Reads a series: labels of which one is the metric's name.
+pub fn series(text: &str) -> Option<Labels> {
+    labels(text).filter(|labels| !labels.name().is_empty())
+}
+
+/// Reads `name{label="value"}`, or `{"any name", "any label"="value"}` where names are not ASCII.
+pub fn labels(text: &str) -> Option<Labels> {
+    let (name, labels) = match text.split_once('{') {
+        Some((name, labels)) => (name, Some(labels)),
+        None => (text, None),
+    };
+    let is_plain = |c: char| c.is_ascii_alphanumeric() || c == '_' || c == ':';
+    if !name.chars().all(is_plain) || name.len() > LABEL_BYTES_MAX {
+        return None;
+    }
+    let mut pairs = Vec::new();
+    if !name.is_empty() {
+        pairs.push((NAME.to_owned(), name.to_owned()));
+    }
+    if let Some(labels) = labels {
+        read_labels(labels, &mut pairs)?;
+    }
+    let mut builder = LabelsBuilder::default();
+    for (index, (name, value)) in pairs.iter().enumerate() {
+        if pairs[..index].iter().any(|(earlier, _)| earlier == name) {
+            return None;
+        }
+        builder.set(name, value);
+    }
+    builder.write_bounds_as_floats();
+    Some(builder.build())
+}
+
+/// Reads up to `}`, which must be the end. A quoted text without a value is the metric's name.
+fn read_labels(text: &str, pairs: &mut Vec<(String, String)>) -> Option<()> {
     let mut rest = text.trim_start();
     loop {
         if let Some(after) = rest.strip_prefix('}') {
-            return Some(after);
+            return after.is_empty().then_some(());
         }
-        let (name, after) = rest.split_once('=')?;
-        let (value, after) = quoted(after.trim_start())?;
-        let name = name.trim();
-        if name.is_empty() || name.len() > LABEL_BYTES_MAX || pairs.len() >= LABELS_MAX {
+        let (name, after) = if rest.starts_with('"') {
+            quoted(rest)?
+        } else {
+            let (name, _) = rest.split_once('=')?;
+            (name.trim().to_owned(), rest.get(name.len()..)?)
+        };
+        let (pair, after) = match after.trim_start().strip_prefix('=') {
+            Some(after) => {
+                let (value, after) = quoted(after.trim_start())?;
+                ((name, value), after)
+            }
+            None => ((NAME.to_owned(), name), after),
+        };
+        if pair.0.is_empty() || pair.0.len() > LABEL_BYTES_MAX || pairs.len() >= LABELS_MAX {
             return None;
         }
-        pairs.push((name.into(), value));
+        pairs.push(pair);
         rest = after.trim_start();
         rest = rest.strip_prefix(',').unwrap_or(rest).trim_start();
     }
@@ -131,7 +177,8 @@ fn quoted(text: &str) -> Option<(String, &str)> {
     None
 }
 
-fn value(word: &str) -> Option<f64> {
+/// Reads a value as both formats write it.
+pub fn value(word: &str) -> Option<f64> {
     match word {
         "+Inf" | "Inf" => Some(f64::INFINITY),
         "-Inf" => Some(f64::NEG_INFINITY),
@@ -163,6 +210,10 @@ mod tests {
         check("a 1.23457e+06\r\n", &[("a", 1_234_570.0)], 0);
         check("<html>\na 1\n{\n", &[("a", 1.0)], 2);
         check("a{b=\"c} 1\na\na b\n", &[], 3);
+        check("a{b=\"}\"} 1\n", &[("a{b=\"}\"}", 1.0)], 0);
+        check("a_bucket{le=\"1\"} 1\n", &[("a_bucket{le=\"1.0\"}", 1.0)], 0);
+        check("{\"é.b\", \"c d\"=\"e\"} 1\n", &[("é.b{c d=\"e\"}", 1.0)], 0);
+        check("{b=\"c\"} 1\n{\"a\",\"b\"} 1\na{b=\"1\",b=\"2\"} 1\n", &[], 3);
     }
 
     #[test]

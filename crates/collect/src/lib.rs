@@ -9,7 +9,6 @@
 mod collector;
 mod discovery;
 mod engine;
-mod exposition;
 mod failure;
 mod guard;
 mod host;
@@ -20,10 +19,11 @@ mod process;
 mod sink;
 mod source;
 
+pub mod exposition;
+
 pub use collector::{
     Collector, EngineReport, EngineSetting, EngineState, Found, Settings, look_once,
 };
-pub use exposition::ScrapedMetric;
 pub(crate) use failure::{Failure, FailureKind};
 pub use http::{Secret, engine_url};
 pub use inventory::{Accelerator, Inventory, inventory};

@@ -213,10 +213,43 @@ impl LabelsBuilder {
         self
     }
 
+    /// Writes the bounds of classic histograms and the quantiles of summaries as floats, as
+    /// Prometheus 3 does at ingest: the same bound sent as `1` and as `1.0` is one series.
+    pub fn write_bounds_as_floats(&mut self) -> &mut Self {
+        let is_bucket =
+            self.pairs.iter().any(|(name, value)| name == NAME && value.ends_with("_bucket"));
+        for (name, value) in &mut self.pairs {
+            let is_bound = name == "quantile" || (is_bucket && name == "le");
+            if is_bound && let Ok(bound) = value.parse() {
+                *value = float_text(bound);
+            }
+        }
+        self
+    }
+
     pub fn build(mut self) -> Labels {
         self.pairs.retain(|(_, value)| !value.is_empty());
         self.pairs.sort_unstable();
         Labels::from_sorted(&self.pairs)
+    }
+}
+
+/// A float as OpenMetrics' canonical form has it: shortest, and never without a point or an exponent.
+fn float_text(value: f64) -> String {
+    if value.is_nan() {
+        return "NaN".into();
+    }
+    if value.is_infinite() {
+        return if value > 0.0 { "+Inf".into() } else { "-Inf".into() };
+    }
+    let scientific = format!("{value:e}");
+    let (digits, exponent) = scientific.split_once('e').unwrap_or((&scientific, "0"));
+    let exponent: i32 = exponent.parse().unwrap_or(0);
+    if (-4..6).contains(&exponent) {
+        format!("{value:?}")
+    } else {
+        let sign = if exponent < 0 { '-' } else { '+' };
+        format!("{digits}e{sign}{:02}", exponent.abs())
     }
 }
 
@@ -250,6 +283,30 @@ mod tests {
     fn the_fingerprint_never_changes() {
         let labels = Labels::metric("up", [("job", "node"), ("instance", "a:1")]);
         assert_eq!(labels.fingerprint(), 8_511_833_761_154_723_903);
+    }
+
+    #[test]
+    fn bounds_become_floats() {
+        let check = |bound, expected| assert_eq!(float_text(bound), expected);
+        check(0.0, "0.0");
+        check(1.0, "1.0");
+        check(-1.0, "-1.0");
+        check(0.0005, "0.0005");
+        check(0.00001, "1e-05");
+        check(100_000.0, "100000.0");
+        check(1e6, "1e+06");
+        check(1_234_567.5, "1.2345675e+06");
+        check(f64::INFINITY, "+Inf");
+        check(f64::NAN, "NaN");
+        let normal = |name, label, value| {
+            let mut builder = LabelsBuilder::default();
+            builder.set(NAME, name).set(label, value).write_bounds_as_floats();
+            builder.build().to_string()
+        };
+        assert_eq!(normal("a_bucket", "le", "1"), r#"a_bucket{le="1.0"}"#);
+        assert_eq!(normal("a_bucket", "le", "wide"), r#"a_bucket{le="wide"}"#);
+        assert_eq!(normal("a", "le", "1"), r#"a{le="1"}"#);
+        assert_eq!(normal("a", "quantile", ".5"), r#"a{quantile="0.5"}"#);
     }
 
     #[test]

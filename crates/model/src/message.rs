@@ -174,6 +174,31 @@ pub static MESSAGES: &[Message] = &[
         zh: "已恢复向 {path} 写入样本；其间丢弃了 {lost} 个样本",
     },
     Message {
+        code: "export.done",
+        en: "exported {samples} samples, {bytes} bytes",
+        zh: "已导出 {samples} 个样本，共 {bytes} 字节",
+    },
+    Message {
+        code: "export.expected_time",
+        en: "expected seconds since 1970 or a time such as 2026-11-24T10:00:00Z",
+        zh: "应为 Unix 秒数，或形如 2026-11-24T10:00:00Z 的时间",
+    },
+    Message {
+        code: "export.no_store",
+        en: "there is no data directory {path}; name one with --path, or go through a running modelwatch with --url",
+        zh: "数据目录 {path} 不存在；请用 --path 指定，或用 --url 通过运行中的 modelwatch 进行",
+    },
+    Message {
+        code: "export.progress",
+        en: "  {samples} samples written",
+        zh: "  已写出 {samples} 个样本",
+    },
+    Message {
+        code: "export.wrong_option",
+        en: "{option} {value}: {reason}",
+        zh: "{option} {value}：{reason}",
+    },
+    Message {
         code: "failure.absent",
         en: "this machine has no such thing ({detail})",
         zh: "本机无此项（{detail}）",
@@ -237,7 +262,32 @@ pub static MESSAGES: &[Message] = &[
         zh: "配置文件（TOML）；不指定则全部使用默认值",
     },
     Message { code: "help.docs", en: "Print a reference page", zh: "打印参考文档" },
+    Message {
+        code: "help.end",
+        en: "Newest time to export, as seconds or like 2026-11-24T10:00:00Z",
+        zh: "导出的截止时间：Unix 秒数，或形如 2026-11-24T10:00:00Z",
+    },
+    Message {
+        code: "help.export",
+        en: "Write stored samples as OpenMetrics or CSV",
+        zh: "将已存储的样本导出为 OpenMetrics 或 CSV",
+    },
+    Message {
+        code: "help.files",
+        en: "Files in the Prometheus text format with timestamps, or OpenMetrics, plain or gzip; - is standard input",
+        zh: "带时间戳的 Prometheus 文本格式或 OpenMetrics 文件，可用 gzip 压缩；- 表示标准输入",
+    },
+    Message {
+        code: "help.format",
+        en: "How to write: openmetrics, which can be imported again, or csv",
+        zh: "导出格式：openmetrics（可再次导入）或 csv",
+    },
     Message { code: "help.help", en: "Print this help", zh: "显示本帮助" },
+    Message {
+        code: "help.import",
+        en: "Read samples from files into a data directory or a running modelwatch",
+        zh: "将文件中的样本导入数据目录或运行中的 modelwatch",
+    },
     Message {
         code: "help.lang",
         en: "Language of the messages: en or zh-CN",
@@ -245,12 +295,37 @@ pub static MESSAGES: &[Message] = &[
     },
     Message { code: "help.options", en: "Options", zh: "选项" },
     Message {
+        code: "help.output",
+        en: "File to write to instead of standard output",
+        zh: "写入该文件，而非标准输出",
+    },
+    Message {
         code: "help.page", en: "Which page: configuration", zh: "文档名称：configuration"
+    },
+    Message {
+        code: "help.path",
+        en: "Data directory; without it the one of the configuration",
+        zh: "数据目录；不指定则使用配置中的目录",
+    },
+    Message {
+        code: "help.selectors",
+        en: "Which series, for example 'node_load1' or '{engine=\"vllm\"}'; may be given more than once",
+        zh: "要导出的序列，例如 'node_load1' 或 '{engine=\"vllm\"}'；可多次指定",
     },
     Message {
         code: "help.serve",
         en: "Watch, and serve the page and the API (the default)",
         zh: "启动监控，并提供页面与 API（默认）",
+    },
+    Message {
+        code: "help.start",
+        en: "Oldest time to export, as seconds or like 2026-11-24T10:00:00Z",
+        zh: "导出的起始时间：Unix 秒数，或形如 2026-11-24T10:00:00Z",
+    },
+    Message {
+        code: "help.url",
+        en: "Go through a running modelwatch, for example http://127.0.0.1:9640",
+        zh: "通过运行中的 modelwatch 进行，例如 http://127.0.0.1:9640",
     },
     Message { code: "help.usage", en: "Usage:", zh: "用法：" },
     Message { code: "help.version", en: "Print the version", zh: "显示版本号" },
@@ -278,6 +353,77 @@ pub static MESSAGES: &[Message] = &[
         code: "hint.storage",
         en: "Free space or repair the file system of {path}; writing resumes by itself",
         zh: "请为 {path} 释放空间或修复其文件系统；写入会自动恢复",
+    },
+    Message {
+        code: "import.bad_exemplar",
+        en: "the exemplar cannot be read; the sample was taken",
+        zh: "无法解析 exemplar；样本本身已导入",
+    },
+    Message {
+        code: "import.bad_line",
+        en: "  {file}, line {line}: {reason}",
+        zh: "  {file} 第 {line} 行：{reason}",
+    },
+    Message {
+        code: "import.bad_series",
+        en: "the name or the labels cannot be read",
+        zh: "无法解析指标名或标签",
+    },
+    Message {
+        code: "import.bad_time", en: "the timestamp cannot be read", zh: "无法解析时间戳"
+    },
+    Message { code: "import.bad_value", en: "the value cannot be read", zh: "无法解析数值" },
+    Message {
+        code: "import.done",
+        en: "imported {samples} samples of {series} series from {files} file(s)",
+        zh: "已从 {files} 个文件导入 {series} 条序列的 {samples} 个样本",
+    },
+    Message {
+        code: "import.line_too_long",
+        en: "the line is longer than 1 MiB",
+        zh: "该行超过 1 MiB",
+    },
+    Message {
+        code: "import.more_bad_lines",
+        en: "  and {count} more lines that were left out",
+        zh: "  另有 {count} 行被忽略",
+    },
+    Message { code: "import.no_time", en: "there is no timestamp", zh: "缺少时间戳" },
+    Message { code: "import.not_utf8", en: "this is not UTF-8", zh: "不是 UTF-8 文本" },
+    Message {
+        code: "import.progress",
+        en: "  {samples} samples imported",
+        zh: "  已导入 {samples} 个样本",
+    },
+    Message {
+        code: "import.refused",
+        en: "  refused: {count} samples, {reason}",
+        zh: "  拒绝 {count} 个样本：{reason}",
+    },
+    Message {
+        code: "import.refused_duplicate",
+        en: "another value is stored for the same time",
+        zh: "同一时间已存有不同的值",
+    },
+    Message {
+        code: "import.refused_instance_series_limit",
+        en: "too many series of one instance; see [storage] instance_series_max",
+        zh: "单个 instance 的序列过多，参见 [storage] instance_series_max",
+    },
+    Message {
+        code: "import.refused_series_limit",
+        en: "too many series; see [storage] series_max",
+        zh: "序列过多，参见 [storage] series_max",
+    },
+    Message {
+        code: "import.refused_too_far_ahead",
+        en: "they lie in the future",
+        zh: "时间在未来",
+    },
+    Message {
+        code: "import.refused_too_old",
+        en: "too old for a running modelwatch; stop it and import without --url",
+        zh: "对运行中的 modelwatch 而言过旧；请将其停止后不带 --url 导入",
     },
     Message {
         code: "note.llamacpp_metrics_off",
@@ -357,6 +503,16 @@ pub static MESSAGES: &[Message] = &[
     Message { code: "state.failing", en: "failing", zh: "失败" },
     Message { code: "state.ok", en: "ok", zh: "正常" },
     Message { code: "state.starting", en: "starting", zh: "启动中" },
+    Message {
+        code: "transfer.store_in_use",
+        en: "the data directory {path} is in use by a running modelwatch (process {pid}). Go through it with --url http://127.0.0.1:9640, or stop it",
+        zh: "数据目录 {path} 正被运行中的 modelwatch（进程 {pid}）使用。请用 --url http://127.0.0.1:9640 通过它进行，或将其停止",
+    },
+    Message {
+        code: "transfer.wrong_url",
+        en: "--url {url}: expected an address such as http://127.0.0.1:9640",
+        zh: "--url {url}：应为形如 http://127.0.0.1:9640 的地址",
+    },
     Message {
         code: "verdict.context_full",
         en: "{model}: a request uses {percent}% of its context; at 100% it ends or loses its beginning",

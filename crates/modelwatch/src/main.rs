@@ -8,6 +8,8 @@ mod api;
 mod cli;
 mod config;
 mod events;
+mod export;
+mod ingest;
 mod own;
 mod verdict;
 mod wire;

@@ -12,11 +12,12 @@ use model::{
         MODELWATCH_BATCHES_DROPPED_TOTAL, MODELWATCH_BUILD_INFO, MODELWATCH_LIVE_CLIENTS,
         MODELWATCH_LIVE_TICKS_DROPPED_TOTAL, MODELWATCH_PROCESS_CPU_SECONDS_TOTAL,
         MODELWATCH_PROCESS_RESIDENT_BYTES, MODELWATCH_QUEUE_BATCHES,
-        MODELWATCH_SAMPLES_APPENDED_TOTAL, MODELWATCH_SAMPLES_LOST_TOTAL,
-        MODELWATCH_SAMPLES_REFUSED_TOTAL, MODELWATCH_SOURCE_DURATION_SECONDS,
-        MODELWATCH_SOURCE_SERIES, MODELWATCH_SOURCE_UP, MODELWATCH_STORE_BYTES,
-        MODELWATCH_STORE_CHUNKS_DAMAGED_TOTAL, MODELWATCH_STORE_SERIES, MODELWATCH_STORE_WRITABLE,
-        Metric,
+        MODELWATCH_REMOTE_WRITE_REFUSED_TOTAL, MODELWATCH_REMOTE_WRITE_REQUESTS_TOTAL,
+        MODELWATCH_REMOTE_WRITE_SAMPLES_TOTAL, MODELWATCH_SAMPLES_APPENDED_TOTAL,
+        MODELWATCH_SAMPLES_LOST_TOTAL, MODELWATCH_SAMPLES_REFUSED_TOTAL,
+        MODELWATCH_SOURCE_DURATION_SECONDS, MODELWATCH_SOURCE_SERIES, MODELWATCH_SOURCE_UP,
+        MODELWATCH_STORE_BYTES, MODELWATCH_STORE_CHUNKS_DAMAGED_TOTAL, MODELWATCH_STORE_SERIES,
+        MODELWATCH_STORE_WRITABLE, Metric,
     },
     sample::Batch,
 };
@@ -99,6 +100,15 @@ pub(crate) fn sample(app: &App, time: UnixMs) -> Batch {
     push(&MODELWATCH_SAMPLES_LOST_TOTAL, &[], count(&counters.samples_lost));
     push(&MODELWATCH_LIVE_CLIENTS, &[], count(&app.hub.clients));
     push(&MODELWATCH_LIVE_TICKS_DROPPED_TOTAL, &[], count(&app.hub.ticks_dropped));
+    let written = app.gate.receiver.totals();
+    push(&MODELWATCH_REMOTE_WRITE_SAMPLES_TOTAL, &[], written.samples as f64);
+    for (reason, refused) in written.refused {
+        push(&MODELWATCH_REMOTE_WRITE_REFUSED_TOTAL, &[("reason", reason)], refused as f64);
+    }
+    for (code, requests) in written.requests {
+        let code = code.to_string();
+        push(&MODELWATCH_REMOTE_WRITE_REQUESTS_TOTAL, &[("code", &code)], requests as f64);
+    }
     push(&MODELWATCH_SAMPLES_APPENDED_TOTAL, &[], stats.samples_appended as f64);
     for (reason, refused) in stats.refused() {
         push(&MODELWATCH_SAMPLES_REFUSED_TOTAL, &[("reason", reason)], refused as f64);

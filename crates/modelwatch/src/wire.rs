@@ -21,11 +21,11 @@ use store::{OpenError, Store};
 use tokio::{
     runtime::Runtime,
     signal::unix::{SignalKind, signal},
-    sync::watch,
+    sync::{Semaphore, watch},
 };
 
 use crate::{
-    api::{self, Hub, Limits, Queries},
+    api::{self, Gate, Hub, Limits, Queries},
     config::Config,
     events::Events,
     own::CostMeter,
@@ -56,6 +56,9 @@ pub(crate) struct App {
     pub(crate) inventory: Inventory,
     pub(crate) events: Arc<Events>,
     pub(crate) hub: Hub,
+    pub(crate) gate: Gate,
+    /// Turns of exports.
+    pub(crate) exports: Arc<Semaphore>,
     pub(crate) cost: CostMeter,
     pub(crate) verdicts: Verdicts,
     /// Turns true when the program ends.
@@ -138,6 +141,8 @@ fn assemble(
         inventory,
         events,
         hub: Hub::new(),
+        gate: Gate::default(),
+        exports: Arc::new(Semaphore::new(api::EXPORTS_MAX)),
         cost: CostMeter::default(),
         stop: watch::channel(false).0,
         instance,
@@ -293,6 +298,25 @@ fn open_store(
             Err(anyhow::Error::msg(render("start.store_failed", &params, language)))
         }
     }
+}
+
+/// Opens the data directory for a command that only moves samples in or out, however old they are.
+pub(crate) fn open_for_transfer(
+    config: &Config,
+    clock: &Clock,
+    language: Language,
+) -> anyhow::Result<Store> {
+    let path = config.storage.path.display().to_string();
+    let options = store::Options { accept_old: true, ..store_options(config) };
+    let (code, name, value) = match Store::open(&config.storage.path, options, clock.clone()) {
+        Ok((store, _)) => return Ok(store),
+        Err(OpenError::InUse { pid, .. }) => {
+            let pid = pid.map_or_else(|| "?".into(), |pid| pid.to_string());
+            ("transfer.store_in_use", "pid", pid)
+        }
+        Err(error) => ("start.store_failed", "reason", error.to_string()),
+    };
+    Err(anyhow::Error::msg(render(code, &[("path", path), (name, value)], language)))
 }
 
 fn store_options(config: &Config) -> store::Options {

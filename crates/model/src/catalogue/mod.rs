@@ -31,6 +31,17 @@ impl Kind {
             Self::Unknown => "unknown",
         }
     }
+
+    /// The kind that a `# TYPE` line names. Kinds that no query of ours tells apart are unknown.
+    pub fn from_word(word: &str) -> Self {
+        match word {
+            "counter" => Self::Counter,
+            "gauge" => Self::Gauge,
+            "histogram" => Self::Histogram,
+            "summary" => Self::Summary,
+            _ => Self::Unknown,
+        }
+    }
 }
 
 /// A metric, or with a `*` in its name a family of metrics whose names follow one rule

@@ -17,6 +17,12 @@ metrics! { MODELWATCH:
         "Resident memory of modelwatch itself" "modelwatch 自身的常驻内存";
     MODELWATCH_QUEUE_BATCHES = Gauge "modelwatch_queue_batches" "" []
         "Batches that wait for the writer" "等待写入的批次数";
+    MODELWATCH_REMOTE_WRITE_REFUSED_TOTAL = Counter "modelwatch_remote_write_refused_total" "" ["reason"]
+        "Samples that came by remote write and were not stored, by reason" "通过远程写入到达但未存储的样本数（按原因）";
+    MODELWATCH_REMOTE_WRITE_REQUESTS_TOTAL = Counter "modelwatch_remote_write_requests_total" "" ["code"]
+        "Requests of remote write by the HTTP status that answered them" "远程写入请求数（按 HTTP 响应状态码）";
+    MODELWATCH_REMOTE_WRITE_SAMPLES_TOTAL = Counter "modelwatch_remote_write_samples_total" "" []
+        "Samples that came by remote write and are stored" "通过远程写入到达并已存储的样本数";
     MODELWATCH_SAMPLES_APPENDED_TOTAL = Counter "modelwatch_samples_appended_total" "" []
         "Samples that the store accepted" "存储已接受的样本数";
     MODELWATCH_SAMPLES_LOST_TOTAL = Counter "modelwatch_samples_lost_total" "" []

@@ -78,7 +78,8 @@ fn invalid(name: &str, text: &str, wanted: &str) -> ApiError {
 /// Beyond this, seconds in a float no longer tell milliseconds apart.
 const SECONDS_MAX: f64 = 9e12;
 
-fn parse_time(text: &str) -> Option<UnixMs> {
+/// Float seconds or RFC 3339.
+pub(crate) fn parse_time(text: &str) -> Option<UnixMs> {
     if let Ok(seconds) = text.parse::<f64>() {
         let in_range = seconds.is_finite() && seconds.abs() <= SECONDS_MAX;
         return in_range.then(|| UnixMs((seconds * 1e3).round() as i64));

@@ -38,6 +38,10 @@ impl ApiError {
         Self { status, kind: "canceled", text: text.into() }
     }
 
+    pub(super) fn unavailable(text: impl Into<String>) -> Self {
+        Self { status: StatusCode::SERVICE_UNAVAILABLE, kind: "unavailable", text: text.into() }
+    }
+
     pub(super) fn internal(text: impl Into<String>) -> Self {
         Self { status: StatusCode::INTERNAL_SERVER_ERROR, kind: "internal", text: text.into() }
     }
@@ -157,6 +161,14 @@ fn write_point(out: &mut String, time: UnixMs, value: f64) {
     out.push_str(",\"");
     out.push_str(&format_float(value));
     out.push_str("\"]");
+}
+
+/// `"value":"1","timestamp":1.500`
+pub(super) fn write_point_fields(out: &mut String, time: UnixMs, value: f64) {
+    out.push_str("\"value\":\"");
+    out.push_str(&format_float(value));
+    out.push_str("\",\"timestamp\":");
+    write_time(out, time);
 }
 
 /// `{"resultType":...,"result":...}` of a query's value; `time` is that of an instant query.

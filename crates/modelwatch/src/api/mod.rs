@@ -1,5 +1,8 @@
 //! The HTTP side: who may ask, where requests go, and the headers every answer carries.
 
+mod admin;
+mod exemplars;
+mod export;
 mod form;
 mod json;
 mod live;
@@ -8,25 +11,30 @@ mod page;
 mod product;
 mod prometheus;
 mod query;
+mod write;
 
 use std::{net::IpAddr, sync::Arc};
 
 use axum::{
     Router,
-    body::Body,
+    body::{Body, HttpBody as _},
     extract::{DefaultBodyLimit, Request, State},
     http::{HeaderMap, HeaderValue, Response, StatusCode, header},
     middleware::{self, Next},
-    routing::get,
+    routing::{get, post},
 };
 
 use crate::wire::App;
 
+pub(crate) use export::EXPORTS_MAX;
+pub(crate) use form::parse_time;
 pub(crate) use live::{Hub, run as run_live};
 pub(crate) use page::kind as page_kind;
+pub(crate) use prometheus::own_metadata;
 pub(crate) use query::{Limits, Queries};
+pub(crate) use write::{Gate, REFUSED, SAMPLES_WRITTEN};
 
-/// Largest request body; queries are the only bodies there are.
+/// Largest request body but that of remote write, which has its own limit.
 const BODY_BYTES_MAX: usize = 1 << 20;
 
 /// Answers below this size are not worth compressing.
@@ -41,6 +49,9 @@ pub(crate) fn router(app: Arc<App>) -> Router {
         .route("/api/v1/overview", get(product::overview))
         .route("/api/v1/sources", get(product::sources))
         .route("/api/v1/events", get(product::events))
+        .route("/api/v1/export", get(export::export))
+        .route("/api/v1/write", post(write::write))
+        .merge(admin::router())
         .merge(prometheus::router())
         .fallback(page::page)
         .layer(middleware::from_fn(compress))
@@ -103,14 +114,16 @@ fn is_own_origin(headers: &HeaderMap, host: &str) -> bool {
     authority.is_some_and(|authority| authority.eq_ignore_ascii_case(host))
 }
 
-/// Compresses larger texts for clients that can read gzip; everything else passes unchanged.
+/// Compresses larger texts for clients that can read gzip; everything else passes unchanged, streams
+/// among it.
 async fn compress(request: Request, next: Next) -> Response<Body> {
     let accepts = accepts_gzip(request.headers());
     let response = next.run(request).await;
     let (mut parts, body) = response.into_parts();
     let kind = parts.headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
     let is_text = kind.is_some_and(|kind| kind.contains("json") || kind.starts_with("text/"));
-    if !accepts || !is_text || parts.headers.contains_key(header::CONTENT_ENCODING) {
+    let is_stream = body.size_hint().exact().is_none();
+    if !accepts || !is_text || is_stream || parts.headers.contains_key(header::CONTENT_ENCODING) {
         return Response::from_parts(parts, body);
     }
     let Ok(bytes) = axum::body::to_bytes(body, usize::MAX).await else {

@@ -1,6 +1,6 @@
 //! The Prometheus HTTP API, so that Grafana and every other client can ask us like Prometheus.
 
-use std::{sync::Arc, time::Duration};
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use axum::{
     Router,
@@ -10,13 +10,14 @@ use axum::{
     routing::get,
 };
 use model::{
-    Labels, UnixMs,
-    catalogue::{self},
+    Labels, UnixMs, catalogue,
+    sample::Metadata,
     series::{Matcher, TimeRange},
 };
 use query::{Expr, Grid};
 
 use super::{
+    exemplars::exemplars,
     form::Form,
     json::{ApiError, output, success, write_labels, write_list, write_string},
     query::from_select_error,
@@ -39,6 +40,7 @@ pub(super) fn router() -> Router<Arc<App>> {
         .route("/api/v1/labels", get(label_names).post(label_names))
         .route("/api/v1/label/{name}/values", get(label_values))
         .route("/api/v1/metadata", get(metadata))
+        .route("/api/v1/query_exemplars", get(exemplars).post(exemplars))
         .route("/api/v1/format_query", get(format_query).post(format_query))
         .route("/api/v1/status/buildinfo", get(build_info))
         .route("/api/v1/{*rest}", get(unknown).post(unknown))
@@ -83,7 +85,7 @@ async fn range(State(app): State<Arc<App>>, form: Form) -> Answer {
     Ok(success(&output(&result.value, end), &result.warnings, &result.infos))
 }
 
-fn parse(form: &Form) -> Result<Expr, ApiError> {
+pub(super) fn parse(form: &Form) -> Result<Expr, ApiError> {
     let text = form.get("query").unwrap_or_default();
     query::parse(text)
         .map_err(|error| ApiError::bad_data(format!("invalid parameter \"query\": {error}")))
@@ -162,7 +164,7 @@ fn truncate<T>(mut items: Vec<T>, form: &Form) -> Result<(Vec<T>, Vec<String>), 
     Ok((items, warnings))
 }
 
-fn selectors(form: &Form) -> Result<Vec<Vec<Matcher>>, ApiError> {
+pub(super) fn selectors(form: &Form) -> Result<Vec<Vec<Matcher>>, ApiError> {
     let parsed = form.all("match[]").map(|text| {
         query::parse_selector(text)
             .map_err(|error| ApiError::bad_data(format!("invalid parameter \"match[]\": {error}")))
@@ -170,7 +172,7 @@ fn selectors(form: &Form) -> Result<Vec<Vec<Matcher>>, ApiError> {
     parsed.collect()
 }
 
-fn time_range(form: &Form) -> Result<TimeRange, ApiError> {
+pub(super) fn time_range(form: &Form) -> Result<TimeRange, ApiError> {
     let start = form.time("start")?.unwrap_or(UnixMs::MIN);
     let end = form.time("end")?.unwrap_or(UnixMs::MAX);
     if end < start {
@@ -220,24 +222,13 @@ fn unescape(name: &str) -> Option<String> {
     Some(plain)
 }
 
-/// Types and help of the metrics we make, and of those that engines told us.
+/// What is known of metrics: by those who write to us, by engines, and of our own.
 async fn metadata(State(app): State<Arc<App>>, form: Form) -> Answer {
-    let mut known: std::collections::BTreeMap<String, (String, String, String)> =
-        Default::default();
-    for metric in app.collector.metadata() {
-        known.insert(metric.name, (metric.kind.as_str().into(), String::new(), metric.help));
-    }
     let names = app.queries.run(None, |source, budget| {
         let range = TimeRange { start: UnixMs::MIN, end: UnixMs::MAX };
         source.label_values(model::NAME, range, budget).map_err(from_select_error)
     });
-    // Families such as node_memory_*_bytes are listed by the members that exist.
-    for name in names.await? {
-        if let Some(metric) = catalogue::find(&name) {
-            let entry = (metric.kind.as_str().into(), metric.unit.into(), metric.help_en.into());
-            known.insert(name, entry);
-        }
-    }
+    let known = known_metadata(&app, &names.await?);
     let wanted = form.get("metric");
     let limit = match form.limit("limit")? {
         0 => usize::MAX,
@@ -245,22 +236,52 @@ async fn metadata(State(app): State<Arc<App>>, form: Form) -> Answer {
     };
     let mut data = String::from("{");
     let shown =
-        known.iter().filter(|(name, _)| wanted.is_none_or(|wanted| wanted == name.as_str()));
-    for (index, (name, (kind, unit, help))) in shown.take(limit).enumerate() {
+        known.values().filter(|entry| wanted.is_none_or(|wanted| wanted == entry.name.as_str()));
+    for (index, entry) in shown.take(limit).enumerate() {
         if index > 0 {
             data.push(',');
         }
-        write_string(&mut data, name);
+        write_string(&mut data, &entry.name);
         data.push_str(":[{\"type\":");
-        write_string(&mut data, kind);
+        write_string(&mut data, entry.kind.as_str());
         data.push_str(",\"unit\":");
-        write_string(&mut data, unit);
+        write_string(&mut data, &entry.unit);
         data.push_str(",\"help\":");
-        write_string(&mut data, help);
+        write_string(&mut data, &entry.help);
         data.push_str("}]");
     }
     data.push('}');
     Ok(success(&data, &[], &[]))
+}
+
+/// What is known of metrics, by name. What we say of our own counts most, then what engines say.
+pub(super) fn known_metadata(app: &App, names: &[String]) -> BTreeMap<String, Metadata> {
+    let written = app.store.metadata();
+    let scraped = app.collector.metadata().into_iter().map(|metric| Metadata {
+        name: metric.name,
+        kind: metric.kind,
+        unit: String::new(),
+        help: metric.help,
+    });
+    // Families such as node_memory_*_bytes are listed by the members that exist.
+    let own = names.iter().filter_map(|name| own_metadata(name));
+    written
+        .iter()
+        .cloned()
+        .chain(scraped)
+        .chain(own)
+        .map(|entry| (entry.name.clone(), entry))
+        .collect()
+}
+
+/// What the catalogue says of a metric of our own.
+pub(crate) fn own_metadata(name: &str) -> Option<Metadata> {
+    catalogue::find(name).map(|metric| Metadata {
+        name: name.into(),
+        kind: metric.kind,
+        unit: metric.unit.into(),
+        help: metric.help_en.into(),
+    })
 }
 
 async fn format_query(form: Form) -> Answer {

@@ -17,6 +17,7 @@ use query::{Expr, Grid, Output, QueryError, Settings};
 use tokio::sync::Semaphore;
 
 use super::json::ApiError;
+use crate::export;
 
 /// What one query may cost.
 #[derive(Clone, Copy, Debug)]
@@ -38,7 +39,13 @@ pub(crate) struct Queries {
 }
 
 /// Ends the query when its asker is gone: dropping the future of a request drops this.
-struct CancelOnDrop(Arc<AtomicBool>);
+pub(super) struct CancelOnDrop(Arc<AtomicBool>);
+
+impl CancelOnDrop {
+    pub(super) fn new(budget: &Budget) -> Self {
+        Self(budget.cancel_flag())
+    }
+}
 
 impl Drop for CancelOnDrop {
     fn drop(&mut self) {
@@ -59,6 +66,11 @@ impl Queries {
     fn budget(&self, timeout: Option<Duration>) -> Budget {
         let timeout = timeout.map_or(self.limits.timeout, |asked| asked.min(self.limits.timeout));
         Budget::new(self.clock.clone(), timeout, self.limits.samples_max)
+    }
+
+    /// What one slice of an export may cost. An export may take as long as its reader waits.
+    pub(super) fn export_budget(&self) -> Budget {
+        Budget::new(self.clock.clone(), Duration::MAX, export::SAMPLES_MAX)
     }
 
     /// Evaluates `expr` over `grid`.
@@ -88,7 +100,7 @@ impl Queries {
         work: impl FnOnce(&dyn SeriesSource, &Budget) -> Result<T, ApiError> + Send + 'static,
     ) -> Result<T, ApiError> {
         let budget = self.budget(timeout);
-        let _cancel = CancelOnDrop(budget.cancel_flag());
+        let _cancel = CancelOnDrop::new(&budget);
         let turn = Arc::clone(&self.turns).acquire_owned();
         let limit = self.limits.timeout;
         let Ok(Ok(turn)) = tokio::time::timeout(limit, turn).await else {

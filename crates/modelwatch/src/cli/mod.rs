@@ -4,8 +4,16 @@
 //! is wrong.
 
 mod check;
+mod export;
+mod import;
+mod peer;
+mod progress;
 
-use std::{io::Write as _, path::PathBuf, process::ExitCode};
+use std::{
+    io::Write as _,
+    path::{Path, PathBuf},
+    process::ExitCode,
+};
 
 use clap::{Arg, ArgAction, CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 use collect::{EngineReport, EngineState, Inventory};
@@ -30,14 +38,43 @@ struct Arguments {
     lang: Option<String>,
 }
 
-#[derive(Clone, Copy, Subcommand)]
+#[derive(Clone, Subcommand)]
 enum Command {
     Serve,
     Check,
+    Import {
+        #[command(flatten)]
+        place: Place,
+        #[arg(value_name = "FILE", required = true)]
+        files: Vec<PathBuf>,
+    },
+    Export {
+        #[arg(long = "match", value_name = "SELECTOR", required = true)]
+        selectors: Vec<String>,
+        #[arg(long, value_name = "TIME")]
+        start: Option<String>,
+        #[arg(long, value_name = "TIME")]
+        end: Option<String>,
+        #[arg(long, value_parser = ["openmetrics", "csv"], default_value = "openmetrics")]
+        format: String,
+        #[command(flatten)]
+        place: Place,
+        #[arg(short, long, value_name = "FILE")]
+        output: Option<PathBuf>,
+    },
     Docs {
         #[arg(value_enum)]
         page: Page,
     },
+}
+
+/// Where the samples are: in a running modelwatch, in a folder, or where the configuration says.
+#[derive(Clone, clap::Args)]
+struct Place {
+    #[arg(long, value_name = "URL", conflicts_with = "path")]
+    url: Option<String>,
+    #[arg(long, value_name = "FOLDER")]
+    path: Option<PathBuf>,
 }
 
 #[derive(Clone, Copy, clap::ValueEnum)]
@@ -60,14 +97,51 @@ pub(crate) fn main() -> ExitCode {
         Err(error) => error.exit(),
     };
     let language = language(arguments.lang.as_deref());
+    let config = arguments.config.as_deref();
     match arguments.command.unwrap_or(Command::Serve) {
         Command::Docs { page: Page::Configuration } => {
             say(config::reference(language).trim_end());
             ExitCode::SUCCESS
         }
-        Command::Serve => with_config(&arguments, language, |config| serve(config, language)),
-        Command::Check => {
-            with_config(&arguments, language, |config| check::check(&config, language))
+        Command::Serve => with_config(config, language, |config| serve(config, language)),
+        Command::Check => with_config(config, language, |config| check::check(&config, language)),
+        Command::Import { place, files } => with_config(config, language, |config| {
+            let config = place.apply(config);
+            ended(import::import(&config, place.url.as_deref(), &files, language))
+        }),
+        Command::Export { selectors, start, end, format, place, output } => {
+            let wanted = export::Wanted {
+                selectors: &selectors,
+                start: start.as_deref(),
+                end: end.as_deref(),
+                format: &format,
+                url: place.url.as_deref(),
+                output: output.as_deref(),
+            };
+            with_config(config, language, |config| {
+                ended(export::export(&place.apply(config), &wanted, language).map(|()| true))
+            })
+        }
+    }
+}
+
+impl Place {
+    fn apply(&self, mut config: Config) -> Config {
+        if let Some(path) = &self.path {
+            config.storage.path.clone_from(path);
+        }
+        config
+    }
+}
+
+/// The exit status of work that succeeded, was done in part, or failed with a reason to tell.
+fn ended(result: anyhow::Result<bool>) -> ExitCode {
+    match result {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::FAILURE,
+        Err(error) => {
+            complain(&format!("modelwatch: {error:#}"));
+            ExitCode::FAILURE
         }
     }
 }
@@ -107,27 +181,43 @@ fn translated(command: clap::Command, language: Language) -> clap::Command {
         .mut_arg("lang", |arg| arg.help(text("help.lang")).help_heading(&options))
         .mut_subcommand("serve", |command| described(command, "help.serve"))
         .mut_subcommand("check", |command| described(command, "help.check"))
-        .mut_subcommand("docs", |command| {
-            described(command, "help.docs").mut_arg("page", |arg| {
-                let arg = arg.help(text("help.page")).help_heading(text("help.arguments"));
-                arg.hide_possible_values(true)
-            })
+        .mut_subcommand("import", |command| {
+            with_texts(described(command, "help.import"), &["files", "path", "url"], language)
         })
+        .mut_subcommand("export", |command| {
+            let arguments = ["selectors", "start", "end", "format", "path", "url", "output"];
+            with_texts(described(command, "help.export"), &arguments, language)
+        })
+        .mut_subcommand("docs", |command| {
+            with_texts(described(command, "help.docs"), &["page"], language)
+                .mut_arg("page", |arg| arg.hide_possible_values(true))
+        })
+}
+
+/// Gives arguments the texts `help.NAME`.
+fn with_texts(
+    command: clap::Command,
+    arguments: &[&'static str],
+    language: Language,
+) -> clap::Command {
+    let text = |code: &str| render::<&str, &str>(code, &[], language);
+    let (options, positional) = (text("help.options"), text("help.arguments"));
+    arguments.iter().fold(command, |command, name| {
+        command.mut_arg(name, |argument| {
+            let is_option = argument.get_long().is_some();
+            let argument = argument.help(text(&format!("help.{name}")));
+            argument.help_heading(if is_option { &options } else { &positional })
+        })
+    })
 }
 
 fn serve(config: Config, language: Language) -> ExitCode {
     start_log(&config.log_level);
-    match wire::serve(config, language, &say) {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            complain(&format!("modelwatch: {error:#}"));
-            ExitCode::FAILURE
-        }
-    }
+    ended(wire::serve(config, language, &say).map(|()| true))
 }
 
 fn with_config(
-    arguments: &Arguments,
+    file: Option<&Path>,
     language: Language,
     then: impl FnOnce(Config) -> ExitCode,
 ) -> ExitCode {
@@ -135,7 +225,6 @@ fn with_config(
         variable: &|name| std::env::var(name).ok(),
         is_root: rustix::process::geteuid().is_root(),
     };
-    let file = arguments.config.as_deref();
     match config::load(file, &environment) {
         Ok(config) => then(config),
         Err(problems) => {

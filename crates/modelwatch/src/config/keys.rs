@@ -177,6 +177,18 @@ pub(super) static KEYS: &[Key] = &[
         },
     },
     Key {
+        path: "server.admin_api",
+        kind: Type::Flag,
+        default: "false",
+        help_en: "Allow snapshots and the deletion of series through /api/v1/admin/tsdb, to everybody who reaches the port.",
+        help_zh: "允许通过 /api/v1/admin/tsdb 创建快照、删除序列；任何能访问该端口的人都可使用。",
+        set: |config, value| {
+            if let Value::Flag(flag) = value {
+                config.server.admin_api = flag;
+            }
+        },
+    },
+    Key {
         path: "server.allow_remote_without_login",
         kind: Type::Flag,
         default: "false",

@@ -37,6 +37,8 @@ pub(crate) struct Config {
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Server {
     pub(crate) listen: SocketAddr,
+    /// The operator lets everybody who reaches the port delete series and make snapshots.
+    pub(crate) admin_api: bool,
     /// Names that a `Host` header may carry besides addresses and `localhost`.
     pub(crate) allowed_hosts: Vec<String>,
     /// The operator accepts that there is no login yet.
@@ -89,6 +91,7 @@ impl Default for Config {
         Self {
             server: Server {
                 listen: SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 9640),
+                admin_api: false,
                 allowed_hosts: Vec::new(),
                 allow_remote_without_login: false,
             },
@@ -134,6 +137,7 @@ impl Config {
             format!("query.concurrency_max = {}", query.concurrency_max),
             format!("query.samples_max = {}", query.samples_max),
             format!("query.timeout = \"{}\"", units::duration_text(query.timeout)),
+            format!("server.admin_api = {}", server.admin_api),
             format!("server.allow_remote_without_login = {}", server.allow_remote_without_login),
             format!("server.allowed_hosts = {:?}", server.allowed_hosts),
             format!("server.listen = \"{}\"", server.listen),
