@@ -3,6 +3,7 @@
 //! for real engines ([`engine`]), processes that cannot outlive them ([`process`]) and plain HTTP.
 #![forbid(unsafe_code)]
 
+mod apt;
 mod bench;
 mod binary;
 mod demo;
