@@ -4,6 +4,7 @@
 
 mod cost;
 mod report;
+mod store;
 mod usage;
 
 use anyhow::{Result, bail};
@@ -12,6 +13,8 @@ pub(crate) fn bench(arguments: &[String]) -> Result<()> {
     let words: Vec<&str> = arguments.iter().map(String::as_str).collect();
     match words.as_slice() {
         ["cost"] => cost::run(),
-        _ => bail!("there is no benchmark {words:?}; there is: cost"),
+        ["store"] => store::run(false),
+        ["store", "full"] => store::run(true),
+        _ => bail!("there is no benchmark {words:?}; there are: cost, store, store full"),
     }
 }

@@ -1,6 +1,6 @@
-//! What a process has used, as Linux tells it.
+//! What a process has used, and what a folder takes, as Linux tells it.
 
-use std::{fs, time::Duration};
+use std::{fs, path::Path, time::Duration};
 
 use anyhow::{Context, Result};
 
@@ -20,4 +20,15 @@ pub(super) fn resident_bytes(pid: u32) -> Result<u64> {
     let line = status.lines().find(|line| line.starts_with("VmRSS:"));
     let kilobytes = line.and_then(|line| line.split_whitespace().nth(1)?.parse::<u64>().ok());
     Ok(kilobytes.context("failed to read /proc/PID/status")? * 1024)
+}
+
+/// The lengths of all files below a folder.
+pub(super) fn folder_bytes(folder: &Path) -> Result<u64> {
+    let mut bytes = 0;
+    for entry in fs::read_dir(folder)? {
+        let entry = entry?;
+        let metadata = entry.metadata()?;
+        bytes += if metadata.is_dir() { folder_bytes(&entry.path())? } else { metadata.len() };
+    }
+    Ok(bytes)
 }
