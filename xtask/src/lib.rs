@@ -3,6 +3,7 @@
 //! for real engines ([`engine`]), processes that cannot outlive them ([`process`]) and plain HTTP.
 #![forbid(unsafe_code)]
 
+mod apt;
 mod bench;
 mod binary;
 mod demo;
@@ -33,7 +34,9 @@ Usage: cargo xtask WORD [ARGUMENTS]
   tidy               only the checks of the house style that no compiler makes
   docs               write the generated files again (metric and configuration pages, message texts)
   engine             only install the llama.cpp server and model that demo and tests use
-  bench NAME         measure; NAME is one of: cost (CPU and memory of a running modelwatch)
+  bench NAME         measure, and write the figures into docs/benchmarks.md; NAME is one of: cost (CPU and
+                     memory of a running modelwatch), store [full] (the metric store beside Prometheus and
+                     VictoriaMetrics, some minutes; full adds a million series)
 
 Everything that is downloaded for engines goes to $XDG_CACHE_HOME/modelwatch-engines (else
 ~/.cache/modelwatch-engines). With CI set in the environment a skipped test is a failure.
@@ -73,7 +76,7 @@ fn dispatch(arguments: &[String]) -> Result<ExitCode> {
             let installed = engine::install(&say)?;
             say(&format!("installed {}", installed.server.display()));
         }
-        ("bench", [name]) => bench::bench(name)?,
+        ("bench", [_, ..]) => bench::bench(rest)?,
         _ => bail!("failed to understand {arguments:?}\n\n{}", USAGE.trim_end()),
     }
     Ok(ExitCode::SUCCESS)

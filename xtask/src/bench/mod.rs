@@ -1,0 +1,20 @@
+//! `cargo xtask bench NAME`: measurements of the real thing, printed and written into
+//! docs/benchmarks.md with what they were taken on. A slow machine makes figures worse; it is never
+//! a failure.
+
+mod cost;
+mod report;
+mod store;
+mod usage;
+
+use anyhow::{Result, bail};
+
+pub(crate) fn bench(arguments: &[String]) -> Result<()> {
+    let words: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    match words.as_slice() {
+        ["cost"] => cost::run(),
+        ["store"] => store::run(false),
+        ["store", "full"] => store::run(true),
+        _ => bail!("there is no benchmark {words:?}; there are: cost, store, store full"),
+    }
+}

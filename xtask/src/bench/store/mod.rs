@@ -1,0 +1,219 @@
+//! The metric store beside Prometheus and VictoriaMetrics: the same samples, the same queries, each
+//! system in a process and a folder of its own.
+
+mod data;
+mod payload;
+mod query;
+mod scenario;
+mod system;
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fs,
+    path::Path,
+};
+
+use anyhow::Result;
+use model::Clock;
+use tempfile::TempDir;
+
+use self::{
+    payload::{Load, Shape},
+    query::{Points, QUERIES},
+    system::{Kind, System},
+};
+use super::report::{self, Table};
+use crate::{binary, say, wait::Stopwatch};
+
+const HOUR_SECONDS: usize = 3_600;
+const DAY_SECONDS: usize = 24 * HOUR_SECONDS;
+
+/// What a scenario found out about one system; kept even when the scenario fails half-way.
+#[derive(Default)]
+struct Findings {
+    figures: Vec<(String, f64)>,
+    answers: Vec<Points>,
+}
+
+impl Findings {
+    fn figure(&mut self, name: impl Into<String>, value: f64) {
+        self.figures.push((name.into(), value));
+    }
+}
+
+struct Bench {
+    systems: Vec<System>,
+    folder: TempDir,
+    table: Table,
+    /// What went wrong, and in which scenarios.
+    failures: BTreeMap<String, BTreeSet<String>>,
+    /// How the answers compare.
+    notes: Vec<String>,
+}
+
+pub(super) fn run(full: bool) -> Result<()> {
+    let watch = Stopwatch::start();
+    let systems = system::find()?;
+    let names: Vec<&str> = systems.iter().map(|system| system.name).collect();
+    let folder = tempfile::Builder::new().prefix("modelwatch-bench-").tempdir()?;
+    let mut bench = Bench {
+        table: Table::new(&names),
+        systems,
+        folder,
+        failures: BTreeMap::new(),
+        notes: Vec::new(),
+    };
+    bench.mix()?;
+    bench.series(full)?;
+    bench.history()?;
+    bench.recovery()?;
+    say(&format!("measured in {}", binary::seconds(watch.elapsed())));
+    report::publish("store", &bench.text())
+}
+
+impl Bench {
+    /// Six hours of ten targets: what goes in, what stays on the disk, what comes out.
+    fn mix(&mut self) -> Result<()> {
+        let load = prepare(10, 6 * HOUR_SECONDS / 5, 5_000)?;
+        let answers = self.each("mix", &Kind::ALL, |system, folder, found| {
+            scenario::mix(system, folder, &load, found)
+        });
+        self.compare(&answers);
+        Ok(())
+    }
+
+    /// Many series with few samples.
+    fn series(&mut self, full: bool) -> Result<()> {
+        // As many samples of few series as of many, or their CPU time would be too short to be read.
+        for (targets, scrapes) in [(10, 1_000), (100, 100), (1_000, 10)] {
+            let load = prepare(targets, scrapes, 5_000)?;
+            self.each("series", &Kind::ALL, |system, folder, found| {
+                scenario::series(system, folder, &load, found)
+            });
+        }
+        let load = prepare(500, 10, 5_000)?;
+        self.each("memory", &Kind::ALL, |system, folder, found| {
+            scenario::memory(system, folder, &load, found)
+        });
+        if full {
+            let load = prepare(10_000, 3, 5_000)?;
+            self.each("million", &[Kind::Modelwatch], |system, folder, found| {
+                scenario::series(system, &folder.join("series"), &load, found)?;
+                scenario::memory(system, &folder.join("memory"), &load, found)
+            });
+        }
+        Ok(())
+    }
+
+    /// A hundred series over longer and longer times.
+    fn history(&mut self) -> Result<()> {
+        for (name, seconds) in
+            [("1 h", HOUR_SECONDS), ("1 d", DAY_SECONDS), ("15 d", 15 * DAY_SECONDS)]
+        {
+            let load = prepare(1, seconds / 15, 15_000)?;
+            self.each("history", &Kind::ALL, |system, folder, found| {
+                scenario::history(system, folder, name, &load, found)
+            });
+        }
+        Ok(())
+    }
+
+    /// A long log, read again after kill -9. All its samples are of the last five minutes, so that no
+    /// system has moved any of them into a block.
+    fn recovery(&mut self) -> Result<()> {
+        let load = prepare(100, 3_000, 100)?;
+        self.each("recovery", &[Kind::Modelwatch, Kind::Prometheus], |system, folder, found| {
+            scenario::recovery(system, folder, &load, found)
+        });
+        Ok(())
+    }
+
+    /// Measures those of the systems that are wanted, one after the other, and returns their answers
+    /// beside their kinds. What goes wrong is in the report.
+    fn each(
+        &mut self,
+        name: &str,
+        wanted: &[Kind],
+        measure: impl Fn(&System, &Path, &mut Findings) -> Result<()>,
+    ) -> Vec<(Kind, Vec<Points>)> {
+        let mut answers = Vec::new();
+        for (column, system) in self.systems.iter().enumerate() {
+            if !wanted.contains(&system.kind) {
+                continue;
+            }
+            let folder = self.folder.path().join(name);
+            let mut found = Findings::default();
+            if let Err(error) = measure(system, &folder, &mut found) {
+                say(&format!("{} {error:#}", system.name));
+                // The causes may name files of this machine; the page gets the outermost words.
+                let failure = format!("{} {error}", system.name);
+                self.failures.entry(failure).or_default().insert(name.to_owned());
+            }
+            for (figure, value) in found.figures {
+                say(&format!("{}: {figure}: {value:.4}", system.name));
+                self.table.set(&figure, column, value);
+            }
+            answers.push((system.kind, found.answers));
+            // It may not exist; and the whole is deleted in the end.
+            fs::remove_dir_all(&folder).unwrap_or_default();
+        }
+        answers
+    }
+
+    /// Notes where Prometheus and modelwatch answer differently.
+    fn compare(&mut self, answers: &[(Kind, Vec<Points>)]) {
+        let of = |kind: Kind| answers.iter().find(|(other, _)| *other == kind);
+        let (Some((_, ours)), Some((_, theirs))) = (of(Kind::Modelwatch), of(Kind::Prometheus))
+        else {
+            return;
+        };
+        let mut equal = Vec::new();
+        for ((query, ours), theirs) in QUERIES.iter().zip(ours).zip(theirs) {
+            match query::compare(ours, theirs) {
+                Ok(points) => equal.push(format!("{} ({points})", query.name)),
+                Err(error) => {
+                    self.notes.push(format!("**DISAGREEMENT** on {}: {error}", query.title()))
+                }
+            }
+        }
+        self.notes.push(match equal.as_slice() {
+            [] => "no answer of modelwatch could be compared with one of Prometheus".to_owned(),
+            _ => format!(
+                "equal answers of Prometheus and modelwatch, and their points: {}",
+                equal.join(", ")
+            ),
+        });
+    }
+
+    fn text(&self) -> String {
+        let versions =
+            self.systems.iter().map(|system| format!("{} {}", system.name, system.version));
+        let mut text =
+            format!("{}.\n\n{}", versions.collect::<Vec<_>>().join(", "), self.table.markdown());
+        for (failure, scenarios) in &self.failures {
+            let scenarios: Vec<&str> = scenarios.iter().map(String::as_str).collect();
+            text.push_str(&format!("\n- {failure} ({})", scenarios.join(", ")));
+        }
+        for note in &self.notes {
+            text.push_str(&format!("\n- {note}"));
+        }
+        text
+    }
+}
+
+/// A load that ends at the last full minute.
+fn prepare(targets: usize, scrapes: usize, interval_ms: i64) -> Result<Load> {
+    let end_ms = Clock::system().now().0 / 60_000 * 60_000;
+    let shape = Shape { targets, scrapes, interval_ms, end_ms };
+    let watch = Stopwatch::start();
+    let load = Load::prepare(shape)?;
+    let bytes: usize = load.requests.iter().map(Vec::len).sum();
+    say(&format!(
+        "== {} samples of {} series, {:.2} bytes each, made in {}",
+        shape.samples(),
+        shape.series(),
+        bytes as f64 / shape.samples() as f64,
+        binary::seconds(watch.elapsed()),
+    ));
+    Ok(load)
+}

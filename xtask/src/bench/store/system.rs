@@ -1,0 +1,294 @@
+//! The systems that are measured: how each is found, started, fed, asked and stopped.
+
+use std::{
+    fs::{self, File},
+    path::{Path, PathBuf},
+    process::Command,
+    time::Duration,
+};
+
+use anyhow::{Context, Result, anyhow, bail, ensure};
+
+use super::payload::Load;
+use crate::{
+    apt,
+    bench::usage,
+    binary::{self, Profile},
+    engine, http,
+    process::{self, Process},
+    say,
+    wait::{self, Stopwatch},
+};
+
+/// A system that needs longer to get ready counts as one that did not start.
+const START_MAX: Duration = Duration::from_secs(300);
+/// A system that needs longer to end is killed, and what it left is not measured.
+const STOP_MAX: Duration = Duration::from_secs(120);
+/// A load that takes longer is given up, and the error says how far it came.
+const INGEST_MAX: Duration = Duration::from_secs(300);
+/// Work that goes on longer after a load is not waited for.
+const SETTLE_MAX: Duration = Duration::from_secs(150);
+const REQUEST_TIMEOUT: Duration = Duration::from_secs(150);
+const RETRY_PAUSE: Duration = Duration::from_millis(20);
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Kind {
+    Modelwatch,
+    Prometheus,
+    VictoriaMetrics,
+}
+
+impl Kind {
+    pub(super) const ALL: [Self; 3] = [Self::Modelwatch, Self::Prometheus, Self::VictoriaMetrics];
+}
+
+pub(super) struct System {
+    pub(super) kind: Kind,
+    pub(super) name: &'static str,
+    pub(super) version: String,
+    program: PathBuf,
+}
+
+/// modelwatch first, then the peers that are here or can be installed.
+pub(super) fn find() -> Result<Vec<System>> {
+    let program = binary::build(Profile::Release)?;
+    let said = process::capture(process::command(&program).arg("--version"))?;
+    let version = said.split_whitespace().nth(1).unwrap_or("?").to_owned();
+    let mut systems = vec![System { kind: Kind::Modelwatch, name: "modelwatch", version, program }];
+    for (kind, name, package) in [
+        (Kind::Prometheus, "Prometheus", "prometheus"),
+        (Kind::VictoriaMetrics, "VictoriaMetrics", "victoria-metrics"),
+    ] {
+        match find_peer(package) {
+            Ok(program) => {
+                let version = debian_version(package).unwrap_or("?".to_owned());
+                systems.push(System { kind, name, version, program });
+            }
+            Err(error) => say(&format!("going on without {name}: {error:#}")),
+        }
+    }
+    Ok(systems)
+}
+
+/// A peer's program; Debian calls package, program and service the same.
+fn find_peer(package: &str) -> Result<PathBuf> {
+    if apt::find(&[package]).is_none() {
+        apt::install(&[package], &[package])?;
+    }
+    apt::find(&[package]).with_context(|| format!("no {package} in PATH"))
+}
+
+/// The program of VictoriaMetrics does not know its own version.
+fn debian_version(package: &str) -> Result<String> {
+    let mut query = process::command("dpkg-query");
+    let text = process::capture(query.args(["--show", "--showformat=${Version}", package]))?;
+    Ok(text.split(['+', '-']).next().unwrap_or_default().to_owned())
+}
+
+/// A running system.
+pub(super) struct Instance<'a> {
+    system: &'a System,
+    process: Process,
+    address: String,
+}
+
+/// What it took to take a load in.
+pub(super) struct Ingest {
+    pub(super) cpu: Duration,
+    pub(super) wall: Duration,
+}
+
+impl<'a> Instance<'a> {
+    /// Starts a system on its data in `folder` and waits until it is ready.
+    pub(super) fn start(system: &'a System, folder: &Path) -> Result<Self> {
+        fs::create_dir_all(folder)?;
+        let address = format!("127.0.0.1:{}", engine::free_port()?);
+        let log = File::options().create(true).append(true).open(folder.join("log"))?;
+        let mut command = system.serve(&address, folder)?;
+        let process = Process::spawn(command.stdout(log.try_clone()?).stderr(log))?;
+        let mut instance = Self { system, process, address };
+        let last_words = || {
+            let log = fs::read_to_string(folder.join("log")).unwrap_or_default();
+            log.lines().last().unwrap_or("it said nothing").to_owned()
+        };
+        instance.wait_until_ready().with_context(last_words).context("did not start")?;
+        Ok(instance)
+    }
+
+    fn wait_until_ready(&mut self) -> Result<()> {
+        let Self { system, process, address } = self;
+        let path = match system.kind {
+            Kind::Modelwatch | Kind::Prometheus => "/-/ready",
+            Kind::VictoriaMetrics => "/health",
+        };
+        let mut has_ended = false;
+        wait::until("readiness", START_MAX, || {
+            has_ended = process.has_ended();
+            if has_ended {
+                return Ok(());
+            }
+            match http::get(address, path)?.status {
+                200 => Ok(()),
+                status => bail!("{path} answers {status}"),
+            }
+        })?;
+        ensure!(!has_ended, "it ended at once");
+        Ok(())
+    }
+
+    pub(super) fn cpu(&self) -> Result<Duration> {
+        usage::cpu(self.process.pid())
+    }
+
+    pub(super) fn resident_bytes(&self) -> Result<u64> {
+        usage::resident_bytes(self.process.pid())
+    }
+
+    /// Sends a load, one request after the other.
+    pub(super) fn ingest(&self, load: &Load) -> Result<Ingest> {
+        let cpu = self.cpu()?;
+        let watch = Stopwatch::start();
+        for (sent, request) in load.requests.iter().enumerate() {
+            let all = load.requests.len();
+            ensure!(
+                watch.elapsed() < INGEST_MAX,
+                "took in {sent} of {all} requests in {INGEST_MAX:?}"
+            );
+            self.write(request)?;
+        }
+        let wall = watch.elapsed();
+        Ok(Ingest { cpu: self.cpu()?.saturating_sub(cpu), wall })
+    }
+
+    fn write(&self, body: &[u8]) -> Result<()> {
+        let headers = &[
+            ("Content-Encoding", "snappy"),
+            ("Content-Type", "application/x-protobuf"),
+            ("User-Agent", "modelwatch-bench"),
+            ("X-Prometheus-Remote-Write-Version", "0.1.0"),
+        ];
+        let path = "/api/v1/write";
+        let request =
+            http::Request { method: "POST", path, headers, body, timeout: REQUEST_TIMEOUT };
+        let watch = Stopwatch::start();
+        loop {
+            let response = http::send(&self.address, &request)?;
+            match response.status {
+                200..300 => return Ok(()),
+                // Whoever sends by remote write tries again after these.
+                429 | 503 if watch.elapsed() < REQUEST_TIMEOUT => wait::pause(RETRY_PAUSE),
+                _ => return Err(refusal(&response)),
+            }
+        }
+    }
+
+    /// Makes everything that was taken in visible to queries. VictoriaMetrics takes seconds otherwise.
+    pub(super) fn flush(&self) -> Result<()> {
+        if self.system.kind == Kind::VictoriaMetrics {
+            http::get(&self.address, "/internal/force_flush")?;
+        }
+        Ok(())
+    }
+
+    /// Waits until work that was put off is done, as far as one can see: no CPU used for a while.
+    pub(super) fn settle(&self) -> Result<()> {
+        self.flush()?;
+        // modelwatch looks after its blocks once a minute, and has nothing to do in between.
+        let pause = match self.system.kind {
+            Kind::Modelwatch => Duration::from_secs(65),
+            Kind::Prometheus | Kind::VictoriaMetrics => Duration::from_secs(5),
+        };
+        let watch = Stopwatch::start();
+        let mut busy_at = Duration::ZERO;
+        let mut cpu = self.cpu()?;
+        while watch.elapsed() - busy_at < pause && watch.elapsed() < SETTLE_MAX {
+            wait::pause(Duration::from_secs(1));
+            let now = self.cpu()?;
+            if now.saturating_sub(cpu) > Duration::from_millis(50) {
+                busy_at = watch.elapsed();
+            }
+            cpu = now;
+        }
+        Ok(())
+    }
+
+    /// Asks one of the query endpoints.
+    pub(super) fn ask(&self, path: &str, form: &str) -> Result<http::Response> {
+        let headers = &[("Content-Type", "application/x-www-form-urlencoded")];
+        let body = form.as_bytes();
+        let request =
+            http::Request { method: "POST", path, headers, body, timeout: REQUEST_TIMEOUT };
+        let response = http::send(&self.address, &request)?;
+        match response.status {
+            200 => Ok(response),
+            _ => Err(refusal(&response).context("failed to answer a query")),
+        }
+    }
+
+    /// Ends it in good order, so that everything is on the disk.
+    pub(super) fn stop(mut self) -> Result<()> {
+        self.process.terminate()?;
+        let status = self.process.wait_for(STOP_MAX)?;
+        ensure!(status.success(), "ended with {status}");
+        Ok(())
+    }
+
+    /// Ends it without a warning.
+    pub(super) fn kill(mut self) -> Result<()> {
+        self.process.kill()?;
+        self.process.wait_for(STOP_MAX)?;
+        Ok(())
+    }
+}
+
+/// The status and, as its cause, what the answer says.
+fn refusal(response: &http::Response) -> anyhow::Error {
+    anyhow!("{:.300}", response.text().trim()).context(format!("refused: {}", response.status))
+}
+
+impl System {
+    /// What the data folder holds besides finished data: logs, newest samples, caches.
+    pub(super) fn transient_folders(&self) -> &'static [&'static str] {
+        match self.kind {
+            Kind::Modelwatch => &["wal"],
+            Kind::Prometheus => &["wal", "chunks_head"],
+            Kind::VictoriaMetrics => &["cache"],
+        }
+    }
+
+    /// The command that serves `address` from `folder/data`, with retention beyond every load.
+    fn serve(&self, address: &str, folder: &Path) -> Result<Command> {
+        let data = folder.join("data");
+        let mut command = process::command(&self.program);
+        match self.kind {
+            Kind::Modelwatch => {
+                let config = folder.join("modelwatch.toml");
+                fs::write(&config, modelwatch_config(address, &data))?;
+                command.arg("serve").arg("--config").arg(config);
+            }
+            Kind::Prometheus => {
+                let config = folder.join("prometheus.yml");
+                fs::write(&config, "")?;
+                command.arg(format!("--config.file={}", config.display()));
+                command.arg(format!("--storage.tsdb.path={}", data.display()));
+                command.arg("--storage.tsdb.retention.time=60d");
+                command.arg(format!("--web.listen-address={address}"));
+                command.arg("--web.enable-remote-write-receiver");
+            }
+            Kind::VictoriaMetrics => {
+                command.arg(format!("-storageDataPath={}", data.display()));
+                command.arg("-retentionPeriod=60d");
+                command.arg(format!("-httpListenAddr={address}"));
+            }
+        }
+        Ok(command)
+    }
+}
+
+/// It watches the host as well, as it always does, but rarely enough not to disturb.
+fn modelwatch_config(address: &str, data: &Path) -> String {
+    format!(
+        "[server]\nlisten = \"{address}\"\n[storage]\npath = {data:?}\nretention = \"60d\"\n\
+         [collect]\ndiscover = false\nhost_period = \"1h\"\n"
+    )
+}
