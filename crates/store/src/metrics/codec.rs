@@ -1,13 +1,14 @@
 //! Columns: the times or the values of one series over a while, compressed without losing a bit.
 //!
-//! Times become deltas of deltas. Values that are decimal numbers with few digits become integers and
-//! then deltas (deltas of deltas for counters); all others keep their bits, each XORed with the one
-//! before. zstd goes over a column where it helps. Measured at about one byte per value on what hosts
-//! and engines say; times that several series share are stored once, see `block`.
+//! Values that are decimal numbers with few digits become whole numbers; of all others the bits are taken
+//! as whole numbers. Those are packed, see `integers`, and zstd goes over a column where it helps. Measured
+//! at about one byte per value on what hosts and engines say; times that several series share are stored
+//! once, see `block`.
 
 use std::cell::RefCell;
 
-use crate::varint::{Reader, put, unzigzag, zigzag};
+use super::integers;
+use crate::varint::{Reader, put};
 
 /// Points of one column; a decoder refuses more before it allocates.
 pub(crate) const POINTS_MAX: usize = 1 << 16;
@@ -20,64 +21,54 @@ const MAGNITUDE_MAX: f64 = 9e15;
 const WHOLE_FROM: f64 = 4_503_599_627_370_496.0;
 /// A column shorter than this is left as it is: zstd's own header costs more than it saves.
 const PACKED_BYTES_MIN: usize = 48;
-/// The most that one point of one column can take.
+/// The most that one point of one column can take; a column has some more in all.
 const POINT_BYTES_MAX: usize = 10;
+/// See [`POINT_BYTES_MAX`].
+const COLUMN_BYTES_MORE: usize = 64;
+/// What zstd must save to be worth its time at every reading.
+const SAVING_MIN: f64 = 0.05;
 
 const KIND_CONSTANT: u8 = 0x00;
-/// Beside the exponent of a decimal: the values never fall.
-const KIND_COUNTER: u8 = 0x40;
+/// Plus the exponent.
+const KIND_DECIMAL: u8 = 0x01;
 const KIND_BITS: u8 = 0x80;
 
 thread_local! {
     /// zstd's working memory, kept because making it anew costs more than most columns.
     static PACKER: RefCell<Option<zstd::bulk::Compressor<'static>>> = const { RefCell::new(None) };
     static UNPACKER: RefCell<Option<zstd::bulk::Decompressor<'static>>> = const { RefCell::new(None) };
+    static NUMBERS: RefCell<Vec<i64>> = const { RefCell::new(Vec::new()) };
 }
 
 /// Appends times, oldest first, as plain bytes.
 pub(crate) fn put_times(out: &mut Vec<u8>, times: &[i64]) {
-    put_delta_of_delta(out, times.iter().copied());
+    integers::write(out, times);
 }
 
-/// Reads `count` times from the front of `bytes`.
+/// Reads `count` times.
 pub(crate) fn read_times(bytes: &[u8], count: usize, times: &mut Vec<i64>) -> Option<()> {
-    times.reserve(count);
-    read_delta_of_delta(bytes, count, |time| times.push(time))
+    integers::read(bytes, count, times)
 }
 
 /// Appends values as plain bytes, kind first. There is at least one.
 pub(crate) fn put_values(out: &mut Vec<u8>, values: &[f64]) {
-    let kind_at = out.len();
-    out.push(KIND_CONSTANT);
-    out[kind_at] = put_values_of_kind(out, values);
-}
-
-fn put_values_of_kind(out: &mut Vec<u8>, values: &[f64]) -> u8 {
     let first = values[0].to_bits();
     if values.iter().all(|value| value.to_bits() == first) {
+        out.push(KIND_CONSTANT);
         out.extend_from_slice(&first.to_le_bytes());
-        return KIND_CONSTANT;
+        return;
     }
     for exponent in EXPONENTS {
-        let Some(integers) = as_integers(values, exponent) else { continue };
-        let kind = 1 + exponent as u8;
-        if integers.is_sorted() {
-            put_delta_of_delta(out, integers.into_iter());
-            return kind | KIND_COUNTER;
+        if let Some(numbers) = as_integers(values, exponent) {
+            out.push(KIND_DECIMAL + exponent as u8);
+            integers::write(out, &numbers);
+            return;
         }
-        let mut previous = 0;
-        for integer in integers {
-            put(out, zigzag(integer.wrapping_sub(previous)));
-            previous = integer;
-        }
-        return kind;
     }
-    let mut previous = 0;
-    for value in values {
-        out.extend_from_slice(&(value.to_bits() ^ previous).to_be_bytes());
-        previous = value.to_bits();
-    }
-    KIND_BITS
+    out.push(KIND_BITS);
+    // Floats of one sign are ordered as their bits are, so near ones have small differences.
+    let bits: Vec<i64> = values.iter().map(|value| value.to_bits() as i64).collect();
+    integers::write(out, &bits);
 }
 
 /// The values times 10^exponent, if every one of them comes back bit for bit.
@@ -93,8 +84,8 @@ fn as_integers(values: &[f64], exponent: u32) -> Option<Vec<i64>> {
             scaled.abs() <= MAGNITUDE_MAX && (integer as f64 / scale).to_bits() == value.to_bits();
         is_exact.then_some(integer)
     };
-    // Most series that are no decimals show it in their first values.
-    exact(&values[0])?;
+    // Most series that are no decimals show it in their last value.
+    exact(values.last()?)?;
     let mut integers = Vec::with_capacity(values.len());
     for value in values {
         integers.push(exact(value)?);
@@ -102,75 +93,33 @@ fn as_integers(values: &[f64], exponent: u32) -> Option<Vec<i64>> {
     Some(integers)
 }
 
-fn put_delta_of_delta(out: &mut Vec<u8>, values: impl Iterator<Item = i64>) {
-    let (mut previous, mut delta) = (0_i64, 0_i64);
-    for value in values {
-        let next_delta = value.wrapping_sub(previous);
-        put(out, zigzag(next_delta.wrapping_sub(delta)));
-        (previous, delta) = (value, next_delta);
-    }
-}
-
 /// Reads `count` values, kind first, and appends them.
 pub(crate) fn read_values(bytes: &[u8], count: usize, values: &mut Vec<f64>) -> Option<()> {
     let (kind, bytes) = bytes.split_first()?;
-    values.reserve(count);
-    match *kind {
-        KIND_CONSTANT => {
-            let value = f64::from_bits(Reader::new(bytes).u64()?);
-            values.resize(values.len() + count, value);
-            Some(())
+    if *kind == KIND_CONSTANT {
+        let value = f64::from_bits(Reader::new(bytes).u64()?);
+        values.resize(values.len() + count, value);
+        return Some(());
+    }
+    NUMBERS.with_borrow_mut(|numbers| {
+        numbers.clear();
+        integers::read(bytes, count, numbers)?;
+        if *kind == KIND_BITS {
+            values.extend(numbers.iter().map(|bits| f64::from_bits(*bits as u64)));
+            return Some(());
         }
-        KIND_BITS => {
-            let mut previous = 0;
-            for word in bytes.get(..count.checked_mul(8)?)?.chunks_exact(8) {
-                previous ^= u64::from_be_bytes(word.try_into().ok()?);
-                values.push(f64::from_bits(previous));
-            }
-            Some(())
-        }
-        kind => {
-            let exponent = u32::from((kind & !KIND_COUNTER).checked_sub(1)?);
-            if !EXPONENTS.contains(&exponent) {
-                return None;
-            }
-            let start = values.len();
-            if kind & KIND_COUNTER != 0 {
-                read_delta_of_delta(bytes, count, |integer| values.push(integer as f64))?;
-            } else {
-                read_delta(bytes, count, |integer| values.push(integer as f64))?;
-            }
-            if exponent > 0 {
+        let exponent = u32::from(kind.checked_sub(KIND_DECIMAL)?);
+        match exponent {
+            0 => values.extend(numbers.iter().map(|number| *number as f64)),
+            _ if EXPONENTS.contains(&exponent) => {
                 // Divided as in the test of exactness; multiplying by the inverse rounds differently.
                 let scale = 10_f64.powi(exponent as i32);
-                for value in &mut values[start..] {
-                    *value /= scale;
-                }
+                values.extend(numbers.iter().map(|number| *number as f64 / scale));
             }
-            Some(())
+            _ => return None,
         }
-    }
-}
-
-fn read_delta(bytes: &[u8], count: usize, mut push: impl FnMut(i64)) -> Option<()> {
-    let mut reader = Reader::new(bytes);
-    let mut value = 0_i64;
-    for _ in 0..count {
-        value = value.wrapping_add(unzigzag(reader.varint()?));
-        push(value);
-    }
-    Some(())
-}
-
-fn read_delta_of_delta(bytes: &[u8], count: usize, mut push: impl FnMut(i64)) -> Option<()> {
-    let mut reader = Reader::new(bytes);
-    let (mut value, mut delta) = (0_i64, 0_i64);
-    for _ in 0..count {
-        delta = delta.wrapping_add(unzigzag(reader.varint()?));
-        value = value.wrapping_add(delta);
-        push(value);
-    }
-    Some(())
+        Some(())
+    })
 }
 
 /// Appends a column as it lies on disk, `length of the plain bytes | is packed | bytes | crc`, and
@@ -179,7 +128,8 @@ pub(crate) fn put_column(out: &mut Vec<u8>, plain: &[u8], level: i32) -> usize {
     let start = out.len();
     put(out, plain.len() as u64);
     let packed = (plain.len() >= PACKED_BYTES_MIN).then(|| pack(plain, level)).flatten();
-    let packed = packed.filter(|packed| packed.len() < plain.len());
+    let worth = (plain.len() as f64 * (1.0 - SAVING_MIN)) as usize;
+    let packed = packed.filter(|packed| packed.len() < worth);
     out.push(u8::from(packed.is_some()));
     out.extend_from_slice(packed.as_deref().unwrap_or(plain));
     let crc = crc32c::crc32c(&out[start..]);
@@ -199,7 +149,7 @@ pub(crate) fn open_column<'a>(
     }
     let mut header = Reader::new(body);
     let (length, is_packed) = (header.size()?, header.byte()? == 1);
-    if count == 0 || count > POINTS_MAX || length > count * POINT_BYTES_MAX + 9 {
+    if count == 0 || count > POINTS_MAX || length > count * POINT_BYTES_MAX + COLUMN_BYTES_MORE {
         return None;
     }
     if !is_packed {
@@ -270,10 +220,9 @@ mod tests {
     fn kinds() {
         check(&[5.0], KIND_CONSTANT);
         check(&[f64::NAN, f64::NAN], KIND_CONSTANT);
-        check(&[1.0, 2.0, 7.0], 1 | KIND_COUNTER);
-        check(&[3.0, 1.0], 1);
-        check(&[0.3, 0.1, 0.2], 2);
-        check(&[1.0, 2.5, 1e-6], 7);
+        check(&[1.0, 2.0, 7.0], KIND_DECIMAL);
+        check(&[0.3, 0.1, 0.2], KIND_DECIMAL + 1);
+        check(&[1.0, 2.5, 1e-6], KIND_DECIMAL + 6);
         check(&[0.1 + 0.2, 1.0], KIND_BITS);
         check(&[-0.0, 1.0], KIND_BITS);
         check(&[9.1e15, 1.0], KIND_BITS);

@@ -16,6 +16,7 @@ mod compact;
 mod delete;
 mod exemplars;
 mod head;
+mod integers;
 mod maintain;
 mod map;
 mod metadata;

@@ -124,7 +124,7 @@ impl Writer {
         put(&mut self.chunks, times.len() as u64);
         self.plain.clear();
         codec::put_times(&mut self.plain, times);
-        let key = self.shared_times.key(&self.plain);
+        let key = self.shared_times.key(times.len(), &self.plain);
         let column = match self.shared_times.columns.get(&key) {
             Some(column) => *column,
             None => {
@@ -275,8 +275,9 @@ struct SharedTimes {
 }
 
 impl SharedTimes {
-    fn key(&self, plain: &[u8]) -> (u64, u64) {
-        (self.hashers[0].hash_one(plain), self.hashers[1].hash_one(plain))
+    /// Regular times of any number look the same, so how many they are belongs to the key.
+    fn key(&self, count: usize, plain: &[u8]) -> (u64, u64) {
+        (self.hashers[0].hash_one((count, plain)), self.hashers[1].hash_one((count, plain)))
     }
 }
 
