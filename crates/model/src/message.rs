@@ -279,8 +279,8 @@ pub static MESSAGES: &[Message] = &[
     },
     Message {
         code: "help.format",
-        en: "How to write: openmetrics, which can be imported again, or csv",
-        zh: "导出格式：openmetrics（可再次导入）或 csv",
+        en: "How to write: openmetrics (the default, which can be imported again) or csv",
+        zh: "导出格式：openmetrics（默认，可再次导入）或 csv",
     },
     Message { code: "help.help", en: "Print this help", zh: "显示本帮助" },
     Message {
@@ -309,8 +309,8 @@ pub static MESSAGES: &[Message] = &[
     },
     Message {
         code: "help.selectors",
-        en: "Which series, for example 'node_load1' or '{engine=\"vllm\"}'; may be given more than once",
-        zh: "要导出的序列，例如 'node_load1' 或 '{engine=\"vllm\"}'；可多次指定",
+        en: "Which series, as a PromQL selector such as 'node_load1'; may be given more than once",
+        zh: "要导出的序列（PromQL 选择器，例如 'node_load1'）；可多次指定",
     },
     Message {
         code: "help.serve",
