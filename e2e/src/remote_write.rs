@@ -1,6 +1,8 @@
 //! A sender of remote write, put together by hand after the published formats, so that it shares no
 //! mistake with the receiver.
 
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
 use anyhow::Result;
 use xtask::http::{self, Request, Response};
 
@@ -37,6 +39,13 @@ impl Modelwatch {
         let request = Request { method: "POST", path, headers, body, timeout: PATIENCE };
         http::send(&self.address, &request)
     }
+}
+
+/// Some seconds ago, whole, so that what is written then is in every instant query of now.
+#[expect(clippy::disallowed_methods, reason = "a sender has a clock of its own")]
+pub fn recent_ms() -> Result<i64> {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH)? - Duration::from_secs(10);
+    Ok(i64::try_from(now.as_secs())? * 1_000)
 }
 
 /// `prometheus.WriteRequest`

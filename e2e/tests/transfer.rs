@@ -110,7 +110,7 @@ fn an_import_tells_what_it_left_out() -> Result<()> {
         "line 2: there is no timestamp",
         "line 3: the name or the labels cannot be read",
         "line 4: the value cannot be read",
-        "refused: 1 samples, too old for a running modelwatch",
+        "refused: 1 samples, too old; set [storage] accept_old = true",
         "imported 0 samples of 1 series",
     ] {
         ensure!(output.text.contains(expected), "no {expected:?} in\n{}", output.text);
@@ -118,6 +118,7 @@ fn an_import_tells_what_it_left_out() -> Result<()> {
     ensure!(modelwatch.terminate(PATIENCE)?.success(), "{}", modelwatch.log());
     let output = run(&folder.path().join("data"), &["import", &text(&file)])?;
     ensure!(output.text.contains("imported 1 samples of 1 series"), "{output:?}");
+    ensure!(output.text.contains("older than [storage] retention"), "{output:?}");
     let output = run(&folder.path().join("nowhere"), &["export", "--match", "a"])?;
     ensure!(output.code == Some(1) && output.text.contains("there is no data directory"));
     let output = run(folder.path(), &["export", "--match", "a{"])?;

@@ -1,12 +1,13 @@
 //! Other collectors write to us, and what was acknowledged is there.
 
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::io::Write as _;
 
 use anyhow::{Context, Result, ensure};
 use e2e::{
     Modelwatch, NOTICED, PATIENCE,
     remote_write::{
-        Protocol, Sent, double_field, field, message_v1, message_v2, snappy, varint, varint_field,
+        Protocol, Sent, double_field, field, message_v1, message_v2, recent_ms, snappy, varint,
+        varint_field,
     },
 };
 use serde_json::json;
@@ -14,13 +15,6 @@ use xtask::{
     http::{self, Request, Response},
     wait,
 };
-
-/// Some seconds ago, whole, so that what is written then is in every instant query of now.
-#[expect(clippy::disallowed_methods, reason = "a sender has a clock of its own")]
-fn recent_ms() -> Result<i64> {
-    let now = SystemTime::now().duration_since(UNIX_EPOCH)? - Duration::from_secs(10);
-    Ok(i64::try_from(now.as_secs())? * 1_000)
-}
 
 fn expect(response: &Response, status: u16, text: &str) -> Result<()> {
     let found = response.text();
@@ -124,6 +118,33 @@ fn what_cannot_be_taken_is_refused_with_a_reason_and_the_rest_is_kept() -> Resul
     })?;
     ensure!(modelwatch.terminate(PATIENCE)?.success(), "{}", modelwatch.log());
     Ok(())
+}
+
+#[test]
+fn a_writer_that_finds_no_room_is_told_to_come_again() -> Result<()> {
+    let folder = tempfile::tempdir()?;
+    let modelwatch = Modelwatch::start(folder.path(), "")?;
+    let labels = [("__name__", "patient")];
+    let message = message_v1(&[Sent { labels: &labels, samples: &[(recent_ms()?, 1.0)] }]);
+    // Bodies that are announced and never come.
+    let mut silent = Vec::new();
+    for _ in 0..4 {
+        let mut stream = http::connect(&modelwatch.address, PATIENCE)?;
+        let length = 32 << 20;
+        let head = format!(
+            "POST /api/v1/write HTTP/1.1\r\nHost: localhost\r\nContent-Length: {length}\r\n\r\n"
+        );
+        stream.write_all(head.as_bytes())?;
+        silent.push(stream);
+    }
+    wait::until("a full house", NOTICED, || {
+        let response = modelwatch.write(Protocol::V1, &message)?;
+        expect(&response, 429, "too many writers")?;
+        ensure!(response.header("Retry-After") == Some("1"), "{:?}", response.headers);
+        Ok(())
+    })?;
+    drop(silent);
+    wait::until("room", NOTICED, || expect(&modelwatch.write(Protocol::V1, &message)?, 204, ""))
 }
 
 #[test]
