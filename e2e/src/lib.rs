@@ -10,6 +10,8 @@ mod product;
 mod requests;
 mod socket;
 
+pub mod remote_write;
+
 pub use peers::{Hostile, serve_hostile};
 pub use product::{Modelwatch, Output, command, run_to_end};
 pub use requests::{Usage, chat, chat_streamed};

@@ -6,3 +6,5 @@ mod engine;
 mod hostile;
 mod start;
 mod storage;
+mod transfer;
+mod write;

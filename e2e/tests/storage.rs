@@ -3,7 +3,11 @@
 use std::{fs, path::Path};
 
 use anyhow::{Result, ensure};
-use e2e::{Modelwatch, NOTICED, PATIENCE, skip};
+use e2e::{
+    Modelwatch, NOTICED, PATIENCE,
+    remote_write::{Protocol, Sent, message_v1, recent_ms},
+    skip,
+};
 use xtask::{process, wait};
 
 #[test]
@@ -74,6 +78,11 @@ fn a_full_disk_is_told_and_recovered_from() -> Result<()> {
         has_event("event.storage_failed")
     })?;
     ensure!(!modelwatch.query("count_over_time(node_load1[10m])")?.is_empty(), "nothing readable");
+    let start = recent_ms()?;
+    let samples: Vec<(i64, f64)> = (0..10_000).map(|step| (start + step, step as f64)).collect();
+    let sent = message_v1(&[Sent { labels: &[("__name__", "sent")], samples: &samples }]);
+    let response = modelwatch.write(Protocol::V1, &sent)?;
+    ensure!(response.status == 503, "{}: {}", response.status, response.text());
     ensure!(modelwatch.log().contains("can no longer be written"), "{}", modelwatch.log());
     fs::remove_file(&filler)?;
     wait::until("writing again", PATIENCE, || {

@@ -279,8 +279,8 @@ pub static MESSAGES: &[Message] = &[
     },
     Message {
         code: "help.format",
-        en: "How to write: openmetrics, which can be imported again, or csv",
-        zh: "导出格式：openmetrics（可再次导入）或 csv",
+        en: "How to write: openmetrics (the default, which can be imported again) or csv",
+        zh: "导出格式：openmetrics（默认，可再次导入）或 csv",
     },
     Message { code: "help.help", en: "Print this help", zh: "显示本帮助" },
     Message {
@@ -309,8 +309,8 @@ pub static MESSAGES: &[Message] = &[
     },
     Message {
         code: "help.selectors",
-        en: "Which series, for example 'node_load1' or '{engine=\"vllm\"}'; may be given more than once",
-        zh: "要导出的序列，例如 'node_load1' 或 '{engine=\"vllm\"}'；可多次指定",
+        en: "Which series, as a PromQL selector such as 'node_load1'; may be given more than once",
+        zh: "要导出的序列（PromQL 选择器，例如 'node_load1'）；可多次指定",
     },
     Message {
         code: "help.serve",
@@ -391,6 +391,11 @@ pub static MESSAGES: &[Message] = &[
     Message { code: "import.no_time", en: "there is no timestamp", zh: "缺少时间戳" },
     Message { code: "import.not_utf8", en: "this is not UTF-8", zh: "不是 UTF-8 文本" },
     Message {
+        code: "import.older_than_retention",
+        en: "  some samples are older than [storage] retention and will be deleted by the next modelwatch that runs on them; raise it first",
+        zh: "  部分样本早于 [storage] retention，下次启动 modelwatch 后会被删除；请先调大该值",
+    },
+    Message {
         code: "import.progress",
         en: "  {samples} samples imported",
         zh: "  已导入 {samples} 个样本",
@@ -422,8 +427,8 @@ pub static MESSAGES: &[Message] = &[
     },
     Message {
         code: "import.refused_too_old",
-        en: "too old for a running modelwatch; stop it and import without --url",
-        zh: "对运行中的 modelwatch 而言过旧；请将其停止后不带 --url 导入",
+        en: "too old; set [storage] accept_old = true for the running modelwatch, or stop it and import without --url",
+        zh: "时间过旧；请为运行中的 modelwatch 设置 [storage] accept_old = true，或将其停止后不带 --url 导入",
     },
     Message {
         code: "note.llamacpp_metrics_off",

@@ -111,7 +111,7 @@ impl Keeper {
     }
 }
 
-/// Starts the writer, which owns the right to append to `store`.
+/// Starts the writer. Remote write appends beside it, because its sender waits for that.
 pub(crate) fn start(
     store: Store,
     path: String,

@@ -10,6 +10,7 @@ use axum::{
     extract::State,
     http::{HeaderValue, Response, header},
 };
+use model::series::SelectError;
 use tokio::sync::mpsc::{Receiver, Sender, channel};
 
 use super::{
@@ -47,7 +48,9 @@ pub(super) async fn export(
         let result = export::export(&app.store, &known, &selection, &budget, &mut pieces);
         drop(turn);
         // A reader that is gone needs no answer. Any other learns that the end is missing.
-        if let Err(ExportError::Select(error)) = result {
+        if let Err(ExportError::Select(error)) = result
+            && error != SelectError::Cancelled
+        {
             tracing::warn!("an export ended early: {error}");
             drop(pieces.0.blocking_send(Err(io::Error::other(error))));
         }

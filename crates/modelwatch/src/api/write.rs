@@ -79,7 +79,7 @@ async fn receive(app: &Arc<App>, request: Request) -> Result<Response<Body>, Res
     if length > BODY_BYTES_MAX {
         return Err(too_large());
     }
-    let Ok(_room) = Arc::clone(&app.gate.room).try_acquire_many_owned(mebibytes(length)) else {
+    let Ok(room) = Arc::clone(&app.gate.room).try_acquire_many_owned(mebibytes(length)) else {
         let mut answer = answer(StatusCode::TOO_MANY_REQUESTS, "too many writers wait".into());
         answer.headers_mut().insert(header::RETRY_AFTER, RETRY_SECONDS);
         return Err(answer);
@@ -93,7 +93,8 @@ async fn receive(app: &Arc<App>, request: Request) -> Result<Response<Body>, Res
     let app = Arc::clone(app);
     let taken = tokio::task::spawn_blocking(move || {
         let taken = app.gate.receiver.take(&app.store, version, &body);
-        drop(turn);
+        // Not before: a sender that goes away frees nothing while its body is still at work.
+        drop((turn, room));
         taken
     });
     let taken = taken.await.map_err(|_| {

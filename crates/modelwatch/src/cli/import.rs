@@ -46,6 +46,8 @@ struct Summary {
     /// Fingerprints of the series met.
     series: HashSet<u64>,
     refused: BTreeMap<String, u64>,
+    /// Time of the oldest sample.
+    oldest: Option<i64>,
     bad_lines: u64,
     /// The first few of them: file, line, what is wrong.
     shown: Vec<(String, u64, BadLine)>,
@@ -76,6 +78,10 @@ pub(super) fn import(
     }
     let summary = import.finish()?;
     summary.tell(files.len(), language);
+    let kept_since = Clock::system().now() - config.storage.retention;
+    if url.is_none() && summary.oldest.is_some_and(|oldest| oldest < kept_since.0) {
+        complain(&render::<&str, &str>("import.older_than_retention", &[], language));
+    }
     Ok(summary.refused.is_empty() && summary.bad_lines == 0)
 }
 
@@ -120,6 +126,8 @@ impl Import {
         let gathered = std::mem::take(&mut self.gathered);
         let series = gathered.points.series.iter().map(|(labels, _)| labels.fingerprint());
         self.summary.series.extend(series);
+        let oldest = gathered.points.samples.iter().map(|(time, _)| *time).min();
+        self.summary.oldest = self.summary.oldest.into_iter().chain(oldest).min();
         self.target.take(&gathered, &mut self.summary)?;
         let samples = self.summary.samples.to_string();
         self.progress.show(|| render("import.progress", &[("samples", samples)], self.language));

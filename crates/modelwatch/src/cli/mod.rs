@@ -55,7 +55,14 @@ enum Command {
         start: Option<String>,
         #[arg(long, value_name = "TIME")]
         end: Option<String>,
-        #[arg(long, value_parser = ["openmetrics", "csv"], default_value = "openmetrics")]
+        #[arg(
+            long,
+            value_name = "FORMAT",
+            value_parser = ["openmetrics", "csv"],
+            default_value = "openmetrics",
+            hide_default_value = true,
+            hide_possible_values = true
+        )]
         format: String,
         #[command(flatten)]
         place: Place,

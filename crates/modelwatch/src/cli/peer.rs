@@ -32,6 +32,8 @@ pub(super) struct Peer {
     /// What comes before every path; empty or beginning with `/`.
     prefix: String,
     connection: Option<SendRequest<Full<Bytes>>>,
+    /// It is known to be there, so silence may be temporary.
+    has_answered: bool,
 }
 
 /// An answer that was read to its end.
@@ -62,10 +64,11 @@ impl Peer {
             authority: if has_port { authority.into() } else { format!("{authority}:80") },
             prefix: if prefix.is_empty() { String::new() } else { format!("/{prefix}") },
             connection: None,
+            has_answered: false,
         })
     }
 
-    /// Sends a body, again after a pause where the other side asks for that or cannot be reached.
+    /// Sends a body, again after a pause where the other side asks for that or is gone for a while.
     pub(super) fn post(
         &mut self,
         path: &str,
@@ -75,10 +78,12 @@ impl Peer {
         let mut attempt = 0;
         loop {
             let answer = self.post_once(path, headers, body);
-            let is_final = answer.as_ref().is_ok_and(|answer| {
-                let status = answer.status;
-                !status.is_server_error() && status != StatusCode::TOO_MANY_REQUESTS
-            });
+            let is_final = match &answer {
+                Ok(Answer { status, .. }) => {
+                    !status.is_server_error() && *status != StatusCode::TOO_MANY_REQUESTS
+                }
+                Err(_) => !self.has_answered,
+            };
             if is_final || attempt == RETRIES_MAX {
                 return answer;
             }
@@ -87,7 +92,7 @@ impl Peer {
                 seconds.ok().map(Duration::from_secs)
             });
             let pause = asked.unwrap_or(Duration::from_millis(500) * 2_u32.pow(attempt));
-            self.runtime.block_on(tokio::time::sleep(pause.min(PAUSE_MAX)));
+            self.runtime.block_on(async { tokio::time::sleep(pause.min(PAUSE_MAX)).await });
             attempt += 1;
         }
     }
@@ -103,6 +108,7 @@ impl Peer {
             request.headers_mut().insert(name, (*value).parse()?);
         }
         let answer = self.exchange(request)?;
+        self.has_answered = true;
         self.read(answer)
     }
 

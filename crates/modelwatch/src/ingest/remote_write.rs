@@ -32,9 +32,6 @@ const SYMBOLS_MAX: usize = 1_000_000;
 /// Most exemplars, and most metadata, of one request; further ones are left out.
 const EXTRAS_MAX: usize = 100_000;
 
-/// Most bytes of a help text that are kept.
-const HELP_BYTES_MAX: usize = 1_024;
-
 /// Reasons that are told one by one; the rest is counted.
 const REASONS_MAX: usize = 10;
 
@@ -229,8 +226,8 @@ fn metadata(name: &str, kind: u64, unit: &str, help: &str) -> Option<Metadata> {
             5 => Kind::Summary,
             _ => Kind::Unknown,
         },
-        unit: unit.chars().take(HELP_BYTES_MAX / 4).collect(),
-        help: help.chars().take(HELP_BYTES_MAX / 4).collect(),
+        unit: unit.into(),
+        help: help.into(),
     })
 }
 

@@ -17,9 +17,6 @@ use super::{Gathered, cache::Cache};
 /// Longest line; a longer one is bad.
 pub(crate) const LINE_BYTES_MAX: usize = 1 << 20;
 
-/// Most characters of a help text that are kept.
-const HELP_CHARS_MAX: usize = 1_024;
-
 /// From here on a whole number is milliseconds.
 const MILLISECONDS_FROM: i64 = 100_000_000_000;
 
@@ -106,8 +103,8 @@ impl TextReader {
         });
         match what {
             "TYPE" => metric.kind = Kind::from_word(text.trim()),
-            "UNIT" => metric.unit = text.trim().chars().take(HELP_CHARS_MAX).collect(),
-            _ => metric.help = unescape(text).chars().take(HELP_CHARS_MAX).collect(),
+            "UNIT" => metric.unit = text.trim().into(),
+            _ => metric.help = unescape(text),
         }
     }
 
