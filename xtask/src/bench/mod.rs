@@ -13,8 +13,8 @@ pub(crate) fn bench(arguments: &[String]) -> Result<()> {
     let words: Vec<&str> = arguments.iter().map(String::as_str).collect();
     match words.as_slice() {
         ["cost"] => cost::run(),
-        ["store"] => store::run(false),
-        ["store", "full"] => store::run(true),
-        _ => bail!("there is no benchmark {words:?}; there are: cost, store, store full"),
+        ["store"] => store::run(None),
+        ["store", scenario] => store::run(Some(scenario)),
+        _ => bail!("there is no benchmark {words:?}; there are: cost, store, store mix|series|history|recovery|full"),
     }
 }

@@ -13,7 +13,7 @@ use std::{
     path::Path,
 };
 
-use anyhow::Result;
+use anyhow::{Result, ensure};
 use model::Clock;
 use tempfile::TempDir;
 
@@ -51,7 +51,8 @@ struct Bench {
     notes: Vec<String>,
 }
 
-pub(super) fn run(full: bool) -> Result<()> {
+/// Measures one scenario and prints it, or all and writes them down; `full` is all with a million series.
+pub(super) fn run(scenario: Option<&str>) -> Result<()> {
     let watch = Stopwatch::start();
     let systems = system::find()?;
     let names: Vec<&str> = systems.iter().map(|system| system.name).collect();
@@ -63,12 +64,27 @@ pub(super) fn run(full: bool) -> Result<()> {
         failures: BTreeMap::new(),
         notes: Vec::new(),
     };
-    bench.mix()?;
-    bench.series(full)?;
-    bench.history()?;
-    bench.recovery()?;
+    let is_wanted =
+        |name: &str| scenario.is_none_or(|wanted| wanted == name || wanted == "full");
+    let scenarios: [(&str, fn(&mut Bench, bool) -> Result<()>); 4] = [
+        ("mix", |bench, _| bench.mix()),
+        ("series", Bench::series),
+        ("history", |bench, _| bench.history()),
+        ("recovery", |bench, _| bench.recovery()),
+    ];
+    let chosen = scenarios.iter().filter(|(name, _)| is_wanted(name));
+    ensure!(chosen.clone().count() > 0, "there is no scenario {scenario:?}");
+    for (_, measure) in chosen {
+        measure(&mut bench, scenario == Some("full"))?;
+    }
     say(&format!("measured in {}", binary::seconds(watch.elapsed())));
-    report::publish("store", &bench.text())
+    match scenario {
+        None | Some("full") => report::publish("store", &bench.text()),
+        Some(_) => {
+            say(&bench.text());
+            Ok(())
+        }
+    }
 }
 
 impl Bench {
