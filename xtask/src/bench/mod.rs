@@ -15,6 +15,8 @@ pub(crate) fn bench(arguments: &[String]) -> Result<()> {
         ["cost"] => cost::run(),
         ["store"] => store::run(None),
         ["store", scenario] => store::run(Some(scenario)),
-        _ => bail!("there is no benchmark {words:?}; there are: cost, store, store mix|series|history|recovery|full"),
+        _ => bail!(
+            "there is no benchmark {words:?}; there are: cost, store, store mix|series|history|recovery|full"
+        ),
     }
 }

@@ -19,14 +19,45 @@ use super::{
     head::in_order,
 };
 
-/// Series found so far, each with its points in the order they were found.
+/// Points of one series for which room is made before they are read.
+const RESERVED_MAX: usize = 1 << 18;
+
+/// Series found so far. Every source appends to the same columns, so that nothing is copied twice.
 #[derive(Default)]
 struct Found {
-    series: HashMap<Labels, (Vec<i64>, Vec<f64>)>,
+    places: HashMap<Labels, usize>,
+    series: Vec<Points>,
     samples: u64,
 }
 
+struct Points {
+    data: SeriesData,
+    /// A later source had earlier times, so that they have to be put into order.
+    is_mixed: bool,
+}
+
 impl Found {
+    /// The columns of a series, where it is new with room for `expected` points.
+    fn points(&mut self, labels: Labels, expected: usize) -> &mut Points {
+        let place = *self.places.entry(labels).or_insert_with_key(|labels| {
+            let times = Vec::with_capacity(expected);
+            let values = Vec::with_capacity(expected);
+            let data = SeriesData { labels: labels.clone(), times, values };
+            self.series.push(Points { data, is_mixed: false });
+            self.series.len() - 1
+        });
+        &mut self.series[place]
+    }
+
+    /// Counts points against the budget.
+    fn note(&mut self, added: usize, budget: &Budget) -> Result<(), SelectError> {
+        self.samples += added as u64;
+        if self.samples > budget.samples_max {
+            return Err(SelectError::TooManySamples);
+        }
+        budget.check()
+    }
+
     fn add(
         &mut self,
         labels: Labels,
@@ -34,19 +65,12 @@ impl Found {
         values: Vec<f64>,
         budget: &Budget,
     ) -> Result<(), SelectError> {
-        self.samples += times.len() as u64;
-        if self.samples > budget.samples_max {
-            return Err(SelectError::TooManySamples);
-        }
-        budget.check()?;
-        let series = self.series.entry(labels).or_default();
-        if series.0.is_empty() {
-            *series = (times, values);
-        } else {
-            series.0.extend(times);
-            series.1.extend(values);
-        }
-        Ok(())
+        let added = times.len();
+        let points = self.points(labels, added);
+        points.data.times.extend(times);
+        points.data.values.extend(values);
+        points.note_order(points.data.times.len() - added);
+        self.note(added, budget)
     }
 
     fn add_block(
@@ -63,27 +87,55 @@ impl Found {
                 continue;
             }
             let Some(labels) = entry.labels() else { continue };
-            let (mut times, mut values) = (Vec::new(), Vec::new());
-            entry.decode(wanted.range, wanted.column, scratch, &mut times, &mut values);
-            erase(wanted.tombstones, block.description.sequence, &labels, &mut times, &mut values);
-            if !times.is_empty() {
-                self.add(labels, times, values, budget)?;
+            let expected = entry.count().saturating_mul(wanted.sources).min(RESERVED_MAX);
+            let points = self.points(labels, expected);
+            let before = points.data.times.len();
+            let SeriesData { labels, times, values } = &mut points.data;
+            entry.decode(wanted.range, wanted.column, scratch, times, values);
+            if !wanted.tombstones.is_empty() {
+                let (mut own_times, mut own_values) =
+                    (times.split_off(before), values.split_off(before));
+                let sequence = block.description.sequence;
+                erase(wanted.tombstones, sequence, labels, &mut own_times, &mut own_values);
+                times.append(&mut own_times);
+                values.append(&mut own_values);
             }
+            let added = times.len() - before;
+            points.note_order(before);
+            self.note(added, budget)?;
         }
         Ok(())
     }
 
     fn finish(self) -> Vec<SeriesData> {
-        let series = self.series.into_iter().map(|(labels, (times, values))| {
-            let (times, values) = in_order(times, values);
-            SeriesData { labels, times, values }
+        let series = self.series.into_iter().filter(|points| !points.data.times.is_empty());
+        let series = series.map(|Points { data, is_mixed }| {
+            if !is_mixed {
+                return data;
+            }
+            let (times, values) = in_order(data.times, data.values);
+            SeriesData { labels: data.labels, times, values }
         });
         series.collect()
     }
 }
 
+impl Points {
+    /// Notices when what was appended at `before` does not follow what was there.
+    fn note_order(&mut self, before: usize) {
+        let times = &self.data.times;
+        if let (Some(last), Some(first)) =
+            (before.checked_sub(1).and_then(|at| times.get(at)), times.get(before))
+        {
+            self.is_mixed |= first <= last;
+        }
+    }
+}
+
 /// What is looked for in blocks.
 struct Wanted<'a> {
+    /// How many blocks there are to look into.
+    sources: usize,
     matchers: &'a [Matcher],
     range: TimeRange,
     column: usize,
@@ -92,23 +144,23 @@ struct Wanted<'a> {
 
 impl Store {
     /// The blocks of samples, or of rows of that step, that may have some in `range`.
-    fn blocks_with(&self, step_ms: i64, range: TimeRange) -> impl Iterator<Item = Arc<Block>> {
-        let is_wanted = move |block: &Arc<Block>| {
+    fn blocks_with(&self, step_ms: i64, range: TimeRange) -> Vec<Arc<Block>> {
+        let is_wanted = |block: &&Arc<Block>| {
             block.description.resolution_ms == step_ms && block.overlaps(range)
         };
-        self.0.block_list().to_vec().into_iter().filter(is_wanted)
+        self.0.block_list().iter().filter(is_wanted).cloned().collect()
     }
 
     fn add_blocks(
         &self,
         found: &mut Found,
-        step_ms: i64,
+        blocks: &[Arc<Block>],
         wanted: &Wanted<'_>,
         budget: &Budget,
     ) -> Result<(), SelectError> {
         let mut scratch = Scratch::default();
-        for block in self.blocks_with(step_ms, wanted.range) {
-            let result = found.add_block(&block, wanted, &mut scratch, budget);
+        for block in blocks {
+            let result = found.add_block(block, wanted, &mut scratch, budget);
             self.0.counters.chunks_damaged.fetch_add(scratch.damaged, Ordering::Relaxed);
             scratch.damaged = 0;
             result?;
@@ -128,9 +180,11 @@ impl SeriesSource for Store {
         let copied = self.0.head().copy(matchers, range);
         // Tombstones come before blocks: one that is buried meanwhile was applied by the blocks.
         let tombstones = self.0.tombstone_list();
-        let wanted = Wanted { matchers, range, column: 0, tombstones: &tombstones };
+        let blocks = self.blocks_with(0, range);
+        let (sources, tombstones) = (blocks.len(), tombstones.as_slice());
+        let wanted = Wanted { sources, matchers, range, column: 0, tombstones };
         let mut found = Found::default();
-        self.add_blocks(&mut found, 0, &wanted, budget)?;
+        self.add_blocks(&mut found, &blocks, &wanted, budget)?;
         for series in copied {
             let (labels, times, values) = series.decode(range);
             if !times.is_empty() {
@@ -154,9 +208,11 @@ impl SeriesSource for Store {
     ) -> Result<Vec<SeriesData>, SelectError> {
         let tombstones = self.0.tombstone_list();
         let column = Column::ALL.iter().position(|other| *other == column).unwrap_or(0);
-        let wanted = Wanted { matchers, range, column, tombstones: &tombstones };
+        let blocks = self.blocks_with(step_ms, range);
+        let (sources, tombstones) = (blocks.len(), tombstones.as_slice());
+        let wanted = Wanted { sources, matchers, range, column, tombstones };
         let mut found = Found::default();
-        self.add_blocks(&mut found, step_ms, &wanted, budget)?;
+        self.add_blocks(&mut found, &blocks, &wanted, budget)?;
         Ok(found.finish())
     }
 

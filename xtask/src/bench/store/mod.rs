@@ -64,8 +64,7 @@ pub(super) fn run(scenario: Option<&str>) -> Result<()> {
         failures: BTreeMap::new(),
         notes: Vec::new(),
     };
-    let is_wanted =
-        |name: &str| scenario.is_none_or(|wanted| wanted == name || wanted == "full");
+    let is_wanted = |name: &str| scenario.is_none_or(|wanted| wanted == name || wanted == "full");
     let scenarios: [(&str, fn(&mut Bench, bool) -> Result<()>); 4] = [
         ("mix", |bench, _| bench.mix()),
         ("series", Bench::series),

@@ -23,7 +23,7 @@ use model::{
 
 use self::index::{Column, Index};
 pub(crate) use self::write::{Description, Writer};
-use super::{codec, head::clip, map::Mapped};
+use super::{codec, map::Mapped};
 use crate::varint::Reader;
 
 const MAGIC: &[u8; 8] = b"mwblock\x02";
@@ -95,6 +95,7 @@ struct ChunkRef {
 #[derive(Default)]
 pub(crate) struct Scratch {
     plain: Vec<u8>,
+    values: Vec<f64>,
     /// By offset in the file.
     times: HashMap<u64, Arc<Vec<i64>>>,
     /// Columns that could not be read.
@@ -164,6 +165,11 @@ impl Entry<'_> {
         self.chunks.iter().any(|chunk| chunk.overlaps(range))
     }
 
+    /// How many points it has.
+    pub(crate) fn count(&self) -> usize {
+        self.chunks.iter().map(|chunk| chunk.count).sum()
+    }
+
     /// Appends the points in `range`, with the values of one column. Damaged chunks are counted and left
     /// out.
     pub(crate) fn decode(
@@ -174,26 +180,13 @@ impl Entry<'_> {
         times: &mut Vec<i64>,
         values: &mut Vec<f64>,
     ) {
-        let from = times.len();
         for chunk in self.chunks.iter().filter(|chunk| chunk.overlaps(range)) {
-            if self.decode_chunk(chunk, column, scratch, times, values).is_none() {
+            let (times_before, values_before) = (times.len(), values.len());
+            if self.decode_chunk(chunk, column, range, scratch, times, values).is_none() {
+                times.truncate(times_before);
+                values.truncate(values_before);
                 scratch.damaged += 1;
             }
-        }
-        let is_whole = self
-            .chunks
-            .iter()
-            .all(|chunk| chunk.first >= range.start.0 && chunk.last <= range.end.0);
-        if is_whole {
-            return;
-        }
-        if from == 0 {
-            clip(times, values, range);
-        } else {
-            let (mut own_times, mut own_values) = (times.split_off(from), values.split_off(from));
-            clip(&mut own_times, &mut own_values, range);
-            times.append(&mut own_times);
-            values.append(&mut own_values);
         }
     }
 
@@ -201,22 +194,25 @@ impl Entry<'_> {
         &self,
         chunk: &ChunkRef,
         column: usize,
+        range: TimeRange,
         scratch: &mut Scratch,
         times: &mut Vec<i64>,
         values: &mut Vec<f64>,
     ) -> Option<()> {
         let shared = scratch.times(self.block, chunk)?;
-        let (times_before, values_before) = (times.len(), values.len());
-        times.extend_from_slice(&shared);
-        let bytes = self.block.column(*chunk.values.get(column)?);
-        let decoded = bytes
-            .and_then(|bytes| codec::open_column(bytes, chunk.count, &mut scratch.plain))
-            .and_then(|plain| codec::read_values(plain, chunk.count, values));
-        if decoded.is_none() {
-            times.truncate(times_before);
-            values.truncate(values_before);
+        let bytes = self.block.column(*chunk.values.get(column)?)?;
+        let plain = codec::open_column(bytes, chunk.count, &mut scratch.plain)?;
+        if chunk.first >= range.start.0 && chunk.last <= range.end.0 {
+            times.extend_from_slice(&shared);
+            return codec::read_values(plain, chunk.count, values);
         }
-        decoded
+        let from = shared.partition_point(|time| *time < range.start.0);
+        let to = shared.partition_point(|time| *time <= range.end.0).max(from);
+        times.extend_from_slice(&shared[from..to]);
+        scratch.values.clear();
+        codec::read_values(plain, chunk.count, &mut scratch.values)?;
+        values.extend_from_slice(scratch.values.get(from..to)?);
+        Some(())
     }
 }
 
