@@ -107,6 +107,12 @@ impl Labels {
         self.0.hash
     }
 
+    /// A copy of only the labels whose name satisfies `keep`.
+    pub fn keep(&self, keep: impl Fn(&str) -> bool) -> Self {
+        let pairs: Vec<(&str, &str)> = self.iter().filter(|(name, _)| keep(name)).collect();
+        Self::from_sorted(&pairs)
+    }
+
     /// Starts a changed copy.
     pub fn to_builder(&self) -> LabelsBuilder {
         LabelsBuilder {
@@ -269,6 +275,13 @@ mod tests {
         check(&[("a", "1"), ("a", "2")], r#"{a="2"}"#);
         check(&[("a", "1"), ("b", "")], r#"{a="1"}"#);
         check(&[("a", "1"), ("a", "")], "{}");
+    }
+
+    #[test]
+    fn some_labels_are_kept() {
+        let labels = Labels::metric("up", [("a", "1"), ("b", "2")]);
+        assert_eq!(labels.keep(|name| name != NAME), Labels::from_pairs([("a", "1"), ("b", "2")]));
+        assert_eq!(labels.keep(|_| false), Labels::empty());
     }
 
     #[test]

@@ -153,6 +153,16 @@ pub(crate) enum Grouping {
     Without(Vec<String>),
 }
 
+impl Grouping {
+    /// Whether the label of that name decides. The metric's name does so only where it is named.
+    pub(crate) fn keeps(&self, name: &str) -> bool {
+        match self {
+            Self::By(names) => names.iter().any(|other| other == name),
+            Self::Without(names) => name != model::NAME && !names.iter().any(|other| other == name),
+        }
+    }
+}
+
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Many {
     Neither,

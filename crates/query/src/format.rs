@@ -1,13 +1,65 @@
 //! Numbers as Prometheus writes them.
 
+use std::fmt::Write;
+
 /// The shortest decimal text that reads back as the same number; `NaN`, `+Inf` and `-Inf`.
 pub fn format_float(value: f64) -> String {
+    let mut out = String::new();
+    write_float(&mut out, value);
+    out
+}
+
+/// As [`format_float`], at the end of `out`.
+pub fn write_float(out: &mut String, value: f64) {
     if value.is_nan() {
-        "NaN".into()
+        out.push_str("NaN");
     } else if value.is_infinite() {
-        if value > 0.0 { "+Inf".into() } else { "-Inf".into() }
+        out.push_str(if value > 0.0 { "+Inf" } else { "-Inf" });
+    } else if let Some(thousandths) = thousandths(value.abs()) {
+        if value.is_sign_negative() {
+            out.push('-');
+        }
+        write_integer(out, thousandths / 1_000);
+        write_fraction(out, thousandths % 1_000);
     } else {
-        value.to_string()
+        #[expect(clippy::let_underscore_must_use, reason = "writing to a string cannot fail")]
+        let _ = write!(out, "{value}");
+    }
+}
+
+/// Most values have three decimals at most, and finding the shortest text of any other takes long. Up to 15
+/// digits no two texts read back as the same number, so there is no shorter one.
+fn thousandths(value: f64) -> Option<u64> {
+    let thousandths = (value * 1e3 + 0.5) as u64;
+    (thousandths < 1_000_000_000_000_000 && thousandths as f64 / 1e3 == value)
+        .then_some(thousandths)
+}
+
+/// Decimal digits at the end of `out`.
+pub fn write_integer(out: &mut String, value: u64) {
+    let mut digits = [0; 20];
+    let (mut at, mut rest) = (digits.len(), value);
+    loop {
+        at -= 1;
+        digits[at] = b'0' + (rest % 10) as u8;
+        rest /= 10;
+        if rest == 0 {
+            break;
+        }
+    }
+    out.extend(digits[at..].iter().map(|digit| char::from(*digit)));
+}
+
+/// The decimals that so many thousandths need.
+fn write_fraction(out: &mut String, thousandths: u64) {
+    if thousandths == 0 {
+        return;
+    }
+    out.push('.');
+    let mut rest = thousandths;
+    while rest > 0 {
+        out.push(char::from(b'0' + (rest / 100) as u8));
+        rest = rest % 100 * 10;
     }
 }
 
@@ -20,12 +72,32 @@ mod tests {
         for (value, expected) in [
             (1.0, "1"),
             (-0.5, "-0.5"),
+            (0.0, "0"),
+            (-0.0, "-0"),
+            (0.001, "0.001"),
+            (0.0001, "0.0001"),
+            (12.34, "12.34"),
+            (-7.089, "-7.089"),
+            (999_999_999_999.999, "999999999999.999"),
+            (1_000_000_000_000.001, "1000000000000.001"),
+            (0.1 + 0.2, "0.30000000000000004"),
             (1e21, "1000000000000000000000"),
             (f64::NAN, "NaN"),
             (f64::INFINITY, "+Inf"),
             (f64::NEG_INFINITY, "-Inf"),
         ] {
             assert_eq!(format_float(value), expected);
+        }
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn texts_are_those_of_the_standard_library(any: f64, thousandths: i64, shift in 0..60) {
+            for value in [any, (thousandths >> shift) as f64 / 1e3] {
+                if value.is_finite() {
+                    proptest::prop_assert_eq!(format_float(value), value.to_string());
+                }
+            }
         }
     }
 }

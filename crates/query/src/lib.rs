@@ -12,5 +12,5 @@ mod parser;
 
 pub use ast::Expr;
 pub use eval::{Grid, Output, QueryError, Series, Settings, Value, evaluate};
-pub use format::format_float;
+pub use format::{format_float, write_float, write_integer};
 pub use parser::{ParseError, parse, parse_selector};

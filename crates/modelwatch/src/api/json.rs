@@ -6,7 +6,7 @@ use axum::{
     response::IntoResponse,
 };
 use model::{Labels, UnixMs};
-use query::{Value, format_float};
+use query::{Value, write_float, write_integer};
 
 /// Annotations shown of each level; the rest is counted.
 const ANNOTATIONS_MAX: usize = 10;
@@ -146,12 +146,13 @@ pub(super) fn write_labels(out: &mut String, labels: &Labels) {
 
 /// Seconds: whole ones without a fraction, others with exactly three digits.
 fn write_time(out: &mut String, time: UnixMs) {
-    let (seconds, millis) = (time.0 / 1_000, time.0 % 1_000);
-    if millis == 0 {
-        out.push_str(&seconds.to_string());
-    } else {
-        let sign = if time.0 < 0 { "-" } else { "" };
-        out.push_str(&format!("{sign}{}.{:03}", seconds.abs(), millis.abs()));
+    if time.0 < 0 {
+        out.push('-');
+    }
+    let (seconds, millis) = (time.0.unsigned_abs() / 1_000, time.0.unsigned_abs() % 1_000);
+    write_integer(out, seconds);
+    if millis != 0 {
+        out.push_str(&format!(".{millis:03}"));
     }
 }
 
@@ -159,14 +160,14 @@ fn write_point(out: &mut String, time: UnixMs, value: f64) {
     out.push('[');
     write_time(out, time);
     out.push_str(",\"");
-    out.push_str(&format_float(value));
+    write_float(out, value);
     out.push_str("\"]");
 }
 
 /// `"value":"1","timestamp":1.500`
 pub(super) fn write_point_fields(out: &mut String, time: UnixMs, value: f64) {
     out.push_str("\"value\":\"");
-    out.push_str(&format_float(value));
+    write_float(out, value);
     out.push_str("\",\"timestamp\":");
     write_time(out, time);
 }

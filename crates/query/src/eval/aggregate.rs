@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use model::{Labels, NAME};
+use model::Labels;
 
 use super::{Context, Evaluated, Row, Sum, ascending, descending, fail, mean, quantile, variance};
 use crate::{
@@ -42,21 +42,17 @@ pub(super) fn warn_quantile(context: &Context<'_>, phis: &[f64], node: &Node) {
 
 /// Rows by the labels of their group, in the order of their first row.
 fn group(rows: &[Row], grouping: &Grouping) -> Vec<(Labels, Vec<usize>)> {
-    let mut places: HashMap<Labels, usize> = HashMap::new();
+    let mut places: HashMap<Vec<(&str, &str)>, usize> = HashMap::new();
     let mut groups: Vec<(Labels, Vec<usize>)> = Vec::new();
+    let mut key = Vec::new();
     for (index, row) in rows.iter().enumerate() {
-        let mut builder = row.labels.to_builder();
-        match grouping {
-            Grouping::By(names) => builder.retain(|name| names.iter().any(|other| other == name)),
-            Grouping::Without(names) => {
-                builder.retain(|name| name != NAME && !names.iter().any(|other| other == name))
-            }
-        };
-        let labels = builder.build();
-        let place = *places.entry(labels.clone()).or_insert(groups.len());
-        match groups.get_mut(place) {
-            Some((_, members)) => members.push(index),
-            None => groups.push((labels, vec![index])),
+        key.clear();
+        key.extend(row.labels.iter().filter(|(name, _)| grouping.keeps(name)));
+        if let Some(place) = places.get(&key) {
+            groups[*place].1.push(index);
+        } else {
+            places.insert(key.clone(), groups.len());
+            groups.push((Labels::from_ordered_pairs(&key), vec![index]));
         }
     }
     groups

@@ -84,14 +84,7 @@ fn with_scalar(
 
 /// The labels that must be equal for two series to belong together.
 fn signature(on: &Grouping, labels: &Labels) -> Labels {
-    let mut builder = labels.to_builder();
-    match on {
-        Grouping::By(names) => builder.retain(|name| names.iter().any(|other| other == name)),
-        Grouping::Without(names) => {
-            builder.retain(|name| name != NAME && !names.iter().any(|other| other == name))
-        }
-    };
-    builder.build()
+    labels.keep(|name| on.keeps(name))
 }
 
 fn set(binary: &Binary, left: Vec<Row>, right: Vec<Row>) -> Vec<Row> {

@@ -8,7 +8,7 @@ use super::{
     Context, Evaluated, Row,
     aggregate::warn_quantile,
     ascending, calendar, descending, fail, labels, merge,
-    window::{self, Window, WindowFn},
+    window::{self, WindowFn},
     without_name,
 };
 use crate::ast::{Kind, Node, Position, Type};
@@ -312,13 +312,14 @@ fn special_vector(context: &Context<'_>, run: Special, arguments: &[Node]) -> Ev
         }
         Special::AbsentOverTime => {
             let matrix = context.matrix(&arguments[0])?;
-            Ok(absent(context, &arguments[0], |step| {
-                matrix.series.iter().any(|series| {
-                    let (times, values) = (&series.times, &series.values);
-                    let window = Window::new(times, values, matrix.ends[step], matrix.range_ms);
-                    !window.values.is_empty()
-                })
-            }))
+            let mut is_there = vec![false; context.steps()];
+            for series in &matrix.series {
+                let windows = series.windows(&matrix.ends, matrix.range_ms);
+                for (is_there, window) in is_there.iter_mut().zip(windows) {
+                    *is_there |= !window.values.is_empty();
+                }
+            }
+            Ok(absent(context, &arguments[0], |step| is_there[step]))
         }
         Special::HistogramQuantile => {
             let phis = context.scalar(&arguments[0])?;
@@ -396,14 +397,11 @@ fn windows(
     let mut rows = Vec::with_capacity(matrix.series.len());
     for series in &matrix.series {
         context.budget.check()?;
-        let values: Vec<Option<f64>> = matrix
-            .ends
-            .iter()
-            .enumerate()
-            .map(|(step, end)| {
-                let now = context.grid.time(step);
-                let window = Window::new(&series.times, &series.values, *end, matrix.range_ms);
-                run(&Window { now, ..window }, &scalars[step])
+        let windows = series.windows(&matrix.ends, matrix.range_ms).zip(&scalars).enumerate();
+        let values: Vec<Option<f64>> = windows
+            .map(|(step, (mut window, scalars))| {
+                window.now = context.grid.time(step);
+                run(&window, scalars)
             })
             .collect();
         if values.iter().any(Option::is_some) {
@@ -522,10 +520,7 @@ fn histogram_quantile(
             context.warn(&text, position);
             continue;
         };
-        let mut builder = row.labels.to_builder();
-        builder.remove("le");
-        builder.remove(NAME);
-        let labels = builder.build();
+        let labels = row.labels.keep(|name| name != "le" && name != NAME);
         let place = *places.entry(labels.clone()).or_insert(histograms.len());
         match histograms.get_mut(place) {
             Some((_, buckets)) => buckets.push((bound, row)),

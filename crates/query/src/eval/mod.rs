@@ -15,7 +15,7 @@ use model::{
     series::{Budget, SelectError, SeriesData, SeriesSource, TimeRange},
 };
 
-use self::window::Window;
+use self::window::{Place, Points};
 use crate::ast::{At, Expr, Kind, Node, Position, Selector, Shift, Subquery, Type};
 
 /// How queries are evaluated, whatever they ask.
@@ -165,13 +165,6 @@ struct Row {
     values: Vec<Option<f64>>,
 }
 
-/// A series with all the points that any window of it needs, stale markers taken out.
-struct Points {
-    labels: Labels,
-    times: Vec<i64>,
-    values: Vec<f64>,
-}
-
 /// A range vector: series and where its windows lie.
 struct Matrix {
     series: Vec<Points>,
@@ -292,12 +285,9 @@ impl Context<'_> {
         let series = self.load(selector, &times, lookback)?;
         self.check_size(series.len())?;
         let rows = series.into_iter().map(|series| {
-            let mut at = 0;
+            let mut place = Place::default();
             let newest = times.iter().map(|time| {
-                while series.times.get(at).is_some_and(|found| found <= time) {
-                    at += 1;
-                }
-                let newest = at.checked_sub(1)?;
+                let newest = place.after(&series.times, *time).checked_sub(1)?;
                 let (found, value) = (series.times[newest], series.values[newest]);
                 let is_fresh = found > time.saturating_sub(lookback) && !is_stale(value);
                 is_fresh.then(|| pick(found, value))
@@ -312,12 +302,8 @@ impl Context<'_> {
             Kind::Window(selector, range_ms) => {
                 let ends = self.times(selector.shift);
                 let series = self.load(selector, &ends, *range_ms)?;
-                let series = series.into_iter().map(|series| {
-                    let points = series.times.into_iter().zip(series.values);
-                    let (times, values) = points.filter(|(_, value)| !is_stale(*value)).unzip();
-                    Points { labels: series.labels, times, values }
-                });
-                Ok(Matrix { series: series.collect(), range_ms: *range_ms, ends })
+                let series = series.into_iter().map(Points::new).collect();
+                Ok(Matrix { series, range_ms: *range_ms, ends })
             }
             Kind::Subquery(subquery) => self.subquery(subquery),
             _ => fail("expected a range vector"),
@@ -347,7 +333,7 @@ impl Context<'_> {
             inner.check_size(rows.len())?;
             for row in rows {
                 let Series { labels, times, values } = series_of(row, grid);
-                series.push(Points { labels, times, values });
+                series.push(Points::new(SeriesData { labels, times, values }));
             }
         }
         Ok(Matrix { series, range_ms: subquery.range_ms, ends })
@@ -356,29 +342,22 @@ impl Context<'_> {
     /// A range vector as itself, for an instant.
     fn raw(&self, node: &Node) -> Evaluated<Vec<Series>> {
         let matrix = self.matrix(node)?;
-        let mut found: Vec<Series> = matrix
-            .series
-            .into_iter()
-            .map(|points| {
-                let window =
-                    Window::new(&points.times, &points.values, matrix.ends[0], matrix.range_ms);
-                let (times, values) = (window.times.to_vec(), window.values.to_vec());
-                Series { labels: points.labels, times, values }
-            })
-            .filter(|series| !series.times.is_empty())
-            .collect();
+        let mut found: Vec<Series> = Vec::with_capacity(matrix.series.len());
+        for points in &matrix.series {
+            let windows = points.windows(&matrix.ends, matrix.range_ms);
+            found.extend(windows.filter(|window| !window.times.is_empty()).map(|window| Series {
+                labels: points.labels.clone(),
+                times: window.times.to_vec(),
+                values: window.values.to_vec(),
+            }));
+        }
         found.sort_by(|a, b| a.labels.cmp(&b.labels));
         Ok(found)
     }
 }
 
 fn without_name(labels: &Labels) -> Labels {
-    if labels.name().is_empty() {
-        return labels.clone();
-    }
-    let mut builder = labels.to_builder();
-    builder.remove(NAME);
-    builder.build()
+    if labels.name().is_empty() { labels.clone() } else { labels.keep(|name| name != NAME) }
 }
 
 /// Joins rows that have the same labels now. That is an error where two of them have a value at the

@@ -1,6 +1,73 @@
 //! What functions of range vectors compute from one window of one series.
 
+use std::cell::OnceCell;
+
+use model::{Labels, sample::is_stale, series::SeriesData};
+
 use super::{Sum, ascending, mean, quantile, variance};
+
+/// So many values have their extremes found out beforehand, so that a long window looks at few of them.
+const BLOCK: usize = 32;
+
+/// A series with all the points that any window of it needs, stale markers taken out, and what is found
+/// out once for all of its windows.
+pub(super) struct Points {
+    pub(super) labels: Labels,
+    pub(super) times: Vec<i64>,
+    pub(super) values: Vec<f64>,
+    /// Where a value is less than the one before.
+    resets: OnceCell<Vec<usize>>,
+    /// Of each block of values.
+    minima: OnceCell<Vec<f64>>,
+    maxima: OnceCell<Vec<f64>>,
+}
+
+impl Points {
+    pub(super) fn new(series: SeriesData) -> Self {
+        let SeriesData { labels, mut times, mut values } = series;
+        // Written without an early end, because it then takes several values at once.
+        if values.iter().fold(false, |found, value| found | is_stale(*value)) {
+            let points = times.into_iter().zip(values);
+            (times, values) = points.filter(|(_, value)| !is_stale(*value)).unzip();
+        }
+        let (resets, minima, maxima) = (OnceCell::new(), OnceCell::new(), OnceCell::new());
+        Self { labels, times, values, resets, minima, maxima }
+    }
+
+    /// The windows that end at `ends`, which ascend.
+    pub(super) fn windows(&self, ends: &[i64], range_ms: i64) -> impl Iterator<Item = Window<'_>> {
+        let (mut starts, mut stops) = (Place::default(), Place::default());
+        ends.iter().map(move |end| {
+            let from = starts.after(&self.times, end.saturating_sub(range_ms));
+            let to = stops.after(&self.times, *end).max(from);
+            let (times, values) = (&self.times[from..to], &self.values[from..to]);
+            Window { times, values, end: *end, range_ms, now: *end, points: self, from }
+        })
+    }
+}
+
+/// A place in ascending times that moves on, mostly as far as it did before.
+#[derive(Default)]
+pub(super) struct Place {
+    at: usize,
+    moved: usize,
+}
+
+impl Place {
+    /// Index of the first time after `time`, which is never less than it was.
+    pub(super) fn after(&mut self, times: &[i64], time: i64) -> usize {
+        let mut at = (self.at + self.moved).min(times.len());
+        while at > 0 && times[at - 1] > time {
+            at -= 1;
+        }
+        while times.get(at).is_some_and(|next| *next <= time) {
+            at += 1;
+        }
+        self.moved = at.saturating_sub(self.at);
+        self.at = at;
+        at
+    }
+}
 
 /// The points of one series in `(end - range, end]`, oldest first.
 #[derive(Clone, Copy)]
@@ -11,33 +78,68 @@ pub(super) struct Window<'a> {
     pub(super) range_ms: i64,
     /// The time of the step, which `offset` and `@` may part from `end`.
     pub(super) now: i64,
+    points: &'a Points,
+    /// Index of its first point in the series.
+    from: usize,
 }
 
 impl<'a> Window<'a> {
-    pub(super) fn new(times: &'a [i64], values: &'a [f64], end: i64, range_ms: i64) -> Self {
-        let from = times.partition_point(|time| *time <= end.saturating_sub(range_ms));
-        let to = times.partition_point(|time| *time <= end).max(from);
-        Self { times: &times[from..to], values: &values[from..to], end, range_ms, now: end }
-    }
-
     fn ends(&self) -> Option<(f64, f64)> {
         Some((*self.values.first()?, *self.values.last()?))
     }
+
+    /// Where in the series a value of this window is less than the one before it in this window.
+    fn resets(&self) -> &'a [usize] {
+        let all = self.points.resets.get_or_init(|| find_resets(&self.points.values));
+        let first = all.partition_point(|at| *at <= self.from);
+        let end = all.partition_point(|at| *at < self.from + self.values.len());
+        all.get(first..end).unwrap_or_default()
+    }
+
+    /// Folds the values in any order, taking blocks of them together.
+    fn extreme(
+        &self,
+        blocks: &OnceCell<Vec<f64>>,
+        pick: impl Fn(f64, f64) -> f64 + Copy,
+    ) -> Option<f64> {
+        self.ends()?;
+        let (from, to) = (self.from, self.from + self.values.len());
+        let (first, end) = (from.div_ceil(BLOCK), to / BLOCK);
+        if first >= end {
+            return Some(fold(self.values, pick));
+        }
+        let all = &self.points.values;
+        let blocks =
+            blocks.get_or_init(|| all.chunks(BLOCK).map(|block| fold(block, pick)).collect());
+        let edges = pick(fold(&all[from..first * BLOCK], pick), fold(&all[end * BLOCK..to], pick));
+        Some(pick(edges, fold(&blocks[first..end], pick)))
+    }
+}
+
+fn find_resets(values: &[f64]) -> Vec<usize> {
+    let is_reset = |pair: &[f64]| pair[1] < pair[0];
+    // Most counters have none, which is found out without an early end for several values at once.
+    if !values.windows(2).fold(false, |found, pair| found | is_reset(pair)) {
+        return Vec::new();
+    }
+    let pairs = values.windows(2).enumerate().filter(|(_, pair)| is_reset(pair));
+    pairs.map(|(before, _)| before + 1).collect()
+}
+
+/// The extreme of values, NaN without any. In lanes, because one after the other would wait for each.
+fn fold(values: &[f64], pick: impl Fn(f64, f64) -> f64 + Copy) -> f64 {
+    let (chunks, rest) = values.as_chunks::<8>();
+    let mut lanes = [f64::NAN; 8];
+    for chunk in chunks {
+        for (lane, value) in lanes.iter_mut().zip(chunk) {
+            *lane = pick(*lane, *value);
+        }
+    }
+    lanes.iter().chain(rest).copied().fold(f64::NAN, pick)
 }
 
 /// Computes a value from a window and the scalars given beside it.
 pub(super) type WindowFn = fn(&Window<'_>, &[f64]) -> Option<f64>;
-
-/// What a counter grew by, resets taken into account.
-fn growth(values: &[f64]) -> f64 {
-    let mut growth = values[values.len() - 1] - values[0];
-    for pair in values.windows(2) {
-        if pair[1] < pair[0] {
-            growth += pair[0];
-        }
-    }
-    growth
-}
 
 /// The change over the window, extrapolated to its borders unless the series seems to begin or end
 /// inside, and never below the counter's zero.
@@ -46,14 +148,17 @@ fn extrapolated(window: &Window<'_>, is_counter: bool) -> Option<f64> {
     if window.values.len() < 2 {
         return None;
     }
-    let change = if is_counter { growth(window.values) } else { last - first };
+    let mut change = last - first;
+    if is_counter {
+        // What was counted before a reset counts as well.
+        window.resets().iter().for_each(|at| change += window.points.values[*at - 1]);
+    }
     let (first_time, last_time) = (window.times[0], window.times[window.times.len() - 1]);
-    let seconds = |ms: i64| ms as f64 / 1e3;
-    let covered = seconds(last_time - first_time);
+    let covered = (last_time - first_time) as f64;
     let between = covered / (window.values.len() - 1) as f64;
     let threshold = between * 1.1;
-    let mut before = seconds(first_time - (window.end - window.range_ms));
-    let mut after = seconds(window.end - last_time);
+    let mut before = (first_time - (window.end - window.range_ms)) as f64;
+    let mut after = (window.end - last_time) as f64;
     if before >= threshold {
         before = between / 2.0;
     }
@@ -135,7 +240,7 @@ pub(super) fn changes(window: &Window<'_>, _: &[f64]) -> Option<f64> {
 
 pub(super) fn resets(window: &Window<'_>, _: &[f64]) -> Option<f64> {
     window.ends()?;
-    Some(window.values.windows(2).filter(|pair| pair[1] < pair[0]).count() as f64)
+    Some(window.resets().len() as f64)
 }
 
 pub(super) fn sum(window: &Window<'_>, _: &[f64]) -> Option<f64> {
@@ -166,11 +271,11 @@ pub(super) fn last(window: &Window<'_>, _: &[f64]) -> Option<f64> {
 }
 
 pub(super) fn min(window: &Window<'_>, _: &[f64]) -> Option<f64> {
-    window.values.iter().copied().reduce(f64::min)
+    window.extreme(&window.points.minima, f64::min)
 }
 
 pub(super) fn max(window: &Window<'_>, _: &[f64]) -> Option<f64> {
-    window.values.iter().copied().reduce(f64::max)
+    window.extreme(&window.points.maxima, f64::max)
 }
 
 pub(super) fn stdvar(window: &Window<'_>, _: &[f64]) -> Option<f64> {
@@ -238,4 +343,48 @@ pub(super) fn double_exponential(window: &Window<'_>, scalars: &[f64]) -> Option
         trend = trending * (level - previous) + (1.0 - trending) * trend;
     }
     Some(level)
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    /// Values that repeat and fall often.
+    fn value() -> impl Strategy<Value = f64> {
+        prop_oneof![20 => (0..50).prop_map(f64::from), 1 => Just(f64::NAN)]
+    }
+
+    fn same(found: Option<f64>, expected: Option<f64>) -> bool {
+        found.map(f64::to_bits) == expected.map(f64::to_bits)
+    }
+
+    proptest! {
+        #[test]
+        fn windows_are_those_that_a_search_finds(
+            gaps in prop::collection::vec((1_i64..400, value()), 0..400),
+            steps in prop::collection::vec(0_i64..1_000, 1..40),
+            range_ms in 1_i64..20_000,
+        ) {
+            let ascending = |gaps: &mut dyn Iterator<Item = i64>| -> Vec<i64> {
+                gaps.scan(0, |time, gap| { *time += gap; Some(*time) }).collect()
+            };
+            let times = ascending(&mut gaps.iter().map(|(gap, _)| *gap));
+            let values: Vec<f64> = gaps.iter().map(|(_, value)| *value).collect();
+            let ends = ascending(&mut steps.into_iter());
+            let labels = Labels::empty();
+            let points = Points::new(SeriesData { labels, times: times.clone(), values });
+            for (window, end) in points.windows(&ends, range_ms).zip(&ends) {
+                let inside = |time: &&i64| (end - range_ms + 1..=*end).contains(*time);
+                let expected: Vec<i64> = times.iter().filter(inside).copied().collect();
+                prop_assert_eq!(window.times, expected);
+                let values = window.values;
+                prop_assert!(same(min(&window, &[]), values.iter().copied().reduce(f64::min)));
+                prop_assert!(same(max(&window, &[]), values.iter().copied().reduce(f64::max)));
+                let falls = values.windows(2).filter(|pair| pair[1] < pair[0]).count() as f64;
+                prop_assert!(same(resets(&window, &[]), window.ends().map(|_| falls)));
+            }
+        }
+    }
 }
