@@ -2,7 +2,9 @@
 
 use std::{
     collections::{BTreeSet, HashMap, HashSet},
+    num::NonZero,
     sync::{Arc, atomic::Ordering},
+    thread::available_parallelism,
 };
 
 use model::{
@@ -11,6 +13,7 @@ use model::{
         Budget, Column, MatchOp, Matcher, Rows, SelectError, SeriesData, SeriesSource, TimeRange,
     },
 };
+use roaring::RoaringBitmap;
 
 use super::{
     Store,
@@ -19,6 +22,10 @@ use super::{
     head::in_order,
 };
 
+/// Below so many points one thread reads a query's blocks.
+const POINTS_OF_THREAD_MIN: u64 = 200_000;
+/// Threads that read the blocks of one query.
+const THREADS_MAX: usize = 4;
 /// Points of one series for which room is made before they are read.
 const RESERVED_MAX: usize = 1 << 18;
 
@@ -76,17 +83,19 @@ impl Found {
     fn add_block(
         &mut self,
         block: &Block,
+        matching: &RoaringBitmap,
         wanted: &Wanted<'_>,
+        share: Share,
         scratch: &mut Scratch,
         budget: &Budget,
     ) -> Result<(), SelectError> {
         scratch.start_block();
-        for ordinal in block.matching(wanted.matchers) {
+        for ordinal in matching {
             let Some(entry) = block.entry(ordinal) else { continue };
             if !entry.overlaps(wanted.range) {
                 continue;
             }
-            let Some(labels) = entry.labels() else { continue };
+            let Some(labels) = entry.labels().filter(|labels| share.has(labels)) else { continue };
             let expected = entry.count().saturating_mul(wanted.sources).min(RESERVED_MAX);
             let points = self.points(labels, expected);
             let before = points.data.times.len();
@@ -151,22 +160,81 @@ impl Store {
         self.0.block_list().iter().filter(is_wanted).cloned().collect()
     }
 
-    fn add_blocks(
+    /// What the blocks have, read by several threads where it is much. Each thread takes the series whose
+    /// fingerprints are its own, from all blocks, so that nothing has to be put together afterwards.
+    fn read_blocks(
         &self,
-        found: &mut Found,
         blocks: &[Arc<Block>],
         wanted: &Wanted<'_>,
         budget: &Budget,
-    ) -> Result<(), SelectError> {
+    ) -> Result<Vec<Found>, SelectError> {
+        let matching: Vec<RoaringBitmap> =
+            blocks.iter().map(|block| block.matching(wanted.matchers)).collect();
+        let pairs: Vec<(&Block, &RoaringBitmap)> =
+            blocks.iter().map(Arc::as_ref).zip(&matching).collect();
+        let threads = match pairs.iter().map(|(block, found)| expected(block, found)).sum::<u64>() {
+            0..POINTS_OF_THREAD_MIN => 1,
+            _ => available_parallelism().map_or(1, NonZero::get).min(THREADS_MAX),
+        };
+        let read = |thread: usize| {
+            let share = Share { index: thread as u64, of: threads as u64 };
+            self.read_share(&pairs, wanted, share, budget)
+        };
+        if threads == 1 {
+            return Ok(vec![read(0)?]);
+        }
+        let read = &read;
+        let results: Vec<Result<Found, SelectError>> = std::thread::scope(|scope| {
+            let others: Vec<_> =
+                (1..threads).map(|thread| scope.spawn(move || read(thread))).collect();
+            let first = read(0);
+            let failed = || SelectError::Storage("a reading thread ended abnormally".into());
+            let others = others.into_iter().map(|other| other.join().map_err(|_| failed())?);
+            std::iter::once(first).chain(others).collect()
+        });
+        let found: Vec<Found> = results.into_iter().collect::<Result<_, _>>()?;
+        if found.iter().map(|found| found.samples).sum::<u64>() > budget.samples_max {
+            return Err(SelectError::TooManySamples);
+        }
+        Ok(found)
+    }
+
+    fn read_share(
+        &self,
+        blocks: &[(&Block, &RoaringBitmap)],
+        wanted: &Wanted<'_>,
+        share: Share,
+        budget: &Budget,
+    ) -> Result<Found, SelectError> {
+        let mut found = Found::default();
         let mut scratch = Scratch::default();
-        for block in blocks {
-            let result = found.add_block(block, wanted, &mut scratch, budget);
+        for (block, matching) in blocks {
+            let result = found.add_block(block, matching, wanted, share, &mut scratch, budget);
             self.0.counters.chunks_damaged.fetch_add(scratch.damaged, Ordering::Relaxed);
             scratch.damaged = 0;
             result?;
         }
-        Ok(())
+        Ok(found)
     }
+}
+
+/// The series that one of several threads takes.
+#[derive(Clone, Copy)]
+struct Share {
+    index: u64,
+    of: u64,
+}
+
+impl Share {
+    fn has(self, labels: &Labels) -> bool {
+        labels.fingerprint() % self.of == self.index
+    }
+}
+
+/// About how many points the series of a block have, judged by the first one.
+fn expected(block: &Block, matching: &RoaringBitmap) -> u64 {
+    let first = matching.min().and_then(|first| block.entry(first));
+    first.map_or(0, |entry| entry.count() as u64 * matching.len())
 }
 
 impl SeriesSource for Store {
@@ -183,15 +251,18 @@ impl SeriesSource for Store {
         let blocks = self.blocks_with(0, range);
         let (sources, tombstones) = (blocks.len(), tombstones.as_slice());
         let wanted = Wanted { sources, matchers, range, column: 0, tombstones };
-        let mut found = Found::default();
-        self.add_blocks(&mut found, &blocks, &wanted, budget)?;
+        let mut found = self.read_blocks(&blocks, &wanted, budget)?;
+        let threads = found.len() as u64;
         for series in copied {
             let (labels, times, values) = series.decode(range);
-            if !times.is_empty() {
+            let owner = (labels.fingerprint() % threads) as usize;
+            if !times.is_empty()
+                && let Some(found) = found.get_mut(owner)
+            {
                 found.add(labels, times, values, budget)?;
             }
         }
-        Ok(found.finish())
+        Ok(found.into_iter().flat_map(Found::finish).collect())
     }
 
     fn rows(&self) -> Vec<Rows> {
@@ -211,9 +282,8 @@ impl SeriesSource for Store {
         let blocks = self.blocks_with(step_ms, range);
         let (sources, tombstones) = (blocks.len(), tombstones.as_slice());
         let wanted = Wanted { sources, matchers, range, column, tombstones };
-        let mut found = Found::default();
-        self.add_blocks(&mut found, &blocks, &wanted, budget)?;
-        Ok(found.finish())
+        let found = self.read_blocks(&blocks, &wanted, budget)?;
+        Ok(found.into_iter().flat_map(Found::finish).collect())
     }
 
     fn oldest_sample(&self) -> UnixMs {
