@@ -10,13 +10,17 @@ use std::{
     sync::{Arc, atomic::Ordering},
 };
 
-use model::{Labels, UnixMs, series::TimeRange};
+use model::{
+    Labels, UnixMs,
+    series::{Column, TimeRange},
+};
 
 use super::{
     Inner, SPAN_MS,
     block::{self, Block, Cover, Description, Scratch},
+    delete,
     head::in_order,
-    maintain,
+    maintain, rows,
 };
 
 /// Stretches of time that are merged once they are over, longest first.
@@ -189,7 +193,14 @@ impl<'a> Source<'a> {
             let scratch = &mut self.scratch;
             entry.decode(self.range, column, scratch, &mut own_times, &mut own_values);
             let sequence = self.block.description.sequence;
-            super::delete::erase(&tombstones, sequence, labels, &mut own_times, &mut own_values);
+            let is_growth = columns > 1 && column == rows::place_of(Column::Growth);
+            if is_growth {
+                rows::to_growth(&mut own_values);
+            }
+            delete::erase(&tombstones, sequence, labels, &mut own_times, &mut own_values);
+            if is_growth {
+                rows::to_sums(&mut own_values);
+            }
             if times.as_ref().is_some_and(|times| *times != own_times) {
                 return None;
             }

@@ -169,22 +169,16 @@ fn expire(store: &Inner, now: UnixMs) -> io::Result<()> {
     delete(store, &expired)
 }
 
-/// Deletes the oldest blocks while the folder is too large: samples first, because rows say the same
-/// in a fraction of the space.
+/// Deletes the oldest blocks while the folder is too large.
 fn shrink(store: &Inner) -> io::Result<()> {
     let blocks = store.block_list();
     let mut total = store.bytes_on_disk();
-    let (samples, rows): (Vec<_>, Vec<_>) =
-        blocks.iter().cloned().partition(|block| block.description.resolution_ms == 0);
-    let too_much: Vec<_> = samples
-        .into_iter()
-        .chain(rows)
-        .take_while(|block| {
-            let is_too_much = total > store.options.bytes_max;
-            total = total.saturating_sub(block.bytes);
-            is_too_much
-        })
-        .collect();
+    let too_much = blocks.iter().take_while(|block| {
+        let is_too_much = total > store.options.bytes_max;
+        total = total.saturating_sub(block.bytes);
+        is_too_much
+    });
+    let too_much: Vec<_> = too_much.cloned().collect();
     delete(store, &too_much)
 }
 
