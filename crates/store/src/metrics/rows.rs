@@ -2,7 +2,7 @@
 //!
 //! A row stands at the end of its stretch of time, which is open at its beginning, so that the windows of
 //! PromQL that end there have whole rows. Stale markers show in the last value only; other NaNs are left
-//! out of everything but the count.
+//! out of least, largest and growth, as PromQL's functions do.
 
 use std::{io, sync::Arc};
 
@@ -187,12 +187,12 @@ impl Summed {
             return;
         }
         count[at] += 1.0;
+        sum[at] += value;
         if value.is_nan() {
             return;
         }
         min[at] = min[at].min(value);
         max[at] = max[at].max(value);
-        sum[at] += value;
         growth[at] += match before {
             Some(before) if value >= before => value - before,
             // A counter that fell began anew at zero.
@@ -253,7 +253,7 @@ mod tests {
         let bits = |row: [f64; 6]| row.map(f64::to_bits);
         assert_eq!(row(0), bits([4.0, 4.0, 10.0, 14.0, 2.0, 3.0 + 4.0]));
         assert_eq!(row(1), bits([stale(), 6.0, 6.0, 6.0, 1.0, 2.0]));
-        assert_eq!(row(2), bits([f64::NAN, f64::NAN, f64::NAN, 0.0, 1.0, 0.0]));
+        assert_eq!(row(2), bits([f64::NAN, f64::NAN, f64::NAN, f64::NAN, 1.0, 0.0]));
         assert_eq!(row(3), bits([8.0, 8.0, 8.0, 8.0, 1.0, 2.0]));
         let gauge = Summed::of(&[1, 2, 3], &[5.0, 4.0, 6.0], range, 60_000);
         assert!(gauge.columns[5][0].is_nan(), "it falls too often for a counter");
