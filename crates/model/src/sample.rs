@@ -1,6 +1,6 @@
 //! Samples and the batches they travel in.
 
-use crate::{Labels, UnixMs, catalogue::Kind};
+use crate::{Labels, UnixMs, catalogue::Kind, histogram::Histogram};
 
 /// The bit pattern that marks "this series ended here" (Prometheus' stale marker, a NaN).
 pub const STALE_BITS: u64 = 0x7ff0_0000_0000_0002;
@@ -49,9 +49,15 @@ pub struct Points {
     pub series: Vec<(Labels, usize)>,
     /// Unix milliseconds and value.
     pub samples: Vec<(i64, f64)>,
+    /// Native histograms, in any order.
+    pub histograms: Vec<(Labels, UnixMs, Histogram)>,
 }
 
 impl Points {
+    pub fn is_empty(&self) -> bool {
+        self.samples.is_empty() && self.histograms.is_empty()
+    }
+
     /// Starts a series; what is pushed next belongs to it.
     pub fn start(&mut self, labels: Labels) {
         self.series.push((labels, 0));
@@ -65,7 +71,7 @@ impl Points {
         }
     }
 
-    /// Each series with its points.
+    /// Each series with its points, without histograms.
     pub fn iter(&self) -> impl Iterator<Item = (&Labels, &[(i64, f64)])> {
         let mut rest = self.samples.as_slice();
         self.series.iter().map_while(move |(labels, count)| {

@@ -9,7 +9,7 @@ use std::{
     time::Duration,
 };
 
-use crate::{Clock, Labels, UnixMs, limits::REGEX_BYTES_MAX};
+use crate::{Clock, Labels, UnixMs, histogram::Histogram, limits::REGEX_BYTES_MAX};
 
 /// How a matcher compares.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -130,6 +130,15 @@ pub struct SeriesData {
     pub values: Vec<f64>,
 }
 
+/// The native histograms of one series, as [`SeriesData`] has its floats.
+#[derive(Clone, Debug, PartialEq)]
+pub struct HistogramSeries {
+    pub labels: Labels,
+    /// Unix milliseconds.
+    pub times: Vec<i64>,
+    pub histograms: Vec<Histogram>,
+}
+
 /// What bounds one query: its deadline, its reader having gone away, and its share of samples.
 #[derive(Clone, Debug)]
 pub struct Budget {
@@ -218,6 +227,17 @@ pub trait SeriesSource: Send + Sync {
         range: TimeRange,
         budget: &Budget,
     ) -> Result<Vec<SeriesData>, SelectError>;
+
+    /// As [`SeriesSource::select`], the native histograms in place of the floats. Each counts as many
+    /// samples as it weighs.
+    fn select_histograms(
+        &self,
+        _matchers: &[Matcher],
+        _range: TimeRange,
+        _budget: &Budget,
+    ) -> Result<Vec<HistogramSeries>, SelectError> {
+        Ok(Vec::new())
+    }
 
     /// The rows that may be asked for instead of samples, smallest step first.
     fn rows(&self) -> Vec<Rows> {
