@@ -37,6 +37,8 @@ pub struct AppendError {
 pub struct Appended {
     /// Stored now, or stored before with the same value.
     pub accepted: usize,
+    /// The same of histograms.
+    pub histograms: usize,
     refused: [usize; Refusal::NAMES.len()],
 }
 
@@ -45,6 +47,10 @@ impl Appended {
     /// out.
     pub fn refused(&self) -> impl Iterator<Item = (&'static str, usize)> {
         Refusal::NAMES.into_iter().zip(self.refused).filter(|(_, count)| *count > 0)
+    }
+
+    pub(super) fn refuse(&mut self, refusal: Refusal, count: usize) {
+        self.refused[refusal as usize] += count;
     }
 }
 
@@ -90,13 +96,22 @@ impl Store {
             batch.samples.iter().map(|(_, value)| (batch.time.0, *value)).collect();
         let pairs = batch.samples.iter().zip(points.chunks_exact(1));
         let runs = pairs.map(|((labels, _), points)| Run { labels, points });
-        self.append_runs(runs.collect())
+        let mut appended = Appended::default();
+        self.append_runs(runs.collect(), &mut appended)?;
+        self.0.count_refused(&appended);
+        Ok(appended)
     }
 
     /// Stores points of many series, as [`Store::append`] does.
     pub fn append_points(&self, points: &Points) -> Result<Appended, AppendError> {
         let runs = points.iter().map(|(labels, points)| Run { labels, points });
-        self.append_runs(runs.collect())
+        let mut appended = Appended::default();
+        self.append_runs(runs.collect(), &mut appended)?;
+        if !points.histograms.is_empty() {
+            self.append_histograms(&points.histograms, &mut appended)?;
+        }
+        self.0.count_refused(&appended);
+        Ok(appended)
     }
 
     /// Keeps exemplars, the newest of them, and returns how many were kept.
@@ -111,36 +126,58 @@ impl Store {
         Ok(count)
     }
 
-    fn append_runs(&self, mut runs: Vec<Run<'_>>) -> Result<Appended, AppendError> {
-        let mut writer = self.0.writer_when_thawed(&runs);
-        let mut appended = Appended::default();
+    fn append_runs(
+        &self,
+        mut runs: Vec<Run<'_>>,
+        appended: &mut Appended,
+    ) -> Result<(), AppendError> {
+        let mut writer = self.0.writer_when_thawed(|frozen| {
+            let is_inside = |(time, _): &(i64, f64)| (frozen.start.0..=frozen.end.0).contains(time);
+            runs.iter().any(|run| run.points.iter().any(is_inside))
+        });
         // A series that comes twice is judged again when its first points are stored.
         while !runs.is_empty() {
-            let later = self.0.admit(&mut writer, &runs, &mut appended);
+            let later = self.0.admit(&mut writer, &runs, appended);
             let result = self.0.write(&mut writer, &runs);
-            self.0.counters.wal_bytes.store(writer.wal.bytes(), Ordering::Relaxed);
-            self.0.note_write(&result);
-            result.map_err(|source| AppendError { path: self.0.folder.clone(), source })?;
+            self.0.note_append(&writer, result)?;
             runs = later;
         }
-        for (counter, count) in self.0.counters.refused.iter().zip(appended.refused) {
-            counter.fetch_add(count as u64, Ordering::Relaxed);
-        }
-        Ok(appended)
+        Ok(())
     }
 }
 
 impl Inner {
-    fn writer_when_thawed(&self, runs: &[Run<'_>]) -> MutexGuard<'_, Writer> {
+    /// The writer, once no times are frozen in which `has_samples_in` says that there are some to be
+    /// written.
+    pub(super) fn writer_when_thawed(
+        &self,
+        has_samples_in: impl Fn(TimeRange) -> bool,
+    ) -> MutexGuard<'_, Writer> {
         let mut writer = self.writer();
         while let Some(frozen) = writer.frozen {
-            let is_inside = |(time, _): &(i64, f64)| (frozen.start.0..=frozen.end.0).contains(time);
-            if !runs.iter().any(|run| run.points.iter().any(is_inside)) {
+            if !has_samples_in(frozen) {
                 break;
             }
             writer = self.thawed.wait(writer).unwrap_or_else(PoisonError::into_inner);
         }
         writer
+    }
+
+    /// Remembers how writing to the log went.
+    pub(super) fn note_append(
+        &self,
+        writer: &Writer,
+        result: io::Result<()>,
+    ) -> Result<(), AppendError> {
+        self.counters.wal_bytes.store(writer.wal.bytes(), Ordering::Relaxed);
+        self.note_write(&result);
+        result.map_err(|source| AppendError { path: self.folder.clone(), source })
+    }
+
+    fn count_refused(&self, appended: &Appended) {
+        for (counter, count) in self.counters.refused.iter().zip(appended.refused) {
+            counter.fetch_add(count as u64, Ordering::Relaxed);
+        }
     }
 
     /// Decides on each point; those to be stored are in `writer` afterwards. Returns the runs whose
@@ -161,7 +198,7 @@ impl Inner {
             let reference = match self.series_for(&mut head, run.labels) {
                 Ok(reference) => reference,
                 Err(refusal) => {
-                    appended.refused[refusal as usize] += run.points.len();
+                    appended.refuse(refusal, run.points.len());
                     continue;
                 }
             };
@@ -184,7 +221,7 @@ impl Inner {
         later
     }
 
-    fn series_for(&self, head: &mut Head, labels: &Labels) -> Result<Ref, Refusal> {
+    pub(super) fn series_for(&self, head: &mut Head, labels: &Labels) -> Result<Ref, Refusal> {
         if let Some(reference) = head.find(labels) {
             return Ok(reference);
         }
@@ -232,11 +269,11 @@ impl Inner {
                 Ok(Outcome::Accepted) => accepted.push((time, value)),
                 Ok(Outcome::Repeated) => {}
                 Ok(Outcome::Duplicate) => {
-                    appended.refused[Refusal::Duplicate as usize] += 1;
+                    appended.refuse(Refusal::Duplicate, 1);
                     continue;
                 }
                 Err(refusal) => {
-                    appended.refused[refusal as usize] += 1;
+                    appended.refuse(refusal, 1);
                     continue;
                 }
             }
@@ -246,7 +283,7 @@ impl Inner {
 
     /// Whether a time is one that samples may have. A sample that is newer than all of its series is
     /// welcome however late it comes: a writer that was cut off catches up that way.
-    fn is_welcome(&self, time: i64, newest: i64, now: UnixMs) -> Result<(), Refusal> {
+    pub(super) fn is_welcome(&self, time: i64, newest: i64, now: UnixMs) -> Result<(), Refusal> {
         if time > (now + AHEAD_MAX).0 {
             return Err(Refusal::TooFarAhead);
         }

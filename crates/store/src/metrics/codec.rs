@@ -117,7 +117,7 @@ pub(crate) fn read_values_beside(bytes: &[u8], other: &[f64], values: &mut Vec<f
 }
 
 /// The values times 10^exponent, if every one of them comes back bit for bit.
-fn as_integers(values: &[f64], exponent: u32) -> Option<Vec<i64>> {
+pub(crate) fn as_integers(values: &[f64], exponent: u32) -> Option<Vec<i64>> {
     let scale = 10_f64.powi(exponent as i32);
     let exact = |value: &f64| {
         let scaled = value * scale;
@@ -188,13 +188,25 @@ pub(crate) fn open_column<'a>(
     count: usize,
     plain: &'a mut Vec<u8>,
 ) -> Option<&'a [u8]> {
+    if count == 0 || count > POINTS_MAX {
+        return None;
+    }
+    open_bytes(column, count * POINT_BYTES_MAX + COLUMN_BYTES_MORE, plain)
+}
+
+/// As [`open_column`], for a column of at most so many plain bytes.
+pub(crate) fn open_bytes<'a>(
+    column: &'a [u8],
+    bytes_max: usize,
+    plain: &'a mut Vec<u8>,
+) -> Option<&'a [u8]> {
     let (body, crc) = column.split_at_checked(column.len().checked_sub(4)?)?;
     if crc32c::crc32c(body).to_le_bytes() != crc {
         return None;
     }
     let mut header = Reader::new(body);
     let (length, is_packed) = (header.size()?, header.byte()? == 1);
-    if count == 0 || count > POINTS_MAX || length > count * POINT_BYTES_MAX + COLUMN_BYTES_MORE {
+    if length > bytes_max {
         return None;
     }
     if !is_packed {

@@ -20,6 +20,7 @@ use super::{
     block::{self, Block, Cover, Description, Scratch},
     delete,
     head::in_order,
+    histogram::{self, Point},
     maintain, rows,
 };
 
@@ -85,12 +86,15 @@ pub(super) fn merge(store: &Inner, group: &[Arc<Block>]) -> io::Result<()> {
         group.iter().map(|block| Source::new(store, block, block.range)).collect();
     while let Some(labels) = next_labels(&sources) {
         let (mut times, mut values) = (Vec::new(), vec![Vec::new(); columns]);
+        let mut histograms = Vec::new();
         for source in &mut sources {
+            source.take_histograms_if(&labels, &mut histograms);
             source.take_if(&labels, &mut times, &mut values);
         }
         let (times, values) = sorted(times, values);
         let values: Vec<&[f64]> = values.iter().map(Vec::as_slice).collect();
-        writer.add(&labels, &times, &values)?;
+        histogram::in_order(&mut histograms);
+        writer.add(&labels, &times, &values, &histograms)?;
     }
     let damage: Vec<u64> = sources.iter().map(Source::damaged).collect();
     drop(sources);
@@ -158,6 +162,19 @@ impl<'a> Source<'a> {
             if self.labels.is_none() {
                 self.ordinal += 1;
             }
+        }
+    }
+
+    /// Appends the histograms of the series, if it is the one at hand, without the deleted ones.
+    fn take_histograms_if(&mut self, labels: &Labels, points: &mut Vec<Point>) {
+        if self.labels.as_ref() != Some(labels) {
+            return;
+        }
+        if let Some(entry) = self.block.entry(self.ordinal) {
+            let mut own = entry.histograms(self.range, &mut self.scratch);
+            let sequence = self.block.description.sequence;
+            delete::erase_histograms(&self.store.tombstone_list(), sequence, labels, &mut own);
+            points.append(&mut own);
         }
     }
 

@@ -10,7 +10,7 @@ use model::{
     series::{MatchOp, Matcher, TimeRange},
 };
 
-use super::{AppendError, Inner, Store, block::Block, compact, lock};
+use super::{AppendError, Inner, Store, block::Block, compact, histogram::Point, lock};
 use crate::varint::{Reader, put, unzigzag, zigzag};
 
 const MAGIC: &[u8; 8] = b"mwgone\0\x01";
@@ -55,6 +55,20 @@ pub(super) fn erase(
             let end = times.partition_point(|time| *time <= tombstone.range.end.0);
             times.drain(start..end);
             values.drain(start..end);
+        }
+    }
+}
+
+/// As [`erase`], for histograms.
+pub(super) fn erase_histograms(
+    tombstones: &[Tombstone],
+    sequence: u64,
+    labels: &Labels,
+    points: &mut Vec<Point>,
+) {
+    for tombstone in tombstones.iter().filter(|tombstone| tombstone.sequence > sequence) {
+        if tombstone.concerns(labels) {
+            points.retain(|(time, _)| !tombstone.covers(*time));
         }
     }
 }

@@ -16,7 +16,11 @@ use model::{
 };
 use roaring::RoaringBitmap;
 
-use super::{codec, wal::Ref};
+use super::{
+    codec,
+    histogram::{Encoded, Point, Waiting},
+    wal::Ref,
+};
 
 /// Samples that wait uncompressed in one series: a kilobyte at most.
 const OPEN_POINTS_MAX: usize = 64;
@@ -56,7 +60,7 @@ pub(crate) struct Head {
     by_fingerprint: HashMap<u64, Ref, BuildHasherDefault<Through>>,
     /// Label name to value to the series that have it.
     postings: BTreeMap<String, BTreeMap<String, RoaringBitmap>>,
-    /// Bytes of all sealed chunks.
+    /// Bytes of all sealed chunks and of all histograms.
     chunk_bytes: usize,
 }
 
@@ -65,6 +69,8 @@ pub(crate) struct Series {
     /// Time and value, in order.
     open: Vec<(i64, f64)>,
     chunks: Vec<Chunk>,
+    /// Few series have any, so the others pay for a pointer only.
+    histograms: Option<Box<Waiting>>,
     /// Time of the newest sample.
     pub(crate) newest: i64,
     /// Another series with the same fingerprint.
@@ -93,7 +99,7 @@ impl Head {
         self.series.len() - self.free.len()
     }
 
-    /// Bytes of the sealed samples.
+    /// Bytes of the sealed samples and of the histograms.
     pub(crate) fn chunk_bytes(&self) -> usize {
         self.chunk_bytes
     }
@@ -130,6 +136,7 @@ impl Head {
             labels: labels.clone(),
             open: Vec::new(),
             chunks: Vec::new(),
+            histograms: None,
             newest: i64::MIN,
             next: self.by_fingerprint.insert(labels.fingerprint(), reference),
         });
@@ -151,8 +158,20 @@ impl Head {
     pub(crate) fn judge(&self, reference: Ref, time: i64, value: f64) -> Outcome {
         let Some(series) = self.get(reference) else { return Outcome::Accepted };
         match series.value_at(time) {
+            None if series.histogram_at(time).is_some() => Outcome::Duplicate,
             None => Outcome::Accepted,
             Some(stored) if stored.to_bits() == value.to_bits() => Outcome::Repeated,
+            Some(_) => Outcome::Duplicate,
+        }
+    }
+
+    /// As [`Head::judge`], for a histogram.
+    pub(crate) fn judge_histogram(&self, reference: Ref, time: i64, encoded: &Encoded) -> Outcome {
+        let Some(series) = self.get(reference) else { return Outcome::Accepted };
+        match series.histogram_at(time) {
+            None if series.value_at(time).is_some() => Outcome::Duplicate,
+            None => Outcome::Accepted,
+            Some(stored) if stored == encoded => Outcome::Repeated,
             Some(_) => Outcome::Duplicate,
         }
     }
@@ -163,16 +182,44 @@ impl Head {
         }
     }
 
-    /// Copies the series that satisfy the matchers and have samples in `range`.
+    pub(crate) fn push_histogram(&mut self, reference: Ref, time: i64, encoded: Encoded) {
+        if let Some(Some(series)) = self.series.get_mut(reference as usize) {
+            series.newest = series.newest.max(time);
+            self.chunk_bytes += series.histograms.get_or_insert_default().push(time, encoded);
+        }
+    }
+
+    /// Copies the floats of the series that satisfy the matchers and have some in `range`.
     pub(crate) fn copy(&self, matchers: &[Matcher], range: TimeRange) -> Vec<Copied> {
         let wanted = self.matching(matchers);
         let series = wanted.iter().filter_map(|reference| self.get(reference));
-        series.filter_map(|series| series.copy(range)).collect()
+        series.map(|series| series.copy(range)).filter(|copied| !copied.is_empty()).collect()
     }
 
-    /// Copies what one series has in `range`.
-    pub(crate) fn copy_one(&self, reference: Ref, range: TimeRange) -> Option<Copied> {
-        self.get(reference)?.copy(range)
+    /// As [`Head::copy`], the histograms.
+    pub(crate) fn copy_histograms(
+        &self,
+        matchers: &[Matcher],
+        range: TimeRange,
+    ) -> Vec<(Labels, Vec<Point>)> {
+        let wanted = self.matching(matchers);
+        let series = wanted.iter().filter_map(|reference| self.get(reference));
+        let found = series.filter_map(|series| {
+            let points = series.histograms.as_ref()?.within(range);
+            (!points.is_empty()).then(|| (series.labels.clone(), points.to_vec()))
+        });
+        found.collect()
+    }
+
+    /// Copies what one series has in `range`: floats and histograms.
+    pub(crate) fn copy_one(
+        &self,
+        reference: Ref,
+        range: TimeRange,
+    ) -> Option<(Copied, Vec<Point>)> {
+        let series = self.get(reference)?;
+        let histograms = series.histograms.as_ref().map(|waiting| waiting.within(range).to_vec());
+        Some((series.copy(range), histograms.unwrap_or_default()))
     }
 
     /// Labels of the series that satisfy the matchers and have samples in `range`.
@@ -234,7 +281,8 @@ impl Head {
     pub(crate) fn oldest(&self) -> UnixMs {
         let oldest = self.series.iter().flatten().filter_map(|series| {
             let chunks = series.chunks.iter().map(|chunk| chunk.first);
-            chunks.chain(series.open.first().map(|(time, _)| *time)).min()
+            let first_histogram = series.histograms().first().map(|(time, _)| *time);
+            chunks.chain(series.open.first().map(|(time, _)| *time)).chain(first_histogram).min()
         });
         UnixMs(oldest.min().unwrap_or(i64::MAX))
     }
@@ -244,7 +292,8 @@ impl Head {
         let mut spans = std::collections::BTreeSet::new();
         let mut newest = None;
         for series in self.series.iter().flatten() {
-            for (time, _) in &series.open {
+            let open = series.open.iter().map(|(time, _)| time);
+            for time in open.chain(series.histograms().iter().map(|(time, _)| time)) {
                 let span = time.div_euclid(span_ms);
                 if newest != Some(span) {
                     newest = Some(span);
@@ -268,6 +317,7 @@ impl Head {
                 series.remove(range);
             }
             bytes += series.chunks.iter().map(|chunk| chunk.bytes.len()).sum::<usize>();
+            bytes += series.histograms.as_ref().map_or(0, |waiting| waiting.bytes());
         }
         self.chunk_bytes = bytes;
     }
@@ -280,6 +330,7 @@ impl Head {
             if let Some(series) = series
                 && series.open.is_empty()
                 && series.chunks.is_empty()
+                && series.histograms.is_none()
                 && series.newest < idle_before
             {
                 forgotten.push(index as Ref);
@@ -368,24 +419,33 @@ impl Series {
         })
     }
 
+    fn histograms(&self) -> &[Point] {
+        self.histograms.as_ref().map_or(&[], |waiting| waiting.all())
+    }
+
+    fn histogram_at(&self, time: i64) -> Option<&Encoded> {
+        self.histograms.as_ref()?.at(time)
+    }
+
     fn overlaps(&self, range: TimeRange) -> bool {
         let inside = |time: i64| (range.start.0..=range.end.0).contains(&time);
         self.chunks.iter().any(|chunk| chunk.overlaps(range))
             || self.open.iter().any(|(time, _)| inside(*time))
+            || self.histograms.as_ref().is_some_and(|waiting| !waiting.within(range).is_empty())
     }
 
-    fn copy(&self, range: TimeRange) -> Option<Copied> {
+    fn copy(&self, range: TimeRange) -> Copied {
         let from = self.open.partition_point(|(time, _)| *time < range.start.0);
         let to = self.open.partition_point(|(time, _)| *time <= range.end.0).max(from);
-        let chunks: Vec<Chunk> =
-            self.chunks.iter().filter(|chunk| chunk.overlaps(range)).cloned().collect();
-        if from == to && chunks.is_empty() {
-            return None;
-        }
-        Some(Copied { labels: self.labels.clone(), chunks, open: self.open[from..to].to_vec() })
+        let chunks = self.chunks.iter().filter(|chunk| chunk.overlaps(range)).cloned().collect();
+        Copied { labels: self.labels.clone(), chunks, open: self.open[from..to].to_vec() }
     }
 
     fn remove(&mut self, range: TimeRange) {
+        self.histograms.take_if(|waiting| {
+            waiting.remove(range);
+            waiting.all().is_empty()
+        });
         let inside = |time: i64| (range.start.0..=range.end.0).contains(&time);
         let mut outside = Vec::new();
         self.chunks.retain(|chunk| {
@@ -447,6 +507,10 @@ impl Chunk {
 }
 
 impl Copied {
+    fn is_empty(&self) -> bool {
+        self.chunks.is_empty() && self.open.is_empty()
+    }
+
     /// All points in `range`, in order.
     pub(crate) fn decode(self, range: TimeRange) -> (Labels, Vec<i64>, Vec<f64>) {
         let (mut times, mut values) = (Vec::new(), Vec::new());

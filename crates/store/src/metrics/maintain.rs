@@ -148,9 +148,10 @@ fn write_block(store: &Inner, cover: Cover) -> io::Result<Option<Block>> {
     };
     let mut writer = block::Writer::create(&store.blocks_folder(), &store.disk, description)?;
     for reference in wanted {
-        let Some(copied) = store.head().copy_one(reference, cover.range) else { continue };
+        let copied = store.head().copy_one(reference, cover.range);
+        let Some((copied, histograms)) = copied else { continue };
         let (labels, times, values) = copied.decode(cover.range);
-        writer.add(&labels, &times, &[&values])?;
+        writer.add(&labels, &times, &[&values], &histograms)?;
     }
     if writer.is_empty() { Ok(None) } else { Ok(Some(store.finish_block(writer)?)) }
 }

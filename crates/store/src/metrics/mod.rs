@@ -16,6 +16,7 @@ mod compact;
 mod delete;
 mod exemplars;
 mod head;
+mod histogram;
 mod integers;
 mod maintain;
 mod map;
@@ -112,16 +113,24 @@ enum Refusal {
     Duplicate,
     SeriesLimit,
     InstanceSeriesLimit,
+    InvalidHistogram,
 }
 
 impl Refusal {
-    const NAMES: [&str; 5] =
-        ["too_old", "too_far_ahead", "duplicate", "series_limit", "instance_series_limit"];
+    const NAMES: [&str; 6] = [
+        "too_old",
+        "too_far_ahead",
+        "duplicate",
+        "series_limit",
+        "instance_series_limit",
+        "invalid_histogram",
+    ];
 }
 
 /// How a store is doing.
 #[derive(Clone, Debug, Default)]
 pub struct Stats {
+    /// With histograms.
     pub samples_appended: u64,
     pub bytes_on_disk: u64,
     /// Series in the head.
@@ -139,7 +148,7 @@ pub struct Stats {
 
 impl Stats {
     /// Refused samples by reason: `too_old`, `too_far_ahead`, `duplicate`, `series_limit`,
-    /// `instance_series_limit`.
+    /// `instance_series_limit`, `invalid_histogram`.
     pub fn refused(&self) -> impl Iterator<Item = (&'static str, u64)> {
         Refusal::NAMES.into_iter().zip(self.refused)
     }

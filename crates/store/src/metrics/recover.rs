@@ -19,6 +19,7 @@ use super::{
     delete::{self, Tombstone},
     exemplars::Exemplars,
     head::{Head, Outcome},
+    histogram::Encoded,
     maintain::Chores,
     metadata,
     wal::{Ref, Replay, SLOT_MS, Wal},
@@ -44,7 +45,7 @@ pub enum OpenError {
 /// What opening found.
 #[derive(Clone, Debug, Default)]
 pub struct Recovery {
-    /// Samples read back from the log.
+    /// Samples, with histograms, read back from the log.
     pub samples: u64,
     problems: Vec<String>,
 }
@@ -171,6 +172,16 @@ struct Replaying<'a> {
     exemplars: Exemplars,
 }
 
+impl Replaying<'_> {
+    /// Whether what the log has of a time is in a block or was deleted.
+    fn is_gone(&mut self, segment: u64, series: Ref, time: i64) -> bool {
+        let is_deleted = |marks: &Vec<&Tombstone>| {
+            marks.iter().any(|mark| segment <= mark.segment && mark.covers(time))
+        };
+        self.covered.has(segment, time) || self.deleted.get(&series).is_some_and(is_deleted)
+    }
+}
+
 impl Replay for Replaying<'_> {
     fn series(&mut self, labels: Labels) -> Ref {
         let known = self.head.find(&labels);
@@ -186,16 +197,20 @@ impl Replay for Replaying<'_> {
     }
 
     fn sample(&mut self, segment: u64, series: Ref, time: i64, value: f64) {
-        let is_deleted = |marks: &Vec<&Tombstone>| {
-            marks.iter().any(|mark| segment <= mark.segment && mark.covers(time))
-        };
-        if self.covered.has(segment, time)
-            || self.deleted.get(&series).is_some_and(is_deleted)
-            || self.head.judge(series, time, value) != Outcome::Accepted
+        if !self.is_gone(segment, series, time)
+            && self.head.judge(series, time, value) == Outcome::Accepted
         {
-            return;
+            self.head.push(series, time, value);
         }
-        self.head.push(series, time, value);
+    }
+
+    fn histogram(&mut self, segment: u64, series: Ref, time: i64, encoded: &[u8]) {
+        let encoded = Encoded::from(encoded);
+        if !self.is_gone(segment, series, time)
+            && self.head.judge_histogram(series, time, &encoded) == Outcome::Accepted
+        {
+            self.head.push_histogram(series, time, encoded);
+        }
     }
 
     fn exemplar(&mut self, exemplar: Exemplar) {

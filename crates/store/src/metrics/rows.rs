@@ -1,7 +1,7 @@
 //! Rows: what each series did in every minute and every ten minutes of a day that is over.
 //!
 //! A row stands at the end of its stretch of time, which is open at its beginning, so that the windows of
-//! PromQL that end there have whole rows. Stale markers show in the last value only; other NaNs are left
+//! PromQL that end there have whole rows. Native histograms have no rows. Stale markers show in the last value only; other NaNs are left
 //! out of least, largest and growth, as PromQL's functions do.
 
 use std::{io, sync::Arc};
@@ -36,8 +36,11 @@ pub(super) fn run(store: &Inner, now: UnixMs) -> io::Result<()> {
     if store.options.rows_retention <= store.options.retention {
         return Ok(());
     }
-    while let Some(day) = next_day(store, now) {
+    // A day that has only histograms, or only deleted samples, gets no rows and must not be tried for ever.
+    let mut after = i64::MIN;
+    while let Some(day) = next_day(store, now, after) {
         sum_up(store, day)?;
+        after = day;
     }
     Ok(())
 }
@@ -57,8 +60,8 @@ fn range_of(day: i64) -> TimeRange {
     TimeRange { start: UnixMs(start), end: UnixMs(start.saturating_add(DAY_MS)) }
 }
 
-/// The oldest day that is over and has blocks newer than its rows.
-fn next_day(store: &Inner, now: UnixMs) -> Option<i64> {
+/// The oldest day after the given one that is over and has blocks newer than its rows.
+fn next_day(store: &Inner, now: UnixMs, after: i64) -> Option<i64> {
     let blocks = store.block_list();
     let (samples, rows): (Vec<&Arc<Block>>, Vec<&Arc<Block>>) =
         blocks.iter().partition(|block| block.description.resolution_ms == 0);
@@ -68,7 +71,7 @@ fn next_day(store: &Inner, now: UnixMs) -> Option<i64> {
         let day = day_of(block);
         let summed = rows.iter().filter(|rows| day_of(rows) == day);
         let summed = summed.map(|rows| rows.description.sequence).max().unwrap_or(0);
-        (is_over(day) && summed < block.description.sequence).then_some(day)
+        (day > after && is_over(day) && summed < block.description.sequence).then_some(day)
     })
 }
 
@@ -105,7 +108,7 @@ fn sum_up(store: &Inner, day: i64) -> io::Result<()> {
             let (times, values) = sorted(times, values);
             let rows = Summed::of(&times, &values[0], day_range, step);
             let columns: Vec<&[f64]> = rows.columns.iter().map(Vec::as_slice).collect();
-            writer.add(&labels, &rows.times, &columns)?;
+            writer.add(&labels, &rows.times, &columns, &[])?;
         }
         let new =
             if writer.is_empty() { None } else { Some(Arc::new(store.finish_block(writer)?)) };

@@ -10,7 +10,8 @@ use std::{
 use model::{
     Labels, UnixMs,
     series::{
-        Budget, Column, MatchOp, Matcher, Rows, SelectError, SeriesData, SeriesSource, TimeRange,
+        Budget, Column, HistogramSeries, MatchOp, Matcher, Rows, SelectError, SeriesData,
+        SeriesSource, TimeRange,
     },
 };
 use roaring::RoaringBitmap;
@@ -166,7 +167,7 @@ struct Wanted<'a> {
 
 impl Store {
     /// The blocks of samples, or of rows of that step, that may have some in `range`.
-    fn blocks_with(&self, step_ms: i64, range: TimeRange) -> Vec<Arc<Block>> {
+    pub(super) fn blocks_with(&self, step_ms: i64, range: TimeRange) -> Vec<Arc<Block>> {
         let is_wanted = |block: &&Arc<Block>| {
             block.description.resolution_ms == step_ms && block.overlaps(range)
         };
@@ -278,6 +279,15 @@ impl SeriesSource for Store {
         Ok(found.into_iter().flat_map(Found::finish).collect())
     }
 
+    fn select_histograms(
+        &self,
+        matchers: &[Matcher],
+        range: TimeRange,
+        budget: &Budget,
+    ) -> Result<Vec<HistogramSeries>, SelectError> {
+        self.find_histograms(matchers, range, budget)
+    }
+
     fn rows(&self) -> Vec<Rows> {
         self.0.rows()
     }
@@ -326,7 +336,7 @@ impl SeriesSource for Store {
                 .collect();
             for ordinal in block.matching(matchers) {
                 let Some(entry) = block.entry(ordinal) else { continue };
-                if entry.overlaps(range)
+                if (entry.overlaps(range) || entry.has_histograms(range))
                     && let Some(labels) = entry.labels()
                     && !marks.iter().any(|mark| mark.concerns(&labels))
                 {

@@ -10,6 +10,7 @@ use model::{Labels, UnixMs, sample::Exemplar, series::TimeRange};
 use super::{
     block::{self, Block, BlockError, Description, Scratch},
     delete,
+    histogram::{self, Point},
     recover::lock,
     wal::{self, Reading, Ref, Replay},
 };
@@ -146,6 +147,10 @@ fn check_block(path: &Path, samples: &mut u64) -> Option<Damage> {
             entry.decode(ALL, column, &mut scratch, &mut times, &mut values);
             *samples += times.len() as u64;
         }
+        let histograms = entry.histograms(ALL, &mut scratch);
+        *samples += histograms.len() as u64;
+        let is_bad = |(_, encoded): &&Point| histogram::decode(encoded).is_none();
+        unreadable += histograms.iter().filter(is_bad).count() as u64;
     }
     let damaged = scratch.damaged + unreadable;
     (damaged > 0).then(|| Damage {
@@ -176,11 +181,13 @@ fn save(path: &Path, aside: &Path, disk: &Disk) -> io::Result<u64> {
         }
         // A time counts only where every column has it.
         if all.iter().any(|(times, _)| *times != all[0].0) {
-            continue;
+            all.fill_with(Default::default);
         }
+        let mut histograms = entry.histograms(ALL, &mut scratch);
+        histograms.retain(|(_, encoded)| histogram::decode(encoded).is_some());
         let values: Vec<&[f64]> = all.iter().map(|(_, values)| values.as_slice()).collect();
-        writer.add(&labels, &all[0].0, &values)?;
-        saved += all[0].0.len() as u64;
+        writer.add(&labels, &all[0].0, &values, &histograms)?;
+        saved += (all[0].0.len() + histograms.len()) as u64;
     }
     if !writer.is_empty() {
         writer.finish()?;
@@ -199,6 +206,8 @@ impl Replay for Counting {
     }
 
     fn sample(&mut self, _: u64, _: Ref, _: i64, _: f64) {}
+
+    fn histogram(&mut self, _: u64, _: Ref, _: i64, _: &[u8]) {}
 
     fn exemplar(&mut self, _: Exemplar) {}
 }

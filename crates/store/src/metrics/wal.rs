@@ -15,6 +15,7 @@ use std::{
 
 use model::{Labels, UnixMs, sample::Exemplar, series::TimeRange};
 
+use super::histogram::ENCODED_BYTES_MAX;
 use crate::{
     disk::{Disk, OutFile},
     varint::{Reader, put, unzigzag, zigzag},
@@ -35,6 +36,7 @@ pub(crate) const SLOT_MS: i64 = 10 * 60 * 1_000;
 /// Items of a frame's body. An even number belongs to a sample: twice its series' number plus two.
 const ITEM_SERIES: u64 = 1;
 const ITEM_EXEMPLAR: u64 = 3;
+const ITEM_HISTOGRAM: u64 = 5;
 
 /// A series' number within the process; indexes the head.
 pub(crate) type Ref = u32;
@@ -44,6 +46,7 @@ pub(crate) trait Replay {
     /// A series that samples will refer to by the number that is returned.
     fn series(&mut self, labels: Labels) -> Ref;
     fn sample(&mut self, segment: u64, series: Ref, time: i64, value: f64);
+    fn histogram(&mut self, segment: u64, series: Ref, time: i64, encoded: &[u8]);
     fn exemplar(&mut self, exemplar: Exemplar);
 }
 
@@ -169,6 +172,27 @@ impl Wal {
             if self.body.len() > BODY_BYTES_MAX {
                 segment = self.write(segment)?;
                 previous_time = 0;
+            }
+        }
+        self.finish(segment)
+    }
+
+    /// Writes encoded histograms, as [`Wal::append`] does samples.
+    pub(crate) fn append_histograms<'a>(
+        &mut self,
+        histograms: impl Iterator<Item = (Ref, &'a Labels, i64, &'a [u8])>,
+    ) -> io::Result<()> {
+        let mut segment = self.take_current()?;
+        for (reference, labels, time, encoded) in histograms {
+            let number = segment.known(&mut self.body, reference, labels).number;
+            put(&mut self.body, ITEM_HISTOGRAM);
+            put(&mut self.body, u64::from(number));
+            put(&mut self.body, zigzag(time));
+            put(&mut self.body, encoded.len() as u64);
+            self.body.extend_from_slice(encoded);
+            segment.slots.add(time);
+            if self.body.len() > BODY_BYTES_MAX {
+                segment = self.write(segment)?;
             }
         }
         self.finish(segment)
@@ -352,23 +376,29 @@ impl Segment {
         time_delta: i64,
         value: f64,
     ) {
-        let index = reference as usize;
-        if self.series.len() <= index {
-            self.series.resize(index + 1, None);
-        }
-        let count = &mut self.series_count;
-        let known = self.series[index].get_or_insert_with(|| {
-            put(body, ITEM_SERIES);
-            put_labels(body, labels);
-            *count += 1;
-            Known { number: *count - 1, last_bits: 0 }
-        });
+        let known = self.known(body, reference, labels);
         put(body, (u64::from(known.number) + 1) << 1);
         put(body, zigzag(time_delta));
         // The swap brings the bytes that change, the float's first, to the end that a varint
         // shortens.
         put(body, (value.to_bits() ^ known.last_bits).swap_bytes());
         known.last_bits = value.to_bits();
+    }
+
+    /// What the segment knows of a series; one that is new to it is written first.
+    #[inline]
+    fn known(&mut self, body: &mut Vec<u8>, reference: Ref, labels: &Labels) -> &mut Known {
+        let index = reference as usize;
+        if self.series.len() <= index {
+            self.series.resize(index + 1, None);
+        }
+        let count = &mut self.series_count;
+        self.series[index].get_or_insert_with(|| {
+            put(body, ITEM_SERIES);
+            put_labels(body, labels);
+            *count += 1;
+            Known { number: *count - 1, last_bits: 0 }
+        })
     }
 }
 
@@ -456,6 +486,7 @@ impl<'a> Reading<'a> {
                     self.slots.add(exemplar.time.0);
                     self.replay.exemplar(exemplar);
                 }
+                ITEM_HISTOGRAM => self.decode_histogram(&mut reader)?,
                 tag if tag % 2 == 0 => {
                     let number = usize::try_from(tag >> 1).ok()?.checked_sub(1)?;
                     time = time.wrapping_add(unzigzag(reader.varint()?));
@@ -470,6 +501,18 @@ impl<'a> Reading<'a> {
                 _ => return None,
             }
         }
+        Some(())
+    }
+}
+
+impl Reading<'_> {
+    fn decode_histogram(&mut self, reader: &mut Reader<'_>) -> Option<()> {
+        let (series, _) = *self.series.get(reader.size()?)?;
+        let time = unzigzag(reader.varint()?);
+        let length = reader.size().filter(|length| *length <= ENCODED_BYTES_MAX)?;
+        self.replay.histogram(self.segment, series, time, reader.bytes(length)?);
+        self.slots.add(time);
+        self.samples += 1;
         Some(())
     }
 }
@@ -521,6 +564,7 @@ mod tests {
     struct Told {
         labels: Vec<Labels>,
         samples: Vec<(String, i64, u64)>,
+        histograms: Vec<(String, i64, Vec<u8>)>,
         exemplars: Vec<Exemplar>,
     }
 
@@ -533,6 +577,11 @@ mod tests {
         fn sample(&mut self, _: u64, series: Ref, time: i64, value: f64) {
             let labels = self.labels[series as usize].to_string();
             self.samples.push((labels, time, value.to_bits()));
+        }
+
+        fn histogram(&mut self, _: u64, series: Ref, time: i64, encoded: &[u8]) {
+            let labels = self.labels[series as usize].to_string();
+            self.histograms.push((labels, time, encoded.to_vec()));
         }
 
         fn exemplar(&mut self, exemplar: Exemplar) {
@@ -577,6 +626,12 @@ mod tests {
             value: f64::INFINITY,
         };
         wal.append_exemplars(std::slice::from_ref(&exemplar)).unwrap();
+        let histograms = [(7, 30, &b"new"[..]), (3, -40, b"")];
+        let sets = [labels(7), labels(3)];
+        let points = histograms.iter().zip(&sets);
+        wal.append_histograms(points.map(|((i, time, bytes), set)| (*i, set, *time, *bytes)))
+            .unwrap();
+        write(&mut wal, &[(7, 31, 1.0)]);
         let (told, replayed) = read(folder.path());
         let expected = [
             (labels(0).to_string(), 10, 1.5_f64),
@@ -584,11 +639,15 @@ mod tests {
             (labels(3).to_string(), 21, -0.0),
             (labels(0).to_string(), 20, 1.5),
             (labels(3).to_string(), -5, 7.0),
+            (labels(7).to_string(), 31, 1.0),
         ]
         .map(|(labels, time, value)| (labels, time, value.to_bits()));
         assert_eq!(told.samples, expected);
+        let expected = histograms
+            .map(|(i, time, bytes)| (labels(i as usize).to_string(), time, bytes.to_vec()));
+        assert_eq!(told.histograms, expected);
         assert_eq!(told.exemplars, [exemplar]);
-        assert_eq!((replayed.samples, replayed.torn.len()), (5, 0));
+        assert_eq!((replayed.samples, replayed.torn.len()), (8, 0));
     }
 
     #[test]

@@ -9,7 +9,7 @@ use model::{
 };
 use roaring::RoaringBitmap;
 
-use super::{ChunkRef, Cover, Description};
+use super::{ChunkRef, Chunks, Cover, Description};
 use crate::{
     metrics::codec::POINTS_MAX,
     varint::{Reader, unzigzag},
@@ -109,27 +109,32 @@ impl Index {
         Some(Labels::from_ordered_pairs(&pairs))
     }
 
-    pub(super) fn chunks(
-        &self,
-        file: &[u8],
-        ordinal: u32,
-        columns: usize,
-    ) -> Option<Vec<ChunkRef>> {
+    pub(super) fn chunks(&self, file: &[u8], ordinal: u32, columns: usize) -> Option<Chunks> {
         let mut reader = self.entry(file, ordinal)?;
         for _ in 0..reader.size()?.checked_mul(2)? {
             reader.varint()?;
         }
-        let mut chunks = Vec::new();
+        let mut chunks = Chunks::default();
         while !reader.is_empty() {
             let first = unzigzag(reader.varint()?);
             let last = first.checked_add(i64::try_from(reader.varint()?).ok()?)?;
-            let count = reader.size().filter(|count| (1..=POINTS_MAX).contains(count))?;
+            let mut count = reader.size()?;
+            // A chunk of no floats is one of histograms, whose number follows.
+            let is_histograms = count == 0;
+            if is_histograms {
+                count = reader.size()?;
+            }
+            if !(1..=POINTS_MAX).contains(&count) {
+                return None;
+            }
             let times = read_column(&mut reader)?;
+            let columns = if is_histograms { 1 } else { columns };
             let mut values = Vec::with_capacity(columns);
             for _ in 0..columns {
                 values.push(read_column(&mut reader)?);
             }
-            chunks.push(ChunkRef { first, last, count, times, values });
+            let list = if is_histograms { &mut chunks.histograms } else { &mut chunks.floats };
+            list.push(ChunkRef { first, last, count, times, values });
         }
         Some(chunks)
     }

@@ -1,7 +1,8 @@
 //! Blocks: the samples of a while, immutable, one file each.
 //!
 //! `magic | columns | index | footer`. A column of times that several series share is stored once; each
-//! series has one column of values, or several in a block of rows. The index is read in place from the
+//! series has one column of values, or several in a block of rows. Histograms have chunks of their own, of
+//! times and one column of what they are encoded to. The index is read in place from the
 //! mapped file: sorted strings, series in the order of their labels, and for each label value a bitmap of
 //! the series that have it. A block is written under a temporary name, synced and renamed, so a file with
 //! a block's name is whole, and checksums tell if it no longer is.
@@ -23,7 +24,11 @@ use model::{
 
 use self::index::{Column, Index};
 pub(crate) use self::write::{Description, Writer};
-use super::{codec, map::Mapped};
+use super::{
+    codec,
+    histogram::{ENCODED_BYTES_MAX, Encoded, Point},
+    map::Mapped,
+};
 use crate::varint::Reader;
 
 const MAGIC: &[u8; 8] = b"mwblock\x02";
@@ -31,6 +36,10 @@ const MAGIC: &[u8; 8] = b"mwblock\x02";
 const FOOTER_BYTES: usize = 8 + 8 + 4 + 8;
 /// How many shared columns of times a reader keeps decoded.
 const TIMES_KEPT_MAX: usize = 64;
+/// A chunk of histograms that is larger than this takes no more.
+const HISTOGRAM_CHUNK_BYTES: usize = 256 << 10;
+/// What its column has at most: the last histogram may be the largest there is.
+const HISTOGRAM_COLUMN_BYTES_MAX: usize = HISTOGRAM_CHUNK_BYTES + ENCODED_BYTES_MAX + 16;
 
 /// A stretch of time whose samples, as far as the log had them up to a segment, are in a block.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -78,10 +87,17 @@ impl From<BlockError> for io::Error {
 pub(crate) struct Entry<'a> {
     block: &'a Block,
     ordinal: u32,
-    chunks: Vec<ChunkRef>,
+    chunks: Chunks,
 }
 
-/// Where the points of a series lie.
+/// Where the points of a series lie: its floats, or the rows of them, and its histograms.
+#[derive(Debug, Default)]
+struct Chunks {
+    floats: Vec<ChunkRef>,
+    histograms: Vec<ChunkRef>,
+}
+
+/// Where some points of a series lie.
 #[derive(Clone, Debug, PartialEq)]
 struct ChunkRef {
     first: i64,
@@ -174,13 +190,44 @@ impl Entry<'_> {
         self.block.index.labels(&self.block.map, self.ordinal)
     }
 
+    /// Whether it may have floats in `range`.
     pub(crate) fn overlaps(&self, range: TimeRange) -> bool {
-        self.chunks.iter().any(|chunk| chunk.overlaps(range))
+        self.chunks.floats.iter().any(|chunk| chunk.overlaps(range))
     }
 
-    /// How many points it has.
+    pub(crate) fn has_histograms(&self, range: TimeRange) -> bool {
+        self.chunks.histograms.iter().any(|chunk| chunk.overlaps(range))
+    }
+
+    /// How many floats it has.
     pub(crate) fn count(&self) -> usize {
-        self.chunks.iter().map(|chunk| chunk.count).sum()
+        self.chunks.floats.iter().map(|chunk| chunk.count).sum()
+    }
+
+    /// The histograms in `range`. Damaged chunks are counted and left out.
+    pub(crate) fn histograms(&self, range: TimeRange, scratch: &mut Scratch) -> Vec<Point> {
+        let mut points = Vec::new();
+        for chunk in self.chunks.histograms.iter().filter(|chunk| chunk.overlaps(range)) {
+            match self.decode_histograms(chunk, scratch) {
+                Some(all) => points.extend(all),
+                None => scratch.damaged += 1,
+            }
+        }
+        points.retain(|(time, _)| (range.start.0..=range.end.0).contains(time));
+        points
+    }
+
+    fn decode_histograms(&self, chunk: &ChunkRef, scratch: &mut Scratch) -> Option<Vec<Point>> {
+        let times = scratch.times(self.block, chunk)?;
+        let column = self.block.column(*chunk.values.first()?)?;
+        let plain = codec::open_bytes(column, HISTOGRAM_COLUMN_BYTES_MAX, &mut scratch.plain)?;
+        let mut reader = Reader::new(plain);
+        let mut points = Vec::with_capacity(times.len());
+        for time in times.iter() {
+            let length = reader.size()?;
+            points.push((*time, Encoded::from(reader.bytes(length)?)));
+        }
+        reader.is_empty().then_some(points)
     }
 
     /// Appends the points in `range`, with the values of one column. Damaged chunks are counted and left
@@ -193,7 +240,7 @@ impl Entry<'_> {
         times: &mut Vec<i64>,
         values: &mut Vec<f64>,
     ) {
-        for chunk in self.chunks.iter().filter(|chunk| chunk.overlaps(range)) {
+        for chunk in self.chunks.floats.iter().filter(|chunk| chunk.overlaps(range)) {
             let (times_before, values_before) = (times.len(), values.len());
             if self.decode_chunk(chunk, column, range, scratch, times, values).is_none() {
                 times.truncate(times_before);
@@ -298,7 +345,9 @@ mod tests {
             let labels = Labels::metric("m", [("i", index.to_string()), ("job", "j".into())]);
             let times: Vec<i64> = (0..8_000).map(|step| step * 1_000).collect();
             let values: Vec<f64> = times.iter().map(|time| (*time + index) as f64).collect();
-            writer.add(&labels, &times, &[&values]).unwrap();
+            let histograms: Vec<Point> =
+                (0..index * 1_000).map(|time| (time, vec![index as u8; 300].into())).collect();
+            writer.add(&labels, &times, &[&values], &histograms).unwrap();
         }
         writer.finish().unwrap()
     }
@@ -344,11 +393,35 @@ mod tests {
     }
 
     #[test]
+    fn histograms() {
+        let folder = tempfile::tempdir().unwrap();
+        let block = example(folder.path());
+        let mut scratch = Scratch::default();
+        let range = TimeRange { start: UnixMs(990), end: UnixMs(UnixMs::MAX.0) };
+        for (ordinal, count) in [(0, 0), (1, 10), (2, 1_010)] {
+            let entry = block.entry(ordinal).unwrap();
+            let found = entry.histograms(range, &mut scratch);
+            let expected = (990..990 + count).map(|time| (time, vec![ordinal as u8; 300].into()));
+            assert!(found == expected.collect::<Vec<Point>>(), "series {ordinal}");
+            assert_eq!(entry.has_histograms(range), count > 0);
+        }
+        assert!(block.entry(2).unwrap().chunks.histograms.len() > 1, "they are bounded in bytes");
+        assert_eq!(scratch.damaged, 0);
+    }
+
+    #[test]
     fn times_that_series_share_are_stored_once() {
         let folder = tempfile::tempdir().unwrap();
         let block = example(folder.path());
         let offsets = |ordinal| -> Vec<u64> {
-            block.entry(ordinal).unwrap().chunks.iter().map(|chunk| chunk.times.offset).collect()
+            block
+                .entry(ordinal)
+                .unwrap()
+                .chunks
+                .floats
+                .iter()
+                .map(|chunk| chunk.times.offset)
+                .collect()
         };
         assert_eq!(offsets(0), offsets(2));
     }
@@ -368,10 +441,13 @@ mod tests {
             path.clone()
         })
         .unwrap();
-        let at = first.entry(1).unwrap().chunks[0].values[0].offset as usize;
+        let chunks = first.entry(1).unwrap().chunks;
+        let at = chunks.floats[0].values[0].offset as usize;
+        let at_histograms = chunks.histograms[0].values[0].offset as usize;
         drop(first);
         let mut bytes = whole;
         bytes[at + 5] ^= 1;
+        bytes[at_histograms + 5] ^= 1;
         std::fs::write(&path, &bytes).unwrap();
         let block = Block::open(&path).unwrap();
         let mut scratch = Scratch::default();
@@ -380,6 +456,9 @@ mod tests {
         assert_eq!(scratch.damaged, 1);
         assert_eq!(times.len(), values.len());
         assert!(!times.is_empty() && times.len() < 8_000, "{}", times.len());
+        let left = block.entry(1).unwrap().histograms(ALL, &mut scratch).len();
+        assert!(left > 0 && left < 1_000, "{left}");
+        assert_eq!(scratch.damaged, 2);
     }
 
     proptest! {
@@ -426,6 +505,7 @@ mod tests {
                     let Some(entry) = block.entry(ordinal) else { continue };
                     drop(entry.labels());
                     entry.decode(ALL, 0, &mut scratch, &mut Vec::new(), &mut Vec::new());
+                    entry.histograms(ALL, &mut scratch);
                 }
             }
         }

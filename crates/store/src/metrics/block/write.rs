@@ -10,10 +10,10 @@ use std::{
 use model::{Labels, UnixMs, series::TimeRange};
 use roaring::RoaringBitmap;
 
-use super::{Block, BlockError, Cover, MAGIC, index::Column};
+use super::{Block, BlockError, Cover, HISTOGRAM_CHUNK_BYTES, MAGIC, index::Column};
 use crate::{
     disk::{Disk, OutFile},
-    metrics::codec,
+    metrics::{codec, histogram::Point},
     varint::{put, zigzag},
 };
 
@@ -21,6 +21,8 @@ use crate::{
 const CHUNK_POINTS_MAX: usize = 4_096;
 /// What waits in memory before it goes to the file.
 const BUFFER_BYTES: usize = 1 << 20;
+/// What the length of an encoded histogram takes.
+const LENGTH_BYTES_MAX: usize = 3;
 /// How hard zstd tries. Higher levels took twice the time for a hundredth of the size.
 const ZSTD_LEVEL: i32 = 1;
 
@@ -85,32 +87,45 @@ impl Writer {
         })
     }
 
-    /// Adds a series with at least one point; series come in the order of their labels. `columns` has as
-    /// many as the description says, each as long as `times`.
+    /// Adds a series, unless it has no point; series come in the order of their labels. `columns` has as
+    /// many as the description says, each as long as `times`. Times rise, those of histograms as well.
     pub(crate) fn add(
         &mut self,
         labels: &Labels,
         times: &[i64],
         columns: &[&[f64]],
+        histograms: &[Point],
     ) -> io::Result<()> {
-        let (Some(first), Some(last)) = (times.first(), times.last()) else { return Ok(()) };
+        if times.is_empty() && histograms.is_empty() {
+            return Ok(());
+        }
         for (name, value) in labels.iter() {
             let pair = (self.strings.number(name), self.strings.number(value));
             self.labels.push(pair);
         }
         self.label_ends.push(self.labels.len());
-        let pieces = times.len().div_ceil(CHUNK_POINTS_MAX);
-        let length = times.len().div_ceil(pieces);
+        let pieces = times.len().div_ceil(CHUNK_POINTS_MAX).max(1);
+        let length = times.len().div_ceil(pieces).max(1);
         for start in (0..times.len()).step_by(length) {
             let piece = start..times.len().min(start + length);
             self.add_chunk(&times[piece.clone()], columns.iter().map(|c| &c[piece.clone()]))?;
         }
+        let mut rest = histograms;
+        while !rest.is_empty() {
+            rest = self.add_histograms(rest)?;
+        }
         self.chunk_ends.push(self.chunks.len());
-        let range =
-            self.range.get_or_insert(TimeRange { start: UnixMs(*first), end: UnixMs(*last) });
-        range.start = range.start.min(UnixMs(*first));
-        range.end = range.end.max(UnixMs(*last));
         Ok(())
+    }
+
+    /// Begins a chunk in the list of a series' chunks.
+    fn start_chunk(&mut self, first: i64, last: i64) {
+        put(&mut self.chunks, zigzag(first));
+        put(&mut self.chunks, last.abs_diff(first));
+        let (first, last) = (UnixMs(first), UnixMs(last));
+        let range = self.range.get_or_insert(TimeRange { start: first, end: last });
+        range.start = range.start.min(first);
+        range.end = range.end.max(last);
     }
 
     fn add_chunk<'a>(
@@ -118,22 +133,9 @@ impl Writer {
         times: &[i64],
         columns: impl Iterator<Item = &'a [f64]>,
     ) -> io::Result<()> {
-        let (first, last) = (times[0], times[times.len() - 1]);
-        put(&mut self.chunks, zigzag(first));
-        put(&mut self.chunks, last.abs_diff(first));
+        self.start_chunk(times[0], times[times.len() - 1]);
         put(&mut self.chunks, times.len() as u64);
-        self.plain.clear();
-        codec::put_times(&mut self.plain, times);
-        let key = self.shared_times.key(times.len(), &self.plain);
-        let column = match self.shared_times.columns.get(&key) {
-            Some(column) => *column,
-            None => {
-                let column = self.put_plain();
-                self.shared_times.columns.insert(key, column);
-                column
-            }
-        };
-        put_column(&mut self.chunks, column);
+        self.add_times(times);
         let mut first = None;
         for values in columns {
             self.plain.clear();
@@ -146,6 +148,51 @@ impl Writer {
             put_column(&mut self.chunks, column);
         }
         if self.buffer.len() > BUFFER_BYTES { self.flush() } else { Ok(()) }
+    }
+
+    /// Adds a chunk of the first of `histograms` and returns the others.
+    fn add_histograms<'a>(&mut self, histograms: &'a [Point]) -> io::Result<&'a [Point]> {
+        let mut bytes = 0;
+        let fits = |(_, encoded): &&Point| {
+            let has_room = bytes <= HISTOGRAM_CHUNK_BYTES;
+            bytes += encoded.len() + LENGTH_BYTES_MAX;
+            has_room
+        };
+        let count = histograms.iter().take(CHUNK_POINTS_MAX).take_while(fits).count();
+        let (own, others) = histograms.split_at(count);
+        let times: Vec<i64> = own.iter().map(|(time, _)| *time).collect();
+        self.start_chunk(times[0], times[times.len() - 1]);
+        // No floats: what follows are histograms.
+        put(&mut self.chunks, 0);
+        put(&mut self.chunks, times.len() as u64);
+        self.add_times(&times);
+        self.plain.clear();
+        for (_, encoded) in own {
+            put(&mut self.plain, encoded.len() as u64);
+            self.plain.extend_from_slice(encoded);
+        }
+        let column = self.put_plain();
+        put_column(&mut self.chunks, column);
+        if self.buffer.len() > BUFFER_BYTES {
+            self.flush()?;
+        }
+        Ok(others)
+    }
+
+    /// Adds a column of times to the chunk at hand, or refers to one that is the same.
+    fn add_times(&mut self, times: &[i64]) {
+        self.plain.clear();
+        codec::put_times(&mut self.plain, times);
+        let key = self.shared_times.key(times.len(), &self.plain);
+        let column = match self.shared_times.columns.get(&key) {
+            Some(column) => *column,
+            None => {
+                let column = self.put_plain();
+                self.shared_times.columns.insert(key, column);
+                column
+            }
+        };
+        put_column(&mut self.chunks, column);
     }
 
     fn put_plain(&mut self) -> Column {
