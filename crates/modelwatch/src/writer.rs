@@ -122,7 +122,7 @@ pub(crate) fn start(
     path: String,
     clock: Clock,
     events: Arc<Events>,
-) -> std::io::Result<(Queue, JoinHandle<()>)> {
+) -> io::Result<(Queue, JoinHandle<()>)> {
     let (sender, receiver) = sync_channel(BATCHES_MAX);
     let counters = Arc::new(Counters::default());
     let queue = Queue { sender, counters: Arc::clone(&counters) };
