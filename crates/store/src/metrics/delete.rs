@@ -81,6 +81,9 @@ impl Inner {
         if self.tombstone_list().len() >= TOMBSTONES_MAX {
             self.rewrite_marked_blocks()?;
         }
+        // A block that was removed and comes back after a power failure would not know of the tombstone.
+        self.discard_unwanted()?;
+        self.disk.sync_folder(&self.blocks_folder())?;
         let mut writer = self.writer();
         let tombstone = Tombstone {
             segment: writer.wal.rotate(),
