@@ -6,6 +6,8 @@
 //! that to the keeper.
 
 use std::{
+    io,
+    panic::{AssertUnwindSafe, catch_unwind},
     sync::{
         Arc,
         atomic::{AtomicU64, Ordering},
@@ -83,12 +85,15 @@ pub(crate) struct Keeper {
 }
 
 impl Keeper {
-    pub(crate) fn start(store: Store, clock: Clock) -> std::io::Result<Self> {
+    pub(crate) fn start(store: Store, clock: Clock) -> io::Result<Self> {
         let (running, stopped) = sync_channel::<()>(1);
         let thread = thread::Builder::new().name("keeper".into()).spawn(move || {
             let mut is_failing = false;
             while stopped.recv_timeout(SYNC_PERIOD) == Err(RecvTimeoutError::Timeout) {
-                let result = store.maintain(clock.now());
+                // One bad block must not end the care for all others.
+                let result = catch_unwind(AssertUnwindSafe(|| store.maintain(clock.now())));
+                let result =
+                    result.unwrap_or_else(|_| Err(io::Error::other("it ended abnormally")));
                 if let Err(error) = &result
                     && !is_failing
                 {
@@ -117,7 +122,7 @@ pub(crate) fn start(
     path: String,
     clock: Clock,
     events: Arc<Events>,
-) -> std::io::Result<(Queue, JoinHandle<()>)> {
+) -> io::Result<(Queue, JoinHandle<()>)> {
     let (sender, receiver) = sync_channel(BATCHES_MAX);
     let counters = Arc::new(Counters::default());
     let queue = Queue { sender, counters: Arc::clone(&counters) };

@@ -124,17 +124,26 @@ pub(super) fn cut(store: &Inner, range: TimeRange) -> io::Result<()> {
         writer.frozen = Some(range);
         segment
     };
-    let written = write_block(store, Cover { range, segment });
+    let _thaw = Thaw(store);
+    let written = write_block(store, Cover { range, segment })?;
     let mut writer = store.writer();
-    writer.frozen = None;
-    store.thawed.notify_all();
-    if let Some(block) = written? {
+    if let Some(block) = written {
         // Readers look at the head first, so between these two steps they see samples twice, never
         // not at all.
         store.change_blocks(&[], [Arc::new(block)]);
         store.head_mut().remove(range, None);
     }
     writer.wal.release(range, segment)
+}
+
+/// Ends the freezing of a range, however cutting it ended.
+struct Thaw<'a>(&'a Inner);
+
+impl Drop for Thaw<'_> {
+    fn drop(&mut self) {
+        self.0.writer().frozen = None;
+        self.0.thawed.notify_all();
+    }
 }
 
 fn write_block(store: &Inner, cover: Cover) -> io::Result<Option<Block>> {
