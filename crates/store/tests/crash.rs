@@ -14,7 +14,8 @@ use std::{
 
 use model::{
     Clock, Labels, UnixMs,
-    sample::Batch,
+    histogram::{Buckets, Histogram, Span},
+    sample::Points,
     series::{Budget, SeriesSource as _, TimeRange},
 };
 use store::{Options, Store};
@@ -98,13 +99,22 @@ fn end(child: &mut Child, life: Duration) {
     child.wait().unwrap();
 }
 
-fn batch(number: u64) -> Batch {
-    let mut batch = Batch::new(UnixMs(batch_time(number)));
+fn batch(number: u64) -> Points {
+    let time = UnixMs(batch_time(number));
+    let mut batch = Points::default();
     for series in 0..SERIES {
-        let labels = Labels::metric("written", [("series", series.to_string())]);
-        batch.push(&labels, (number * (series + 1)) as f64);
+        batch.start(Labels::metric("written", [("series", series.to_string())]));
+        batch.push(time, (number * (series + 1)) as f64);
     }
+    let labels = Labels::metric("distributed", [("job", "test")]);
+    batch.histograms.push((labels, time, histogram(number)));
     batch
+}
+
+fn histogram(number: u64) -> Histogram {
+    let counts = vec![number as f64, 7.0];
+    let positive = Buckets { spans: vec![Span { offset: 0, length: 2 }], counts };
+    Histogram { count: number as f64 + 7.0, sum: number as f64, positive, ..Histogram::default() }
 }
 
 fn write_forever(folder: &Path, first: u64) -> ! {
@@ -119,9 +129,10 @@ fn write_forever(folder: &Path, first: u64) -> ! {
     let mut out = std::io::stdout().lock();
     for number in first.. {
         let batch = batch(number);
-        clock.set(batch.time);
-        let appended = store.append(&batch).unwrap();
+        clock.set(UnixMs(batch_time(number)));
+        let appended = store.append_points(&batch).unwrap();
         assert_eq!(appended.accepted as u64, SERIES, "{appended:?}");
+        assert_eq!(appended.histograms, 1, "{appended:?}");
         writeln!(out, "stored {number}.").unwrap();
         if number % 16 == 0 {
             store.sync().unwrap();
@@ -133,7 +144,7 @@ fn write_forever(folder: &Path, first: u64) -> ! {
 /// Every batch up to `acknowledged` that is not too old must be there whole. Returns how many samples that
 /// were.
 fn check(folder: &Path, acknowledged: u64) -> u64 {
-    let clock = Clock::manual(batch(acknowledged).time);
+    let clock = Clock::manual(UnixMs(batch_time(acknowledged)));
     let (store, recovery) = Store::open(folder, options(), clock.clone()).unwrap();
     assert!(recovery.problems().len() <= 1, "{:?}", recovery.problems());
     let budget = Budget::new(clock.clone(), Duration::from_secs(3_600), u64::MAX);
@@ -157,7 +168,12 @@ fn check(folder: &Path, acknowledged: u64) -> u64 {
             assert_eq!(points.next(), Some((&time, &value)), "{} {expected}", series.labels);
         }
     }
-    SERIES * (acknowledged + 1 - first)
+    let found = store.select_histograms(&[], all, &budget).unwrap().remove(0);
+    for expected in first..=acknowledged {
+        let at = found.times.binary_search(&batch_time(expected));
+        assert_eq!(found.histograms[at.unwrap()], histogram(expected));
+    }
+    (SERIES + 1) * (acknowledged + 1 - first)
 }
 
 fn batch_time(number: u64) -> i64 {

@@ -18,12 +18,14 @@ use model::{
     series::{Budget, Matcher, SeriesSource as _, TimeRange},
 };
 
-use super::*;
+use super::{histogram::example, *};
 use crate::disk::{Fault, Faults, Operation};
 
 const START: UnixMs = UnixMs(1_800_000_000_000);
 const STEPS: u32 = 120;
 const SERIES: u64 = 5;
+/// Of these the last so many have histograms.
+const HISTOGRAM_SERIES: u64 = 2;
 /// Of so many operations one fails, while the disk is bad.
 const FAULT_EVERY: u64 = 12;
 const PAGE: u64 = 4_096;
@@ -284,16 +286,21 @@ impl Simulation {
         let mut points = Points::default();
         let mut sent = Vec::new();
         for series in 0..1 + self.dice(SERIES) {
+            let has_histograms = series >= SERIES - HISTOGRAM_SERIES;
             points.start(Self::labels(series));
             for _ in 0..1 + self.dice(4) {
                 let time = self.clock.now() - Duration::from_secs(self.dice(500));
                 let value = self.dice(3) as f64 + 0.1;
-                points.push(time, value);
+                if has_histograms {
+                    points.histograms.push((Self::labels(series), time, example(value)));
+                } else {
+                    points.push(time, value);
+                }
                 sent.push((series, time.0, value.to_bits()));
             }
         }
         let result = self.store().append_points(&points);
-        let is_stored = result.is_ok_and(|appended| appended.accepted > 0);
+        let is_stored = result.is_ok_and(|appended| appended.accepted + appended.histograms > 0);
         for (series, time, bits) in sent {
             let fate = self.points.entry((series, time)).or_default();
             // Of two values for one time the first counts; which one a refusal concerned is not told.
@@ -361,6 +368,13 @@ impl Simulation {
             let number: u64 = series.labels.get("series").unwrap().parse().unwrap();
             for (time, value) in series.times.iter().zip(&series.values) {
                 found.insert((number, *time), value.to_bits());
+            }
+        }
+        for series in self.store().select_histograms(&[], all, &budget).unwrap() {
+            let number: u64 = series.labels.get("series").unwrap().parse().unwrap();
+            for (time, histogram) in series.times.iter().zip(&series.histograms) {
+                assert_eq!(*histogram, example(histogram.sum));
+                found.insert((number, *time), histogram.sum.to_bits());
             }
         }
         for (key, bits) in &found {

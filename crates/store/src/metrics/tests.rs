@@ -7,12 +7,12 @@ use model::{
 };
 use proptest::prelude::*;
 
-use super::*;
+use super::{histogram::example, *};
 
-const START: UnixMs = UnixMs(1_800_000_000_000);
-const MINUTE: Duration = Duration::from_secs(60);
+pub(super) const START: UnixMs = UnixMs(1_800_000_000_000);
+pub(super) const MINUTE: Duration = Duration::from_secs(60);
 
-fn open(folder: &Path, clock: &Clock) -> Store {
+pub(super) fn open(folder: &Path, clock: &Clock) -> Store {
     Store::open(folder, Options::default(), clock.clone()).unwrap().0
 }
 
@@ -24,21 +24,37 @@ fn batch(time: UnixMs, values: &[(&str, f64)]) -> Batch {
     batch
 }
 
-fn budget(clock: &Clock) -> Budget {
+pub(super) fn budget(clock: &Clock) -> Budget {
     Budget::new(clock.clone(), MINUTE, 10_000_000)
 }
 
-/// Every stored point, by series.
-fn dump(store: &Store, clock: &Clock) -> BTreeMap<String, Vec<(i64, u64)>> {
+/// Every stored point, by series. Histograms, all of which must be examples, show as their sums under a
+/// name of their own.
+pub(super) fn dump(store: &Store, clock: &Clock) -> BTreeMap<String, Vec<(i64, u64)>> {
     let all = TimeRange { start: UnixMs::MIN, end: UnixMs::MAX };
     let series = store.select(&[], all, &budget(clock)).unwrap();
     let points = |times: Vec<i64>, values: Vec<f64>| {
         times.into_iter().zip(values.into_iter().map(f64::to_bits)).collect()
     };
-    series.into_iter().map(|s| (s.labels.name().to_owned(), points(s.times, s.values))).collect()
+    let floats =
+        series.into_iter().map(|s| (s.labels.name().to_owned(), points(s.times, s.values)));
+    let series = store.select_histograms(&[], all, &budget(clock)).unwrap();
+    let histograms = series.into_iter().map(|series| {
+        let sums = series.histograms.iter().map(|found| {
+            assert_eq!(*found, example(found.sum));
+            found.sum
+        });
+        (beside(series.labels.name()), points(series.times, sums.collect()))
+    });
+    floats.chain(histograms).collect()
 }
 
-fn refused(store: &Store) -> BTreeMap<&'static str, u64> {
+/// The name under which [`dump`] has the histograms of a series.
+fn beside(name: &str) -> String {
+    format!("{name} as histograms")
+}
+
+pub(super) fn refused(store: &Store) -> BTreeMap<&'static str, u64> {
     store.stats().refused().filter(|(_, count)| *count > 0).collect()
 }
 
@@ -517,6 +533,7 @@ enum Step {
         late: i64,
         series: usize,
         value: u8,
+        is_histogram: bool,
     },
     Maintain,
     CutEarly,
@@ -534,8 +551,11 @@ enum Step {
 fn step() -> impl Strategy<Value = Step> {
     let advance = prop_oneof![8 => 0_i64..90, 2 => 3_000_i64..9_000, 1 => -4_000_i64..0];
     prop_oneof![
-        12 => (advance, 0_i64..400, 0_usize..3, any::<u8>())
-            .prop_map(|(advance, late, series, value)| Step::Append { advance, late, series, value }),
+        12 => (advance, 0_i64..400, 0_usize..3, any::<u8>(), prop::bool::weighted(0.3)).prop_map(
+            |(advance, late, series, value, is_histogram)| {
+                Step::Append { advance, late, series, value, is_histogram }
+            },
+        ),
         3 => Just(Step::Maintain),
         1 => Just(Step::CutEarly),
         1 => Just(Step::Merge),
@@ -556,15 +576,25 @@ proptest! {
         let mut expected: BTreeMap<String, BTreeMap<i64, u64>> = BTreeMap::new();
         for step in steps {
             match step {
-                Step::Append { advance, late, series, value } => {
+                Step::Append { advance, late, series, value, is_histogram } => {
                     clock.set(UnixMs(clock.now().0 + advance * 1_000));
                     let time = UnixMs(clock.now().0 - late * 1_000);
                     let name = ["a", "b", "c"][series];
                     let value = f64::from(value);
-                    if store.append(&batch(time, &[(name, value)])).unwrap().accepted == 1 {
+                    let mut batch = Points::default();
+                    let labels = Labels::metric(name, [("job", "test")]);
+                    if is_histogram {
+                        batch.histograms.push((labels, time, example(value)));
+                    } else {
+                        batch.start(labels);
+                        batch.push(time, value);
+                    }
+                    let appended = store.append_points(&batch).unwrap();
+                    if appended.accepted + appended.histograms == 1 {
                         // Of two values for one time the first stays, also when the first is in a
                         // block already.
-                        let points = expected.entry(name.into()).or_default();
+                        let name = if is_histogram { beside(name) } else { name.to_owned() };
+                        let points = expected.entry(name).or_default();
                         points.entry(time.0).or_insert(value.to_bits());
                     }
                 }
@@ -582,12 +612,12 @@ proptest! {
                     let start = clock.now() - Duration::from_secs(back);
                     let range = TimeRange { start, end: UnixMs::MAX };
                     store.delete(&[Matcher::equal("__name__", name)], range).unwrap();
-                    if let Some(points) = expected.get_mut(name) {
-                        points.retain(|time, _| *time < start.0);
-                        if points.is_empty() {
-                            expected.remove(name);
+                    for name in [name.to_owned(), beside(name)] {
+                        if let Some(points) = expected.get_mut(&name) {
+                            points.retain(|time, _| *time < start.0);
                         }
                     }
+                    expected.retain(|_, points| !points.is_empty());
                 }
                 Step::Clean => store.clean_tombstones().unwrap(),
                 Step::Reopen => {

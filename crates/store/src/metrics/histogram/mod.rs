@@ -8,12 +8,16 @@
 mod append;
 mod codec;
 mod select;
+#[cfg(test)]
+mod tests;
 
 use std::sync::Arc;
 
 use model::{histogram::BUCKETS_MAX, series::TimeRange};
 
 pub(super) use codec::decode;
+#[cfg(test)]
+pub(super) use tests::example;
 
 /// Most bytes of an encoded histogram that is valid: each bucket, span and bound at its longest.
 pub(super) const ENCODED_BYTES_MAX: usize = BUCKETS_MAX * 30 + 128;
