@@ -45,6 +45,11 @@ fn what_was_acknowledged_survives_kill_9() -> Result<()> {
     let response = modelwatch.write(Protocol::V2, &message)?;
     expect(&response, 204, "")?;
     ensure!(written(&response) == [Some("3"), Some("0"), Some("0")], "{:?}", response.headers);
+    let native = Sent { labels: &[("__name__", "native")], samples: &[] };
+    let message = message_v2(&[native], |_| field(3, &histogram_message(time, 0)));
+    let response = modelwatch.write(Protocol::V2, &message)?;
+    expect(&response, 204, "")?;
+    ensure!(written(&response) == [Some("0"), Some("1"), Some("0")], "{:?}", response.headers);
     modelwatch.kill()?;
 
     let modelwatch = Modelwatch::start(folder.path(), "")?;
@@ -57,7 +62,28 @@ fn what_was_acknowledged_survives_kill_9() -> Result<()> {
         let found = modelwatch.value(query)?;
         ensure!(found == expected, "{query} is {found}");
     }
+    let series = modelwatch.json("/api/v1/series?match[]=native")?;
+    ensure!(series["data"][0]["__name__"] == "native", "{series}");
+    // What is sent again must be what is stored, or it would be refused.
+    let response = modelwatch.write(Protocol::V2, &message)?;
+    ensure!(written(&response) == [Some("0"), Some("1"), Some("0")], "{:?}", response.headers);
+    let other = message_v2(&[native], |_| field(3, &histogram_message(time, 1)));
+    expect(&modelwatch.write(Protocol::V2, &other)?, 400, "1 samples duplicate")?;
     Ok(())
+}
+
+/// A native histogram with two observations in a bucket of this schema.
+fn histogram_message(time: i64, schema: u64) -> Vec<u8> {
+    let span = [varint_field(1, 2), varint_field(2, 1)].concat();
+    [
+        varint_field(1, 2),
+        double_field(3, 5.5),
+        varint_field(4, schema * 2),
+        field(11, &span),
+        field(12, &varint(4)),
+        varint_field(15, time as u64),
+    ]
+    .concat()
 }
 
 #[test]
@@ -97,23 +123,28 @@ fn what_cannot_be_taken_is_refused_with_a_reason_and_the_rest_is_kept() -> Resul
         Sent { labels: &[("site", "x")], samples: &[(time, 1.0)] },
         Sent { labels: &[("__name__", "late")], samples: &[(1_000, 1.0)] },
     ];
-    let message = message_v2(&mixed, |_| field(3, b""));
+    let message = message_v2(&mixed, |_| field(3, &histogram_message(time, 9)));
     let response = modelwatch.write(Protocol::V2, &message)?;
     expect(&response, 400, "\"a\" is given twice")?;
-    for reason in ["1 samples duplicate", "1 samples too_old", "3 samples invalid_labels"] {
+    for reason in [
+        "1 samples duplicate",
+        "1 samples too_old",
+        "6 samples invalid_labels",
+        "2 samples invalid_histogram",
+        "the schema of a histogram is -53 or from -4 to 8",
+    ] {
         expect(&response, 400, reason)?;
     }
-    expect(&response, 400, "native histograms, which are not supported yet")?;
     ensure!(written(&response) == [Some("1"), Some("0"), Some("0")], "{:?}", response.headers);
     let refused = response.header("X-Modelwatch-Refused").context("no reasons")?;
-    ensure!(refused == "duplicate=1,invalid_labels=3,native_histogram=2,too_old=1", "{refused}");
+    ensure!(refused == "duplicate=1,invalid_histogram=2,invalid_labels=6,too_old=1", "{refused}");
     ensure!(modelwatch.value("good")? == 1.0);
 
     wait::until("the counters", NOTICED, || {
         let count = |query: &str| modelwatch.value(query);
         ensure!(count("modelwatch_remote_write_requests_total{code=\"415\"}")? == 3.0);
         ensure!(count("modelwatch_remote_write_samples_total")? == 1.0);
-        ensure!(count("modelwatch_remote_write_refused_total{reason=\"invalid_labels\"}")? == 3.0);
+        ensure!(count("modelwatch_remote_write_refused_total{reason=\"invalid_labels\"}")? == 6.0);
         Ok(())
     })?;
     ensure!(modelwatch.terminate(PATIENCE)?.success(), "{}", modelwatch.log());

@@ -157,7 +157,7 @@ fn acknowledgement(taken: &Taken) -> Response<Body> {
     };
     let headers = answer.headers_mut();
     headers.insert(SAMPLES_WRITTEN, taken.samples.into());
-    headers.insert(HISTOGRAMS_WRITTEN, 0.into());
+    headers.insert(HISTOGRAMS_WRITTEN, taken.histograms.into());
     headers.insert(EXEMPLARS_WRITTEN, taken.exemplars.into());
     let refused: Vec<String> =
         taken.refused.iter().map(|(reason, count)| format!("{reason}={count}")).collect();

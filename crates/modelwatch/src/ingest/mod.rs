@@ -6,6 +6,7 @@
 
 mod cache;
 mod encode;
+mod histogram;
 mod protobuf;
 mod remote_write;
 mod text;
@@ -19,7 +20,7 @@ use std::{
 use model::sample::{Exemplar, Metadata, Points};
 use store::{AppendError, Store};
 
-use self::remote_write::{DecodeError, Decoded, Decoder};
+use self::remote_write::{DecodeError, Decoded, Decoder, Invalid};
 pub(crate) use self::{
     encode::encode,
     remote_write::Version,
@@ -35,7 +36,8 @@ const BUFFER_BYTES_MAX: usize = 8 << 20;
 /// Samples with labels that are not taken, as the reason is called beside those of the store.
 const INVALID_LABELS: &str = "invalid_labels";
 
-const NATIVE_HISTOGRAM: &str = "native_histogram";
+/// As the store calls those that it does not take.
+const INVALID_HISTOGRAM: &str = "invalid_histogram";
 
 /// Takes in requests of remote write, one after the other: the next is decoded while the one before
 /// is stored.
@@ -56,9 +58,10 @@ impl Gathered {
     /// Stores everything that the store accepts.
     pub(crate) fn store(&self, store: &Store) -> Result<Taken, AppendError> {
         let mut taken = Taken::default();
-        if !self.points.samples.is_empty() {
+        if !self.points.is_empty() {
             let appended = store.append_points(&self.points)?;
             taken.samples = appended.accepted;
+            taken.histograms = appended.histograms;
             taken.refused.extend(appended.refused());
         }
         if !self.exemplars.is_empty() {
@@ -83,6 +86,7 @@ struct Bench {
 /// What became of all requests so far.
 #[derive(Clone, Debug)]
 pub(crate) struct Totals {
+    /// With histograms.
     pub(crate) samples: u64,
     /// Refused samples by reason.
     pub(crate) refused: BTreeMap<&'static str, usize>,
@@ -94,10 +98,11 @@ pub(crate) struct Totals {
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(crate) struct Taken {
     pub(crate) samples: usize,
+    pub(crate) histograms: usize,
     pub(crate) exemplars: usize,
     /// Refused samples by reason; a reason that was not met is absent.
     pub(crate) refused: BTreeMap<&'static str, usize>,
-    /// What is wrong with the labels of the first few series that were left out.
+    /// What is wrong with the first few series and histograms that were left out.
     pub(crate) reasons: Vec<String>,
 }
 
@@ -120,6 +125,7 @@ impl From<DecodeError> for Untaken {
             }
             DecodeError::TooManySeries
             | DecodeError::TooManySamples
+            | DecodeError::TooManyBuckets
             | DecodeError::TooManySymbols => Self::TooLarge(error.to_string()),
         }
     }
@@ -127,7 +133,7 @@ impl From<DecodeError> for Untaken {
 
 impl Default for Receiver {
     fn default() -> Self {
-        let refused = [(INVALID_LABELS, 0), (NATIVE_HISTOGRAM, 0)].into();
+        let refused = [(INVALID_LABELS, 0), (INVALID_HISTOGRAM, 0)].into();
         let totals = Totals { samples: 0, refused, requests: BTreeMap::new() };
         Self { bench: Mutex::default(), totals: Mutex::new(totals) }
     }
@@ -143,13 +149,14 @@ impl Receiver {
     ) -> Result<Taken, Untaken> {
         let decoded = self.decode(version, body)?;
         let mut taken = decoded.gathered.store(store)?;
-        let left_out =
-            [(INVALID_LABELS, decoded.invalid.samples), (NATIVE_HISTOGRAM, decoded.histograms)];
-        let left_out = left_out.into_iter().filter(|(_, count)| *count > 0);
-        taken.refused.extend(left_out);
+        let Invalid { samples, histograms, .. } = decoded.invalid;
+        let left_out = [(INVALID_LABELS, samples), (INVALID_HISTOGRAM, histograms)];
+        for (reason, count) in left_out.into_iter().filter(|(_, count)| *count > 0) {
+            *taken.refused.entry(reason).or_default() += count;
+        }
         taken.reasons = decoded.invalid.reasons;
         let mut totals = self.totals.lock().unwrap_or_else(PoisonError::into_inner);
-        totals.samples += taken.samples as u64;
+        totals.samples += (taken.samples + taken.histograms) as u64;
         for (reason, count) in &taken.refused {
             *totals.refused.entry(reason).or_default() += count;
         }
@@ -197,11 +204,7 @@ impl Taken {
         let mut text = String::from("not stored:");
         for (index, (reason, count)) in self.refused.iter().enumerate() {
             let comma = if index == 0 { "" } else { "," };
-            let what = match *reason {
-                NATIVE_HISTOGRAM => "native histograms, which are not supported yet".to_owned(),
-                reason => format!("samples {reason}"),
-            };
-            write!(text, "{comma} {count} {what}").unwrap_or_default();
+            write!(text, "{comma} {count} samples {reason}").unwrap_or_default();
         }
         for reason in &self.reasons {
             write!(text, "\n{reason}").unwrap_or_default();
@@ -228,12 +231,9 @@ mod tests {
         check(&[], &[], None);
         check(&[("too_old", 3)], &[], Some("not stored: 3 samples too_old"));
         check(
-            &[(NATIVE_HISTOGRAM, 1), (INVALID_LABELS, 2)],
+            &[(INVALID_HISTOGRAM, 1), (INVALID_LABELS, 2)],
             &["bad"],
-            Some(
-                "not stored: 2 samples invalid_labels, 1 native histograms, which are not \
-                 supported yet\nbad",
-            ),
+            Some("not stored: 1 samples invalid_histogram, 2 samples invalid_labels\nbad"),
         );
         check(&[], &["bad"], Some("not stored:\nbad"));
     }

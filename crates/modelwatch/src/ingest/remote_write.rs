@@ -1,8 +1,8 @@
 //! Prometheus remote write, 1.0 and 2.0: a decompressed message becomes points, exemplars and
 //! metadata.
 //!
-//! A series whose labels are wrong is left out and said so; the others are kept. Native histograms are
-//! counted and left out. Bias: the same few thousand series again and again, so their labels are
+//! A series whose labels are wrong is left out and said so, and so is a histogram that is not valid; the
+//! others are kept. Bias: the same few thousand series again and again, so their labels are
 //! looked up by the bytes they came as, and nothing is allocated for a sample.
 
 use std::{collections::HashSet, hash::BuildHasher as _};
@@ -17,6 +17,7 @@ use model::{
 use super::{
     Gathered,
     cache::Cache,
+    histogram,
     protobuf::{Fields, Malformed, Value, varint},
 };
 
@@ -26,8 +27,19 @@ const SERIES_MAX: usize = 200_000;
 /// Most samples of one request; one with more is refused as a whole. Prometheus sends 2,000.
 const SAMPLES_MAX: usize = 1_000_000;
 
+/// Most buckets, spans and bounds of all histograms of one request, in which a histogram itself counts as
+/// 16; one with more is refused as a whole.
+const BUCKETS_MAX: usize = 4_000_000;
+
+/// See [`BUCKETS_MAX`].
+const HISTOGRAM_SIZE: usize = 16;
+
 /// Most symbols of one request of version 2; one with more is refused as a whole.
 const SYMBOLS_MAX: usize = 1_000_000;
+
+/// The field of a series that has its histograms, in either version.
+const HISTOGRAMS_V1: u64 = 4;
+const HISTOGRAMS_V2: u64 = 3;
 
 /// Most exemplars, and most metadata, of one request; further ones are left out.
 const EXTRAS_MAX: usize = 100_000;
@@ -51,16 +63,17 @@ pub(crate) enum Version {
 #[derive(Debug, Default, PartialEq)]
 pub(crate) struct Decoded {
     pub(crate) gathered: Gathered,
-    /// Native histograms, which are not kept.
-    pub(crate) histograms: usize,
     pub(crate) invalid: Invalid,
+    /// As [`BUCKETS_MAX`] counts them.
+    buckets: usize,
 }
 
-/// The series that were left out because of their labels.
+/// What was left out: series because of their labels, and histograms.
 #[derive(Debug, Default, PartialEq)]
 pub(crate) struct Invalid {
     pub(crate) series: usize,
     pub(crate) samples: usize,
+    pub(crate) histograms: usize,
     /// Why, for the first few.
     pub(crate) reasons: Vec<String>,
 }
@@ -69,6 +82,10 @@ impl Invalid {
     fn add(&mut self, samples: usize, reason: &str) {
         self.series += 1;
         self.samples += samples;
+        self.explain(reason);
+    }
+
+    fn explain(&mut self, reason: &str) {
         if self.reasons.len() < REASONS_MAX {
             self.reasons.push(reason.chars().take(REASON_CHARS_MAX).collect());
         }
@@ -86,6 +103,8 @@ pub(crate) enum DecodeError {
     TooManySeries,
     #[error("more than {SAMPLES_MAX} samples in one request")]
     TooManySamples,
+    #[error("more than {BUCKETS_MAX} buckets of histograms in one request")]
+    TooManyBuckets,
     #[error("more than {SYMBOLS_MAX} symbols in one request")]
     TooManySymbols,
 }
@@ -127,14 +146,15 @@ impl Decoder {
     fn series_v1(&mut self, message: &[u8], decoded: &mut Decoded) -> Result<(), DecodeError> {
         let (labels, rest) = leading_labels(message)?;
         let made = self.labels.get_or_make(labels, || build(label_pairs(labels)));
-        decoded.series(made, rest, |field, value, series, decoded| match (field, value) {
+        let samples = [2, HISTOGRAMS_V1];
+        decoded.series(made, rest, samples, |field, value, series, decoded| match (field, value) {
             (1, _) => Err(DecodeError::LabelsLate),
             (2, Value::Bytes(sample)) => decoded.sample(sample),
             (3, Value::Bytes(exemplar)) => {
                 let (labels, rest) = leading_labels(exemplar)?;
                 decoded.exemplar(series, build(label_pairs(labels)), rest)
             }
-            (4, _) => decoded.histogram(),
+            (HISTOGRAMS_V1, Value::Bytes(histogram)) => decoded.histogram(series, histogram),
             _ => Ok(()),
         })
     }
@@ -247,17 +267,19 @@ fn text(bytes: &[u8]) -> &str {
 }
 
 impl Decoded {
-    /// Takes in a series: its labels as they were made, and the fields that follow them.
+    /// Takes in a series: its labels as they were made, and the fields that follow them, of which those
+    /// numbered `samples` hold points.
     #[inline]
     fn series(
         &mut self,
         labels: Result<Labels, Refused>,
         fields: &[u8],
+        samples: [u64; 2],
         mut take: impl FnMut(u64, Value<'_>, &Labels, &mut Self) -> Result<(), DecodeError>,
     ) -> Result<(), DecodeError> {
         let labels = match labels {
             Ok(labels) if !labels.name().is_empty() => labels,
-            refused => return self.refuse(refused, fields),
+            refused => return self.refuse(refused, fields, samples),
         };
         if self.gathered.points.series.len() >= SERIES_MAX {
             return Err(DecodeError::TooManySeries);
@@ -279,17 +301,17 @@ impl Decoded {
         &mut self,
         labels: Result<Labels, Refused>,
         fields: &[u8],
+        samples: [u64; 2],
     ) -> Result<(), DecodeError> {
         let reason = labels.map_or_else(
             |reason| reason,
             |labels| format!("the series {labels} has no metric name"),
         );
-        let mut samples = 0;
+        let mut count = 0;
         for field in Fields::new(fields) {
-            // Samples have this number in both versions.
-            samples += usize::from(field?.0 == 2);
+            count += usize::from(samples.contains(&field?.0));
         }
-        self.invalid.add(samples, &reason);
+        self.invalid.add(count, &reason);
         Ok(())
     }
 
@@ -319,8 +341,22 @@ impl Decoded {
         Ok(())
     }
 
-    fn histogram(&mut self) -> Result<(), DecodeError> {
-        self.histograms += 1;
+    fn histogram(&mut self, series: &Labels, message: &[u8]) -> Result<(), DecodeError> {
+        let sent = histogram::Sent::read(message)?;
+        self.buckets += sent.size() + HISTOGRAM_SIZE;
+        if self.buckets > BUCKETS_MAX {
+            return Err(DecodeError::TooManyBuckets);
+        }
+        let time = sent.time;
+        match sent.resolve() {
+            Ok(histogram) => {
+                self.gathered.points.histograms.push((series.clone(), time, histogram));
+            }
+            Err(reason) => {
+                self.invalid.histograms += 1;
+                self.invalid.explain(&format!("{series} at {time}: {reason}"));
+            }
+        }
         Ok(())
     }
 
@@ -433,20 +469,23 @@ impl Symbols {
             _ => (&[][..], message),
         };
         let labels = self.labels(places, table)?;
-        decoded.series(labels, rest, |field, value, series, decoded| match (field, value) {
-            (1, _) => Err(DecodeError::LabelsLate),
-            (2, Value::Bytes(sample)) => decoded.sample(sample),
-            (3, _) => decoded.histogram(),
-            (4, Value::Bytes(exemplar)) => {
-                let mut fields = Fields::new(exemplar);
-                let (labels, rest) = match fields.next().transpose()? {
-                    Some((1, Value::Bytes(places))) => (referred(places, table), fields.rest()),
-                    _ => (Ok(Labels::empty()), exemplar),
-                };
-                decoded.exemplar(series, labels, rest)
+        let samples = [2, HISTOGRAMS_V2];
+        decoded.series(labels, rest, samples, |field, value, series, decoded| {
+            match (field, value) {
+                (1, _) => Err(DecodeError::LabelsLate),
+                (2, Value::Bytes(sample)) => decoded.sample(sample),
+                (HISTOGRAMS_V2, Value::Bytes(histogram)) => decoded.histogram(series, histogram),
+                (4, Value::Bytes(exemplar)) => {
+                    let mut fields = Fields::new(exemplar);
+                    let (labels, rest) = match fields.next().transpose()? {
+                        Some((1, Value::Bytes(places))) => (referred(places, table), fields.rest()),
+                        _ => (Ok(Labels::empty()), exemplar),
+                    };
+                    decoded.exemplar(series, labels, rest)
+                }
+                (5, Value::Bytes(metadata)) => decoded.describe(series, metadata, table, described),
+                _ => Ok(()),
             }
-            (5, Value::Bytes(metadata)) => decoded.describe(series, metadata, table, described),
-            _ => Ok(()),
         })
     }
 
