@@ -51,6 +51,9 @@ struct Bench {
     notes: Vec<String>,
 }
 
+/// Measures all systems in one way; whether with a million series, too.
+type Scenario = fn(&mut Bench, bool) -> Result<()>;
+
 /// Measures one scenario and prints it, or all and writes them down; `full` is all with a million series.
 pub(super) fn run(scenario: Option<&str>) -> Result<()> {
     let watch = Stopwatch::start();
@@ -65,7 +68,7 @@ pub(super) fn run(scenario: Option<&str>) -> Result<()> {
         notes: Vec::new(),
     };
     let is_wanted = |name: &str| scenario.is_none_or(|wanted| wanted == name || wanted == "full");
-    let scenarios: [(&str, fn(&mut Bench, bool) -> Result<()>); 4] = [
+    let scenarios: [(&str, Scenario); 4] = [
         ("mix", |bench, _| bench.mix()),
         ("series", Bench::series),
         ("history", |bench, _| bench.history()),
