@@ -55,6 +55,8 @@ pub use verify::{Report, repair, verify};
 
 /// What one block covers before blocks are merged.
 const SPAN_MS: i64 = 2 * 60 * 60 * 1_000;
+/// Blocks, tombstones and segments of the log are numbered; a number from here on is damage.
+const NUMBER_MAX: u64 = 1 << 62;
 
 /// When a batch is safe from a power failure. It is safe from the death of the process at once.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -210,9 +212,12 @@ impl Store {
     /// that the disk refused, and a later call tries again.
     pub fn maintain(&self, now: UnixMs) -> io::Result<()> {
         let result = maintain::run(&self.0, now);
-        let error = result.as_ref().err().map(ToString::to_string);
-        *lock(&self.0.counters.maintenance_error) = error;
-        result
+        // An error stands until the work that met it is done.
+        if !matches!(result, Ok(false)) {
+            let error = result.as_ref().err().map(ToString::to_string);
+            *lock(&self.0.counters.maintenance_error) = error;
+        }
+        result.map(drop)
     }
 
     /// Makes everything acknowledged survive a power failure as well.
@@ -304,7 +309,8 @@ impl Inner {
     /// Removes what could not be removed before.
     fn discard_unwanted(&self) -> io::Result<()> {
         let unwanted = std::mem::take(&mut *lock(&self.unwanted));
-        unwanted.iter().try_fold((), |(), path| self.discard(path))
+        // All are tried, because those that are not would be forgotten.
+        unwanted.iter().map(|path| self.discard(path)).fold(Ok(()), io::Result::and)
     }
 
     fn note_write(&self, result: &io::Result<()>) {
