@@ -51,7 +51,7 @@ use self::{
 use crate::disk::Disk;
 pub use append::{AppendError, Appended};
 pub use recover::{OpenError, Recovery};
-pub use verify::{Report, repair, verify};
+pub use verify::{Damage, Problem, Repaired, Report, repair, verify};
 
 /// What one block covers before blocks are merged.
 const SPAN_MS: i64 = 2 * 60 * 60 * 1_000;
@@ -125,10 +125,15 @@ impl Refusal {
 #[derive(Clone, Debug, Default)]
 pub struct Stats {
     pub samples_appended: u64,
+    /// Of blocks and log; snapshots and what was put aside come on top.
     pub bytes_on_disk: u64,
+    /// Of the log alone.
+    pub wal_bytes: u64,
     /// Series in the head.
     pub series: usize,
     pub blocks: usize,
+    /// Files of damaged blocks that were put aside and are still there, as of the start and since.
+    pub blocks_aside: u64,
     /// Columns that a reader found damaged and left out, counted at every reading.
     pub chunks_damaged: u64,
     /// Whether the last attempt to write succeeded.
@@ -136,6 +141,9 @@ pub struct Stats {
     pub write_error: Option<String>,
     /// Why blocks could not be cut, merged or deleted last time; samples are stored all the same.
     pub maintenance_error: Option<String>,
+    /// Whose further series were refused last, because there are too many of one value of the label
+    /// `instance`.
+    pub crowded_instance: Option<String>,
     refused: [u64; Refusal::NAMES.len()],
 }
 
@@ -182,7 +190,9 @@ struct Counters {
     samples_appended: AtomicU64,
     refused: [AtomicU64; Refusal::NAMES.len()],
     wal_bytes: AtomicU64,
+    blocks_aside: AtomicU64,
     chunks_damaged: AtomicU64,
+    crowded_instance: Mutex<Option<String>>,
     write_error: Mutex<Option<String>>,
     maintenance_error: Mutex<Option<String>>,
 }
@@ -231,12 +241,15 @@ impl Store {
         Stats {
             samples_appended: counters.samples_appended.load(Ordering::Relaxed),
             bytes_on_disk: self.0.bytes_on_disk(),
+            wal_bytes: counters.wal_bytes.load(Ordering::Relaxed),
             series: self.0.head().len(),
             blocks: self.0.block_list().len(),
+            blocks_aside: counters.blocks_aside.load(Ordering::Relaxed),
             chunks_damaged: counters.chunks_damaged.load(Ordering::Relaxed),
             writable: write_error.is_none(),
             write_error,
             maintenance_error: lock(&counters.maintenance_error).clone(),
+            crowded_instance: lock(&counters.crowded_instance).clone(),
             refused: counters.refused.each_ref().map(|count| count.load(Ordering::Relaxed)),
         }
     }

@@ -102,6 +102,7 @@ fn one_target_that_explodes_leaves_the_others_their_places() {
     let appended = store.append(&batch).unwrap();
     assert_eq!(appended.accepted, 4);
     assert_eq!(appended.refused().collect::<Vec<_>>(), [("instance_series_limit", 7)]);
+    assert_eq!(store.stats().crowded_instance.as_deref(), Some("bad:1"));
 }
 
 #[test]
@@ -364,11 +365,11 @@ fn verifying_names_every_damage_and_repairing_saves_the_rest() {
         store.append(&batch(now, &[("a", f64::from(minute).sin()), ("b", 2.0)])).unwrap();
         store.maintain(now).unwrap();
     }
-    assert!(verify(folder.path()).is_err(), "somebody has it open");
+    assert!(matches!(verify(folder.path()), Err(OpenError::InUse { .. })));
     let blocks = store.0.block_list().to_vec();
     let victim = blocks[0].path.clone();
     drop((store, blocks));
-    assert_eq!(verify(folder.path()).unwrap().problems, [""; 0]);
+    assert!(verify(folder.path()).unwrap().problems.is_empty());
     // A bit in the first column of values, and half a frame at the end of the log.
     let mut bytes = fs::read(&victim).unwrap();
     bytes[200] ^= 1;
@@ -377,14 +378,36 @@ fn verifying_names_every_damage_and_repairing_saves_the_rest() {
     let mut log = fs::read(&segment).unwrap();
     log.extend_from_slice(&[9, 0, 0, 0, 1]);
     fs::write(&segment, log).unwrap();
-    let report = verify(folder.path()).unwrap();
-    assert_eq!(report.problems.len(), 2, "{report:?}");
+    // What a repair that was cut off may leave.
+    fs::write(victim.with_extension("block.tmp"), "half").unwrap();
+    let damages = |report: Report| -> Vec<(PathBuf, Damage)> {
+        report.problems.into_iter().map(|problem| (problem.path, problem.damage)).collect()
+    };
+    let expected = [(victim.clone(), Damage::Pieces(1)), (segment.clone(), Damage::Tail(5))];
+    assert_eq!(damages(verify(folder.path()).unwrap()), expected);
     let repaired = repair(folder.path()).unwrap();
-    assert!(repaired.repairs.len() >= 2, "{repaired:?}");
-    assert_eq!(verify(folder.path()).unwrap().problems, [""; 0]);
-    let found = dump(&open(folder.path(), &clock), &clock);
+    for (problem, saves) in repaired.problems.iter().zip([true, false]) {
+        let repaired = problem.repaired.as_ref().unwrap();
+        assert_eq!(repaired.aside, problem.path.with_extension("bad"));
+        assert_eq!(repaired.saved.is_some_and(|samples| samples > 0), saves, "{repaired:?}");
+    }
+    assert_eq!(fs::read(victim.with_extension("bad")).unwrap(), bytes);
+    assert!(verify(folder.path()).unwrap().problems.is_empty());
+    let store = open(folder.path(), &clock);
+    assert_eq!(store.stats().blocks_aside, 1);
+    let found = dump(&store, &clock);
     assert_eq!(found["b"].len(), 300);
     assert!(found["a"].len() >= 100, "{}", found["a"].len());
+}
+
+#[test]
+fn a_folder_that_is_no_store_is_left_alone() {
+    let folder = tempfile::tempdir().unwrap();
+    for path in [folder.path().to_owned(), folder.path().join("absent")] {
+        assert!(matches!(verify(&path), Err(OpenError::NoStore { .. })));
+        assert!(matches!(repair(&path), Err(OpenError::NoStore { .. })));
+    }
+    assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0);
 }
 
 #[test]
