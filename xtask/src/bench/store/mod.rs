@@ -41,6 +41,9 @@ impl Findings {
     }
 }
 
+/// What a scenario measures; `true` asks for a million series.
+type Scenario = fn(&mut Bench, bool) -> Result<()>;
+
 struct Bench {
     systems: Vec<System>,
     folder: TempDir,
@@ -50,9 +53,6 @@ struct Bench {
     /// How the answers compare.
     notes: Vec<String>,
 }
-
-/// Measures all systems in one way; whether with a million series, too.
-type Scenario = fn(&mut Bench, bool) -> Result<()>;
 
 /// Measures one scenario and prints it, or all and writes them down; `full` is all with a million series.
 pub(super) fn run(scenario: Option<&str>) -> Result<()> {
