@@ -4,10 +4,11 @@ use std::{fs, path::Path};
 
 use anyhow::{Result, ensure};
 use e2e::{
-    Modelwatch, NOTICED, PATIENCE,
+    Modelwatch, NOTICED, Output, PATIENCE, command,
     remote_write::{Protocol, Sent, message_v1, recent_ms},
-    skip,
+    run_to_end, skip,
 };
+use serde_json::Value;
 use xtask::{process, wait};
 
 #[test]
@@ -92,5 +93,140 @@ fn a_full_disk_is_told_and_recovered_from() -> Result<()> {
         Ok(())
     })?;
     ensure!(modelwatch.terminate(PATIENCE)?.success(), "{}", modelwatch.log());
+    Ok(())
+}
+
+#[test]
+fn a_limit_of_series_is_told_once_and_shown_beside_the_store() -> Result<()> {
+    for (key, reason, who) in [
+        ("series_max", "series_limit", ""),
+        ("instance_series_max", "instance_series_limit", "exploding:1"),
+    ] {
+        let folder = tempfile::tempdir()?;
+        let modelwatch = Modelwatch::start(folder.path(), &format!("{key} = 1000"))?;
+        let names: Vec<String> = (0..1_500).map(|index| index.to_string()).collect();
+        let samples = [(recent_ms()?, 1.0)];
+        let labels: Vec<_> = names
+            .iter()
+            .map(|name| [("__name__", "many"), ("instance", "exploding:1"), ("index", name)])
+            .collect();
+        let sent: Vec<Sent<'_>> =
+            labels.iter().map(|labels| Sent { labels, samples: &samples }).collect();
+        let hint = || -> Result<Value> {
+            let hint = modelwatch.source("storage")?["hint"].clone();
+            ensure!(hint["code"] == format!("hint.{reason}"), "{hint}");
+            Ok(hint)
+        };
+        let refused = |hint: &Value| -> u64 {
+            hint["params"]["count"].as_str().and_then(|count| count.parse().ok()).unwrap_or(0)
+        };
+        let response = modelwatch.write(Protocol::V1, &message_v1(&sent))?;
+        ensure!(response.status == 400, "{}: {}", response.status, response.text());
+        let first = wait::until("the hint", NOTICED, hint)?;
+        ensure!(refused(&first) >= 500, "{first}");
+        modelwatch.write(Protocol::V1, &message_v1(&sent))?;
+        wait::until("more refused samples", NOTICED, || {
+            let next = hint()?;
+            ensure!(refused(&next) >= refused(&first) + 500, "{next}");
+            Ok(())
+        })?;
+        let events = modelwatch.json("/api/v1/events?limit=1000")?;
+        let events = events["events"].as_array().cloned().unwrap_or_default();
+        let ours: Vec<_> =
+            events.iter().filter(|event| event["code"] == format!("event.{reason}")).collect();
+        ensure!(ours.len() == 1, "{events:?}");
+        ensure!(ours[0]["params"]["instance"].as_str().unwrap_or_default() == who, "{ours:?}");
+    }
+    Ok(())
+}
+
+/// A data directory that an earlier modelwatch left: a block and an empty log. Its block holds a hundred
+/// samples of `kept` and of `torn`, 15 s apart since 1700000000.
+fn old_store(data: &Path) -> Result<std::path::PathBuf> {
+    let fixture = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/store");
+    fs::create_dir_all(data.join("blocks"))?;
+    fs::create_dir_all(data.join("wal"))?;
+    let block = data.join("blocks/0000000001.block");
+    fs::copy(fixture.join("0000000001.block"), &block)?;
+    Ok(block)
+}
+
+fn run(words: &[&str]) -> Result<Output> {
+    let words: Vec<&std::ffi::OsStr> = words.iter().map(AsRef::as_ref).collect();
+    run_to_end(&mut command(Path::new("unused"), &words))
+}
+
+fn expect(output: &Output, code: i32, texts: &[&str]) -> Result<()> {
+    ensure!(output.code == Some(code), "{output:?}");
+    for text in texts {
+        ensure!(output.text.contains(text), "no {text:?} in\n{}", output.text);
+    }
+    Ok(())
+}
+
+#[test]
+fn damage_is_named_repaired_and_the_rest_read_again() -> Result<()> {
+    let folder = tempfile::tempdir()?;
+    let data = folder.path().join("data");
+    let place = data.display().to_string();
+    let block = old_store(&data)?;
+    let samples_of = |name: &str| -> Result<usize> {
+        let words = ["export", "--path", &place, "--match", name, "--format", "csv"];
+        let lines = run(&words)?.text;
+        Ok(lines.lines().filter(|line| line.starts_with(name)).count())
+    };
+    expect(&run(&["store", "verify", &place])?, 0, &["1 blocks", "200 samples", "Nothing"])?;
+    ensure!((samples_of("kept")?, samples_of("torn")?) == (100, 100));
+
+    // The values of `torn` are random and fill the middle of the file; half a frame tears the log.
+    let mut bytes = fs::read(&block)?;
+    let middle = bytes.len() / 2;
+    bytes[middle] ^= 1;
+    fs::write(&block, bytes)?;
+    let log = data.join("wal/0000000009.wal");
+    fs::write(&log, b"mwwal\0\0\x02\x09\0\0\0")?;
+    let texts =
+        [".block: 1 pieces", "09.wal: the last 4 bytes", "Damaged files: 2", "store repair"];
+    expect(&run(&["store", "verify", &place])?, 1, &texts)?;
+    let chinese = run(&["store", "verify", "--lang", "zh-CN", &place])?;
+    expect(&chinese, 1, &["1 处数据无法读取", "共 2 个文件损坏"])?;
+    ensure!((samples_of("kept")?, samples_of("torn")?) == (100, 0));
+    let texts = ["100 samples were saved", "0000000001.bad", "0000000009.bad", "Repaired files: 2"];
+    expect(&run(&["store", "repair", &place])?, 0, &texts)?;
+    expect(&run(&["store", "verify", &place])?, 0, &["100 samples", "Nothing is damaged"])?;
+
+    let modelwatch = Modelwatch::start(folder.path(), "")?;
+    let query = "/api/v1/query?query=count_over_time(kept%5B1h%5D)&time=1700001500";
+    let answer = modelwatch.json(query)?;
+    ensure!(answer["data"]["result"][0]["value"][1] == "100", "{answer}");
+    let hint = modelwatch.source("storage")?["hint"].clone();
+    ensure!(hint["code"] == "hint.storage_aside" && hint["params"]["count"] == "1", "{hint}");
+    for word in ["verify", "repair"] {
+        expect(&run(&["store", word, &place])?, 2, &["in use by a running modelwatch"])?;
+        let nowhere = folder.path().display().to_string();
+        expect(&run(&["store", word, &nowhere])?, 2, &["there is no store in"])?;
+    }
+    Ok(())
+}
+
+#[test]
+fn damage_that_is_met_while_running_is_shown() -> Result<()> {
+    let folder = tempfile::tempdir()?;
+    let block = old_store(&folder.path().join("data"))?;
+    let mut bytes = fs::read(&block)?;
+    let middle = bytes.len() / 2;
+    bytes[middle] ^= 1;
+    fs::write(&block, bytes)?;
+    // One block that is none at all, which the start puts aside.
+    fs::write(block.with_file_name("0000000007.block"), "nothing")?;
+    let modelwatch = Modelwatch::start(folder.path(), "")?;
+    let code = || -> Result<Value> { Ok(modelwatch.source("storage")?["hint"]["code"].clone()) };
+    ensure!(code()? == "hint.storage_aside", "{}", code()?);
+    let events = modelwatch.json("/api/v1/events?limit=1000")?.to_string();
+    ensure!(events.contains("event.storage_damaged"), "{events}");
+    let answer =
+        modelwatch.json("/api/v1/query?query=count_over_time(torn%5B1h%5D)&time=1700001500")?;
+    ensure!(answer["data"]["result"].as_array().is_some_and(Vec::is_empty), "{answer}");
+    ensure!(code()? == "hint.storage_damaged", "{}", code()?);
     Ok(())
 }

@@ -164,6 +164,21 @@ pub static MESSAGES: &[Message] = &[
         zh: "{engine}（{url}）已恢复响应",
     },
     Message {
+        code: "event.instance_series_limit",
+        en: "{instance} brings too many series; samples of its new ones are refused. Find out why, or raise [storage] instance_series_max",
+        zh: "{instance} 的序列数已达上限，其新序列的样本被拒绝。请查明原因，或调大 [storage] instance_series_max",
+    },
+    Message {
+        code: "event.series_limit",
+        en: "there are too many series; samples of new ones are refused. Find out what brings so many, or raise [storage] series_max",
+        zh: "序列总数已达上限，新序列的样本被拒绝。请查明序列过多的来源，或调大 [storage] series_max",
+    },
+    Message {
+        code: "event.storage_damaged",
+        en: "the data directory {path} was not whole when it was opened: {reason}. Such places: {count}; the rest is served",
+        zh: "打开数据目录 {path} 时发现数据不完整：{reason}。共 {count} 处，其余数据照常提供",
+    },
+    Message {
         code: "event.storage_failed",
         en: "samples can no longer be written: {reason}. What is stored stays readable; free space in {path} and writing resumes by itself",
         zh: "无法继续写入样本：{reason}。已存储的数据仍可读取；请为 {path} 释放空间，写入会自动恢复",
@@ -323,6 +338,21 @@ pub static MESSAGES: &[Message] = &[
         zh: "导出的起始时间：Unix 秒数，或形如 2026-11-24T10:00:00Z",
     },
     Message {
+        code: "help.store",
+        en: "Check or repair a data directory that no modelwatch is using",
+        zh: "检查或修复未被 modelwatch 使用的数据目录",
+    },
+    Message {
+        code: "help.store_repair",
+        en: "Save what can be read, and keep damaged files as *.bad",
+        zh: "挽救可读取的数据，并将损坏的文件保留为 *.bad",
+    },
+    Message {
+        code: "help.store_verify",
+        en: "Read everything and name what is damaged; exit status 1 when something is",
+        zh: "读取全部数据并列出损坏之处；发现损坏时退出码为 1",
+    },
+    Message {
         code: "help.url",
         en: "Go through a running modelwatch, for example http://127.0.0.1:9640",
         zh: "通过运行中的 modelwatch 进行，例如 http://127.0.0.1:9640",
@@ -345,14 +375,34 @@ pub static MESSAGES: &[Message] = &[
         zh: "请检查推理引擎是否在运行，且监听 {url}",
     },
     Message {
+        code: "hint.instance_series_limit",
+        en: "{instance} brings too many series: {count} samples of new ones were refused. Find out why, or raise [storage] instance_series_max",
+        zh: "{instance} 的序列数已达上限，新序列的 {count} 个样本被拒绝。请查明原因，或调大 [storage] instance_series_max",
+    },
+    Message {
         code: "hint.listener_permission",
         en: "The process of an engine cannot be seen, so its CPU and memory are missing. Run modelwatch as the same user or as root",
         zh: "无法看到推理引擎的进程，因此缺少其 CPU 与内存数据。请以同一用户或 root 运行 modelwatch",
     },
     Message {
+        code: "hint.series_limit",
+        en: "There are too many series: {count} samples of new ones were refused. Find out what brings so many, or raise [storage] series_max",
+        zh: "序列总数已达上限，新序列的 {count} 个样本被拒绝。请查明序列过多的来源，或调大 [storage] series_max",
+    },
+    Message {
         code: "hint.storage",
         en: "Free space or repair the file system of {path}; writing resumes by itself",
         zh: "请为 {path} 释放空间或修复其文件系统；写入会自动恢复",
+    },
+    Message {
+        code: "hint.storage_aside",
+        en: "Damaged blocks were put aside as *.bad below {path}: {count}. What could not be saved of them is missing from queries; restore it from a snapshot, or delete these files",
+        zh: "{path} 下有 {count} 个损坏的数据块被移出（*.bad），其中未能挽救的数据无法查询。请从快照恢复，或删除这些文件",
+    },
+    Message {
+        code: "hint.storage_damaged",
+        en: "Queries met damaged blocks and left out what cannot be read ({count} times). Stop modelwatch and run modelwatch store verify {path}",
+        zh: "查询遇到损坏的数据块，已跳过无法读取的部分（{count} 次）。请停止 modelwatch 后运行 modelwatch store verify {path}",
     },
     Message {
         code: "import.bad_exemplar",
@@ -508,6 +558,57 @@ pub static MESSAGES: &[Message] = &[
     Message { code: "state.failing", en: "failing", zh: "失败" },
     Message { code: "state.ok", en: "ok", zh: "正常" },
     Message { code: "state.starting", en: "starting", zh: "启动中" },
+    Message {
+        code: "store.aside",
+        en: "    kept as it was in {path}",
+        zh: "    原文件保留为 {path}",
+    },
+    Message {
+        code: "store.damaged_file",
+        en: "  damaged: {path}: {reason}",
+        zh: "  损坏：{path}：{reason}",
+    },
+    Message {
+        code: "store.damaged_pieces",
+        en: "  damaged: {path}: {count} pieces cannot be read",
+        zh: "  损坏：{path}：{count} 处数据无法读取",
+    },
+    Message {
+        code: "store.damaged_tail",
+        en: "  damaged: {path}: the last {count} bytes were never completed, or make no sense",
+        zh: "  损坏：{path}：末尾 {count} 字节未写完或无法识别",
+    },
+    Message {
+        code: "store.found",
+        en: "{path}: {blocks} blocks, {segments} segments of the log, {samples} samples",
+        zh: "{path}：{blocks} 个数据块，{segments} 个日志段，{samples} 个样本",
+    },
+    Message {
+        code: "store.in_use",
+        en: "the data directory {path} is in use by a running modelwatch (process {pid}). Stop it first",
+        zh: "数据目录 {path} 正被运行中的 modelwatch（进程 {pid}）使用，请先将其停止",
+    },
+    Message {
+        code: "store.none",
+        en: "there is no store in {path}. Name the data directory of a modelwatch",
+        zh: "{path} 中没有数据存储。请指定 modelwatch 的数据目录",
+    },
+    Message {
+        code: "store.problems",
+        en: "Damaged files: {count}. modelwatch store repair {path} saves what can be read and keeps these files as *.bad; modelwatch also starts without it",
+        zh: "共 {count} 个文件损坏。modelwatch store repair {path} 可挽救能读取的数据，并将这些文件保留为 *.bad；不修复也可以启动 modelwatch",
+    },
+    Message {
+        code: "store.repaired",
+        en: "Repaired files: {count}. modelwatch can be started again; delete the files *.bad when nothing is missed",
+        zh: "已修复 {count} 个文件。可以重新启动 modelwatch；确认数据无缺后可删除 *.bad 文件",
+    },
+    Message {
+        code: "store.saved",
+        en: "    {count} samples were saved",
+        zh: "    已挽救 {count} 个样本",
+    },
+    Message { code: "store.sound", en: "Nothing is damaged", zh: "没有发现损坏" },
     Message {
         code: "transfer.store_in_use",
         en: "the data directory {path} is in use by a running modelwatch (process {pid}). Go through it with --url http://127.0.0.1:9640, or stop it",

@@ -10,6 +10,7 @@ mod config;
 mod events;
 mod export;
 mod ingest;
+mod limits;
 mod own;
 mod verdict;
 mod wire;

@@ -16,8 +16,8 @@ use model::{
         MODELWATCH_REMOTE_WRITE_SAMPLES_TOTAL, MODELWATCH_SAMPLES_APPENDED_TOTAL,
         MODELWATCH_SAMPLES_LOST_TOTAL, MODELWATCH_SAMPLES_REFUSED_TOTAL,
         MODELWATCH_SOURCE_DURATION_SECONDS, MODELWATCH_SOURCE_SERIES, MODELWATCH_SOURCE_UP,
-        MODELWATCH_STORE_BYTES, MODELWATCH_STORE_CHUNKS_DAMAGED_TOTAL, MODELWATCH_STORE_SERIES,
-        MODELWATCH_STORE_WRITABLE, Metric,
+        MODELWATCH_STORE_BLOCKS, MODELWATCH_STORE_BYTES, MODELWATCH_STORE_CHUNKS_DAMAGED_TOTAL,
+        MODELWATCH_STORE_SERIES, MODELWATCH_STORE_WAL_BYTES, MODELWATCH_STORE_WRITABLE, Metric,
     },
     sample::Batch,
 };
@@ -113,9 +113,11 @@ pub(crate) fn sample(app: &App, time: UnixMs) -> Batch {
     for (reason, refused) in stats.refused() {
         push(&MODELWATCH_SAMPLES_REFUSED_TOTAL, &[("reason", reason)], refused as f64);
     }
+    push(&MODELWATCH_STORE_BLOCKS, &[], stats.blocks as f64);
     push(&MODELWATCH_STORE_BYTES, &[], stats.bytes_on_disk as f64);
     push(&MODELWATCH_STORE_CHUNKS_DAMAGED_TOTAL, &[], stats.chunks_damaged as f64);
     push(&MODELWATCH_STORE_SERIES, &[], stats.series as f64);
+    push(&MODELWATCH_STORE_WAL_BYTES, &[], stats.wal_bytes as f64);
     push(&MODELWATCH_STORE_WRITABLE, &[], f64::from(u8::from(stats.writable)));
     for report in app.collector.registry().reports() {
         let source = [("collector", report.name.as_str())];

@@ -13,11 +13,11 @@ use anyhow::Context as _;
 use collect::{Collector, Inventory, Sinks};
 use model::{
     Clock,
-    log::LogRecord,
+    log::{LogRecord, Severity},
     message::{Language, render},
     sample::Batch,
 };
-use store::{OpenError, Store};
+use store::{OpenError, Recovery, Store};
 use tokio::{
     runtime::Runtime,
     signal::unix::{SignalKind, signal},
@@ -75,7 +75,7 @@ pub(crate) fn serve(config: Config, language: Language, say: Say<'_>) -> anyhow:
     let clock = Clock::system();
     let inventory = collect::inventory(&config.collect.root);
     let (listener, address) = bind(config.server.listen, &config.collect.root, language)?;
-    let store = open_store(&config, &clock, language, say)?;
+    let (store, recovery) = open_store(&config, &clock, language, say)?;
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
         .thread_name("async")
@@ -85,6 +85,7 @@ pub(crate) fn serve(config: Config, language: Language, say: Say<'_>) -> anyhow:
     let (app, writer) = assemble(config, clock, inventory, store, address, &runtime)?;
     let keeper = Keeper::start(app.store.clone(), app.clock.clone())
         .context("failed to start the keeper of the store")?;
+    note_damage(&app, &recovery);
     introduce(&app, address, language, say);
     let result = runtime.block_on(run(&app, listener, language, say));
     app.collector.stop();
@@ -220,6 +221,22 @@ async fn report_engines(app: &App, language: Language, say: Say<'_>) {
     std::future::pending().await
 }
 
+/// Who opens the page later has not seen what was printed.
+fn note_damage(app: &App, recovery: &Recovery) {
+    let Some(first) = recovery.problems().first() else { return };
+    app.events.push(LogRecord {
+        time: app.clock.now(),
+        source: "storage".into(),
+        severity: Severity::Warn,
+        body: "event.storage_damaged".into(),
+        attributes: vec![
+            ("path".into(), app.config.storage.path.display().to_string()),
+            ("reason".into(), first.clone()),
+            ("count".into(), recovery.problems().len().to_string()),
+        ],
+    });
+}
+
 /// Prints what is known at once.
 fn introduce(app: &App, address: SocketAddr, language: Language, say: Say<'_>) {
     let text = |code: &str, params: &[(&str, String)]| say(&render(code, params, language));
@@ -275,7 +292,7 @@ fn open_store(
     clock: &Clock,
     language: Language,
     say: Say<'_>,
-) -> anyhow::Result<Store> {
+) -> anyhow::Result<(Store, Recovery)> {
     let path: PathBuf = config.storage.path.clone();
     let options = store_options(config);
     let path_text = path.display().to_string();
@@ -285,19 +302,27 @@ fn open_store(
                 let params = [("path", path_text.clone()), ("reason", problem.clone())];
                 say(&render("start.store_repaired", &params, language));
             }
-            Ok(store)
+            Ok((store, recovery))
         }
-        Err(OpenError::InUse { pid, .. }) => {
-            let pid = pid.map_or_else(|| "?".into(), |pid| pid.to_string());
-            let params = [("path", path_text), ("pid", pid)];
-            Err(anyhow::Error::msg(render("start.store_in_use", &params, language)))
-        }
-        Err(OpenError::Io { path, source }) => {
-            let path_text = path.display().to_string();
-            let params = [("path", path_text), ("reason", source.to_string())];
-            Err(anyhow::Error::msg(render("start.store_failed", &params, language)))
-        }
+        Err(error) => Err(store_refused(&error, "start.store_in_use", language)),
     }
+}
+
+/// Why a data directory cannot be used; `in_use` is what to say when another process has it.
+pub(crate) fn store_refused(error: &OpenError, in_use: &str, language: Language) -> anyhow::Error {
+    let (code, path, more) = match error {
+        OpenError::InUse { path, pid } => {
+            let pid = pid.map_or_else(|| "?".into(), |pid| pid.to_string());
+            (in_use, path, Some(("pid", pid)))
+        }
+        OpenError::Io { path, source } => {
+            ("start.store_failed", path, Some(("reason", source.to_string())))
+        }
+        OpenError::NoStore { path } => ("store.none", path, None),
+    };
+    let path = ("path", path.display().to_string());
+    let params: Vec<_> = std::iter::once(path).chain(more).collect();
+    anyhow::Error::msg(render(code, &params, language))
 }
 
 /// Opens the data directory for a command that only moves samples in or out, however old they are.
@@ -306,17 +331,11 @@ pub(crate) fn open_for_transfer(
     clock: &Clock,
     language: Language,
 ) -> anyhow::Result<Store> {
-    let path = config.storage.path.display().to_string();
     let options = store::Options { accept_old: true, ..store_options(config) };
-    let (code, name, value) = match Store::open(&config.storage.path, options, clock.clone()) {
-        Ok((store, _)) => return Ok(store),
-        Err(OpenError::InUse { pid, .. }) => {
-            let pid = pid.map_or_else(|| "?".into(), |pid| pid.to_string());
-            ("transfer.store_in_use", "pid", pid)
-        }
-        Err(error) => ("start.store_failed", "reason", error.to_string()),
-    };
-    Err(anyhow::Error::msg(render(code, &[("path", path), (name, value)], language)))
+    match Store::open(&config.storage.path, options, clock.clone()) {
+        Ok((store, _)) => Ok(store),
+        Err(error) => Err(store_refused(&error, "transfer.store_in_use", language)),
+    }
 }
 
 fn store_options(config: &Config) -> store::Options {

@@ -24,7 +24,10 @@ use model::{
 };
 use store::Store;
 
-use crate::events::Events;
+use crate::{
+    events::Events,
+    limits::{self, Limits},
+};
 
 /// Batches that may wait for the writer. When full the newest is dropped and counted.
 pub(crate) const BATCHES_MAX: usize = 256;
@@ -32,13 +35,14 @@ pub(crate) const BATCHES_MAX: usize = 256;
 /// How often what was written is synced, and how often the keeper looks at blocks and retention.
 const SYNC_PERIOD: Duration = Duration::from_secs(1);
 
-/// What happened to batches, for `/metrics` and the page.
+/// What happened to batches and samples, for `/metrics` and the page.
 #[derive(Debug, Default)]
 pub(crate) struct Counters {
     pub(crate) batches_dropped: AtomicU64,
     pub(crate) batches_waiting: AtomicU64,
     /// Samples that arrived while the disk refused.
     pub(crate) samples_lost: AtomicU64,
+    pub(crate) limits: Limits,
 }
 
 /// The way in. Cheap to clone.
@@ -88,18 +92,19 @@ impl Keeper {
     pub(crate) fn start(store: Store, clock: Clock) -> io::Result<Self> {
         let (running, stopped) = sync_channel::<()>(1);
         let thread = thread::Builder::new().name("keeper".into()).spawn(move || {
-            let mut is_failing = false;
+            let mut told: Option<String> = None;
             while stopped.recv_timeout(SYNC_PERIOD) == Err(RecvTimeoutError::Timeout) {
                 // One bad block must not end the care for all others.
-                let result = catch_unwind(AssertUnwindSafe(|| store.maintain(clock.now())));
-                let result =
-                    result.unwrap_or_else(|_| Err(io::Error::other("it ended abnormally")));
-                if let Err(error) = &result
-                    && !is_failing
-                {
+                let done = catch_unwind(AssertUnwindSafe(|| store.maintain(clock.now())));
+                // The store keeps an error until the work is done, so that it is told once.
+                let error = match done {
+                    Ok(_) => store.stats().maintenance_error,
+                    Err(_) => Some("maintenance ended abnormally".to_owned()),
+                };
+                if let Some(error) = error.as_ref().filter(|error| told.as_ref() != Some(*error)) {
                     tracing::error!("blocks cannot be maintained: {error}");
                 }
-                is_failing = result.is_err();
+                told = error;
             }
         })?;
         Ok(Self { running, thread })
@@ -156,6 +161,7 @@ impl Writer {
                 synced_at = self.clock.monotonic();
                 let result = self.store.sync();
                 self.note(result.map_err(|error| error.to_string()), false);
+                self.look_at_limits();
             }
         }
         if let Err(error) = self.store.close() {
@@ -186,12 +192,20 @@ impl Writer {
             _ => return,
         };
         self.failing = !self.failing;
-        self.events.push(LogRecord {
-            time: self.clock.now(),
-            source: "storage".into(),
-            severity,
-            body: body.into(),
-            attributes: vec![attribute, ("path".into(), self.path.clone())],
-        });
+        self.push_event(severity, body.into(), vec![attribute, ("path".into(), self.path.clone())]);
+    }
+
+    /// Remote write meets them as well, so the store is asked, not what was appended here.
+    fn look_at_limits(&self) {
+        let stats = self.store.stats();
+        for reason in self.counters.limits.look(stats.refused(), self.clock.monotonic()) {
+            let (body, attributes) = limits::event(reason, &stats);
+            self.push_event(Severity::Warn, body, attributes);
+        }
+    }
+
+    fn push_event(&self, severity: Severity, body: String, attributes: Vec<(String, String)>) {
+        let (time, source) = (self.clock.now(), "storage".into());
+        self.events.push(LogRecord { time, source, severity, body, attributes });
     }
 }

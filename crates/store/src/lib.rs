@@ -8,6 +8,6 @@ mod metrics;
 mod varint;
 
 pub use metrics::{
-    AppendError, Appended, Fsync, OpenError, Options, Recovery, Report, Stats, Store, repair,
-    verify,
+    AppendError, Appended, Damage, Fsync, OpenError, Options, Problem, Recovery, Repaired, Report,
+    Stats, Store, repair, verify,
 };

@@ -35,12 +35,16 @@ metrics! { MODELWATCH:
         "Series that a source delivered last time" "数据源最近一次提供的序列数";
     MODELWATCH_SOURCE_UP = Gauge "modelwatch_source_up" "" ["collector"]
         "1 when the last reading of a source succeeded, else 0" "数据源最近一次读取成功为 1，否则为 0";
+    MODELWATCH_STORE_BLOCKS = Gauge "modelwatch_store_blocks" "" []
+        "Blocks of samples and of rows in the data directory" "数据目录中样本块与降采样块的数量";
     MODELWATCH_STORE_BYTES = Gauge "modelwatch_store_bytes" "bytes" []
-        "Size of the data directory" "数据目录的大小";
+        "Size of blocks and log in the data directory" "数据目录中数据块与日志的大小";
     MODELWATCH_STORE_CHUNKS_DAMAGED_TOTAL = Counter "modelwatch_store_chunks_damaged_total" "" []
         "Damaged chunks that queries met and left out" "查询时遇到并跳过的损坏数据块数";
     MODELWATCH_STORE_SERIES = Gauge "modelwatch_store_series" "" []
         "Series in the store's head" "存储头部中的序列数";
+    MODELWATCH_STORE_WAL_BYTES = Gauge "modelwatch_store_wal_bytes" "bytes" []
+        "Size of the log of samples that are in no block yet" "尚未写入数据块的样本日志大小";
     MODELWATCH_STORE_WRITABLE = Gauge "modelwatch_store_writable" "" []
         "1 while samples can be written, 0 while the disk refuses" "可写入样本时为 1，磁盘拒绝写入时为 0";
 }

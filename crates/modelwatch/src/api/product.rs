@@ -10,13 +10,14 @@ use axum::{
 use model::log::LogRecord;
 use serde::Serialize;
 use serde_json::{Map, Value, json};
+use store::Stats;
 
 use super::{
     form::Form,
     json::{ApiError, response},
     page,
 };
-use crate::{events::EVENTS_MAX, wire::App};
+use crate::{events::EVENTS_MAX, limits::Text, wire::App};
 
 pub(super) async fn overview(State(app): State<Arc<App>>) -> Response<Body> {
     response(StatusCode::OK, overview_json(&app).to_string())
@@ -141,7 +142,6 @@ pub(super) fn sources_json(app: &App) -> Value {
 /// The store is listed beside the collectors: when the disk refuses, this is where people look.
 fn storage_source(app: &App) -> Value {
     let stats = app.store.stats();
-    let path = app.config.storage.path.display().to_string();
     let failure = stats
         .write_error
         .as_ref()
@@ -155,9 +155,27 @@ fn storage_source(app: &App) -> Value {
         "duration_ms": null,
         "series": stats.series,
         "last_ok": null,
-        "hint": failure.as_ref().map(|_| json!({ "code": "hint.storage", "params": { "path": path } })),
+        "hint": storage_hint(app, &stats)
+            .map(|(code, params)| json!({ "code": code, "params": object(&params) })),
         "failure": failure,
     })
+}
+
+/// The most urgent of what people should know of the store.
+fn storage_hint(app: &App, stats: &Stats) -> Option<Text> {
+    let path = ("path".to_owned(), app.config.storage.path.display().to_string());
+    let counted = |count: u64| vec![path.clone(), ("count".to_owned(), count.to_string())];
+    if stats.write_error.is_some() || stats.maintenance_error.is_some() {
+        return Some(("hint.storage".into(), vec![path]));
+    }
+    if let Some(limit) = app.queue.counters().limits.hint(stats) {
+        return Some(limit);
+    }
+    match (stats.chunks_damaged, stats.blocks_aside) {
+        (0, 0) => None,
+        (0, blocks) => Some(("hint.storage_aside".into(), counted(blocks))),
+        (pieces, _) => Some(("hint.storage_damaged".into(), counted(pieces))),
+    }
 }
 
 pub(super) fn event_json(record: &LogRecord) -> Value {

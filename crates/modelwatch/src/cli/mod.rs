@@ -1,13 +1,14 @@
 //! The command line: what the words mean, in which language to answer, and the exit status.
 //!
-//! Exit status: 0 done, 1 something failed while running, 2 the command line or the configuration
-//! is wrong.
+//! Exit status: 0 done, 1 something failed while running or a check found damage, 2 nothing was done:
+//! the command line or the configuration is wrong, or there is no store to check.
 
 mod check;
 mod export;
 mod import;
 mod peer;
 mod progress;
+mod store;
 
 use std::{
     io::Write as _,
@@ -69,9 +70,25 @@ enum Command {
         #[arg(short, long, value_name = "FILE")]
         output: Option<PathBuf>,
     },
+    Store {
+        #[command(subcommand)]
+        work: StoreWork,
+    },
     Docs {
         #[arg(value_enum)]
         page: Page,
+    },
+}
+
+#[derive(Clone, Subcommand)]
+enum StoreWork {
+    Verify {
+        #[arg(value_name = "PATH")]
+        path: Option<PathBuf>,
+    },
+    Repair {
+        #[arg(value_name = "PATH")]
+        path: Option<PathBuf>,
     },
 }
 
@@ -129,6 +146,13 @@ pub(crate) fn main() -> ExitCode {
                 ended(export::export(&place.apply(config), &wanted, language).map(|()| true))
             })
         }
+        Command::Store { work } => with_config(config, language, |config| {
+            let configured = config.storage.path;
+            match work {
+                StoreWork::Verify { path } => store::verify(&path.unwrap_or(configured), language),
+                StoreWork::Repair { path } => store::repair(&path.unwrap_or(configured), language),
+            }
+        }),
     }
 }
 
@@ -194,6 +218,14 @@ fn translated(command: clap::Command, language: Language) -> clap::Command {
         .mut_subcommand("export", |command| {
             let arguments = ["selectors", "start", "end", "format", "path", "url", "output"];
             with_texts(described(command, "help.export"), &arguments, language)
+        })
+        .mut_subcommand("store", |command| {
+            let work = |command: clap::Command, name: &str| {
+                with_texts(described(command, &format!("help.store_{name}")), &["path"], language)
+            };
+            described(command, "help.store")
+                .mut_subcommand("verify", |command| work(command, "verify"))
+                .mut_subcommand("repair", |command| work(command, "repair"))
         })
         .mut_subcommand("docs", |command| {
             with_texts(described(command, "help.docs"), &["page"], language)

@@ -231,6 +231,10 @@ impl Inner {
         if let Some(instance) = labels.get("instance")
             && head.count_having("instance", instance) >= self.options.instance_series_max
         {
+            let mut crowded = lock(&self.counters.crowded_instance);
+            if crowded.as_deref() != Some(instance) {
+                *crowded = Some(instance.to_owned());
+            }
             return Err(Refusal::InstanceSeriesLimit);
         }
         Ok(head.create(labels))

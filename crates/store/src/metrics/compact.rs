@@ -104,6 +104,7 @@ pub(super) fn merge(store: &Inner, group: &[Arc<Block>]) -> io::Result<()> {
     for (block, damage) in group.iter().zip(damage).filter(|(_, damage)| *damage > 0) {
         store.counters.chunks_damaged.fetch_add(damage, Ordering::Relaxed);
         store.disk.rename(&block.path, &block.path.with_extension("bad"))?;
+        store.counters.blocks_aside.fetch_add(1, Ordering::Relaxed);
     }
     maintain::delete(store, group)
 }

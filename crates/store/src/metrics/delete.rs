@@ -10,7 +10,7 @@ use model::{
     series::{MatchOp, Matcher, TimeRange},
 };
 
-use super::{AppendError, Inner, Store, block::Block, compact, histogram::Point, lock};
+use super::{AppendError, Inner, NUMBER_MAX, Store, block::Block, compact, histogram::Point, lock};
 use crate::varint::{Reader, put, unzigzag, zigzag};
 
 const MAGIC: &[u8; 8] = b"mwgone\0\x01";
@@ -208,7 +208,8 @@ fn decode(bytes: &[u8]) -> Option<Vec<Tombstone>> {
     }
     let mut list = Vec::new();
     while !reader.is_empty() {
-        let (sequence, segment) = (reader.varint()?, reader.varint()?);
+        let mut number = || reader.varint().filter(|number| *number < NUMBER_MAX);
+        let (sequence, segment) = (number()?, number()?);
         let start = UnixMs(unzigzag(reader.varint()?));
         let range = TimeRange { start, end: UnixMs(unzigzag(reader.varint()?)) };
         let mut matchers = Vec::new();

@@ -5,7 +5,7 @@
 //! them into order.
 
 use std::{
-    collections::{BTreeMap, HashMap},
+    collections::{BTreeMap, BTreeSet, HashMap},
     hash::{BuildHasherDefault, Hasher},
     sync::Arc,
 };
@@ -289,7 +289,7 @@ impl Head {
 
     /// The spans that have samples.
     pub(crate) fn spans(&self, span_ms: i64) -> Vec<i64> {
-        let mut spans = std::collections::BTreeSet::new();
+        let mut spans = BTreeSet::new();
         let mut newest = None;
         for series in self.series.iter().flatten() {
             let open = series.open.iter().map(|(time, _)| time);
@@ -301,7 +301,7 @@ impl Head {
                 }
             }
             for chunk in &series.chunks {
-                spans.extend(chunk.first.div_euclid(span_ms)..=chunk.last.div_euclid(span_ms));
+                chunk.note_spans(span_ms, &mut spans);
             }
         }
         spans.into_iter().collect()
@@ -498,6 +498,18 @@ impl Chunk {
         self.last >= range.start.0 && self.first <= range.end.0
     }
 
+    fn note_spans(&self, span_ms: i64, spans: &mut BTreeSet<i64>) {
+        let (first, last) = (self.first.div_euclid(span_ms), self.last.div_euclid(span_ms));
+        spans.extend([first, last]);
+        // Two samples of an import may lie decades apart, with nothing between them.
+        if last - first > 1 {
+            let (mut times, mut values) = (Vec::new(), Vec::new());
+            let decoded = self.open(&mut times, &mut values);
+            debug_assert!(decoded.is_some(), "a chunk of the head decodes");
+            spans.extend(times.iter().map(|time| time.div_euclid(span_ms)));
+        }
+    }
+
     fn open(&self, times: &mut Vec<i64>, values: &mut Vec<f64>) -> Option<()> {
         let (time_bytes, value_bytes) =
             self.bytes.split_at_checked(usize::from(self.times_length))?;
@@ -602,6 +614,20 @@ mod tests {
         assert_eq!(head.forget_idle(1_000), [reference]);
         assert_eq!((head.len(), head.postings.len(), head.by_fingerprint.len()), (0, 0, 0));
         assert_eq!(head.chunk_bytes(), 0);
+    }
+
+    #[test]
+    fn spans_are_those_with_samples_however_far_apart() {
+        let mut head = Head::default();
+        let reference = head.create(&Labels::metric("m", [("a", "b")]));
+        head.push(reference, i64::MIN, 0.0);
+        for time in 0..80 {
+            head.push(reference, time, 0.0);
+        }
+        head.push(reference, 1_000, 0.0);
+        head.push(reference, i64::MAX, 0.0);
+        let expected = [i64::MIN.div_euclid(100), 0, 10, i64::MAX / 100];
+        assert_eq!(head.spans(100), expected);
     }
 
     proptest! {

@@ -1,6 +1,10 @@
 //! What a store does by itself: cut blocks, merge them, delete what is too old or too much.
 
-use std::{io, sync::Arc, time::Duration};
+use std::{
+    io,
+    sync::{Arc, atomic::Ordering},
+    time::Duration,
+};
 
 use model::{Clock, UnixMs, series::TimeRange};
 
@@ -55,7 +59,8 @@ impl Chores {
     }
 }
 
-pub(super) fn run(store: &Inner, now: UnixMs) -> io::Result<()> {
+/// Returns whether all chores were due and are done.
+pub(super) fn run(store: &Inner, now: UnixMs) -> io::Result<bool> {
     let monotonic = store.clock.monotonic();
     let mut chores = lock(&store.keeper);
     store.discard_unwanted()?;
@@ -66,7 +71,7 @@ pub(super) fn run(store: &Inner, now: UnixMs) -> io::Result<()> {
         cut_early(store, now)?;
     }
     if !is_due {
-        return Ok(());
+        return Ok(false);
     }
     chores.looked_at = monotonic;
     let is_trusted = chores.trusts(now, monotonic);
@@ -77,7 +82,8 @@ pub(super) fn run(store: &Inner, now: UnixMs) -> io::Result<()> {
     compact::run(store, now)?;
     rows::run(store, now)?;
     store.bury_tombstones()?;
-    shrink(store)
+    shrink(store)?;
+    Ok(true)
 }
 
 /// Moves every span that is over from the head into a block.
@@ -133,7 +139,9 @@ pub(super) fn cut(store: &Inner, range: TimeRange) -> io::Result<()> {
         store.change_blocks(&[], [Arc::new(block)]);
         store.head_mut().remove(range, None);
     }
-    writer.wal.release(range, segment)
+    let released = writer.wal.release(range, segment);
+    store.counters.wal_bytes.store(writer.wal.bytes(), Ordering::Relaxed);
+    released
 }
 
 /// Ends the freezing of a range, however cutting it ended.

@@ -24,7 +24,8 @@ impl Store {
         let mut by_name: BTreeMap<&str, &Metadata> =
             current.iter().map(|metadata| (metadata.name.as_str(), metadata)).collect();
         let mut has_changed = false;
-        for metadata in said {
+        let said: Vec<Metadata> = said.iter().map(shortened).collect();
+        for metadata in &said {
             let is_new = !by_name.contains_key(metadata.name.as_str());
             if is_new && by_name.len() >= METRICS_MAX {
                 continue;
@@ -34,7 +35,7 @@ impl Store {
         if !has_changed {
             return Ok(());
         }
-        let changed: Vec<Metadata> = by_name.into_values().map(shortened).collect();
+        let changed: Vec<Metadata> = by_name.into_values().cloned().collect();
         let path = self.0.folder.join("metadata");
         let result = self.0.disk.replace(&path, &encode(&changed));
         self.0.note_write_failure(&result);

@@ -52,10 +52,12 @@ use self::{
 use crate::disk::Disk;
 pub use append::{AppendError, Appended};
 pub use recover::{OpenError, Recovery};
-pub use verify::{Report, repair, verify};
+pub use verify::{Damage, Problem, Repaired, Report, repair, verify};
 
 /// What one block covers before blocks are merged.
 const SPAN_MS: i64 = 2 * 60 * 60 * 1_000;
+/// Blocks, tombstones and segments of the log are numbered; a number from here on is damage.
+const NUMBER_MAX: u64 = 1 << 62;
 
 /// When a batch is safe from a power failure. It is safe from the death of the process at once.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -132,10 +134,15 @@ impl Refusal {
 pub struct Stats {
     /// With histograms.
     pub samples_appended: u64,
+    /// Of blocks and log; snapshots and what was put aside come on top.
     pub bytes_on_disk: u64,
+    /// Of the log alone.
+    pub wal_bytes: u64,
     /// Series in the head.
     pub series: usize,
     pub blocks: usize,
+    /// Files of damaged blocks that were put aside and are still there, as of the start and since.
+    pub blocks_aside: u64,
     /// Columns that a reader found damaged and left out, counted at every reading.
     pub chunks_damaged: u64,
     /// Whether the last attempt to write succeeded.
@@ -143,6 +150,9 @@ pub struct Stats {
     pub write_error: Option<String>,
     /// Why blocks could not be cut, merged or deleted last time; samples are stored all the same.
     pub maintenance_error: Option<String>,
+    /// Whose further series were refused last, because there are too many of one value of the label
+    /// `instance`.
+    pub crowded_instance: Option<String>,
     refused: [u64; Refusal::NAMES.len()],
 }
 
@@ -189,7 +199,9 @@ struct Counters {
     samples_appended: AtomicU64,
     refused: [AtomicU64; Refusal::NAMES.len()],
     wal_bytes: AtomicU64,
+    blocks_aside: AtomicU64,
     chunks_damaged: AtomicU64,
+    crowded_instance: Mutex<Option<String>>,
     write_error: Mutex<Option<String>>,
     maintenance_error: Mutex<Option<String>>,
 }
@@ -219,9 +231,12 @@ impl Store {
     /// that the disk refused, and a later call tries again.
     pub fn maintain(&self, now: UnixMs) -> io::Result<()> {
         let result = maintain::run(&self.0, now);
-        let error = result.as_ref().err().map(ToString::to_string);
-        *lock(&self.0.counters.maintenance_error) = error;
-        result
+        // An error stands until the work that met it is done.
+        if !matches!(result, Ok(false)) {
+            let error = result.as_ref().err().map(ToString::to_string);
+            *lock(&self.0.counters.maintenance_error) = error;
+        }
+        result.map(drop)
     }
 
     /// Makes everything acknowledged survive a power failure as well.
@@ -235,12 +250,15 @@ impl Store {
         Stats {
             samples_appended: counters.samples_appended.load(Ordering::Relaxed),
             bytes_on_disk: self.0.bytes_on_disk(),
+            wal_bytes: counters.wal_bytes.load(Ordering::Relaxed),
             series: self.0.head().len(),
             blocks: self.0.block_list().len(),
+            blocks_aside: counters.blocks_aside.load(Ordering::Relaxed),
             chunks_damaged: counters.chunks_damaged.load(Ordering::Relaxed),
             writable: write_error.is_none(),
             write_error,
             maintenance_error: lock(&counters.maintenance_error).clone(),
+            crowded_instance: lock(&counters.crowded_instance).clone(),
             refused: counters.refused.each_ref().map(|count| count.load(Ordering::Relaxed)),
         }
     }
@@ -313,7 +331,8 @@ impl Inner {
     /// Removes what could not be removed before.
     fn discard_unwanted(&self) -> io::Result<()> {
         let unwanted = std::mem::take(&mut *lock(&self.unwanted));
-        unwanted.iter().try_fold((), |(), path| self.discard(path))
+        // All are tried, because those that are not would be forgotten.
+        unwanted.iter().map(|path| self.discard(path)).fold(Ok(()), io::Result::and)
     }
 
     fn note_write(&self, result: &io::Result<()>) {

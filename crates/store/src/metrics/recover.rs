@@ -40,6 +40,9 @@ pub enum OpenError {
     },
     #[error("cannot use the data directory {}: {source}", path.display())]
     Io { path: PathBuf, source: io::Error },
+    /// Only for those who do not want one to be made.
+    #[error("there is no store in {}", path.display())]
+    NoStore { path: PathBuf },
 }
 
 /// What opening found.
@@ -47,6 +50,8 @@ pub enum OpenError {
 pub struct Recovery {
     /// Samples, with histograms, read back from the log.
     pub samples: u64,
+    /// Damaged blocks that were put aside, now or by an earlier start.
+    blocks_aside: u64,
     problems: Vec<String>,
 }
 
@@ -106,7 +111,11 @@ pub(super) fn open(
         keeper: Mutex::new(Chores::new(&clock)),
         next_sequence: AtomicU64::new(newest.unwrap_or(0) + 1),
         unwanted: Mutex::default(),
-        counters: Counters { wal_bytes: AtomicU64::new(wal.bytes()), ..Counters::default() },
+        counters: Counters {
+            wal_bytes: AtomicU64::new(wal.bytes()),
+            blocks_aside: AtomicU64::new(recovery.blocks_aside),
+            ..Counters::default()
+        },
         writer: Mutex::new(Writer::new(wal, clock.monotonic())),
         thawed: Condvar::new(),
         options,
@@ -239,10 +248,20 @@ pub(super) fn lock(folder: &Path) -> Result<File, OpenError> {
     Ok(file)
 }
 
+/// What a folder holds, in order of name.
+pub(super) fn files(folder: &Path) -> io::Result<Vec<PathBuf>> {
+    let mut paths = Vec::new();
+    for entry in fs::read_dir(folder)? {
+        paths.push(entry?.path());
+    }
+    paths.sort();
+    Ok(paths)
+}
+
 fn open_blocks(folder: &Path, disk: &Disk, recovery: &mut Recovery) -> io::Result<Vec<Block>> {
     let mut blocks = Vec::new();
-    for entry in fs::read_dir(folder)? {
-        let path = entry?.path();
+    // Listed first, or what is renamed meanwhile could be met twice.
+    for path in files(folder)? {
         match path.extension().and_then(|extension| extension.to_str()) {
             // A block that was being written when the process died; its samples are elsewhere.
             Some("tmp") => recovery.note(&path, disk.remove(&path)),
@@ -251,6 +270,7 @@ fn open_blocks(folder: &Path, disk: &Disk, recovery: &mut Recovery) -> io::Resul
                 Err(BlockError::Damaged(reason)) => {
                     let aside = path.with_extension("bad");
                     recovery.note(&path, disk.rename(&path, &aside));
+                    recovery.blocks_aside += 1;
                     recovery.problems.push(format!(
                         "{} is not a good block ({reason}); it was put aside as {}",
                         path.display(),
@@ -262,6 +282,7 @@ fn open_blocks(folder: &Path, disk: &Disk, recovery: &mut Recovery) -> io::Resul
                     path.display()
                 )),
             },
+            Some("bad") => recovery.blocks_aside += 1,
             _ => {}
         }
     }

@@ -36,7 +36,8 @@ pub(super) fn run(store: &Inner, now: UnixMs) -> io::Result<()> {
     if store.options.rows_retention <= store.options.retention {
         return Ok(());
     }
-    // A day that has only histograms, or only deleted samples, gets no rows and must not be tried for ever.
+    // Onwards only: a day of which no row came about, because it has only histograms, or all of it was
+    // deleted or is damaged or belongs to the day before, would come again and again.
     let mut after = i64::MIN;
     while let Some(day) = next_day(store, now, after) {
         sum_up(store, day)?;
@@ -51,7 +52,7 @@ fn day_of(block: &Block) -> i64 {
     if block.description.resolution_ms == 0 {
         start.div_euclid(DAY_MS)
     } else {
-        (start - 1).div_euclid(DAY_MS)
+        start.saturating_sub(1).div_euclid(DAY_MS)
     }
 }
 
@@ -60,7 +61,7 @@ fn range_of(day: i64) -> TimeRange {
     TimeRange { start: UnixMs(start), end: UnixMs(start.saturating_add(DAY_MS)) }
 }
 
-/// The oldest day after the given one that is over and has blocks newer than its rows.
+/// The oldest day after another that is over and has blocks newer than its rows.
 fn next_day(store: &Inner, now: UnixMs, after: i64) -> Option<i64> {
     let blocks = store.block_list();
     let (samples, rows): (Vec<&Arc<Block>>, Vec<&Arc<Block>>) =
@@ -69,9 +70,15 @@ fn next_day(store: &Inner, now: UnixMs, after: i64) -> Option<i64> {
         |day: i64| range_of(day).end.0.saturating_add(PATIENCE_MS) < (now - store.options.window).0;
     samples.into_iter().find_map(|block| {
         let day = day_of(block);
-        let summed = rows.iter().filter(|rows| day_of(rows) == day);
-        let summed = summed.map(|rows| rows.description.sequence).max().unwrap_or(0);
-        (day > after && is_over(day) && summed < block.description.sequence).then_some(day)
+        // The process may have died between the rows of one step and those of the next.
+        let summed = STEPS_MS.map(|step| {
+            let rows = rows
+                .iter()
+                .filter(|rows| rows.description.resolution_ms == step && day_of(rows) == day);
+            rows.map(|rows| rows.description.sequence).max().unwrap_or(0)
+        });
+        let is_due = summed.iter().any(|summed| *summed < block.description.sequence);
+        (day > after && is_over(day) && is_due).then_some(day)
     })
 }
 
@@ -79,7 +86,8 @@ fn next_day(store: &Inner, now: UnixMs, after: i64) -> Option<i64> {
 fn sum_up(store: &Inner, day: i64) -> io::Result<()> {
     let day_range = range_of(day);
     let blocks = store.block_list();
-    let range = TimeRange { start: UnixMs(day_range.start.0 - BEFORE_MS), end: day_range.end };
+    let start = UnixMs(day_range.start.0.saturating_sub(BEFORE_MS));
+    let range = TimeRange { start, end: day_range.end };
     let samples: Vec<&Arc<Block>> = blocks
         .iter()
         .filter(|block| block.description.resolution_ms == 0 && block.overlaps(range))

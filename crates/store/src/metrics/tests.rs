@@ -1,4 +1,4 @@
-use std::{collections::BTreeMap, fs};
+use std::{collections::BTreeMap, fs, os::unix::fs::MetadataExt as _};
 
 use model::{
     Labels,
@@ -8,6 +8,7 @@ use model::{
 use proptest::prelude::*;
 
 use super::{histogram::example, *};
+use crate::disk::{Fault, Faults, Operation};
 
 pub(super) const START: UnixMs = UnixMs(1_800_000_000_000);
 pub(super) const MINUTE: Duration = Duration::from_secs(60);
@@ -117,6 +118,7 @@ fn one_target_that_explodes_leaves_the_others_their_places() {
     let appended = store.append(&batch).unwrap();
     assert_eq!(appended.accepted, 4);
     assert_eq!(appended.refused().collect::<Vec<_>>(), [("instance_series_limit", 7)]);
+    assert_eq!(store.stats().crowded_instance.as_deref(), Some("bad:1"));
 }
 
 #[test]
@@ -250,6 +252,15 @@ fn days_that_are_over_have_rows_also_of_late_samples() {
     clock.set(clock.now() + 3 * 60 * MINUTE);
     store.maintain(clock.now()).unwrap();
     assert_eq!(column(Column::Max)[0], 5_000.0);
+    // The process may die between the rows of one step and those of the next.
+    let is_coarse = |block: &&Arc<Block>| block.description.resolution_ms == 600_000;
+    let lost = store.0.block_list().iter().find(is_coarse).unwrap().path.clone();
+    drop(store);
+    fs::remove_file(&lost).unwrap();
+    let store = open(folder.path(), &clock);
+    clock.set(clock.now() + MINUTE);
+    store.maintain(clock.now()).unwrap();
+    assert_eq!(store.rows()[1].range.start, range.start);
 }
 
 #[test]
@@ -339,12 +350,21 @@ fn exemplars_and_metadata_survive_a_restart() {
     assert_eq!(store.append_exemplars(&[exemplar(1), exemplar(2)]).unwrap(), 2);
     assert_eq!(store.append_exemplars(&[exemplar(2)]).unwrap(), 0, "it is repeated");
     store.set_metadata(std::slice::from_ref(&said)).unwrap();
+    let said_at_length =
+        Metadata { help: "长".repeat(1_000), name: "long".into(), ..said.clone() };
+    let written = || fs::metadata(folder.path().join("metadata")).unwrap().ino();
+    let mut files = Vec::new();
+    for _ in 0..2 {
+        store.set_metadata(std::slice::from_ref(&said_at_length)).unwrap();
+        files.push(written());
+    }
+    assert_eq!(files[0], files[1], "what says nothing new is not written again");
     for _ in 0..2 {
         let range = TimeRange { start: START + Duration::from_secs(2), end: UnixMs::MAX };
         let one = [Matcher::equal("le", "1.0")];
         assert_eq!(store.exemplars(&one, range), [exemplar(2)]);
         assert_eq!(store.exemplars(&[Matcher::equal("le", "2")], range), []);
-        assert_eq!(*store.metadata(), std::slice::from_ref(&said));
+        assert!(store.metadata().contains(&said));
         drop(store);
         store = open(folder.path(), &clock);
     }
@@ -361,11 +381,11 @@ fn verifying_names_every_damage_and_repairing_saves_the_rest() {
         store.append(&batch(now, &[("a", f64::from(minute).sin()), ("b", 2.0)])).unwrap();
         store.maintain(now).unwrap();
     }
-    assert!(verify(folder.path()).is_err(), "somebody has it open");
+    assert!(matches!(verify(folder.path()), Err(OpenError::InUse { .. })));
     let blocks = store.0.block_list().to_vec();
     let victim = blocks[0].path.clone();
     drop((store, blocks));
-    assert_eq!(verify(folder.path()).unwrap().problems, [""; 0]);
+    assert!(verify(folder.path()).unwrap().problems.is_empty());
     // A bit in the first column of values, and half a frame at the end of the log.
     let mut bytes = fs::read(&victim).unwrap();
     bytes[200] ^= 1;
@@ -374,14 +394,143 @@ fn verifying_names_every_damage_and_repairing_saves_the_rest() {
     let mut log = fs::read(&segment).unwrap();
     log.extend_from_slice(&[9, 0, 0, 0, 1]);
     fs::write(&segment, log).unwrap();
-    let report = verify(folder.path()).unwrap();
-    assert_eq!(report.problems.len(), 2, "{report:?}");
+    // What a repair that was cut off may leave.
+    fs::write(victim.with_extension("block.tmp"), "half").unwrap();
+    let damages = |report: Report| -> Vec<(PathBuf, Damage)> {
+        report.problems.into_iter().map(|problem| (problem.path, problem.damage)).collect()
+    };
+    let expected = [(victim.clone(), Damage::Pieces(1)), (segment.clone(), Damage::Tail(5))];
+    assert_eq!(damages(verify(folder.path()).unwrap()), expected);
     let repaired = repair(folder.path()).unwrap();
-    assert!(repaired.repairs.len() >= 2, "{repaired:?}");
-    assert_eq!(verify(folder.path()).unwrap().problems, [""; 0]);
-    let found = dump(&open(folder.path(), &clock), &clock);
+    for (problem, saves) in repaired.problems.iter().zip([true, false]) {
+        let repaired = problem.repaired.as_ref().unwrap();
+        assert_eq!(repaired.aside, problem.path.with_extension("bad"));
+        assert_eq!(repaired.saved.is_some_and(|samples| samples > 0), saves, "{repaired:?}");
+    }
+    assert_eq!(fs::read(victim.with_extension("bad")).unwrap(), bytes);
+    assert!(verify(folder.path()).unwrap().problems.is_empty());
+    let store = open(folder.path(), &clock);
+    assert_eq!(store.stats().blocks_aside, 1);
+    let found = dump(&store, &clock);
     assert_eq!(found["b"].len(), 300);
     assert!(found["a"].len() >= 100, "{}", found["a"].len());
+}
+
+#[test]
+fn a_folder_that_is_no_store_is_left_alone() {
+    let folder = tempfile::tempdir().unwrap();
+    for path in [folder.path().to_owned(), folder.path().join("absent")] {
+        assert!(matches!(verify(&path), Err(OpenError::NoStore { .. })));
+        assert!(matches!(repair(&path), Err(OpenError::NoStore { .. })));
+    }
+    assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0);
+}
+
+#[test]
+fn a_day_without_rows_is_not_tried_for_ever() {
+    const DAY: i64 = 24 * 60 * 60 * 1_000;
+    let folder = tempfile::tempdir().unwrap();
+    let midnight = UnixMs(START.0.div_euclid(DAY) * DAY);
+    let clock = Clock::manual(midnight);
+    let store = open(folder.path(), &clock);
+    // What stands at midnight belongs to the day before.
+    store.append(&batch(midnight, &[("a", 1.0)])).unwrap();
+    clock.set(midnight + Duration::from_secs(3 * 24 * 60 * 60));
+    store.maintain(clock.now()).unwrap();
+    assert_eq!((store.stats().blocks, store.rows().len()), (1, 0));
+    // What was deleted and not yet cleaned makes no row either.
+    store.append(&batch(clock.now(), &[("b", 1.0)])).unwrap();
+    clock.set(clock.now() + Duration::from_secs(60 * 60 * 24));
+    let all = TimeRange { start: UnixMs::MIN, end: UnixMs::MAX };
+    maintain::cut_early(&store.0, clock.now()).unwrap();
+    store.delete(&[Matcher::equal("job", "test")], all).unwrap();
+    clock.set(clock.now() + Duration::from_secs(60 * 60 * 24));
+    store.maintain(clock.now()).unwrap();
+    assert!(dump(&store, &clock).is_empty());
+}
+
+#[test]
+fn an_error_of_maintenance_stands_until_the_work_is_done() {
+    let folder = tempfile::tempdir().unwrap();
+    let clock = Clock::manual(START);
+    let store = open(folder.path(), &clock);
+    store.append(&batch(START, &[("a", 1.0)])).unwrap();
+    let (blocks, aside) = (folder.path().join("blocks"), folder.path().join("aside"));
+    fs::rename(&blocks, &aside).unwrap();
+    clock.set(START + 5 * 60 * MINUTE);
+    assert!(store.maintain(clock.now()).is_err());
+    store.maintain(clock.now()).unwrap();
+    assert!(store.stats().maintenance_error.is_some(), "nothing was due and nothing was done");
+    fs::rename(&aside, &blocks).unwrap();
+    clock.set(clock.now() + MINUTE);
+    store.maintain(clock.now()).unwrap();
+    assert_eq!((store.stats().maintenance_error, store.stats().blocks), (None, 1));
+}
+
+/// Refuses one kind of operation on files whose path contains a word.
+#[derive(Debug)]
+struct Refusing(Operation, &'static str, std::sync::atomic::AtomicBool);
+
+impl Faults for Refusing {
+    fn before(&self, operation: Operation, path: &Path, _: usize) -> Option<Fault> {
+        let refuses = self.2.load(Ordering::Relaxed)
+            && operation == self.0
+            && path.to_string_lossy().contains(self.1);
+        refuses.then(|| Fault { written: 0, error: io::Error::from_raw_os_error(5) })
+    }
+
+    fn after(&self, _: Operation, _: &Path, _: Option<&Path>) {}
+}
+
+fn open_refusing(
+    folder: &Path,
+    operation: Operation,
+    word: &'static str,
+) -> (Store, Arc<Refusing>) {
+    let faults = Arc::new(Refusing(operation, word, true.into()));
+    let options = Options { fsync: Fsync::EveryBatch, ..Options::default() };
+    let disk = Disk::with_faults(Arc::clone(&faults) as Arc<dyn Faults>);
+    let store = recover::open(folder, options, Clock::manual(START), disk).unwrap().0;
+    (store, faults)
+}
+
+#[test]
+fn what_cannot_be_synced_is_not_acknowledged() {
+    let folder = tempfile::tempdir().unwrap();
+    let (store, faults) = open_refusing(folder.path(), Operation::Sync, ".wal");
+    assert!(store.append(&batch(START, &[("a", 1.0)])).is_err());
+    assert!(!store.stats().writable);
+    faults.2.store(false, Ordering::Relaxed);
+    store.append(&batch(START, &[("a", 1.0)])).unwrap();
+    assert!(store.stats().writable);
+    let files = wal::segments(&folder.path().join("wal")).unwrap().len();
+    assert_eq!(files, 2, "it went to a new segment");
+}
+
+#[test]
+fn one_file_that_cannot_be_removed_does_not_keep_the_others() {
+    let folder = tempfile::tempdir().unwrap();
+    let (store, faults) = open_refusing(folder.path(), Operation::Remove, "first");
+    let paths = ["first", "second"].map(|name| folder.path().join(name));
+    paths.iter().for_each(|path| fs::write(path, "").unwrap());
+    store.0.unwanted.lock().unwrap().extend(paths.clone());
+    assert!(store.0.discard_unwanted().is_err());
+    assert_eq!(paths.clone().map(|path| path.exists()), [true, false]);
+    faults.2.store(false, Ordering::Relaxed);
+    store.0.discard_unwanted().unwrap();
+    assert!(!paths[0].exists());
+}
+
+#[test]
+fn a_number_beyond_all_reason_is_no_segment() {
+    let folder = tempfile::tempdir().unwrap();
+    let clock = Clock::manual(START);
+    drop(open(folder.path(), &clock));
+    fs::write(folder.path().join(format!("wal/{}.wal", u64::MAX)), "").unwrap();
+    let store = open(folder.path(), &clock);
+    store.append(&batch(START, &[("a", 1.0)])).unwrap();
+    drop(store);
+    assert_eq!(dump(&open(folder.path(), &clock), &clock)["a"].len(), 1);
 }
 
 #[test]

@@ -8,10 +8,10 @@ use std::{
 use model::{Labels, UnixMs, sample::Exemplar, series::TimeRange};
 
 use super::{
-    block::{self, Block, BlockError, Description, Scratch},
+    block::{self, Block, Scratch},
     delete,
     histogram::{self, Point},
-    recover::lock,
+    recover::{OpenError, files, lock},
     wal::{self, Reading, Ref, Replay},
 };
 use crate::disk::Disk;
@@ -23,73 +23,94 @@ const ALL: TimeRange = TimeRange { start: UnixMs::MIN, end: UnixMs::MAX };
 pub struct Report {
     pub blocks: usize,
     pub segments: usize,
-    /// In blocks and in the log; what is in both counts twice.
+    /// Samples and rows in blocks and in the log; what is in both counts twice.
     pub samples: u64,
-    /// What is damaged, one sentence each; empty when all is well.
-    pub problems: Vec<String>,
-    /// What was done about it.
-    pub repairs: Vec<String>,
+    /// Empty when all is well.
+    pub problems: Vec<Problem>,
 }
 
 /// A damaged file.
-struct Damage {
-    path: PathBuf,
-    what: Extent,
-    sentence: String,
+#[derive(Clone, Debug)]
+pub struct Problem {
+    pub path: PathBuf,
+    pub damage: Damage,
+    /// What was done about it; nothing by [`verify`].
+    pub repaired: Option<Repaired>,
 }
 
-enum Extent {
-    /// Nothing of it can be used.
-    File,
-    /// Some columns of a block.
-    Columns,
-    /// What follows this many bytes of a segment.
+/// How much of a file is damaged.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Damage {
+    /// Nothing of it can be used, for this reason.
+    File(String),
+    /// So many columns of a block.
+    Pieces(u64),
+    /// So many bytes at the end of a segment of the log.
     Tail(u64),
 }
 
-/// Reads every byte of the store in `folder` and says what is damaged. Changes nothing.
-pub fn verify(folder: &Path) -> io::Result<Report> {
-    let (_lock, report, _) = check(folder)?;
-    Ok(report)
+/// What [`repair`] made of a damaged file.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Repaired {
+    /// Where it is kept as it was.
+    pub aside: PathBuf,
+    /// Samples of a damaged block that were saved, where some could be.
+    pub saved: Option<u64>,
+}
+
+/// Reads every byte of the store in `folder` and says what is damaged. Changes none of them.
+pub fn verify(folder: &Path) -> Result<Report, OpenError> {
+    let _lock = take(folder)?;
+    check(folder).map_err(|source| OpenError::Io { path: folder.into(), source })
 }
 
 /// As [`verify`], then puts damaged blocks aside, saves what can be read of them, and cuts torn tails of
 /// the log. The originals stay, with the ending `.bad`.
-pub fn repair(folder: &Path) -> io::Result<Report> {
-    let (_lock, mut report, damages) = check(folder)?;
-    let disk = Disk::default();
-    for damage in damages {
-        let aside = damage.path.with_extension("bad");
-        match damage.what {
-            Extent::File => disk.rename(&damage.path, &aside)?,
-            Extent::Columns => {
-                let saved = save(&damage.path, &aside, &disk)?;
-                report
-                    .repairs
-                    .push(format!("{saved} samples of {} were saved", damage.path.display()));
-            }
-            Extent::Tail(good) => {
-                fs::copy(&damage.path, &aside)?;
-                fs::OpenOptions::new().write(true).open(&damage.path)?.set_len(good)?;
-            }
-        }
-        report.repairs.push(format!(
-            "the damaged {} is kept as {}",
-            damage.path.display(),
-            aside.display()
-        ));
+pub fn repair(folder: &Path) -> Result<Report, OpenError> {
+    let _lock = take(folder)?;
+    let failed = |path: &Path, source| OpenError::Io { path: path.into(), source };
+    let mut report = check(folder).map_err(|error| failed(folder, error))?;
+    for problem in &mut report.problems {
+        let result = repair_one(problem, &Disk::default());
+        problem.repaired = Some(result.map_err(|error| failed(&problem.path, error))?);
     }
     Ok(report)
 }
 
-fn check(folder: &Path) -> io::Result<(fs::File, Report, Vec<Damage>)> {
-    let lock = lock(folder).map_err(io::Error::other)?;
+/// Keeps others away from a folder that is a store; makes none of one that is not.
+fn take(folder: &Path) -> Result<fs::File, OpenError> {
+    if !folder.join("blocks").is_dir() || !folder.join("wal").is_dir() {
+        return Err(OpenError::NoStore { path: folder.into() });
+    }
+    lock(folder)
+}
+
+fn repair_one(problem: &Problem, disk: &Disk) -> io::Result<Repaired> {
+    let path = &problem.path;
+    let aside = path.with_extension("bad");
+    let mut saved = None;
+    match problem.damage {
+        Damage::File(_) => disk.rename(path, &aside)?,
+        Damage::Pieces(_) => saved = Some(save(path, &aside, disk)?),
+        Damage::Tail(bytes) => {
+            let length = fs::copy(path, &aside)?;
+            let file = fs::OpenOptions::new().write(true).open(path)?;
+            file.set_len(length.saturating_sub(bytes))?;
+            file.sync_all()?;
+        }
+    }
+    disk.sync_folder(path.parent().unwrap_or(Path::new(".")))?;
+    Ok(Repaired { aside, saved })
+}
+
+fn check(folder: &Path) -> io::Result<Report> {
     let mut report = Report::default();
-    let mut damages = Vec::new();
-    for entry in sorted(&folder.join("blocks"))? {
-        if entry.extension().is_some_and(|extension| extension == "block") {
+    let mut found = Vec::new();
+    for path in files(&folder.join("blocks"))? {
+        if path.extension().is_some_and(|extension| extension == "block") {
             report.blocks += 1;
-            damages.extend(check_block(&entry, &mut report.samples));
+            let damage = check_block(&path, &mut report.samples);
+            found.extend(damage.map(|damage| (path, damage)));
         }
     }
     for (number, path) in wal::segments(&folder.join("wal"))? {
@@ -98,42 +119,25 @@ fn check(folder: &Path) -> io::Result<(fs::File, Report, Vec<Damage>)> {
         let mut reading = Reading::new(number, &mut count);
         let good = wal::read_segment(&path, &mut reading)?;
         report.samples += reading.samples;
-        let length = fs::metadata(&path)?.len();
-        if good < length {
-            let sentence =
-                format!("{} bytes at the end of {} make no sense", length - good, path.display());
-            damages.push(Damage { path, what: Extent::Tail(good), sentence });
+        let bytes = fs::metadata(&path)?.len().saturating_sub(good);
+        if bytes > 0 {
+            found.push((path, Damage::Tail(bytes)));
         }
     }
     let tombstones = folder.join("tombstones");
     if let Err(error) = delete::read(&tombstones) {
-        let sentence = format!("{}: {error}", tombstones.display());
-        damages.push(Damage { path: tombstones, what: Extent::File, sentence });
+        found.push((tombstones, Damage::File(error.to_string())));
     }
-    report.problems = damages.iter().map(|damage| damage.sentence.clone()).collect();
-    Ok((lock, report, damages))
-}
-
-fn sorted(folder: &Path) -> io::Result<Vec<PathBuf>> {
-    let mut paths = Vec::new();
-    for entry in fs::read_dir(folder)? {
-        paths.push(entry?.path());
-    }
-    paths.sort();
-    Ok(paths)
+    let problems = found.into_iter();
+    report.problems =
+        problems.map(|(path, damage)| Problem { path, damage, repaired: None }).collect();
+    Ok(report)
 }
 
 fn check_block(path: &Path, samples: &mut u64) -> Option<Damage> {
     let block = match Block::open(path) {
         Ok(block) => block,
-        Err(error) => {
-            let reason = match error {
-                BlockError::Damaged(reason) => reason.to_owned(),
-                BlockError::Io(error) => error.to_string(),
-            };
-            let sentence = format!("{}: {reason}", path.display());
-            return Some(Damage { path: path.into(), what: Extent::File, sentence });
-        }
+        Err(error) => return Some(Damage::File(io::Error::from(error).to_string())),
     };
     let mut scratch = Scratch::default();
     let mut unreadable = 0;
@@ -145,7 +149,7 @@ fn check_block(path: &Path, samples: &mut u64) -> Option<Damage> {
         for column in 0..block.description.columns {
             let (mut times, mut values) = (Vec::new(), Vec::new());
             entry.decode(ALL, column, &mut scratch, &mut times, &mut values);
-            *samples += times.len() as u64;
+            *samples += if column == 0 { times.len() as u64 } else { 0 };
         }
         let histograms = entry.histograms(ALL, &mut scratch);
         *samples += histograms.len() as u64;
@@ -153,21 +157,21 @@ fn check_block(path: &Path, samples: &mut u64) -> Option<Damage> {
         unreadable += histograms.iter().filter(is_bad).count() as u64;
     }
     let damaged = scratch.damaged + unreadable;
-    (damaged > 0).then(|| Damage {
-        path: path.into(),
-        what: Extent::Columns,
-        sentence: format!("{}: {damaged} pieces cannot be read", path.display()),
-    })
+    (damaged > 0).then_some(Damage::Pieces(damaged))
 }
 
-/// Writes what can be read of a block in its place.
+/// Writes what can be read of a block in its place. The block is there, damaged or not, whatever fails.
 fn save(path: &Path, aside: &Path, disk: &Disk) -> io::Result<u64> {
-    disk.rename(path, aside)?;
-    let damaged = Block::open(aside)?;
-    let description: Description = damaged.description.clone();
+    let damaged = Block::open(path)?;
+    let description = damaged.description.clone();
     let columns = description.columns;
     let folder = path.parent().unwrap_or(Path::new("."));
+    // A repair that was cut off may have left its beginning.
+    disk.remove(&path.with_extension("block.tmp"))?;
     let mut writer = block::Writer::create(folder, disk, description)?;
+    if writer.path() != *path {
+        return Err(io::Error::other("its name is not that of its content"));
+    }
     let mut scratch = Scratch::default();
     let mut saved = 0;
     for ordinal in 0..damaged.series_count() {
@@ -189,7 +193,11 @@ fn save(path: &Path, aside: &Path, disk: &Disk) -> io::Result<u64> {
         writer.add(&labels, &all[0].0, &values, &histograms)?;
         saved += (all[0].0.len() + histograms.len()) as u64;
     }
-    if !writer.is_empty() {
+    if writer.is_empty() {
+        disk.rename(path, aside)?;
+    } else {
+        disk.remove(aside)?;
+        disk.link(path, aside)?;
         writer.finish()?;
     }
     Ok(saved)

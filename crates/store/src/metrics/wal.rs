@@ -15,7 +15,7 @@ use std::{
 
 use model::{Labels, UnixMs, sample::Exemplar, series::TimeRange};
 
-use super::histogram::ENCODED_BYTES_MAX;
+use super::{NUMBER_MAX, histogram::ENCODED_BYTES_MAX};
 use crate::{
     disk::{Disk, OutFile},
     varint::{Reader, put, unzigzag, zigzag},
@@ -259,7 +259,11 @@ impl Wal {
                     self.current = Some(segment);
                 }
                 // What follows must not depend on pages that are lost, so it goes to a new segment.
-                Err(_) => self.close(segment),
+                // The error is told now: asked again, the kernel may say that all is well.
+                Err(error) => {
+                    self.close(segment);
+                    return Err(error);
+                }
             }
         }
         for closed in self.closed.values_mut() {
@@ -442,7 +446,8 @@ pub(crate) fn segments(folder: &Path) -> io::Result<Vec<(u64, PathBuf)>> {
         let path = entry?.path();
         let is_segment = path.extension().is_some_and(|extension| extension == "wal");
         let stem = path.file_stem().and_then(|stem| stem.to_str()).unwrap_or_default();
-        if let (true, Ok(number)) = (is_segment, stem.parse()) {
+        if is_segment && let Some(number) = stem.parse().ok().filter(|number| *number < NUMBER_MAX)
+        {
             found.push((number, path));
         }
     }

@@ -41,6 +41,9 @@ impl Findings {
     }
 }
 
+/// What a scenario measures; `true` asks for a million series.
+type Scenario = fn(&mut Bench, bool) -> Result<()>;
+
 struct Bench {
     systems: Vec<System>,
     folder: TempDir,
@@ -65,7 +68,7 @@ pub(super) fn run(scenario: Option<&str>) -> Result<()> {
         notes: Vec::new(),
     };
     let is_wanted = |name: &str| scenario.is_none_or(|wanted| wanted == name || wanted == "full");
-    let scenarios: [(&str, fn(&mut Bench, bool) -> Result<()>); 4] = [
+    let scenarios: [(&str, Scenario); 4] = [
         ("mix", |bench, _| bench.mix()),
         ("series", Bench::series),
         ("history", |bench, _| bench.history()),

@@ -11,7 +11,7 @@ use roaring::RoaringBitmap;
 
 use super::{ChunkRef, Chunks, Cover, Description};
 use crate::{
-    metrics::codec::POINTS_MAX,
+    metrics::{NUMBER_MAX, codec::POINTS_MAX},
     varint::{Reader, unzigzag},
 };
 
@@ -230,20 +230,24 @@ fn search(count: usize, compare: impl Fn(usize) -> Option<std::cmp::Ordering>) -
 }
 
 fn read_head(reader: &mut Reader<'_>) -> Option<Head> {
-    let sequence = reader.varint()?;
+    let sequence = read_number(reader)?;
     let resolution_ms = i64::try_from(reader.varint()?).ok()?;
     let columns = reader.size().filter(|columns| (1..=COLUMNS_MAX).contains(columns))?;
     let range = read_range(reader)?;
     let mut covers = Vec::new();
     for _ in 0..reader.size()? {
-        covers.push(Cover { range: read_range(reader)?, segment: reader.varint()? });
+        covers.push(Cover { range: read_range(reader)?, segment: read_number(reader)? });
     }
     let mut parents = Vec::new();
     for _ in 0..reader.size()? {
-        parents.push(reader.varint()?);
+        parents.push(read_number(reader)?);
     }
     let description = Description { sequence, covers, parents, resolution_ms, columns };
     Some(Head { description, range })
+}
+
+fn read_number(reader: &mut Reader<'_>) -> Option<u64> {
+    reader.varint().filter(|number| *number < NUMBER_MAX)
 }
 
 fn read_range(reader: &mut Reader<'_>) -> Option<TimeRange> {

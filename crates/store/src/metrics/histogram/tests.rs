@@ -132,7 +132,7 @@ fn histograms_alone_are_found_merged_and_checked() {
     drop(store);
     let report = crate::verify(folder.path()).unwrap();
     assert!(report.samples >= expected.len() as u64, "{report:?}");
-    assert_eq!(report.problems, [""; 0]);
+    assert!(report.problems.is_empty(), "{:?}", report.problems);
 }
 
 #[test]
@@ -153,7 +153,7 @@ fn what_cannot_be_read_is_told_and_repaired() {
     drop(store);
     assert_eq!(crate::verify(folder.path()).unwrap().problems.len(), 1);
     crate::repair(folder.path()).unwrap();
-    assert_eq!(crate::verify(folder.path()).unwrap().problems, [""; 0]);
+    assert!(crate::verify(folder.path()).unwrap().problems.is_empty());
     assert_eq!(dump(&open(folder.path(), &clock), &clock)["h as histograms"].len(), left);
 }
 
