@@ -278,7 +278,15 @@ fn open_blocks(folder: &Path, disk: &Disk, recovery: &mut Recovery) -> io::Resul
         blocks.iter().flat_map(|block| block.description.parents.iter().copied()).collect();
     let (leftover, kept): (Vec<Block>, Vec<Block>) =
         blocks.into_iter().partition(|block| parents.contains(&block.description.sequence));
+    // The merged block's name must be safe before what it replaces goes.
+    let named = if leftover.is_empty() { Ok(()) } else { disk.sync_folder(folder) };
+    let is_named = named.is_ok();
+    recovery.note(folder, named);
     for block in leftover {
+        if !is_named {
+            recovery.unwanted.push(block.path.clone());
+            continue;
+        }
         let result = disk.remove(&block.path);
         if result.is_err() {
             recovery.unwanted.push(block.path.clone());
