@@ -73,6 +73,8 @@ fn group_in<'a>(
 
 /// Writes one block in place of `group`, without what was deleted.
 pub(super) fn merge(store: &Inner, group: &[Arc<Block>]) -> io::Result<()> {
+    // What the group replaced must be gone: the merged block does not name its grandparents.
+    store.discard_unwanted()?;
     let description = Description {
         sequence: store.take_sequence(),
         covers: covers(store, group),

@@ -133,6 +133,10 @@ pub(super) fn cut(store: &Inner, range: TimeRange) -> io::Result<()> {
     let _thaw = Thaw(store);
     let written = write_block(store, Cover { range, segment })?;
     let mut writer = store.writer();
+    if written.is_none() {
+        // What the log has of this range is in blocks that the start found; their names must be safe.
+        store.disk.sync_folder(&store.blocks_folder())?;
+    }
     if let Some(block) = written {
         // Readers look at the head first, so between these two steps they see samples twice, never
         // not at all.

@@ -330,6 +330,11 @@ impl Inner {
 
     /// Removes what could not be removed before.
     fn discard_unwanted(&self) -> io::Result<()> {
+        if lock(&self.unwanted).is_empty() {
+            return Ok(());
+        }
+        // What replaced them must have a safe name first.
+        self.disk.sync_folder(&self.blocks_folder())?;
         let unwanted = std::mem::take(&mut *lock(&self.unwanted));
         // All are tried, because those that are not would be forgotten.
         unwanted.iter().map(|path| self.discard(path)).fold(Ok(()), io::Result::and)

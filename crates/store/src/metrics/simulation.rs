@@ -385,13 +385,12 @@ impl Simulation {
         for (key, fate) in &mut self.points {
             let bits = found.get(key);
             assert!(bits.is_some() || !fate.is_sure, "{key:?} was acknowledged and is lost");
-            // What is there after a power failure was synced; before that a failed write may come and go.
-            if lost_power {
-                let values = bits.copied().into_iter().collect();
-                *fate = Fate { is_sure: bits.is_some(), values };
+            // What is there after a power failure was synced. What a failed write left in the log may come
+            // and go: nobody was told that it is stored.
+            if let (true, Some(bits)) = (lost_power, bits) {
+                *fate = Fate { is_sure: true, values: vec![*bits] };
             }
         }
-        self.points.retain(|_, fate| !fate.values.is_empty());
         self.samples_checked += found.len() as u64;
         assert_eq!(self.store().stats().chunks_damaged, 0);
     }
