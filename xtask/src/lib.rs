@@ -36,7 +36,7 @@ Usage: cargo xtask WORD [ARGUMENTS]
   engine             only install the llama.cpp server and model that demo and tests use
   bench NAME         measure, and write the figures into docs/benchmarks.md; NAME is one of: cost (CPU and
                      memory of a running modelwatch), store [full] (the metric store beside Prometheus and
-                     VictoriaMetrics, some minutes; full adds a million series)
+                     VictoriaMetrics, ten minutes; full adds a million series)
 
 Everything that is downloaded for engines goes to $XDG_CACHE_HOME/modelwatch-engines (else
 ~/.cache/modelwatch-engines). With CI set in the environment a skipped test is a failure.

@@ -188,13 +188,14 @@ pub enum Column {
     Count,
     /// The newest sample, which may be a stale marker.
     Last,
-    /// What a counter grew by since the sample before the row's first, resets taken into account.
+    /// What a counter grew by since the sample before the row's first, resets taken into account; NaN
+    /// for what falls too often to be a counter.
     Growth,
 }
 
 impl Column {
     pub const ALL: [Self; 6] =
-        [Self::Min, Self::Max, Self::Sum, Self::Count, Self::Last, Self::Growth];
+        [Self::Last, Self::Min, Self::Max, Self::Sum, Self::Count, Self::Growth];
 }
 
 /// Rows that are ready: one for each whole `step_ms` that a series has samples in, at its end. They stand

@@ -6,6 +6,8 @@
 //! that to the keeper.
 
 use std::{
+    io,
+    panic::{AssertUnwindSafe, catch_unwind},
     sync::{
         Arc,
         atomic::{AtomicU64, Ordering},
@@ -87,14 +89,18 @@ pub(crate) struct Keeper {
 }
 
 impl Keeper {
-    pub(crate) fn start(store: Store, clock: Clock) -> std::io::Result<Self> {
+    pub(crate) fn start(store: Store, clock: Clock) -> io::Result<Self> {
         let (running, stopped) = sync_channel::<()>(1);
         let thread = thread::Builder::new().name("keeper".into()).spawn(move || {
             let mut told: Option<String> = None;
             while stopped.recv_timeout(SYNC_PERIOD) == Err(RecvTimeoutError::Timeout) {
-                // The store keeps the error until the work is done, so that it is told once.
-                drop(store.maintain(clock.now()));
-                let error = store.stats().maintenance_error;
+                // One bad block must not end the care for all others.
+                let done = catch_unwind(AssertUnwindSafe(|| store.maintain(clock.now())));
+                // The store keeps an error until the work is done, so that it is told once.
+                let error = match done {
+                    Ok(_) => store.stats().maintenance_error,
+                    Err(_) => Some("maintenance ended abnormally".to_owned()),
+                };
                 if let Some(error) = error.as_ref().filter(|error| told.as_ref() != Some(*error)) {
                     tracing::error!("blocks cannot be maintained: {error}");
                 }
@@ -121,7 +127,7 @@ pub(crate) fn start(
     path: String,
     clock: Clock,
     events: Arc<Events>,
-) -> std::io::Result<(Queue, JoinHandle<()>)> {
+) -> io::Result<(Queue, JoinHandle<()>)> {
     let (sender, receiver) = sync_channel(BATCHES_MAX);
     let counters = Arc::new(Counters::default());
     let queue = Queue { sender, counters: Arc::clone(&counters) };

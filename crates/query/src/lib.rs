@@ -1,7 +1,8 @@
 //! PromQL: the language of Prometheus over anything that holds series.
 //!
-//! A query is parsed once, then evaluated for all steps of a grid together, one series at a time. What it
-//! does not do yet: native histograms and the experimental functions; both are refused by name.
+//! A query is parsed once, then evaluated for all steps of a grid together, one series at a time. Where a
+//! store has sums of samples (rows), they are read if the answer is the same or the samples are gone.
+//! What it does not do yet: native histograms and the experimental functions; both are refused by name.
 //! Source: Prometheus documentation, "Querying basics", "Operators", "Functions" (3.x).
 
 mod ast;

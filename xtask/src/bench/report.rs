@@ -37,8 +37,10 @@ impl Table {
             ["".to_owned()].into_iter().chain(self.columns.clone()).chain(ratios).collect();
         let mut text = format!("| {} |\n|{}\n", header.join(" | "), "---|".repeat(header.len()));
         for (name, values) in &self.rows {
-            let ratios =
-                values.iter().skip(1).map(|other| Some(values[0]? / other.filter(|v| *v > 0.0)?));
+            // A time that was too short to be seen says nothing in a ratio.
+            let seen = |value: Option<f64>| value.filter(|value| *value > 0.0);
+            let others = values.iter().skip(1);
+            let ratios = others.map(|other| Some(seen(values[0])? / seen(*other)?));
             let cells =
                 values.iter().copied().chain(ratios).map(|value| value.map_or("-".into(), short));
             text.push_str(&format!("| {name} | {} |\n", cells.collect::<Vec<_>>().join(" | ")));
@@ -103,11 +105,12 @@ mod tests {
         let mut table = Table::new(&["ours", "a", "b"]);
         table.set("speed", 1, 0.5);
         table.set("size", 0, 0.0);
+        table.set("size", 1, 2.0);
         table.set("speed", 0, 123.4);
         assert_eq!(
             table.markdown(),
             "|  | ours | a | b | ours / a | ours / b |\n|---|---|---|---|---|---|\n\
-             | speed | 123 | 0.500 | - | 247 | - |\n| size | 0.00 | - | - | - | - |\n"
+             | speed | 123 | 0.500 | - | 247 | - |\n| size | 0.00 | 2.00 | - | - | - |\n"
         );
     }
 

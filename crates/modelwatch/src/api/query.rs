@@ -133,3 +133,69 @@ pub(super) fn from_select_error(error: SelectError) -> ApiError {
         SelectError::Storage(text) => ApiError::internal(text),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use model::{Labels, sample::Batch};
+    use query::Value;
+    use store::{Options, Store};
+
+    use super::*;
+
+    const DAY: Duration = Duration::from_secs(24 * 60 * 60);
+    const MINUTE: Duration = Duration::from_secs(60);
+
+    /// A counter that grows by one a minute, for four days of which two are kept.
+    fn store(folder: &std::path::Path, clock: &Clock) -> Store {
+        let options = Options { retention: 2 * DAY, ..Options::default() };
+        let (store, _) = Store::open(folder, options, clock.clone()).unwrap();
+        let labels = Labels::metric("a_total", [("b", "c")]);
+        let start = clock.now();
+        for minute in 1..=4 * 24 * 60 {
+            let now = start + MINUTE * minute;
+            clock.set(now);
+            let mut batch = Batch::new(now);
+            batch.push(&labels, f64::from(minute));
+            store.append(&batch).unwrap();
+            if minute % 30 == 0 {
+                store.maintain(now).unwrap();
+            }
+        }
+        store
+    }
+
+    #[test]
+    fn long_ranges_are_answered_from_rows() {
+        // A midnight.
+        let start = UnixMs(1_795_478_400_000);
+        let clock = Clock::manual(start);
+        let folder = tempfile::tempdir().unwrap();
+        let store = store(folder.path(), &clock);
+        assert!(store.oldest_sample() > start + DAY, "a day of samples is gone");
+        let budget = Budget::new(clock.clone(), DAY, 1_000_000);
+        let check = |query: &str, start: UnixMs, expected: &dyn Fn(f64) -> f64, is_told: bool| {
+            let grid = Grid { start, end: clock.now(), step_ms: 3_600_000 };
+            let expr = query::parse(query).unwrap();
+            let output = query::evaluate(&expr, &store, grid, &Settings::default(), &budget);
+            let Output { value: Value::Matrix(series), infos, .. } = output.unwrap() else {
+                panic!("no matrix");
+            };
+            assert_eq!(infos.len(), usize::from(is_told), "{query}: {infos:?}");
+            assert_eq!((series.len(), series[0].times.len()), (1, 4 * 24), "{query}");
+            for (time, value) in series[0].times.iter().zip(&series[0].values) {
+                let minute = ((time - clock.now().0) / 60_000) as f64 + 4.0 * 1_440.0;
+                let expected = expected(minute);
+                assert!(
+                    (value - expected).abs() <= 1e-9 * expected,
+                    "{query} at {minute}: {value}"
+                );
+            }
+        };
+        let hour = start + 60 * MINUTE;
+        check("a_total", hour, &|minute| minute, false);
+        check("max_over_time(a_total[1h])", hour, &|minute| minute, false);
+        check("count_over_time(a_total[30m])", hour, &|_| 30.0, false);
+        check("avg_over_time(a_total[1h])", hour, &|minute| minute - 29.5, false);
+        check("rate(a_total[30m])", hour, &|_| 1.0 / 60.0, true);
+    }
+}

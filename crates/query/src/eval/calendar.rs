@@ -59,6 +59,15 @@ pub(super) fn date(seconds: f64) -> Option<Date> {
     })
 }
 
+/// A time in milliseconds as RFC 3339 writes it, whole seconds.
+pub(super) fn text(time: i64) -> String {
+    let seconds = time.div_euclid(1_000);
+    let Some(date) = date(seconds as f64) else { return format!("{seconds}") };
+    let Date { year, month, day, hour, minute, .. } = date;
+    let second = seconds.rem_euclid(60);
+    format!("{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}Z")
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -8,6 +8,7 @@ use super::{
     Context, Evaluated, Row,
     aggregate::warn_quantile,
     ascending, calendar, descending, fail, labels, merge,
+    rows::Need,
     window::{self, WindowFn},
     without_name,
 };
@@ -311,7 +312,7 @@ fn special_vector(context: &Context<'_>, run: Special, arguments: &[Node]) -> Ev
             }))
         }
         Special::AbsentOverTime => {
-            let matrix = context.matrix(&arguments[0])?;
+            let matrix = context.matrix(&arguments[0], Need::POINTS)?;
             let mut is_there = vec![false; context.steps()];
             for series in &matrix.series {
                 let windows = series.windows(&matrix.ends, matrix.range_ms);
@@ -339,7 +340,9 @@ fn special_vector(context: &Context<'_>, run: Special, arguments: &[Node]) -> Ev
         Special::SortByLabelDesc => sorted_by_label(context, arguments, true),
         Special::Timestamp => match &arguments[0].kind {
             Kind::Selector(selector) => {
-                let rows = context.select(selector, |time, _| time as f64 / 1e3)?;
+                let position = arguments[0].position;
+                let seconds = |time: i64, _| time as f64 / 1e3;
+                let rows = context.select(selector, position, Need::NEWEST_TIME, seconds)?;
                 let unnamed = |row: Row| Row { labels: without_name(&row.labels), ..row };
                 merge(rows.into_iter().map(unnamed).collect())
             }
@@ -392,7 +395,7 @@ fn windows(
     if function.name == "double_exponential_smoothing" {
         check_factors(&scalars)?;
     }
-    let matrix = context.matrix(node)?;
+    let matrix = context.matrix(node, Need::of(function.name))?;
     context.check_size(matrix.series.len())?;
     let mut rows = Vec::with_capacity(matrix.series.len());
     for series in &matrix.series {

@@ -5,6 +5,7 @@ mod binary;
 mod calendar;
 pub(crate) mod functions;
 mod labels;
+mod rows;
 mod window;
 
 use std::{cmp::Ordering, collections::BTreeSet, time::Duration};
@@ -12,10 +13,13 @@ use std::{cmp::Ordering, collections::BTreeSet, time::Duration};
 use model::{
     Labels, NAME, UnixMs,
     sample::is_stale,
-    series::{Budget, SelectError, SeriesData, SeriesSource, TimeRange},
+    series::{Budget, SelectError, SeriesData, SeriesSource},
 };
 
-use self::window::{Place, Points};
+use self::{
+    rows::{Loaded, Look, Need},
+    window::{Place, Points},
+};
 use crate::ast::{At, Expr, Kind, Node, Position, Selector, Shift, Subquery, Type};
 
 /// How queries are evaluated, whatever they ask.
@@ -238,7 +242,9 @@ impl Context<'_> {
     fn vector(&self, node: &Node) -> Evaluated<Vec<Row>> {
         self.budget.check()?;
         match &node.kind {
-            Kind::Selector(selector) => self.select(selector, |_, value| value),
+            Kind::Selector(selector) => {
+                self.select(selector, node.position, Need::NEWEST, |_, value| value)
+            }
             Kind::Negate(inner) => {
                 let rows = self.vector(inner)?.into_iter().map(|row| {
                     let values = row.values.into_iter().map(|value| value.map(|value| -value));
@@ -268,23 +274,20 @@ impl Context<'_> {
         (0..self.steps()).map(|step| self.shifted(step, shift)).collect()
     }
 
-    fn load(&self, selector: &Selector, times: &[i64], back_ms: i64) -> Evaluated<Vec<SeriesData>> {
-        let (Some(first), Some(last)) = (times.first(), times.last()) else {
-            return Ok(Vec::new());
-        };
-        // Windows are open at their beginning, hence the millisecond.
-        let start = first.saturating_sub(back_ms).saturating_add(1);
-        let range = TimeRange { start: UnixMs(start), end: UnixMs(*last) };
-        Ok(self.source.select(&selector.matchers, range, self.budget)?)
-    }
-
     /// The newest sample of each series at each step, handed with its time through `pick`.
-    fn select(&self, selector: &Selector, pick: fn(i64, f64) -> f64) -> Evaluated<Vec<Row>> {
+    fn select(
+        &self,
+        selector: &Selector,
+        position: Position,
+        need: Need,
+        pick: fn(i64, f64) -> f64,
+    ) -> Evaluated<Vec<Row>> {
         let lookback = i64::try_from(self.settings.lookback.as_millis()).unwrap_or(i64::MAX);
         let times = self.times(selector.shift);
-        let series = self.load(selector, &times, lookback)?;
-        self.check_size(series.len())?;
-        let rows = series.into_iter().map(|series| {
+        let look = Look { selector, position, times: &times, back_ms: lookback, need };
+        let loaded = rows::load(self, &look)?;
+        self.check_size(loaded.len())?;
+        let rows = loaded.into_iter().map(|Loaded { series, .. }| {
             let mut place = Place::default();
             let newest = times.iter().map(|time| {
                 let newest = place.after(&series.times, *time).checked_sub(1)?;
@@ -297,12 +300,13 @@ impl Context<'_> {
         Ok(rows.filter(|row| row.values.iter().any(Option::is_some)).collect())
     }
 
-    fn matrix(&self, node: &Node) -> Evaluated<Matrix> {
+    fn matrix(&self, node: &Node, need: Need) -> Evaluated<Matrix> {
         match &node.kind {
             Kind::Window(selector, range_ms) => {
                 let ends = self.times(selector.shift);
-                let series = self.load(selector, &ends, *range_ms)?;
-                let series = series.into_iter().map(Points::new).collect();
+                let (position, back_ms) = (node.position, *range_ms);
+                let look = Look { selector, position, times: &ends, back_ms, need };
+                let series = rows::load(self, &look)?.into_iter().map(Points::new).collect();
                 Ok(Matrix { series, range_ms: *range_ms, ends })
             }
             Kind::Subquery(subquery) => self.subquery(subquery),
@@ -333,7 +337,8 @@ impl Context<'_> {
             inner.check_size(rows.len())?;
             for row in rows {
                 let Series { labels, times, values } = series_of(row, grid);
-                series.push(Points::new(SeriesData { labels, times, values }));
+                let series_data = SeriesData { labels, times, values };
+                series.push(Points::new(Loaded { series: series_data, weights: Vec::new() }));
             }
         }
         Ok(Matrix { series, range_ms: subquery.range_ms, ends })
@@ -341,7 +346,7 @@ impl Context<'_> {
 
     /// A range vector as itself, for an instant.
     fn raw(&self, node: &Node) -> Evaluated<Vec<Series>> {
-        let matrix = self.matrix(node)?;
+        let matrix = self.matrix(node, Need::POINTS)?;
         let mut found: Vec<Series> = Vec::with_capacity(matrix.series.len());
         for points in &matrix.series {
             let windows = points.windows(&matrix.ends, matrix.range_ms);

@@ -4,7 +4,7 @@ use std::cell::OnceCell;
 
 use model::{Labels, sample::is_stale, series::SeriesData};
 
-use super::{Sum, ascending, mean, quantile, variance};
+use super::{Sum, ascending, mean, quantile, rows::Loaded, variance};
 
 /// So many values have their extremes found out beforehand, so that a long window looks at few of them.
 const BLOCK: usize = 32;
@@ -15,6 +15,8 @@ pub(super) struct Points {
     pub(super) labels: Labels,
     pub(super) times: Vec<i64>,
     pub(super) values: Vec<f64>,
+    /// How many samples each value stands for; empty where it is always one.
+    weights: Vec<f64>,
     /// Where a value is less than the one before.
     resets: OnceCell<Vec<usize>>,
     /// Of each block of values.
@@ -23,15 +25,17 @@ pub(super) struct Points {
 }
 
 impl Points {
-    pub(super) fn new(series: SeriesData) -> Self {
-        let SeriesData { labels, mut times, mut values } = series;
+    pub(super) fn new(loaded: Loaded) -> Self {
+        let Loaded { series: SeriesData { labels, mut times, mut values }, mut weights } = loaded;
         // Written without an early end, because it then takes several values at once.
         if values.iter().fold(false, |found, value| found | is_stale(*value)) {
-            let points = times.into_iter().zip(values);
-            (times, values) = points.filter(|(_, value)| !is_stale(*value)).unzip();
+            let kept: Vec<bool> = values.iter().map(|value| !is_stale(*value)).collect();
+            retain(&mut times, &kept);
+            retain(&mut values, &kept);
+            retain(&mut weights, &kept);
         }
         let (resets, minima, maxima) = (OnceCell::new(), OnceCell::new(), OnceCell::new());
-        Self { labels, times, values, resets, minima, maxima }
+        Self { labels, times, values, weights, resets, minima, maxima }
     }
 
     /// The windows that end at `ends`, which ascend.
@@ -44,6 +48,11 @@ impl Points {
             Window { times, values, end: *end, range_ms, now: *end, points: self, from }
         })
     }
+}
+
+fn retain<T>(items: &mut Vec<T>, kept: &[bool]) {
+    let mut kept = kept.iter();
+    items.retain(|_| kept.next().is_some_and(|kept| *kept));
 }
 
 /// A place in ascending times that moves on, mostly as far as it did before.
@@ -86,6 +95,12 @@ pub(super) struct Window<'a> {
 impl<'a> Window<'a> {
     fn ends(&self) -> Option<(f64, f64)> {
         Some((*self.values.first()?, *self.values.last()?))
+    }
+
+    /// How many samples each value stands for; empty where it is always one.
+    fn weights(&self) -> &'a [f64] {
+        let range = self.from..self.from + self.values.len();
+        self.points.weights.get(range).unwrap_or_default()
     }
 
     /// Where in the series a value of this window is less than the one before it in this window.
@@ -250,12 +265,18 @@ pub(super) fn sum(window: &Window<'_>, _: &[f64]) -> Option<f64> {
 
 pub(super) fn avg(window: &Window<'_>, _: &[f64]) -> Option<f64> {
     window.ends()?;
-    Some(mean(window.values))
+    Some(match window.weights() {
+        [] => mean(window.values),
+        weights => Sum::of(window.values.iter().copied()) / Sum::of(weights.iter().copied()),
+    })
 }
 
 pub(super) fn count(window: &Window<'_>, _: &[f64]) -> Option<f64> {
     window.ends()?;
-    Some(window.values.len() as f64)
+    Some(match window.weights() {
+        [] => window.values.len() as f64,
+        weights => weights.iter().sum(),
+    })
 }
 
 pub(super) fn present(window: &Window<'_>, _: &[f64]) -> Option<f64> {
@@ -374,7 +395,8 @@ mod tests {
             let values: Vec<f64> = gaps.iter().map(|(_, value)| *value).collect();
             let ends = ascending(&mut steps.into_iter());
             let labels = Labels::empty();
-            let points = Points::new(SeriesData { labels, times: times.clone(), values });
+            let series = SeriesData { labels, times: times.clone(), values };
+            let points = Points::new(Loaded { series, weights: Vec::new() });
             for (window, end) in points.windows(&ends, range_ms).zip(&ends) {
                 let inside = |time: &&i64| (end - range_ms + 1..=*end).contains(*time);
                 let expected: Vec<i64> = times.iter().filter(inside).copied().collect();

@@ -31,6 +31,8 @@ const SAVING_MIN: f64 = 0.05;
 const KIND_CONSTANT: u8 = 0x00;
 /// Plus the exponent.
 const KIND_DECIMAL: u8 = 0x01;
+/// Plus the exponent.
+const KIND_BESIDE: u8 = 0x40;
 const KIND_BITS: u8 = 0x80;
 
 thread_local! {
@@ -69,6 +71,49 @@ pub(crate) fn put_values(out: &mut Vec<u8>, values: &[f64]) {
     // Floats of one sign are ordered as their bits are, so near ones have small differences.
     let bits: Vec<i64> = values.iter().map(|value| value.to_bits() as i64).collect();
     integers::write(out, &bits);
+}
+
+/// As [`put_values`], for values that are near those of another column: their differences from it are
+/// stored where that takes less.
+pub(crate) fn put_values_beside(out: &mut Vec<u8>, values: &[f64], other: &[f64]) {
+    let start = out.len();
+    put_values(out, values);
+    let common = EXPONENTS.into_iter().find_map(|exponent| {
+        Some((exponent, as_integers(values, exponent)?, as_integers(other, exponent)?))
+    });
+    let Some((exponent, mut numbers, others)) = common else { return };
+    for (number, other) in numbers.iter_mut().zip(others) {
+        *number = number.wrapping_sub(other);
+    }
+    let mut beside = vec![KIND_BESIDE + exponent as u8];
+    integers::write(&mut beside, &numbers);
+    if beside.len() < out.len() - start {
+        out.truncate(start);
+        out.append(&mut beside);
+    }
+}
+
+/// Whether values can only be read together with those of the other column.
+pub(crate) fn is_beside(bytes: &[u8]) -> bool {
+    bytes.first().is_some_and(|kind| (KIND_BESIDE..KIND_BITS).contains(kind))
+}
+
+/// Reads what [`put_values_beside`] wrote; `other` has as many values.
+pub(crate) fn read_values_beside(bytes: &[u8], other: &[f64], values: &mut Vec<f64>) -> Option<()> {
+    let (kind, bytes) = bytes.split_first()?;
+    let exponent = u32::from(kind.checked_sub(KIND_BESIDE)?);
+    if !EXPONENTS.contains(&exponent) {
+        return None;
+    }
+    let others = as_integers(other, exponent)?;
+    let scale = 10_f64.powi(exponent as i32);
+    NUMBERS.with_borrow_mut(|numbers| {
+        numbers.clear();
+        integers::read(bytes, other.len(), numbers)?;
+        let pairs = numbers.iter().zip(others);
+        values.extend(pairs.map(|(number, other)| number.wrapping_add(other) as f64 / scale));
+        Some(())
+    })
 }
 
 /// The values times 10^exponent, if every one of them comes back bit for bit.
@@ -239,6 +284,32 @@ mod tests {
         assert!(bytes < 720, "{bytes} bytes for 720 values");
     }
 
+    #[test]
+    fn a_column_beside_another() {
+        let other: Vec<f64> =
+            (0..500).map(|index| f64::from(index * 7_919 % 1_000) / 10.0).collect();
+        let check = |change: fn(f64) -> f64, is_near: bool| {
+            let values: Vec<f64> = other.iter().map(|value| change(*value)).collect();
+            let mut bytes = Vec::new();
+            put_values_beside(&mut bytes, &values, &other);
+            assert_eq!(is_beside(&bytes), is_near);
+            let mut back = Vec::new();
+            match is_near {
+                true => read_values_beside(&bytes, &other, &mut back).unwrap(),
+                false => read_values(&bytes, values.len(), &mut back).unwrap(),
+            }
+            let bits =
+                |values: &[f64]| values.iter().map(|value| value.to_bits()).collect::<Vec<_>>();
+            assert_eq!(bits(&back), bits(&values));
+            bytes.len()
+        };
+        assert!(check(|value| value, true) < 50);
+        assert!(check(|value| value + 5.0, true) < 50);
+        check(|_| 3.0, false);
+        check(|_| f64::NAN, false);
+        check(f64::sqrt, false);
+    }
+
     proptest! {
         #[test]
         fn any_bits_round_trip(points in proptest::collection::vec((any::<i64>(), any::<u64>()), 1..300)) {
@@ -259,6 +330,7 @@ mod tests {
             let _ = open_column(&bytes, count, &mut Vec::new());
             let _ = read_times(&bytes, count, &mut Vec::new());
             let _ = read_values(&bytes, count, &mut Vec::new());
+            let _ = read_values_beside(&bytes, &vec![0.5; count], &mut Vec::new());
         }
 
         #[test]

@@ -10,13 +10,17 @@ use std::{
     sync::{Arc, atomic::Ordering},
 };
 
-use model::{Labels, UnixMs, series::TimeRange};
+use model::{
+    Labels, UnixMs,
+    series::{Column, TimeRange},
+};
 
 use super::{
     Inner, SPAN_MS,
     block::{self, Block, Cover, Description, Scratch},
+    delete,
     head::in_order,
-    maintain,
+    maintain, rows,
 };
 
 /// Stretches of time that are merged once they are over, longest first.
@@ -68,6 +72,8 @@ fn group_in<'a>(
 
 /// Writes one block in place of `group`, without what was deleted.
 pub(super) fn merge(store: &Inner, group: &[Arc<Block>]) -> io::Result<()> {
+    // What the group replaced must be gone: the merged block does not name its grandparents.
+    store.discard_unwanted()?;
     let description = Description {
         sequence: store.take_sequence(),
         covers: covers(store, group),
@@ -190,7 +196,14 @@ impl<'a> Source<'a> {
             let scratch = &mut self.scratch;
             entry.decode(self.range, column, scratch, &mut own_times, &mut own_values);
             let sequence = self.block.description.sequence;
-            super::delete::erase(&tombstones, sequence, labels, &mut own_times, &mut own_values);
+            let is_growth = columns > 1 && column == rows::place_of(Column::Growth);
+            if is_growth {
+                rows::to_growth(&mut own_values);
+            }
+            delete::erase(&tombstones, sequence, labels, &mut own_times, &mut own_values);
+            if is_growth {
+                rows::to_sums(&mut own_values);
+            }
             if times.as_ref().is_some_and(|times| *times != own_times) {
                 return None;
             }

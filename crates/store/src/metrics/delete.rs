@@ -81,6 +81,9 @@ impl Inner {
         if self.tombstone_list().len() >= TOMBSTONES_MAX {
             self.rewrite_marked_blocks()?;
         }
+        // A block that was removed and comes back after a power failure would not know of the tombstone.
+        self.discard_unwanted()?;
+        self.disk.sync_folder(&self.blocks_folder())?;
         let mut writer = self.writer();
         let tombstone = Tombstone {
             segment: writer.wal.rotate(),
@@ -90,17 +93,25 @@ impl Inner {
         };
         let mut list = self.tombstone_list().to_vec();
         list.push(tombstone);
-        self.set_tombstones(list)?;
-        let mut head = self.head_mut();
-        let wanted = head.matching(matchers);
-        head.remove(range, Some(&wanted));
-        Ok(())
+        let count = list.len();
+        let result = self.set_tombstones(list);
+        if self.tombstone_list().len() == count {
+            let mut head = self.head_mut();
+            let wanted = head.matching(matchers);
+            head.remove(range, Some(&wanted));
+        }
+        result
     }
 
+    /// Replaces the list. An error may come when the new file is in place already; the next start goes by
+    /// that file then, and so does the list in memory.
     fn set_tombstones(&self, list: Vec<Tombstone>) -> io::Result<()> {
-        self.disk.replace(&self.folder.join("tombstones"), &encode(&list))?;
-        *self.tombstones.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(list);
-        Ok(())
+        let (path, content) = (self.folder.join("tombstones"), encode(&list));
+        let result = self.disk.replace(&path, &content);
+        if result.is_ok() || fs::read(&path).is_ok_and(|found| found == content) {
+            *self.tombstones.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(list);
+        }
+        result
     }
 
     fn rewrite_marked_blocks(&self) -> io::Result<()> {

@@ -487,7 +487,7 @@ pub(crate) fn in_order(times: Vec<i64>, values: Vec<f64>) -> (Vec<i64>, Vec<f64>
 }
 
 /// Keeps the points in `range`.
-fn clip(times: &mut Vec<i64>, values: &mut Vec<f64>, range: TimeRange) {
+pub(crate) fn clip(times: &mut Vec<i64>, values: &mut Vec<f64>, range: TimeRange) {
     let end = times.partition_point(|time| *time <= range.end.0);
     let start = times.partition_point(|time| *time < range.start.0).min(end);
     times.truncate(end);

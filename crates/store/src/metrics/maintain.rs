@@ -130,11 +130,10 @@ pub(super) fn cut(store: &Inner, range: TimeRange) -> io::Result<()> {
         writer.frozen = Some(range);
         segment
     };
-    let written = write_block(store, Cover { range, segment });
+    let _thaw = Thaw(store);
+    let written = write_block(store, Cover { range, segment })?;
     let mut writer = store.writer();
-    writer.frozen = None;
-    store.thawed.notify_all();
-    if let Some(block) = written? {
+    if let Some(block) = written {
         // Readers look at the head first, so between these two steps they see samples twice, never
         // not at all.
         store.change_blocks(&[], [Arc::new(block)]);
@@ -143,6 +142,16 @@ pub(super) fn cut(store: &Inner, range: TimeRange) -> io::Result<()> {
     let released = writer.wal.release(range, segment);
     store.counters.wal_bytes.store(writer.wal.bytes(), Ordering::Relaxed);
     released
+}
+
+/// Ends the freezing of a range, however cutting it ended.
+struct Thaw<'a>(&'a Inner);
+
+impl Drop for Thaw<'_> {
+    fn drop(&mut self) {
+        self.0.writer().frozen = None;
+        self.0.thawed.notify_all();
+    }
 }
 
 fn write_block(store: &Inner, cover: Cover) -> io::Result<Option<Block>> {
@@ -177,22 +186,16 @@ fn expire(store: &Inner, now: UnixMs) -> io::Result<()> {
     delete(store, &expired)
 }
 
-/// Deletes the oldest blocks while the folder is too large: samples first, because rows say the same
-/// in a fraction of the space.
+/// Deletes the oldest blocks while the folder is too large.
 fn shrink(store: &Inner) -> io::Result<()> {
     let blocks = store.block_list();
     let mut total = store.bytes_on_disk();
-    let (samples, rows): (Vec<_>, Vec<_>) =
-        blocks.iter().cloned().partition(|block| block.description.resolution_ms == 0);
-    let too_much: Vec<_> = samples
-        .into_iter()
-        .chain(rows)
-        .take_while(|block| {
-            let is_too_much = total > store.options.bytes_max;
-            total = total.saturating_sub(block.bytes);
-            is_too_much
-        })
-        .collect();
+    let too_much = blocks.iter().take_while(|block| {
+        let is_too_much = total > store.options.bytes_max;
+        total = total.saturating_sub(block.bytes);
+        is_too_much
+    });
+    let too_much: Vec<_> = too_much.cloned().collect();
     delete(store, &too_much)
 }
 

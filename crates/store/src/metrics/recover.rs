@@ -52,6 +52,8 @@ pub struct Recovery {
     /// Damaged blocks that were put aside, now or by an earlier start.
     blocks_aside: u64,
     problems: Vec<String>,
+    /// Blocks that were merged into others and could not be removed.
+    unwanted: Vec<PathBuf>,
 }
 
 impl Recovery {
@@ -109,7 +111,7 @@ pub(super) fn open(
         metadata: Mutex::new(Arc::new(metadata)),
         keeper: Mutex::new(Chores::new(&clock)),
         next_sequence: AtomicU64::new(newest.unwrap_or(0) + 1),
-        unwanted: Mutex::default(),
+        unwanted: Mutex::new(std::mem::take(&mut recovery.unwanted)),
         counters: Counters {
             wal_bytes: AtomicU64::new(wal.bytes()),
             blocks_aside: AtomicU64::new(recovery.blocks_aside),
@@ -277,7 +279,11 @@ fn open_blocks(folder: &Path, disk: &Disk, recovery: &mut Recovery) -> io::Resul
     let (leftover, kept): (Vec<Block>, Vec<Block>) =
         blocks.into_iter().partition(|block| parents.contains(&block.description.sequence));
     for block in leftover {
-        recovery.note(&block.path, disk.remove(&block.path));
+        let result = disk.remove(&block.path);
+        if result.is_err() {
+            recovery.unwanted.push(block.path.clone());
+        }
+        recovery.note(&block.path, result);
     }
     Ok(kept)
 }

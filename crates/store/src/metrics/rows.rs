@@ -2,7 +2,7 @@
 //!
 //! A row stands at the end of its stretch of time, which is open at its beginning, so that the windows of
 //! PromQL that end there have whole rows. Stale markers show in the last value only; other NaNs are left
-//! out of everything but the count.
+//! out of least, largest and growth, as PromQL's functions do.
 
 use std::{io, sync::Arc};
 
@@ -19,6 +19,8 @@ use super::{
     maintain,
 };
 
+/// What falls in more than one of so many steps is no counter.
+const FALLS_OF_STEPS: usize = 4;
 /// Stretches of time that rows stand for.
 pub(super) const STEPS_MS: [i64; 2] = [60_000, 600_000];
 const DAY_MS: i64 = 24 * 60 * 60 * 1_000;
@@ -124,12 +126,38 @@ fn sum_up(store: &Inner, day: i64) -> io::Result<()> {
     Ok(())
 }
 
+/// The place of a column in a block of rows.
+pub(super) fn place_of(column: Column) -> usize {
+    Column::ALL.iter().position(|other| *other == column).unwrap_or(0)
+}
+
+/// Turns what was stored of [`Column::Growth`] into what each row grew by. Stored is the sum since the
+/// block's beginning, because for a counter it differs from the last value by a constant.
+pub(super) fn to_growth(sums: &mut [f64]) {
+    let mut before = 0.0;
+    for sum in sums {
+        (before, *sum) = (*sum, *sum - before);
+    }
+}
+
+/// The reverse of [`to_growth`].
+pub(super) fn to_sums(growth: &mut [f64]) {
+    let mut sum = 0.0;
+    for row in growth {
+        sum += *row;
+        *row = sum;
+    }
+}
+
 /// The rows of one series.
 #[derive(Default)]
 struct Summed {
     times: Vec<i64>,
     /// In the order of [`Column::ALL`].
     columns: [Vec<f64>; 6],
+    /// Steps from one sample to the next, and how many of them went down.
+    steps: usize,
+    falls: usize,
 }
 
 impl Summed {
@@ -142,33 +170,40 @@ impl Summed {
                 summed.add((time - 1).div_euclid(step).saturating_add(1) * step, *value, before);
             }
             if !value.is_nan() {
+                summed.steps += usize::from(before.is_some());
+                summed.falls += usize::from(before.is_some_and(|before| *value < before));
                 before = Some(*value);
             }
         }
+        let [.., growth] = &mut summed.columns;
+        if summed.falls * FALLS_OF_STEPS > summed.steps {
+            growth.fill(f64::NAN);
+        }
+        to_sums(growth);
         summed
     }
 
     fn add(&mut self, row: i64, value: f64, before: Option<f64>) {
         if self.times.last() != Some(&row) {
             self.times.push(row);
-            let empty = [f64::NAN, f64::NAN, 0.0, 0.0, f64::NAN, 0.0];
+            let empty = [f64::NAN, f64::NAN, f64::NAN, 0.0, 0.0, 0.0];
             for (column, value) in self.columns.iter_mut().zip(empty) {
                 column.push(value);
             }
         }
         let at = self.times.len() - 1;
-        let [min, max, sum, count, last, growth] = &mut self.columns;
+        let [last, min, max, sum, count, growth] = &mut self.columns;
         last[at] = value;
         if is_stale(value) {
             return;
         }
         count[at] += 1.0;
+        sum[at] += value;
         if value.is_nan() {
             return;
         }
         min[at] = min[at].min(value);
         max[at] = max[at].max(value);
-        sum[at] += value;
         growth[at] += match before {
             Some(before) if value >= before => value - before,
             // A counter that fell began anew at zero.
@@ -222,14 +257,17 @@ mod tests {
             (600_000, 8.0),
         ];
         let (times, values): (Vec<i64>, Vec<f64>) = points.into_iter().unzip();
-        let rows = Summed::of(&times, &values, range, 60_000);
+        let mut rows = Summed::of(&times, &values, range, 60_000);
+        to_growth(&mut rows.columns[5]);
         assert_eq!(rows.times, [60_000, 120_000, 180_000, 600_000]);
         let row = |at: usize| rows.columns.each_ref().map(|column| column[at].to_bits());
         let bits = |row: [f64; 6]| row.map(f64::to_bits);
-        assert_eq!(row(0), bits([4.0, 10.0, 14.0, 2.0, 4.0, 3.0 + 4.0]));
-        assert_eq!(row(1), bits([6.0, 6.0, 6.0, 1.0, stale(), 2.0]));
-        assert_eq!(row(2), bits([f64::NAN, f64::NAN, 0.0, 1.0, f64::NAN, 0.0]));
-        assert_eq!(row(3), bits([8.0, 8.0, 8.0, 1.0, 8.0, 2.0]));
+        assert_eq!(row(0), bits([4.0, 4.0, 10.0, 14.0, 2.0, 3.0 + 4.0]));
+        assert_eq!(row(1), bits([stale(), 6.0, 6.0, 6.0, 1.0, 2.0]));
+        assert_eq!(row(2), bits([f64::NAN, f64::NAN, f64::NAN, f64::NAN, 1.0, 0.0]));
+        assert_eq!(row(3), bits([8.0, 8.0, 8.0, 8.0, 1.0, 2.0]));
+        let gauge = Summed::of(&[1, 2, 3], &[5.0, 4.0, 6.0], range, 60_000);
+        assert!(gauge.columns[5][0].is_nan(), "it falls too often for a counter");
         let coarse = Summed::of(&times, &values, range, 600_000);
         assert_eq!(coarse.times, [600_000]);
         assert_eq!(coarse.columns[5], [3.0 + 4.0 + 2.0 + 2.0]);

@@ -19,7 +19,8 @@ use super::{
     Store,
     block::{Block, Scratch},
     delete::{Tombstone, erase},
-    head::in_order,
+    head::{clip, in_order},
+    rows,
 };
 
 /// Below so many points one thread reads a query's blocks.
@@ -100,7 +101,18 @@ impl Found {
             let points = self.points(labels, expected);
             let before = points.data.times.len();
             let SeriesData { labels, times, values } = &mut points.data;
-            entry.decode(wanted.range, wanted.column, scratch, times, values);
+            let place = wanted.column.map_or(0, rows::place_of);
+            if wanted.column == Some(Column::Growth) {
+                // What the first row grew by shows only beside the one before.
+                let (mut all_times, mut all_values) = (Vec::new(), Vec::new());
+                entry.decode(block.range, place, scratch, &mut all_times, &mut all_values);
+                rows::to_growth(&mut all_values);
+                clip(&mut all_times, &mut all_values, wanted.range);
+                times.append(&mut all_times);
+                values.append(&mut all_values);
+            } else {
+                entry.decode(wanted.range, place, scratch, times, values);
+            }
             if !wanted.tombstones.is_empty() {
                 let (mut own_times, mut own_values) =
                     (times.split_off(before), values.split_off(before));
@@ -147,7 +159,8 @@ struct Wanted<'a> {
     sources: usize,
     matchers: &'a [Matcher],
     range: TimeRange,
-    column: usize,
+    /// Of rows; samples have but one.
+    column: Option<Column>,
     tombstones: &'a [Tombstone],
 }
 
@@ -250,7 +263,7 @@ impl SeriesSource for Store {
         let tombstones = self.0.tombstone_list();
         let blocks = self.blocks_with(0, range);
         let (sources, tombstones) = (blocks.len(), tombstones.as_slice());
-        let wanted = Wanted { sources, matchers, range, column: 0, tombstones };
+        let wanted = Wanted { sources, matchers, range, column: None, tombstones };
         let mut found = self.read_blocks(&blocks, &wanted, budget)?;
         let threads = found.len() as u64;
         for series in copied {
@@ -278,9 +291,9 @@ impl SeriesSource for Store {
         budget: &Budget,
     ) -> Result<Vec<SeriesData>, SelectError> {
         let tombstones = self.0.tombstone_list();
-        let column = Column::ALL.iter().position(|other| *other == column).unwrap_or(0);
         let blocks = self.blocks_with(step_ms, range);
         let (sources, tombstones) = (blocks.len(), tombstones.as_slice());
+        let column = Some(column);
         let wanted = Wanted { sources, matchers, range, column, tombstones };
         let found = self.read_blocks(&blocks, &wanted, budget)?;
         Ok(found.into_iter().flat_map(Found::finish).collect())

@@ -103,7 +103,7 @@ impl Bench {
     /// Many series with few samples.
     fn series(&mut self, full: bool) -> Result<()> {
         // As many samples of few series as of many, or their CPU time would be too short to be read.
-        for (targets, scrapes) in [(10, 1_000), (100, 100), (1_000, 10)] {
+        for (targets, scrapes) in [(10, 4_000), (100, 400), (1_000, 40)] {
             let load = prepare(targets, scrapes, 5_000)?;
             self.each("series", &Kind::ALL, |system, folder, found| {
                 scenario::series(system, folder, &load, found)

@@ -35,8 +35,9 @@ pub(super) fn mix(system: &System, folder: &Path, load: &Load, found: &mut Findi
     instance.stop()?;
     let bytes = usage::folder_bytes(&folder.join("data"))? as f64;
     found.figure("on disk after a stop, bytes per sample", bytes / samples);
-    let finished = finished_bytes_per_sample(system, folder, &load.shape)?;
-    found.figure("on disk without logs and caches, bytes per sample", finished);
+    if let Some(finished) = finished_bytes_per_sample(system, folder, &load.shape)? {
+        found.figure("on disk without logs and caches, bytes per sample", finished);
+    }
     Ok(())
 }
 
@@ -109,6 +110,11 @@ pub(super) fn history(
     let instance = Instance::start(system, folder)?;
     found.figure(format!("{name} of 100 series: start, s"), watch.elapsed().as_secs_f64());
     found.figure(format!("{name} of 100 series: start, CPU s"), instance.cpu()?.as_secs_f64());
+    instance.stop()?;
+    if let Some(finished) = finished_bytes_per_sample(system, folder, shape)? {
+        let what = "on disk without logs and caches, bytes per sample";
+        found.figure(format!("{name} of 100 series: {what}"), finished);
+    }
     Ok(())
 }
 
@@ -142,8 +148,9 @@ fn expect_samples(instance: &Instance<'_>, shape: &Shape) -> Result<()> {
 }
 
 /// Bytes per sample of what is finished: the folder without logs and caches, and the samples that a
-/// start on it finds. A log is as long as the time since it was last cut, which says little.
-fn finished_bytes_per_sample(system: &System, folder: &Path, shape: &Shape) -> Result<f64> {
+/// start on it finds; nothing if there are none. A log is as long as the time since it was last cut,
+/// which says little.
+fn finished_bytes_per_sample(system: &System, folder: &Path, shape: &Shape) -> Result<Option<f64>> {
     let data = folder.join("data");
     for name in system.transient_folders() {
         fs::remove_dir_all(data.join(name)).with_context(|| format!("failed to remove {name}"))?;
@@ -151,8 +158,7 @@ fn finished_bytes_per_sample(system: &System, folder: &Path, shape: &Shape) -> R
     let bytes = usage::folder_bytes(&data)?;
     let instance = Instance::start(system, folder)?;
     let samples = query::count_samples(&instance, shape)?;
-    ensure!(samples > 0, "had no finished block");
-    Ok(bytes as f64 / samples as f64)
+    Ok((samples > 0).then(|| bytes as f64 / samples as f64))
 }
 
 fn milliseconds(time: Duration) -> f64 {

@@ -96,6 +96,8 @@ struct ChunkRef {
 pub(crate) struct Scratch {
     plain: Vec<u8>,
     values: Vec<f64>,
+    /// Values of the first column, which others may lie beside.
+    first: Vec<f64>,
     /// By offset in the file.
     times: HashMap<u64, Arc<Vec<i64>>>,
     /// Columns that could not be read.
@@ -144,6 +146,17 @@ impl Block {
     pub(crate) fn entry(&self, ordinal: u32) -> Option<Entry<'_>> {
         let chunks = self.index.chunks(&self.map, ordinal, self.description.columns)?;
         Some(Entry { block: self, ordinal, chunks })
+    }
+
+    /// The plain bytes of one column of a chunk.
+    fn plain<'a>(
+        &'a self,
+        chunk: &ChunkRef,
+        column: usize,
+        buffer: &'a mut Vec<u8>,
+    ) -> Option<&'a [u8]> {
+        let bytes = self.column(*chunk.values.get(column)?)?;
+        codec::open_column(bytes, chunk.count, buffer)
     }
 
     fn column(&self, column: Column) -> Option<&[u8]> {
@@ -200,19 +213,32 @@ impl Entry<'_> {
         values: &mut Vec<f64>,
     ) -> Option<()> {
         let shared = scratch.times(self.block, chunk)?;
-        let bytes = self.block.column(*chunk.values.get(column)?)?;
-        let plain = codec::open_column(bytes, chunk.count, &mut scratch.plain)?;
-        if chunk.first >= range.start.0 && chunk.last <= range.end.0 {
+        let is_whole = chunk.first >= range.start.0 && chunk.last <= range.end.0;
+        if is_whole && column == 0 {
             times.extend_from_slice(&shared);
+            let plain = self.block.plain(chunk, 0, &mut scratch.plain)?;
             return codec::read_values(plain, chunk.count, values);
         }
+        self.decode_column(chunk, column, scratch)?;
         let from = shared.partition_point(|time| *time < range.start.0);
         let to = shared.partition_point(|time| *time <= range.end.0).max(from);
         times.extend_from_slice(&shared[from..to]);
-        scratch.values.clear();
-        codec::read_values(plain, chunk.count, &mut scratch.values)?;
         values.extend_from_slice(scratch.values.get(from..to)?);
         Some(())
+    }
+
+    /// All values of one column of a chunk, into `scratch.values`.
+    fn decode_column(&self, chunk: &ChunkRef, column: usize, scratch: &mut Scratch) -> Option<()> {
+        let Scratch { plain, values, first, .. } = scratch;
+        values.clear();
+        let bytes = self.block.plain(chunk, column, plain)?;
+        if !codec::is_beside(bytes) || column == 0 {
+            return codec::read_values(bytes, chunk.count, values);
+        }
+        let bytes = bytes.to_vec();
+        first.clear();
+        codec::read_values(self.block.plain(chunk, 0, plain)?, chunk.count, first)?;
+        codec::read_values_beside(&bytes, first, values)
     }
 }
 

@@ -134,9 +134,14 @@ impl Writer {
             }
         };
         put_column(&mut self.chunks, column);
+        let mut first = None;
         for values in columns {
             self.plain.clear();
-            codec::put_values(&mut self.plain, values);
+            match first {
+                None => codec::put_values(&mut self.plain, values),
+                Some(first) => codec::put_values_beside(&mut self.plain, values, first),
+            }
+            first.get_or_insert(values);
             let column = self.put_plain();
             put_column(&mut self.chunks, column);
         }
