@@ -78,7 +78,10 @@ fn next_day(store: &Inner, now: UnixMs, after: i64) -> Option<i64> {
             rows.map(|rows| rows.description.sequence).max().unwrap_or(0)
         });
         let is_due = summed.iter().any(|summed| *summed < block.description.sequence);
-        (day > after && is_over(day) && is_due).then_some(day)
+        // Of such a day samples may be gone already; rows made anew would say less than those there are.
+        let is_kept = range_of(day).start < now - store.options.retention
+            && summed.iter().all(|summed| *summed > 0);
+        (day > after && is_over(day) && is_due && !is_kept).then_some(day)
     })
 }
 

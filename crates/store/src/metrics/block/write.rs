@@ -220,6 +220,11 @@ impl Writer {
     /// Completes the file, gives it its name and opens it.
     pub(crate) fn finish(mut self) -> Result<Block, BlockError> {
         let index = self.index();
+        if u32::try_from(index.len()).is_err() {
+            // Its tables hold numbers of 32 bits, so it could not be read back.
+            let reason = "a block has more series than its index can hold";
+            return Err(io::Error::other(reason).into());
+        }
         let offset = self.written + self.buffer.len() as u64;
         let mut tail = index.len().to_le_bytes().to_vec();
         tail.extend_from_slice(&crc32c::crc32c(&index).to_le_bytes());
