@@ -137,6 +137,12 @@ fn hash_of(text: &str, ends: &[u32]) -> u64 {
     hash
 }
 
+impl Default for Labels {
+    fn default() -> Self {
+        Self::empty()
+    }
+}
+
 impl PartialEq for Labels {
     fn eq(&self, other: &Self) -> bool {
         Arc::ptr_eq(&self.0, &other.0)

@@ -1,6 +1,7 @@
 //! Reading series back: what a query asks of any store, local or remote.
 
 use std::{
+    collections::BTreeSet,
     fmt,
     sync::{
         Arc,
@@ -270,7 +271,10 @@ pub trait SeriesSource: Send + Sync {
     ) -> Result<Vec<Labels>, SelectError>;
 
     /// The names of all labels, sorted.
-    fn label_names(&self, range: TimeRange, budget: &Budget) -> Result<Vec<String>, SelectError>;
+    fn label_names(&self, range: TimeRange, budget: &Budget) -> Result<Vec<String>, SelectError> {
+        let series = self.series(&[], range, budget)?;
+        Ok(sorted(series.iter().flat_map(|labels| labels.iter().map(|(name, _)| name))))
+    }
 
     /// The values of one label, sorted.
     fn label_values(
@@ -278,7 +282,18 @@ pub trait SeriesSource: Send + Sync {
         name: &str,
         range: TimeRange,
         budget: &Budget,
-    ) -> Result<Vec<String>, SelectError>;
+    ) -> Result<Vec<String>, SelectError> {
+        let (name, op, value, regex) = (name.to_owned(), MatchOp::NotEqual, String::new(), None);
+        let present = Matcher { name, op, value, regex };
+        let series = self.series(std::slice::from_ref(&present), range, budget)?;
+        Ok(sorted(series.iter().filter_map(|labels| labels.get(&present.name))))
+    }
+}
+
+/// Each text once, in order.
+pub fn sorted<'a>(texts: impl Iterator<Item = &'a str>) -> Vec<String> {
+    let set: BTreeSet<&str> = texts.collect();
+    set.into_iter().map(str::to_owned).collect()
 }
 
 #[cfg(test)]

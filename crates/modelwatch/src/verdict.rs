@@ -7,7 +7,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use collect::EngineState;
 use model::{Labels, UnixMs};
-use query::{Expr, Value};
+use query::Expr;
 
 use crate::wire::App;
 
@@ -140,12 +140,11 @@ impl Verdicts {
         }
         for (condition, expr) in &self.conditions {
             match app.queries.evaluate_here(expr, time).map(|output| output.value) {
-                Ok(Value::Vector(points)) => {
-                    if let Some((labels, value)) = worst(&points) {
+                Ok(value) => {
+                    if let Some((labels, value)) = worst(&value.into_floats()) {
                         return (condition.level, condition.code, params(condition, labels, value));
                     }
                 }
-                Ok(_) => {}
                 Err(error) => tracing::warn!("verdict {}: {error}", condition.code),
             }
         }

@@ -10,8 +10,10 @@ mod eval;
 mod format;
 mod lexer;
 mod parser;
+mod value;
 
 pub use ast::Expr;
-pub use eval::{Grid, Output, QueryError, Series, Settings, Value, evaluate};
+pub use eval::{Grid, QueryError, Settings, evaluate};
 pub use format::{format_float, write_float, write_integer};
 pub use parser::{ParseError, parse, parse_selector};
+pub use value::{Element, Output, Sample, Series, Stats, Value};

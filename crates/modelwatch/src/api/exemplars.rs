@@ -53,14 +53,6 @@ impl SeriesSource for Recorder {
     fn series(&self, _: &[Matcher], _: TimeRange, _: &Budget) -> Result<Vec<Labels>, SelectError> {
         Ok(Vec::new())
     }
-
-    fn label_names(&self, _: TimeRange, _: &Budget) -> Result<Vec<String>, SelectError> {
-        Ok(Vec::new())
-    }
-
-    fn label_values(&self, _: &str, _: TimeRange, _: &Budget) -> Result<Vec<String>, SelectError> {
-        Ok(Vec::new())
-    }
 }
 
 fn selectors_of(expr: &Expr, budget: &Budget) -> Vec<Vec<Matcher>> {

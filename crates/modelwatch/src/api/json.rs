@@ -6,7 +6,7 @@ use axum::{
     response::IntoResponse,
 };
 use model::{Labels, UnixMs};
-use query::{Value, write_float, write_integer};
+use query::{Sample, Value, write_float, write_integer};
 
 /// Annotations shown of each level; the rest is counted.
 const ANNOTATIONS_MAX: usize = 10;
@@ -187,13 +187,15 @@ pub(super) fn output(value: &Value, time: UnixMs) -> String {
             write_string(&mut out, text);
             out.push(']');
         }
-        Value::Vector(points) => {
+        Value::Vector(elements) => {
             out.push_str("vector\",\"result\":");
-            write_list(&mut out, points.iter(), |out, (labels, number)| {
+            write_list(&mut out, elements.iter(), |out, element| {
                 out.push_str("{\"metric\":");
-                write_labels(out, labels);
-                out.push_str(",\"value\":");
-                write_point(out, time, *number);
+                write_labels(out, &element.labels);
+                if let Sample::Float(number) = element.sample {
+                    out.push_str(",\"value\":");
+                    write_point(out, time, number);
+                }
                 out.push('}');
             });
         }
@@ -217,6 +219,8 @@ pub(super) fn output(value: &Value, time: UnixMs) -> String {
 
 #[cfg(test)]
 mod tests {
+    use query::Element;
+
     use super::*;
 
     #[test]
@@ -243,7 +247,7 @@ mod tests {
     #[test]
     fn values() {
         let labels = Labels::metric("up", [("job", "a")]);
-        let vector = Value::Vector(vec![(labels, f64::NAN)]);
+        let vector = Value::Vector(vec![Element { labels, sample: Sample::Float(f64::NAN) }]);
         let expected = r#"{"resultType":"vector","result":[{"metric":{"__name__":"up","job":"a"},"value":[1.500,"NaN"]}]}"#;
         assert_eq!(output(&vector, UnixMs(1_500)), expected);
         assert_eq!(

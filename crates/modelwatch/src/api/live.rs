@@ -21,7 +21,7 @@ use axum::{
     http::Response,
 };
 use model::{Labels, UnixMs};
-use query::{Expr, Value};
+use query::Expr;
 use serde::Deserialize;
 use serde_json::json;
 use tokio::sync::{broadcast, watch};
@@ -141,7 +141,7 @@ impl Hub {
         let mut frames = HashMap::new();
         for (key, expr) in due {
             let points = match app.queries.evaluate_here(&expr, time) {
-                Ok(output) => points_of(output.value),
+                Ok(output) => output.value.into_floats(),
                 Err(error) => {
                     tracing::debug!("live query {:?}: {error}", key.query);
                     Vec::new()
@@ -186,15 +186,6 @@ impl Feed {
         // Charts need no more than single precision; times and counters do not travel this way.
         let values = values.into_iter().map(|value| value as f32).collect();
         Frame { generation: self.generation, schema, values }
-    }
-}
-
-/// An instant result as points; a scalar is one point without labels.
-fn points_of(value: Value) -> Vec<(Labels, f64)> {
-    match value {
-        Value::Vector(points) => points,
-        Value::Scalar(value) => vec![(Labels::empty(), value)],
-        Value::Matrix(_) | Value::String(_) => Vec::new(),
     }
 }
 

@@ -12,7 +12,7 @@ use axum::{
 use model::{
     Labels, UnixMs, catalogue,
     sample::Metadata,
-    series::{Matcher, TimeRange},
+    series::{Matcher, TimeRange, sorted},
 };
 use query::{Expr, Grid};
 
@@ -145,11 +145,6 @@ fn texts(texts: Vec<String>, form: &Form) -> Answer {
     let mut data = String::new();
     write_list(&mut data, texts.iter(), |out, text| write_string(out, text));
     Ok(success(&data, &warnings, &[]))
-}
-
-fn sorted<'a>(texts: impl Iterator<Item = &'a str>) -> Vec<String> {
-    let set: std::collections::BTreeSet<&str> = texts.collect();
-    set.into_iter().map(str::to_owned).collect()
 }
 
 /// Applies `limit`, saying so when something was cut off.

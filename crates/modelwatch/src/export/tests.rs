@@ -42,21 +42,6 @@ impl SeriesSource for List {
         let labels = self.0.iter().map(|series| series.labels.clone());
         Ok(labels.filter(|labels| Matcher::all_match(matchers, labels)).collect())
     }
-
-    fn label_names(&self, _: TimeRange, _: &Budget) -> Result<Vec<String>, SelectError> {
-        Ok(Vec::new())
-    }
-
-    fn label_values(
-        &self,
-        name: &str,
-        _: TimeRange,
-        _: &Budget,
-    ) -> Result<Vec<String>, SelectError> {
-        let values = self.0.iter().filter_map(|series| series.labels.get(name));
-        let values: BTreeSet<&str> = values.collect();
-        Ok(values.into_iter().map(str::to_owned).collect())
-    }
 }
 
 fn series(labels: &[(&str, &str)], points: &[(i64, f64)]) -> SeriesData {

@@ -20,7 +20,10 @@ use self::{
     rows::{Loaded, Look, Need},
     window::{Place, Points},
 };
-use crate::ast::{At, Expr, Kind, Node, Position, Selector, Shift, Subquery, Type};
+use crate::{
+    ast::{At, Expr, Kind, Node, Position, Selector, Shift, Subquery, Type},
+    value::{Element, Output, Sample, Series, Stats, Value},
+};
 
 /// How queries are evaluated, whatever they ask.
 #[derive(Clone, Debug)]
@@ -29,11 +32,21 @@ pub struct Settings {
     pub lookback: Duration,
     /// The step of subqueries that give none.
     pub subquery_step: Duration,
+    /// Whether the name of the metric goes only at the end of the evaluation, so that `label_replace` still
+    /// sees it. Off, as in Prometheus, where it is called `promql-delayed-name-removal`.
+    pub delays_name_removal: bool,
+    /// Whether [`Stats::samples_per_step`](crate::Stats) is wanted.
+    pub counts_per_step: bool,
 }
 
 impl Default for Settings {
     fn default() -> Self {
-        Self { lookback: Duration::from_secs(300), subquery_step: Duration::from_secs(60) }
+        Self {
+            lookback: Duration::from_secs(300),
+            subquery_step: Duration::from_secs(60),
+            delays_name_removal: false,
+            counts_per_step: false,
+        }
     }
 }
 
@@ -60,31 +73,6 @@ impl Grid {
     fn time(self, step: usize) -> i64 {
         self.start.0.saturating_add(self.step_ms.saturating_mul(step as i64))
     }
-}
-
-/// What a query yields.
-#[derive(Clone, Debug, PartialEq)]
-pub enum Value {
-    Scalar(f64),
-    Vector(Vec<(Labels, f64)>),
-    Matrix(Vec<Series>),
-    String(String),
-}
-
-/// One line of a matrix: points oldest first.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Series {
-    pub labels: Labels,
-    pub times: Vec<i64>,
-    pub values: Vec<f64>,
-}
-
-/// A result with what the asker should know about it.
-#[derive(Clone, Debug)]
-pub struct Output {
-    pub value: Value,
-    pub warnings: Vec<String>,
-    pub infos: Vec<String>,
 }
 
 /// Why a query that parses has no result.
@@ -131,7 +119,10 @@ pub fn evaluate(
             let rows = context.vector(&expr.root)?;
             if is_instant {
                 let points = rows.into_iter();
-                Value::Vector(points.filter_map(|row| Some((row.labels, row.values[0]?))).collect())
+                let element = |row: Row| {
+                    Some(Element { sample: Sample::Float(row.values[0]?), labels: row.labels })
+                };
+                Value::Vector(points.filter_map(element).collect())
             } else {
                 let series = rows.into_iter().map(|row| series_of(row, grid));
                 let mut series: Vec<Series> =
@@ -146,6 +137,7 @@ pub fn evaluate(
         value,
         warnings: warnings.into_iter().collect(),
         infos: infos.into_iter().collect(),
+        stats: Stats::default(),
     })
 }
 
@@ -153,7 +145,7 @@ fn series_of(row: Row, grid: Grid) -> Series {
     let points = row.values.iter().enumerate();
     let (times, values) =
         points.filter_map(|(step, value)| Some((grid.time(step), (*value)?))).unzip();
-    Series { labels: row.labels, times, values }
+    Series { labels: row.labels, times, values, histograms: Vec::new() }
 }
 
 #[derive(Default)]
@@ -336,7 +328,7 @@ impl Context<'_> {
             };
             inner.check_size(rows.len())?;
             for row in rows {
-                let Series { labels, times, values } = series_of(row, grid);
+                let Series { labels, times, values, .. } = series_of(row, grid);
                 let series_data = SeriesData { labels, times, values };
                 series.push(Points::new(Loaded { series: series_data, weights: Vec::new() }));
             }
@@ -354,6 +346,7 @@ impl Context<'_> {
                 labels: points.labels.clone(),
                 times: window.times.to_vec(),
                 values: window.values.to_vec(),
+                histograms: Vec::new(),
             }));
         }
         found.sort_by(|a, b| a.labels.cmp(&b.labels));

@@ -358,7 +358,7 @@ mod tests {
             match column {
                 Column::Min => samples.fold(f64::NAN, f64::min),
                 Column::Max => samples.fold(f64::NAN, f64::max),
-                Column::Sum => samples.filter(|value| !value.is_nan()).sum(),
+                Column::Sum => samples.sum(),
                 Column::Count => samples.count() as f64,
                 Column::Last => own[own.len() - 1],
                 Column::Growth => {
@@ -423,19 +423,6 @@ mod tests {
         ) -> Result<Vec<Labels>, SelectError> {
             Ok(Vec::new())
         }
-
-        fn label_names(&self, _: TimeRange, _: &Budget) -> Result<Vec<String>, SelectError> {
-            Ok(Vec::new())
-        }
-
-        fn label_values(
-            &self,
-            _: &str,
-            _: TimeRange,
-            _: &Budget,
-        ) -> Result<Vec<String>, SelectError> {
-            Ok(Vec::new())
-        }
     }
 
     fn ask(source: &Both, query: &str, grid: Grid) -> Output {
@@ -452,8 +439,9 @@ mod tests {
 
     fn points(output: &Output) -> Vec<(Labels, i64, f64)> {
         match &output.value {
-            Value::Vector(points) => {
-                points.iter().map(|(l, value)| (l.clone(), 0, *value)).collect()
+            value @ Value::Vector(_) => {
+                let floats = value.clone().into_floats().into_iter();
+                floats.map(|(labels, value)| (labels, 0, value)).collect()
             }
             Value::Matrix(series) => {
                 let all = series.iter().flat_map(|series| {

@@ -39,14 +39,6 @@ impl SeriesSource for Memory {
     fn series(&self, _: &[Matcher], _: TimeRange, _: &Budget) -> Result<Vec<Labels>, SelectError> {
         Ok(self.0.keys().cloned().collect())
     }
-
-    fn label_names(&self, _: TimeRange, _: &Budget) -> Result<Vec<String>, SelectError> {
-        Ok(Vec::new())
-    }
-
-    fn label_values(&self, _: &str, _: TimeRange, _: &Budget) -> Result<Vec<String>, SelectError> {
-        Ok(Vec::new())
-    }
 }
 
 pub(crate) fn run(text: &str) -> Vec<Outcome> {
@@ -354,10 +346,6 @@ type Points = Vec<(i64, f64)>;
 
 fn flatten(value: &Value, time: i64) -> Vec<(Labels, Points)> {
     match value {
-        Value::Scalar(value) => vec![(Labels::empty(), vec![(time, *value)])],
-        Value::Vector(points) => {
-            points.iter().map(|(labels, value)| (labels.clone(), vec![(time, *value)])).collect()
-        }
         Value::Matrix(series) => series
             .iter()
             .map(|s| {
@@ -365,7 +353,10 @@ fn flatten(value: &Value, time: i64) -> Vec<(Labels, Points)> {
                 (s.labels.clone(), points.collect())
             })
             .collect(),
-        Value::String(_) => Vec::new(),
+        value => {
+            let floats = value.clone().into_floats().into_iter();
+            floats.map(|(labels, value)| (labels, vec![(time, value)])).collect()
+        }
     }
 }
 

@@ -1,7 +1,7 @@
 //! Reading: head and blocks put together.
 
 use std::{
-    collections::{BTreeSet, HashMap, HashSet},
+    collections::{HashMap, HashSet},
     num::NonZero,
     sync::{Arc, atomic::Ordering},
     thread::available_parallelism,
@@ -10,8 +10,8 @@ use std::{
 use model::{
     Labels, UnixMs,
     series::{
-        Budget, Column, HistogramSeries, MatchOp, Matcher, Rows, SelectError, SeriesData,
-        SeriesSource, TimeRange,
+        Budget, Column, HistogramSeries, Matcher, Rows, SelectError, SeriesData, SeriesSource,
+        TimeRange,
     },
 };
 use roaring::RoaringBitmap;
@@ -345,25 +345,5 @@ impl SeriesSource for Store {
             }
         }
         Ok(found.into_iter().collect())
-    }
-
-    fn label_names(&self, range: TimeRange, budget: &Budget) -> Result<Vec<String>, SelectError> {
-        let series = self.series(&[], range, budget)?;
-        let names: BTreeSet<&str> =
-            series.iter().flat_map(|labels| labels.iter().map(|(name, _)| name)).collect();
-        Ok(names.into_iter().map(str::to_owned).collect())
-    }
-
-    fn label_values(
-        &self,
-        name: &str,
-        range: TimeRange,
-        budget: &Budget,
-    ) -> Result<Vec<String>, SelectError> {
-        let present = Matcher::new(name, MatchOp::NotEqual, "")
-            .map_err(|error| SelectError::Storage(error.to_string()))?;
-        let series = self.series(&[present], range, budget)?;
-        let values: BTreeSet<&str> = series.iter().filter_map(|labels| labels.get(name)).collect();
-        Ok(values.into_iter().map(str::to_owned).collect())
     }
 }
