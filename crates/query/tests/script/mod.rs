@@ -1,5 +1,7 @@
 //! Reads and runs one script. Native histograms are not read: what needs them fails.
 
+mod nhcb;
+
 use std::{collections::BTreeMap, time::Duration};
 
 use model::{
