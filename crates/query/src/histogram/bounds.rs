@@ -143,7 +143,9 @@ mod tests {
             for index in -30_000..30_000 {
                 let (low, high) =
                     (power_bound(schema, step(index)), power_bound(schema, step(index) + 1));
-                assert!(low < high || low == 0.0 || low.is_infinite(), "{schema} {index}");
+                // The smallest numbers lie too far apart.
+                let is_known = low < high || high < f64::MIN_POSITIVE || low.is_infinite();
+                assert!(is_known, "{schema} {index}");
             }
         }
     }

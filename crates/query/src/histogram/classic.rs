@@ -150,3 +150,86 @@ fn is_close(one: f64, other: f64) -> bool {
     }
     difference / sum.min(f64::MAX) < SMALL_DELTA
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::histogram::samples::is_near;
+
+    const INFINITY: f64 = f64::INFINITY;
+
+    fn of(given: &[(f64, f64)]) -> Vec<ClassicBucket> {
+        given.iter().map(|(upper, count)| ClassicBucket { upper: *upper, count: *count }).collect()
+    }
+
+    #[test]
+    fn quantiles() {
+        let check = |given: &[(f64, f64)], phi: f64, expected: f64, lifted: Option<[f64; 3]>| {
+            let (found, fix) = bucket_quantile(phi, &mut of(given));
+            assert!(is_near(found, expected), "{given:?} {phi}: {found}");
+            let fix = fix.map(|fix| [fix.lowest, fix.highest, fix.difference]);
+            assert_eq!(fix, lifted, "{given:?} {phi}");
+        };
+        // From `histograms.test` of Prometheus.
+        let uneven = [
+            (0.1, 20.0),
+            (1.0, 10.0),
+            (10.0, 50.0),
+            (100.0, 40.0),
+            (1000.0, 90.0),
+            (INFINITY, 80.0),
+        ];
+        check(&uneven, 0.01, 0.0045, Some([1.0, INFINITY, 10.0]));
+        check(&uneven, 0.5, 8.5, Some([1.0, INFINITY, 10.0]));
+        check(&uneven, 0.99, 979.75, Some([1.0, INFINITY, 10.0]));
+        let positive = [(0.1, 50.0), (0.2, 70.0), (1.0, 110.0), (INFINITY, 120.0)];
+        check(&positive, 0.0, 0.0, None);
+        check(&positive, 0.2, 0.048, None);
+        check(&positive, 0.5, 0.15, None);
+        check(&positive, 0.8, 0.72, None);
+        check(&positive, 1.0, 1.0, None);
+        check(&positive, 1.01, INFINITY, None);
+        check(&positive, -0.1, -INFINITY, None);
+        check(&positive, f64::NAN, f64::NAN, None);
+        let negative = [(-0.2, 10.0), (-0.1, 20.0), (0.3, 20.0), (INFINITY, 30.0)];
+        check(&negative, 0.2, -0.2, None);
+        check(&negative, 0.5, -0.15, None);
+        check(&negative, 0.8, 0.3, None);
+        // In any order; one bound twice; no bucket for all; nothing observed; nothing but all.
+        check(&[(INFINITY, 4.0), (1.0, 2.0)], 0.25, 0.5, None);
+        check(&[(1.0, 1.0), (1.0, 1.0), (INFINITY, 2.0)], 0.5, 0.5, None);
+        check(&[(1.0, 2.0), (2.0, 4.0)], 0.5, f64::NAN, None);
+        check(&[(1.0, 0.0), (INFINITY, 0.0)], 0.5, f64::NAN, None);
+        check(&[(INFINITY, 3.0)], 0.5, f64::NAN, None);
+        check(&[], 0.5, f64::NAN, None);
+        // What rounding explains needs no note.
+        check(&[(1.0, 1.0), (2.0, 1.0 - 1e-13), (INFINITY, 1.0 + 1e-13)], 1.0, 1.0, None);
+        check(
+            &[(1.0, 1.0), (2.0, 1.0 - 1e-11), (INFINITY, 1.0)],
+            1.0,
+            1.0,
+            Some([2.0, 2.0, 1.0 - (1.0 - 1e-11)]),
+        );
+    }
+
+    #[test]
+    fn fractions() {
+        let check = |given: &[(f64, f64)], lower: f64, upper: f64, expected: f64| {
+            let found = bucket_fraction(lower, upper, &mut of(given));
+            assert!(is_near(found, expected), "{given:?} {lower} {upper}: {found}");
+        };
+        let counts = [(5.0, 1.0), (10.0, 7.0), (15.0, 11.0), (20.0, 14.0), (INFINITY, 15.0)];
+        check(&counts, -INFINITY, 15.0, 11.0 / 15.0);
+        check(&counts, 15.0, INFINITY, 4.0 / 15.0);
+        check(&counts, 12.5, 17.5, 3.5 / 15.0);
+        check(&counts, -3.0, 2.5, 0.5 / 15.0);
+        check(&counts, 25.0, INFINITY, 1.0 / 15.0);
+        check(&counts, 2.0, 2.0, 0.0);
+        check(&counts, f64::NAN, 2.0, f64::NAN);
+        check(&[(-5.0, 4.0), (INFINITY, 8.0)], -10.0, -5.0, 0.0);
+        check(&[(-5.0, 4.0), (INFINITY, 8.0)], -INFINITY, -7.0, 0.5);
+        check(&[(1.0, 1.0)], 0.0, 1.0, f64::NAN);
+        check(&[(1.0, 0.0), (INFINITY, 0.0)], 0.0, 1.0, f64::NAN);
+        check(&[], 0.0, 1.0, f64::NAN);
+    }
+}

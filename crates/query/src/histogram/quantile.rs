@@ -211,3 +211,157 @@ pub(crate) fn variance(histogram: &Histogram) -> f64 {
     }
     (squares + lost) / histogram.count
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::histogram::samples::{custom, is_near, power, with, with_negative};
+
+    fn check_quantiles(histogram: &Histogram, expected: &[(f64, f64)]) {
+        for (phi, expected) in expected {
+            let (found, note) = quantile(*phi, histogram);
+            assert!(is_near(found, *expected), "{phi}: {found}, {expected}");
+            assert_eq!(note, None, "{phi}");
+        }
+    }
+
+    // The cases of all tests here are from `native_histograms.test` of Prometheus.
+    #[test]
+    fn quantiles_of_powers() {
+        let counts = &[2.0, 3.0, 0.0, 1.0, 4.0];
+        let infinity = f64::INFINITY;
+        let positive = with(power(0, 0, counts), 100.0, 12.0, (2.0, 0.001));
+        let expected = [
+            (1.001, infinity),
+            (1.0, 16.0),
+            (0.99, 15.67072476139083),
+            (0.9, 12.99603834169977),
+            (0.6, 4.594793419988138),
+            (0.5, 1.5874010519681994),
+            (0.1, 0.0006),
+            (0.0, 0.0),
+            (-1.0, -infinity),
+            (f64::NAN, f64::NAN),
+        ];
+        check_quantiles(&positive, &expected);
+        let negative = with_negative(power(0, 0, &[]), 0, counts);
+        let negative = with(negative, 100.0, 12.0, (2.0, 0.001));
+        let expected = [
+            (1.0, 0.0),
+            (0.99, -0.00006),
+            (0.9, -0.0006),
+            (0.5, -1.5874010519681996),
+            (0.1, -12.996038341699768),
+            (0.0, -16.0),
+        ];
+        check_quantiles(&negative, &expected);
+        let both = with_negative(power(0, 0, counts), 0, counts);
+        let both = with(both, 100.0, 24.0, (4.0, 0.001));
+        let expected = [
+            (1.0, 16.0),
+            (0.99, 15.34822590920423),
+            (0.7, 1.2030250360821164),
+            (0.55, 0.0006),
+            (0.5, 0.0),
+            (0.45, -0.0006),
+            (0.3, -1.2030250360821169),
+            (0.01, -15.34822590920423),
+            (0.0, -16.0),
+        ];
+        check_quantiles(&both, &expected);
+        check_quantiles(&power(-1, 0, &[0.0, 5.0]), &[(0.5, 2.0)]);
+        check_quantiles(&power(1, 0, &[0.0, 0.0, 5.0]), &[(0.5, 1.6817928305074292)]);
+        check_quantiles(&Histogram::default(), &[(0.5, f64::NAN)]);
+    }
+
+    #[test]
+    fn quantiles_of_custom_buckets() {
+        // Of observations that `histograms.test` has as classic buckets, too.
+        let positive = custom(&[0.1, 0.2, 1.0], &[5.0, 2.0, 3.0, 0.0]);
+        check_quantiles(&positive, &[(0.0, 0.0), (0.2, 0.04), (0.6, 0.15), (1.0, 1.0)]);
+        let negative = custom(&[-0.2, -0.1, 0.3], &[1.0, 2.0, 0.0, 1.0]);
+        check_quantiles(&negative, &[(0.0, -0.2), (0.2, -0.2), (0.5, -0.15), (0.8, 0.3)]);
+        check_quantiles(&custom(&[], &[100.0]), &[(0.5, 0.0)]);
+    }
+
+    #[test]
+    fn observations_that_are_not_numbers() {
+        let nan = f64::NAN;
+        let check = |histogram: &Histogram, phi, expected: f64, note| {
+            let (found, found_note) = quantile(phi, histogram);
+            assert!(is_near(found, expected), "{phi}: {found}");
+            assert_eq!(found_note, note, "{phi}");
+        };
+        let all = with(power(0, 0, &[]), nan, 3.0, (0.0, 0.0));
+        let some = with(power(0, 0, &[12.0]), nan, 15.0, (0.0, 0.0));
+        check(&all, 1.0, nan, Some(NanNote::ResultIsNan));
+        check(&all, 0.4, nan, Some(NanNote::ResultIsNan));
+        check(&some, 0.81, nan, Some(NanNote::ResultIsNan));
+        check(&some, 0.8, 1.0, Some(NanNote::SkewedHigher));
+        check(&some, 0.4, 0.7071067811865475, Some(NanNote::SkewedHigher));
+        check(&Histogram { count: 12.0, ..some.clone() }, 1.0, 1.0, None);
+        let infinity = f64::INFINITY;
+        assert_eq!(fraction(-infinity, 0.7071067811865475, &all), (0.0, true));
+        let (share, has_nan) = fraction(-infinity, 0.7071067811865475, &some);
+        assert!(is_near(share, 0.4) && has_nan, "{share}");
+        assert_eq!(fraction(-infinity, infinity, &some), (0.8, true));
+    }
+
+    #[test]
+    fn fractions() {
+        let check = |histogram: &Histogram, lower, upper, expected| {
+            let (share, has_nan) = fraction(lower, upper, histogram);
+            assert!(is_near(share, expected), "{lower} {upper}: {share}");
+            assert!(!has_nan);
+        };
+        let infinity = f64::INFINITY;
+        check(&Histogram::default(), 0.0, 8.0, f64::NAN);
+        let single = power(0, 0, &[1.0, 2.0, 1.0]);
+        check(&single, 1.0, 2.0, 0.5);
+        check(&single, 0.0, 8.0, 1.0);
+        check(&single, 2.0, 1.0, 0.0);
+        check(&single, f64::NAN, 1.0, f64::NAN);
+        check(&power(-1, 0, &[0.0, 5.0]), 0.0, 2.0, 0.5);
+        check(&power(0, 0, &[0.0, 0.0, 5.0]), 0.0, 2.82842712474619, 0.5);
+        check(
+            &with_negative(with(power(1, 0, &[]), 4.0, 5.0, (0.0, 0.0)), 0, &[0.0, 0.0, 5.0]),
+            -1.6817928305074292,
+            0.0,
+            0.5,
+        );
+        let zero = with(power(0, 0, &[]), 0.0, 4.0, (4.0, 0.5));
+        check(&zero, -0.5, 0.5, 1.0);
+        check(&zero, -0.25, 0.5, 0.75);
+        let counts = custom(&[5.0, 10.0, 15.0, 20.0], &[1.0, 6.0, 4.0, 3.0, 1.0]);
+        check(&counts, -infinity, 15.0, 11.0 / 15.0);
+        check(&counts, 15.0, infinity, 4.0 / 15.0);
+        check(&counts, -infinity, 13.0, 9.4 / 15.0);
+        check(&counts, 25.0, infinity, 1.0 / 15.0);
+    }
+
+    #[test]
+    fn variances() {
+        let check = |histogram: &Histogram, expected: f64| {
+            let found = variance(histogram);
+            assert!(is_near(found, expected), "{found}");
+        };
+        let sparse = |length: usize, places: &[(usize, f64)]| {
+            let mut counts = vec![0.0; length];
+            places.iter().for_each(|(place, count)| counts[*place] = *count);
+            counts
+        };
+        let low = sparse(9, &[(0, 1.0), (4, 1.0), (7, 1.0), (8, 1.0)]);
+        check(&with(power(2, 0, &low), 10.0, 4.0, (0.0, 0.0)), 1.163807968526718);
+        let high = power(8, 0, &[1.0, 2.0, 3.0, 4.0]);
+        check(&with(high, 10.0, 10.0, (0.0, 0.0)), 2.3971123370139447e-5);
+        let positive = sparse(55, &[(13, 1.0), (24, 1.0), (26, 1.0), (54, 1.0)]);
+        let negative = sparse(47, &[(24, 1.0), (46, 1.0)]);
+        let mixed = with_negative(power(3, 0, &positive), 0, &negative);
+        check(&with(mixed.clone(), 62.0, 7.0, (1.0, 0.0)), 1844.4651144196398);
+        check(&with(mixed.clone(), f64::NAN, 7.0, (1.0, 0.0)), f64::NAN);
+        check(&with(mixed, f64::INFINITY, 7.0, (1.0, 0.0)), f64::INFINITY);
+        let same = with_negative(power(0, 0, &[]), 4, &[10.0]);
+        check(&with(same, -100.0, 10.0, (0.0, 0.0)), 1.725830020304794);
+        assert_eq!(mean(&with(power(0, 0, &[]), 5.0, 4.0, (0.0, 0.0))), 1.25);
+    }
+}

@@ -131,3 +131,28 @@ pub(super) fn strange() -> impl Strategy<Value = Histogram> {
     prop_oneof![powers, customs, any_power(), any_custom()]
         .prop_filter("valid", |histogram| histogram.check().is_ok())
 }
+
+/// Whether the relative difference is one that rounding explains.
+pub(super) fn is_near(one: f64, other: f64) -> bool {
+    one == other
+        || (one.is_nan() && other.is_nan())
+        || (one - other).abs() <= 1e-9 * (one.abs() + other.abs())
+}
+
+/// Whether both are the same but for rounding and empty buckets.
+pub(super) fn are_near(one: &Histogram, other: &Histogram) -> bool {
+    let (mut one, mut other) = (one.clone(), other.clone());
+    super::compact(&mut one);
+    super::compact(&mut other);
+    let numbers = |histogram: &Histogram| {
+        let Histogram { zero_count, count, sum, .. } = histogram;
+        let counts = histogram.positive.counts.iter().chain(&histogram.negative.counts);
+        let numbers = [zero_count, count, sum, &histogram.zero_threshold];
+        numbers.into_iter().chain(counts).copied().collect::<Vec<f64>>()
+    };
+    one.schema == other.schema
+        && one.custom_bounds == other.custom_bounds
+        && one.positive.spans == other.positive.spans
+        && one.negative.spans == other.negative.spans
+        && numbers(&one).into_iter().zip(numbers(&other)).all(|(one, other)| is_near(one, other))
+}

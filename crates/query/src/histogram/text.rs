@@ -39,3 +39,27 @@ pub(crate) fn format_histogram(histogram: &Histogram) -> String {
     out.push('}');
     out
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::histogram::samples::{custom, power, with, with_negative};
+
+    #[test]
+    fn texts() {
+        let check = |histogram: &Histogram, expected: &str| {
+            assert_eq!(format_histogram(histogram), expected);
+        };
+        check(&Histogram::default(), "{count:0, sum:0}");
+        let full = with_negative(power(0, 0, &[1.0, 0.0, 3.5]), 1, &[2.0, 1e6]);
+        check(
+            &with(full, 1e-5, 1_000_008.5, (2.0, 1.5)),
+            "{count:1.0000085e+06, sum:1e-05, [-4,-2):1e+06, [-2,-1):2, [-1.5,1.5]:2, (0.5,1]:1, \
+             (2,4]:3.5}",
+        );
+        check(
+            &custom(&[-5.0, 5.0], &[1.0, 2.0, 4.0]),
+            "{count:7, sum:0, [-Inf,-5]:1, (-5,5]:2, (5,+Inf]:4}",
+        );
+    }
+}

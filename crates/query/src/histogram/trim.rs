@@ -220,3 +220,118 @@ impl Cut {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::histogram::samples::{are_near, custom, power, with, with_negative};
+
+    /// `>/` keeps what is above, `</` what is below.
+    fn check(histogram: &Histogram, operator: &str, value: f64, expected: &Histogram) {
+        let trimmed = match operator {
+            ">/" => trim_lower(histogram, value),
+            _ => trim_upper(histogram, value),
+        };
+        assert!(are_near(&trimmed, expected), "{operator} {value}: {trimmed:?}, {expected:?}");
+    }
+
+    // The cases of all tests here are from `native_histograms.test` of Prometheus.
+    #[test]
+    fn powers() {
+        let full = power(0, 0, &[2.0, 4.0, 8.0, 16.0]);
+        let full = with(with_negative(full, 0, &[1.0, 2.0]), 123.75, 34.0, (1.0, 0.001));
+        let nothing = with(power(0, 0, &[]), 0.0, 0.0, (0.0, 0.001));
+        check(&full, ">/", f64::NEG_INFINITY, &full);
+        check(&full, "</", f64::INFINITY, &full);
+        check(&full, ">/", f64::INFINITY, &nothing);
+        check(&full, "</", f64::NEG_INFINITY, &nothing);
+        let upper = power(0, 0, &[2.0, 4.0, 8.0, 16.0]);
+        check(&full, ">/", 0.0, &with(upper, 120.20840280171308, 30.5, (0.5, 0.001)));
+        let lower = with_negative(power(0, 0, &[]), 0, &[1.0, 2.0]);
+        check(&full, "</", 0.0, &with(lower, -3.5357839059327377, 3.5, (0.5, 0.001)));
+        let lower = with_negative(power(0, 0, &[2.0, 4.0]), 0, &[1.0, 2.0]);
+        check(&full, "</", 2.0, &with(lower, 3.5355339059327373, 10.0, (1.0, 0.001)));
+        let lower = with_negative(power(0, 0, &[]), 1, &[2.0]);
+        check(&full, "</", -1.0, &with(lower, -2.8284271247461903, 2.0, (0.0, 0.001)));
+
+        let fine = power(2, 0, &[1.0, 2.0, 4.0, 7.0, 3.0]);
+        let fine = with_negative(fine, 0, &[1.0, 5.0, 3.0, 1.0]);
+        let fine = with(fine, 12.8286080906, 28.0, (1.0, 0.001));
+        let lower = with_negative(power(2, 0, &[1.0, 1.410582181123704]), 0, &[1.0, 5.0, 3.0, 1.0]);
+        let (sum, count) = (-9.385798726068233, 13.410582181123704);
+        check(&fine, "</", 1.13, &with(lower, sum, count, (1.0, 0.001)));
+        let lower = with_negative(power(2, 0, &[]), 2, &[1.45786052095524, 1.0]);
+        let (sum, count) = (-3.5189307983595066, 2.45786052095524);
+        check(&fine, "</", -1.3, &with(lower, sum, count, (0.0, 0.001)));
+        let upper = with_negative(
+            power(2, 0, &[1.0, 2.0, 4.0, 7.0, 3.0]),
+            0,
+            &[1.0, 5.0, 1.54213947904476],
+        );
+        let (sum, count) = (16.29588491217537, 25.54213947904476);
+        check(&fine, ">/", -1.3, &with(upper, sum, count, (1.0, 0.001)));
+    }
+
+    #[test]
+    fn zero_buckets() {
+        let sum = 8.0210678118654755;
+        let positive = with(power(0, 0, &[10.0]), sum, 12.0, (2.0, 0.5));
+        let upper = |sum, count, zero| with(power(0, 0, &[10.0]), sum, count, (zero, 0.5));
+        check(&positive, ">/", 0.5, &upper(7.0710678118654755, 10.0, 0.0));
+        check(&positive, ">/", 0.1, &upper(7.551067811865476, 11.6, 1.6));
+        check(&positive, ">/", 0.0, &positive);
+        let zero = |sum, zero, threshold| with(power(0, 0, &[]), sum, zero, (zero, threshold));
+        check(&positive, "</", 0.1, &zero(0.02, 0.4, 0.5));
+        check(&positive, "</", 0.0, &zero(0.0, 0.0, 0.5));
+        let negative = with_negative(power(0, 0, &[]), 0, &[10.0]);
+        let negative = with(negative, -sum, 12.0, (2.0, 0.5));
+        check(&negative, ">/", -0.1, &zero(-0.02, 0.4, 0.5));
+        check(&negative, "</", 0.0, &negative);
+        let only = zero(0.0, 5.0, 0.1);
+        check(&only, "</", 0.1, &only);
+        check(&only, ">/", 0.05, &zero(0.09375, 1.25, 0.1));
+        check(&only, "</", 0.05, &zero(-0.09375, 3.75, 0.1));
+        check(&only, "</", -0.1, &zero(0.0, 0.0, 0.1));
+    }
+
+    #[test]
+    fn custom_buckets() {
+        let bounds = &[5.0, 10.0, 15.0, 20.0];
+        let of = |counts: &[f64], sum| Histogram { sum, ..custom(bounds, counts) };
+        let full = of(&[1.0, 6.0, 4.0, 3.0, 1.0], 172.5);
+        check(&full, "</", 15.0, &of(&[1.0, 6.0, 4.0], 97.5));
+        check(&full, ">/", 15.0, &of(&[0.0, 0.0, 0.0, 3.0, 1.0], 72.5));
+        check(&full, "</", 13.0, &of(&[1.0, 6.0, 2.4], 75.1));
+        check(&full, ">/", 13.0, &of(&[0.0, 0.0, 1.6, 3.0, 1.0], 94.9));
+        check(&full, "</", 50.0, &of(&[1.0, 6.0, 4.0, 3.0], 150.0));
+        check(&full, ">/", 0.0, &full);
+        check(&full, "</", f64::INFINITY, &full);
+        check(&full, "</", 0.0, &of(&[], 0.0));
+
+        let bounds = &[-10.0, 5.0, 10.0, 15.0, 20.0];
+        let of = |counts: &[f64], sum| Histogram { sum, ..custom(bounds, counts) };
+        let full = of(&[2.0, 1.0, 6.0, 4.0, 3.0, 1.0], 172.5);
+        check(&full, "</", 2.0, &of(&[2.0, 0.8], -23.2));
+        check(&full, "</", -15.0, &of(&[2.0], -30.0));
+
+        let of = |counts: &[f64], sum| Histogram { sum, ..custom(&[], counts) };
+        let full = of(&[100.0], 100.0);
+        check(&full, "</", 10.0, &of(&[], 0.0));
+        check(&full, ">/", 10.0, &of(&[], 0.0));
+        check(&full, ">/", f64::NEG_INFINITY, &full);
+        check(&full, "</", f64::NEG_INFINITY, &of(&[], 0.0));
+
+        let of = |counts: &[f64], sum| Histogram { sum, ..custom(&[5.0], counts) };
+        let full = of(&[1.0, 100.0], 33.0);
+        check(&full, "</", 2.0, &of(&[0.4], 0.4));
+        check(&full, ">/", 2.0, &of(&[0.6, 100.0], 502.1));
+        check(&full, ">/", 10.0, &of(&[0.0, 100.0], 1000.0));
+        check(&full, ">/", -10.0, &of(&[0.0, 100.0], 500.0));
+
+        let of = |counts: &[f64], sum| Histogram { sum, ..custom(&[-5.0], counts) };
+        let full = of(&[1.0, 100.0], 33.0);
+        check(&full, "</", -10.0, &of(&[1.0], -10.0));
+        check(&full, ">/", -10.0, &of(&[0.0, 100.0], -500.0));
+        check(&full, ">/", -2.0, &of(&[0.0, 100.0], -200.0));
+    }
+}
