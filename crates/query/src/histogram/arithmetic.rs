@@ -108,7 +108,7 @@ pub(super) fn combine(
     }
     let (positive, negative) = split(lost);
     let scale = Scale {
-        schema: total.schema,
+        schema: other.schema,
         shift: shift_between(other.schema, total.schema),
         threshold: total.zero_threshold,
     };
@@ -180,19 +180,20 @@ fn coarsen(buckets: &mut Buckets, mut lost: Option<&mut Vec<f64>>, shift: u32) {
 /// How buckets of one histogram become those of another.
 #[derive(Clone, Copy)]
 struct Scale {
+    /// Of the buckets to come.
     schema: i8,
-    /// By how much the schema is coarser than that of the buckets to come.
+    /// By how much the schema is coarser where they go.
     shift: u32,
     /// The first buckets to come are left out as far as they end before it.
     threshold: f64,
 }
 
 impl Scale {
-    /// Buckets with their indices at this scale.
+    /// Buckets with their indices where they go. What is in the zero bucket already is left out before the
+    /// rest gets coarser; Prometheus asks after, and counts twice what the coarse bucket at its end holds.
     fn bring(self, buckets: &Buckets) -> impl Iterator<Item = (i64, f64)> + Clone {
-        let brought =
-            outwards(buckets).map(move |(index, count)| (coarser(index, self.shift), count));
-        brought.skip_while(move |(index, _)| self.leaves_out(*index))
+        let outside = outwards(buckets).skip_while(move |(index, _)| self.leaves_out(*index));
+        outside.map(move |(index, count)| (coarser(index, self.shift), count))
     }
 
     fn leaves_out(self, index: i64) -> bool {
@@ -503,4 +504,193 @@ pub(crate) fn equals(one: &Histogram, other: &Histogram) -> bool {
         && same(one.zero_count, other.zero_count)
         && same_side(&one.positive, &other.positive)
         && same_side(&one.negative, &other.negative)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::histogram::samples::{custom, power, with, with_negative};
+
+    fn sum(one: &Histogram, other: &Histogram) -> (Histogram, Notes) {
+        let mut total = one.clone();
+        let notes = add(&mut total, other).unwrap();
+        compact(&mut total);
+        (total, notes)
+    }
+
+    fn difference(one: &Histogram, other: &Histogram) -> (Histogram, Notes) {
+        let mut rest = one.clone();
+        let notes = subtract(&mut rest, other).unwrap();
+        compact(&mut rest);
+        (rest, notes)
+    }
+
+    #[test]
+    fn sums() {
+        let check = |one: &Histogram, other: &Histogram, expected: &Histogram| {
+            let (one_way, notes) = sum(one, other);
+            assert_eq!(&one_way, expected);
+            assert_eq!(sum(other, one), (one_way, notes));
+            assert_eq!(notes, Notes::default());
+        };
+        // The same buckets, buckets between, before and behind.
+        check(&power(0, 0, &[1.0, 2.0]), &power(0, 0, &[3.0, 4.0]), &power(0, 0, &[4.0, 6.0]));
+        check(&power(0, -1, &[1.0, 0.0, 2.0]), &power(0, -2, &[5.0, 0.0, 7.0, 0.0, 0.0, 9.0]), &{
+            let mut expected = power(0, -2, &[5.0, 1.0, 7.0, 2.0, 0.0, 9.0]);
+            compact(&mut expected);
+            expected
+        });
+        check(&Histogram::default(), &power(0, 3, &[1.0]), &power(0, 3, &[1.0]));
+        // A finer schema: buckets -1 and 0 of schema 1 end at 0.7 and 1, which is bucket 0 of schema 0.
+        let fine = with_negative(power(1, -1, &[1.0, 2.0, 4.0]), 1, &[8.0, 16.0]);
+        let coarse = with_negative(power(0, 1, &[32.0]), 2, &[64.0]);
+        let expected = with_negative(power(0, 0, &[3.0, 36.0]), 1, &[24.0, 64.0]);
+        check(&fine, &coarse, &Histogram { count: 39.0, ..expected });
+        // Hints that go along with each other.
+        let hinted = |hint| Histogram { reset_hint: hint, ..power(0, 0, &[1.0]) };
+        use ResetHint as Hint;
+        for (one, other, merged) in [
+            (Hint::Reset, Hint::Reset, Hint::Reset),
+            (Hint::NoReset, Hint::Unknown, Hint::Unknown),
+            (Hint::Gauge, Hint::Reset, Hint::Gauge),
+            (Hint::Gauge, Hint::Unknown, Hint::Gauge),
+        ] {
+            let expected = Histogram { reset_hint: merged, ..power(0, 0, &[2.0]) };
+            check(&hinted(one), &hinted(other), &expected);
+        }
+        let (total, notes) = sum(&hinted(Hint::Reset), &hinted(Hint::NoReset));
+        assert_eq!(total.reset_hint, Hint::Unknown);
+        assert_eq!(notes, Notes { bounds_reconciled: false, hints_collide: true });
+    }
+
+    #[test]
+    fn zero_buckets_widen() {
+        let check = |one: &Histogram, other: &Histogram, expected: &Histogram| {
+            let (total, _) = sum(one, other);
+            assert_eq!(&total, expected);
+            assert_eq!(sum(other, one).0, total);
+        };
+        let narrow = with_negative(power(0, -1, &[1.0, 2.0, 4.0]), -2, &[8.0, 0.0, 16.0]);
+        let narrow = with(narrow, 0.0, 34.0, (3.0, 0.01));
+        // Where buckets end: (0.25, 0.5] and [-0.25, -0.125) go into the zero bucket.
+        let wide = with(power(0, 0, &[]), 0.0, 5.0, (5.0, 0.5));
+        let expected = with_negative(power(0, 0, &[2.0, 4.0]), 0, &[16.0]);
+        check(&narrow, &wide, &with(expected.clone(), 0.0, 39.0, (17.0, 0.5)));
+        // Inside of buckets with observations: the zero bucket gets as wide as they are.
+        let inside = with(power(0, 0, &[]), 0.0, 5.0, (5.0, 0.3));
+        check(&narrow, &inside, &with(expected, 0.0, 39.0, (17.0, 0.5)));
+        // Inside of an empty one: it does not.
+        let gap = with(power(0, -1, &[0.0, 2.0]), 0.0, 2.0, (0.0, 0.01));
+        let expected = with(power(0, 0, &[2.0]), 0.0, 7.0, (5.0, 0.3));
+        check(&gap, &inside, &expected);
+        // A finer one's zero bucket cuts (1, 4], so it takes in its own (2, 4] as well.
+        let fine = with(power(0, 2, &[3.0, 7.0]), 0.0, 11.0, (1.0, 1.5));
+        let coarse = with(power(-1, 1, &[8.0]), 0.0, 8.0, (0.0, 0.0));
+        check(&fine, &coarse, &with(power(-1, 2, &[7.0]), 0.0, 19.0, (12.0, 4.0)));
+    }
+
+    #[test]
+    fn custom_buckets() {
+        let check = |one: &Histogram, other: &Histogram, expected: &Histogram, is_reconciled| {
+            let (total, notes) = sum(one, other);
+            assert_eq!(&total, expected);
+            assert_eq!(notes, Notes { bounds_reconciled: is_reconciled, hints_collide: false });
+            assert_eq!(sum(other, one), (total, notes));
+        };
+        let bounds = &[5.0, 10.0];
+        check(
+            &custom(bounds, &[1.0, 2.0]),
+            &custom(bounds, &[1.0, 0.0, 4.0]),
+            &custom(bounds, &[2.0, 2.0, 4.0]),
+            false,
+        );
+        // From `native_histograms.test` of Prometheus.
+        check(
+            &custom(&[10.0], &[1.0]),
+            &custom(&[2.0, 10.0], &[1.0]),
+            &custom(&[10.0], &[2.0]),
+            true,
+        );
+        check(&custom(&[5.0], &[1.0]), &custom(bounds, &[1.0]), &custom(&[5.0], &[2.0]), true);
+        let few = custom(&[2.0, 4.0, 6.0], &[1.0, 2.0, 5.0, 7.0]);
+        let many: Vec<f64> = (1..9).map(f64::from).collect();
+        let counts: Vec<f64> = (1..10).map(|count| f64::from(count) * 10.0).collect();
+        let (rest, notes) = difference(&custom(&many, &counts), &few);
+        assert_eq!(rest, custom(&[2.0, 4.0, 6.0], &[29.0, 68.0, 105.0, 233.0]));
+        assert!(notes.bounds_reconciled);
+        // No bound that both have.
+        check(&custom(&[1.0], &[1.0, 2.0]), &custom(&[], &[4.0]), &custom(&[], &[7.0]), true);
+        let power = power(0, 0, &[1.0]);
+        assert_eq!(add(&mut power.clone(), &few), Err(Incompatible));
+        assert_eq!(subtract(&mut few.clone(), &power), Err(Incompatible));
+    }
+
+    #[test]
+    fn differences_may_be_negative() {
+        let (rest, _) = difference(&power(0, 0, &[1.0, 2.0]), &power(0, 1, &[2.0, 4.0]));
+        let mut expected = power(0, 0, &[1.0, 0.0, -4.0]);
+        compact(&mut expected);
+        assert_eq!(rest, expected);
+    }
+
+    #[test]
+    fn multiples() {
+        let counter = Histogram { reset_hint: ResetHint::Reset, ..power(0, 0, &[1.0, 3.0]) };
+        let counter = with(with_negative(counter, 0, &[2.0]), 5.0, 7.0, (1.0, 0.1));
+        let check = |change: fn(&mut Histogram, f64), number, counts: &[f64], hint| {
+            let mut changed = counter.clone();
+            change(&mut changed, number);
+            assert_eq!(changed.positive.counts, counts);
+            assert_eq!(changed.reset_hint, hint);
+            changed
+        };
+        let double = check(scale, 2.0, &[2.0, 6.0], ResetHint::Reset);
+        assert_eq!((double.sum, double.count, double.zero_count), (10.0, 14.0, 2.0));
+        assert_eq!(double.negative.counts, [4.0]);
+        check(scale, -1.0, &[-1.0, -3.0], ResetHint::Gauge);
+        check(divide, 2.0, &[0.5, 1.5], ResetHint::Reset);
+        check(divide, -2.0, &[-0.5, -1.5], ResetHint::Gauge);
+        let nothing = check(divide, 0.0, &[], ResetHint::Reset);
+        assert_eq!((nothing.sum, nothing.count), (f64::INFINITY, f64::INFINITY));
+        assert_eq!((nothing.positive.spans.len(), nothing.negative), (0, Buckets::default()));
+    }
+
+    #[test]
+    fn equality_is_of_bits_and_layout() {
+        let one = power(0, 0, &[1.0, 0.0, 2.0]);
+        let mut split = one.clone();
+        split.positive.spans = vec![Span { offset: -2, length: 0 }, Span { offset: 2, length: 3 }];
+        assert!(equals(&one, &split));
+        assert!(equals(&one, &Histogram { reset_hint: ResetHint::Gauge, ..one.clone() }));
+        let nan = Histogram { sum: f64::NAN, ..one.clone() };
+        assert!(equals(&nan, &nan.clone()));
+        let mut compacted = one.clone();
+        compact(&mut compacted);
+        let others = [
+            compacted,
+            nan,
+            Histogram { sum: -0.0, ..one.clone() },
+            Histogram { schema: 1, ..one.clone() },
+            Histogram { zero_threshold: 0.1, ..one.clone() },
+            power(0, 1, &[1.0, 0.0, 2.0]),
+            with_negative(one.clone(), 0, &[0.0]),
+        ];
+        for other in others {
+            assert!(!equals(&one, &other), "{other:?}");
+        }
+    }
+
+    #[test]
+    fn equal_layouts_need_no_new_memory() {
+        let mut total = with_negative(power(0, 0, &[1.0, 2.0]), 0, &[3.0]);
+        let places =
+            |total: &Histogram| [&total.positive, &total.negative].map(|side| side.counts.as_ptr());
+        let before = places(&total);
+        let other = total.clone();
+        let fewer = power(0, 1, &[7.0]);
+        add(&mut total, &other).unwrap();
+        add(&mut total, &fewer).unwrap();
+        assert_eq!(total.positive.counts, [2.0, 11.0]);
+        assert_eq!(places(&total), before);
+    }
 }

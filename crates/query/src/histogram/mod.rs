@@ -28,4 +28,6 @@ pub(crate) use self::{
 };
 
 #[cfg(test)]
+mod laws;
+#[cfg(test)]
 mod samples;

@@ -3,6 +3,8 @@
 use model::histogram::{Buckets, CUSTOM_SCHEMA, Histogram, Span};
 use proptest::prelude::*;
 
+use super::{bounds::power_bound, layout::indices};
+
 fn consecutive(offset: i32, counts: &[f64]) -> Buckets {
     Buckets { spans: vec![Span { offset, length: counts.len() as u32 }], counts: counts.to_vec() }
 }
@@ -36,7 +38,7 @@ pub(super) fn with_negative(base: Histogram, offset: i32, counts: &[f64]) -> His
     Histogram { negative: consecutive(offset, counts), ..base }
 }
 
-fn side(index: std::ops::Range<i32>) -> impl Strategy<Value = Buckets> {
+fn side(index: impl Strategy<Value = i32>) -> impl Strategy<Value = Buckets> {
     let run = (0_i32..4, prop::collection::vec(0_u8..5, 0..5));
     (index, prop::collection::vec(run, 0..4)).prop_map(|(start, runs)| {
         let mut buckets = Buckets::default();
@@ -55,13 +57,22 @@ fn counted(mut histogram: Histogram) -> Histogram {
     histogram
 }
 
-/// Small whole counts, so that sums are exact.
+/// Small whole counts, so that sums are exact; nothing in a bucket that overlaps with the zero bucket.
 pub(super) fn any_power() -> impl Strategy<Value = Histogram> {
     let zero = (0_u8..4, prop_oneof![Just(0.0), Just(0.001), Just(0.3), 0.0..4.0_f64]);
     (-4_i8..=8, side(-12..12), side(-12..12), zero, -99_i16..99).prop_map(
         |(schema, positive, negative, (zero_count, zero_threshold), sum)| {
             let zero_count = f64::from(zero_count);
             let sum = f64::from(sum);
+            let [positive, negative] = [positive, negative].map(|mut side| {
+                let places = indices(&side.spans).zip(&mut side.counts);
+                for (index, count) in places {
+                    if power_bound(schema, index - 1) < zero_threshold {
+                        *count = 0.0;
+                    }
+                }
+                side
+            });
             counted(Histogram {
                 schema,
                 positive,
@@ -112,8 +123,7 @@ pub(super) fn strange() -> impl Strategy<Value = Histogram> {
         262_144,
         2_147_483_000,
     ]);
-    let positive = index.clone().prop_flat_map(|start| side(start..start + 1));
-    let negative = index.prop_flat_map(|start| side(start..start + 1));
+    let (positive, negative) = (side(index.clone()), side(index));
     let powers = (any_power(), positive, negative, number.clone(), number.clone(), number.clone());
     let powers = powers.prop_map(|(base, positive, negative, threshold, sum, count)| Histogram {
         positive,

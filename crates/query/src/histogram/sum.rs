@@ -151,3 +151,96 @@ fn has_infinity(histogram: &Histogram) -> bool {
     let held = positive.counts.iter().chain(&negative.counts);
     [zero_count, count, sum].into_iter().chain(held).any(|number| number.is_infinite())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::histogram::{
+        compact,
+        samples::{are_near, custom, power, with, with_negative},
+    };
+
+    fn sum_of(all: &[Histogram]) -> Histogram {
+        let mut sum = HistogramSum::new(all[0].clone());
+        all[1..].iter().for_each(|histogram| assert!(sum.add(histogram).is_ok()));
+        let mut total = sum.value();
+        compact(&mut total);
+        total
+    }
+
+    fn mean_of(all: &[Histogram]) -> Histogram {
+        let mut mean = HistogramMean::new(all[0].clone());
+        all[1..].iter().for_each(|histogram| assert!(mean.add(histogram).is_ok()));
+        mean.value()
+    }
+
+    #[test]
+    fn sums_keep_what_rounding_loses() {
+        let of = |counts: &[f64]| with(power(0, 0, counts), counts[0], counts[0], (counts[0], 0.1));
+        let large = with_negative(of(&[1e100, 1.0]), 0, &[1e100]);
+        let minus = with_negative(of(&[-1e100, 0.0]), 0, &[-1e100]);
+        let small = with_negative(of(&[1.0, 0.0]), 0, &[2.0]);
+        let expected = with_negative(of(&[3.0, 1.0]), 0, &[6.0]);
+        let all = [small.clone(), large.clone(), small.clone(), small.clone(), minus.clone()];
+        assert_eq!(sum_of(&all), expected);
+        let mut mean = expected;
+        divide(&mut mean, 5.0);
+        assert!(are_near(&mean_of(&all), &mean));
+
+        // Also where buckets become coarser, go into the zero bucket or come in between.
+        let fine = power(1, -1, &[1e100, 1.0, 1e100]);
+        let coarse = power(0, 0, &[-1e100, -1e100]);
+        let total = sum_of(&[power(1, 0, &[1.0, 2.0]), fine.clone(), coarse.clone()]);
+        assert_eq!(total.positive, power(0, 0, &[2.0, 2.0]).positive);
+        let zero = with(power(0, 0, &[]), 0.0, 0.0, (-2e100, 2.0));
+        let total = sum_of(&[power(1, 0, &[1.0, 2.0]), fine, zero]);
+        assert_eq!((total.zero_count, total.zero_threshold), (4.0, 2.0));
+        let between = power(0, 4, &[1e100]);
+        let total = sum_of(&[power(0, 3, &[1.0, 1.0, 1.0]), between, power(0, 0, &[0.0; 4]), {
+            power(0, 4, &[-1e100])
+        }]);
+        assert_eq!(total.positive, power(0, 3, &[1.0, 1.0, 1.0]).positive);
+        let customs = [
+            custom(&[1.0, 2.0], &[1.0, 1e100, 1.0]),
+            custom(&[1.0, 2.0], &[0.0, 1.0, 0.0]),
+            custom(&[2.0], &[-1e100, 0.0]),
+        ];
+        assert_eq!(sum_of(&customs).positive, custom(&[2.0], &[2.0, 1.0]).positive);
+    }
+
+    #[test]
+    fn means_stay_in_the_range_of_floats() {
+        let large = |factor: f64| {
+            with(power(0, 0, &[f64::MAX * factor]), f64::MAX, f64::MAX * factor, (0.0, 0.0))
+        };
+        let expected = large(0.75);
+        assert!(are_near(&mean_of(&[large(0.5), large(1.0), large(0.75)]), &expected));
+        assert!(are_near(&mean_of(&vec![large(0.75); 7]), &expected));
+        // Infinities stay.
+        let infinite = Histogram { sum: f64::INFINITY, ..power(0, 0, &[3.0]) };
+        let mean = mean_of(&[infinite, power(0, 0, &[1.0]), power(0, 0, &[5.0])]);
+        assert_eq!((mean.sum, mean.count), (f64::INFINITY, 3.0));
+        // From `native_histograms.test` of Prometheus.
+        let mean = mean_of(&[custom(&[10.0], &[1.0]), custom(&[2.0, 10.0], &[1.0])]);
+        assert_eq!(mean, custom(&[10.0], &[1.0]));
+    }
+
+    #[test]
+    fn hints_of_all() {
+        let hinted = |hint| Histogram { reset_hint: hint, ..power(0, 0, &[1.0]) };
+        let collide = |hints: &[ResetHint]| {
+            let mut sum = HistogramSum::new(hinted(hints[0]));
+            let mut mean = HistogramMean::new(hinted(hints[0]));
+            for hint in &hints[1..] {
+                sum.add(&hinted(*hint)).unwrap();
+                mean.add(&hinted(*hint)).unwrap();
+            }
+            assert_eq!(sum.hints_collide(), mean.hints_collide());
+            sum.hints_collide()
+        };
+        use ResetHint as Hint;
+        assert!(collide(&[Hint::Reset, Hint::Unknown, Hint::NoReset]));
+        assert!(!collide(&[Hint::Reset, Hint::Unknown, Hint::Gauge, Hint::Reset]));
+        assert!(!collide(&[Hint::NoReset]));
+    }
+}
