@@ -1,5 +1,7 @@
 //! Sums, differences and multiples.
 
+use std::cmp::Ordering;
+
 use model::histogram::{Buckets, CUSTOM_SCHEMA, Histogram, ResetHint, Span};
 
 use super::{
@@ -347,7 +349,7 @@ fn reconcile_zero_buckets(
 ) -> f64 {
     let (mut count, mut threshold) = (other.zero_count, other.zero_threshold);
     // Each widens in turn until both end where no bucket with observations is cut.
-    while threshold < total.zero_threshold || threshold > total.zero_threshold {
+    while threshold.partial_cmp(&total.zero_threshold).is_some_and(Ordering::is_ne) {
         if threshold < total.zero_threshold {
             ZeroBucket { count, threshold, .. } = widened(other, None, total.zero_threshold);
         }

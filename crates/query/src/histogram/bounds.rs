@@ -1,5 +1,7 @@
 //! Bounds of buckets.
 
+use std::f64::consts::SQRT_2;
+
 use model::histogram::{CUSTOM_SCHEMA, Histogram};
 
 /// The finest schema.
@@ -52,7 +54,7 @@ fn power_of_two(exponent: i64) -> f64 {
 
 /// 2 to the power of 1/2, 1/4, ... 1/256. The first is rounded down, which the bounds of Prometheus show.
 const ROOTS: [f64; FINEST as usize] = [
-    1.414213562373095,
+    SQRT_2.next_down(),
     1.189207115002721,
     1.0905077326652577,
     1.0442737824274138,
@@ -100,8 +102,8 @@ mod tests {
         check(0, -1074, f64::from_bits(1));
         check(0, -1075, 0.0);
         check(0, -1022, f64::MIN_POSITIVE);
-        check(1, 1, 2.0 * 0.7071067811865475);
-        check(1, -1, 0.7071067811865475);
+        check(1, 1, SQRT_2.next_down());
+        check(1, -1, SQRT_2.next_down() / 2.0);
         check(2, 1, 2.0 * 0.5946035575013605);
         check(2, 3, 2.0 * 0.8408964152537144);
         check(4, -1, 0.9576032806985735);

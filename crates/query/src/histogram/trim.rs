@@ -274,10 +274,10 @@ mod tests {
 
     #[test]
     fn zero_buckets() {
-        let sum = 8.0210678118654755;
+        let sum = 8.021067811865475;
         let positive = with(power(0, 0, &[10.0]), sum, 12.0, (2.0, 0.5));
         let upper = |sum, count, zero| with(power(0, 0, &[10.0]), sum, count, (zero, 0.5));
-        check(&positive, ">/", 0.5, &upper(7.0710678118654755, 10.0, 0.0));
+        check(&positive, ">/", 0.5, &upper(7.071067811865475, 10.0, 0.0));
         check(&positive, ">/", 0.1, &upper(7.551067811865476, 11.6, 1.6));
         check(&positive, ">/", 0.0, &positive);
         let zero = |sum, zero, threshold| with(power(0, 0, &[]), sum, zero, (zero, threshold));
