@@ -281,7 +281,7 @@ pub(crate) fn own_metadata(name: &str) -> Option<Metadata> {
 
 async fn format_query(form: Form) -> Answer {
     let mut data = String::new();
-    write_string(&mut data, &parse(&form)?.to_string());
+    write_string(&mut data, parse(&form)?.text());
     Ok(success(&data, &[], &[]))
 }
 

@@ -9,17 +9,17 @@ use super::{
 
 /// A range of values and how many observations lie in it.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
-pub(crate) struct Bucket {
-    pub(crate) lower: f64,
-    pub(crate) upper: f64,
-    pub(crate) lower_inclusive: bool,
-    pub(crate) upper_inclusive: bool,
-    pub(crate) count: f64,
+pub struct Bucket {
+    pub lower: f64,
+    pub upper: f64,
+    pub lower_inclusive: bool,
+    pub upper_inclusive: bool,
+    pub count: f64,
 }
 
 /// All buckets in ascending order, empty ones too, but the zero bucket only if it has observations. Where a
 /// bucket overlaps with the zero bucket it ends where that begins.
-pub(crate) fn buckets(histogram: &Histogram) -> impl Iterator<Item = Bucket> {
+pub fn buckets(histogram: &Histogram) -> impl Iterator<Item = Bucket> {
     let negative = inwards(&histogram.negative);
     let positive = outwards(&histogram.positive);
     let negative = negative.map(|(index, count)| below_zero(histogram, index, count));

@@ -18,13 +18,15 @@ mod trim;
 
 pub(crate) use self::{
     arithmetic::{Incompatible, Notes, add, compact, divide, equals, scale, subtract},
-    buckets::{Bucket, buckets},
     classic::{ClassicBucket, Fix, bucket_fraction, bucket_quantile},
-    quantile::{NanNote, fraction, mean, quantile, variance},
+    quantile::{NanNote, fraction, quantile, variance},
     reset::is_reset,
     sum::{HistogramMean, HistogramSum},
-    text::format_histogram,
     trim::{trim_lower, trim_upper},
+};
+pub use self::{
+    buckets::{Bucket, buckets},
+    text::format_histogram,
 };
 
 #[cfg(test)]
