@@ -16,17 +16,15 @@ mod sum;
 mod text;
 mod trim;
 
+pub use self::buckets::{Bucket, buckets};
 pub(crate) use self::{
     arithmetic::{Incompatible, Notes, add, compact, divide, equals, scale, subtract},
     classic::{ClassicBucket, Fix, bucket_fraction, bucket_quantile},
     quantile::{NanNote, fraction, quantile, variance},
     reset::is_reset,
     sum::{HistogramMean, HistogramSum},
-    trim::{trim_lower, trim_upper},
-};
-pub use self::{
-    buckets::{Bucket, buckets},
     text::format_histogram,
+    trim::{trim_lower, trim_upper},
 };
 
 #[cfg(test)]

@@ -9,7 +9,7 @@ use super::{
 use crate::format::write_general;
 
 /// `{count:3, sum:1.5, [-0.001,0.001]:1, (1,2]:2}`; empty buckets are left out.
-pub fn format_histogram(histogram: &Histogram) -> String {
+pub(crate) fn format_histogram(histogram: &Histogram) -> String {
     let mut out = String::from("{count:");
     write_general(&mut out, histogram.count, None);
     out.push_str(", sum:");
