@@ -272,6 +272,9 @@ mod tests {
         check_quantiles(&power(-1, 0, &[0.0, 5.0]), &[(0.5, 2.0)]);
         check_quantiles(&power(1, 0, &[0.0, 0.0, 5.0]), &[(0.5, 1.6817928305074292)]);
         check_quantiles(&Histogram::default(), &[(0.5, f64::NAN)]);
+        // More in the buckets than was counted: as if that much lay before the bucket.
+        let overfull = with(power(0, 0, &[5.0]), 0.0, 3.0, (0.0, 0.0));
+        check_quantiles(&overfull, &[(0.4, (3.2_f64 / 5.0 - 1.0).exp2())]);
     }
 
     #[test]
