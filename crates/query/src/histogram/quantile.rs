@@ -272,6 +272,9 @@ mod tests {
         check_quantiles(&power(-1, 0, &[0.0, 5.0]), &[(0.5, 2.0)]);
         check_quantiles(&power(1, 0, &[0.0, 0.0, 5.0]), &[(0.5, 1.6817928305074292)]);
         check_quantiles(&Histogram::default(), &[(0.5, f64::NAN)]);
+        // More in the buckets than was counted: as if that much lay before the bucket.
+        let overfull = with(power(0, 0, &[5.0]), 0.0, 3.0, (0.0, 0.0));
+        check_quantiles(&overfull, &[(0.4, (3.2_f64 / 5.0 - 1.0).exp2())]);
     }
 
     #[test]
@@ -281,7 +284,7 @@ mod tests {
         check_quantiles(&positive, &[(0.0, 0.0), (0.2, 0.04), (0.6, 0.15), (1.0, 1.0)]);
         let negative = custom(&[-0.2, -0.1, 0.3], &[1.0, 2.0, 0.0, 1.0]);
         check_quantiles(&negative, &[(0.0, -0.2), (0.2, -0.2), (0.5, -0.15), (0.8, 0.3)]);
-        check_quantiles(&custom(&[], &[100.0]), &[(0.5, 0.0)]);
+        check_quantiles(&custom(&[], &[100.0]), &[(0.5, f64::INFINITY)]);
     }
 
     #[test]

@@ -149,6 +149,7 @@ mod tests {
         check(&narrow, &zero(power(0, 0, &[2.0]), 1.0, 0.5), true);
         // It would cut a bucket with observations.
         check(&narrow, &zero(power(0, 0, &[2.0]), 2.0, 0.4), true);
+        check(&narrow, &zero(power(0, -1, &[1.0, 2.0]), 2.0, 0.4), true);
         check(&zero(power(0, 0, &[2.0]), 1.0, 0.25), &zero(power(0, 0, &[2.0]), 1.0, 0.4), false);
     }
 

@@ -144,9 +144,10 @@ pub(super) fn strange() -> impl Strategy<Value = Histogram> {
 
 /// Whether the relative difference is one that rounding explains.
 pub(super) fn is_near(one: f64, other: f64) -> bool {
+    let largest = one.abs().max(other.abs());
     one == other
         || (one.is_nan() && other.is_nan())
-        || (one - other).abs() <= 1e-9 * (one.abs() + other.abs())
+        || (largest.is_finite() && (one - other).abs() <= 1e-9 * largest)
 }
 
 /// Whether both are the same but for rounding and empty buckets.

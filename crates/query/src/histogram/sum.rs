@@ -192,6 +192,9 @@ mod tests {
         let coarse = power(0, 0, &[-1e100, -1e100]);
         let total = sum_of(&[power(1, 0, &[1.0, 2.0]), fine.clone(), coarse.clone()]);
         assert_eq!(total.positive, power(0, 0, &[2.0, 2.0]).positive);
+        let second = power(1, 0, &[1e100]);
+        let total = sum_of(&[power(1, -1, &[1.0, 1.0]), second, power(0, 0, &[-1e100])]);
+        assert_eq!(total.positive, power(0, 0, &[2.0]).positive);
         let zero = with(power(0, 0, &[]), 0.0, 0.0, (-2e100, 2.0));
         let total = sum_of(&[power(1, 0, &[1.0, 2.0]), fine, zero]);
         assert_eq!((total.zero_count, total.zero_threshold), (4.0, 2.0));

@@ -195,7 +195,6 @@ impl Cut {
             Keeps::Above if value >= 0.0 && upper > value && upper != f64::INFINITY => {
                 Rest { count: count * (1.0 - value / upper), middle: (value + upper) / 2.0 }
             }
-            Keeps::Above if value <= lower => Rest { count, middle: 0.0 },
             Keeps::Below | Keeps::Above => nothing,
         }
     }
