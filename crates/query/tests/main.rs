@@ -2,4 +2,5 @@
 #![expect(clippy::unwrap_used, clippy::string_slice, reason = "a test may")]
 
 mod conformance;
+mod own;
 mod script;
