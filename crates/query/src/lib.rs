@@ -14,6 +14,6 @@ mod value;
 
 pub use ast::Expr;
 pub use eval::{Grid, QueryError, Settings, evaluate};
-pub use format::{format_float, write_float, write_integer};
+pub use format::{format_float, write_float, write_integer, write_json_float, write_text_float};
 pub use parser::{ParseError, parse, parse_selector};
 pub use value::{Element, Output, Sample, Series, Stats, Value};
