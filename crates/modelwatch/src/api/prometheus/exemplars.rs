@@ -5,7 +5,7 @@ use std::{
     sync::{Arc, Mutex, PoisonError},
 };
 
-use axum::{body::Body, extract::State, http::Response};
+use axum::extract::State;
 use model::{
     Labels,
     sample::Exemplar,
@@ -14,24 +14,34 @@ use model::{
 use query::{Expr, Grid, Settings};
 
 use super::{
-    form::Form,
-    json::{ApiError, success, write_labels, write_list, write_point_fields},
-    prometheus::{parse, time_range},
+    super::{
+        form::Form,
+        json::{ApiError, success, write_labels, write_list, write_point_fields},
+    },
+    Answer, nothing, time_range,
 };
 use crate::wire::App;
 
-pub(super) async fn exemplars(
-    State(app): State<Arc<App>>,
-    form: Form,
-) -> Result<Response<Body>, ApiError> {
-    let expr = parse(&form)?;
+pub(super) async fn exemplars(State(app): State<Arc<App>>, form: Form) -> Answer {
     let range = time_range(&form)?;
+    if range.end < range.start {
+        let text = "end timestamp must not be before start timestamp";
+        return Err(ApiError::bad_data(text));
+    }
+    let text = form.get("query").unwrap_or_default();
+    let expr = query::parse(text).map_err(|error| ApiError::bad_data(error.to_string()))?;
     let store = app.store.clone();
     let found = app.queries.run(None, move |_, budget| {
         let selectors = selectors_of(&expr, budget);
-        Ok(selectors.iter().flat_map(|matchers| store.exemplars(matchers, range)).collect())
+        if selectors.is_empty() {
+            return Ok(None);
+        }
+        Ok(Some(selectors.iter().flat_map(|matchers| store.exemplars(matchers, range)).collect()))
     });
-    Ok(success(&render(found.await?), &[], &[]))
+    Ok(match found.await? {
+        Some(exemplars) => success(&render(exemplars), &[], &[]),
+        None => nothing(),
+    })
 }
 
 /// A source without series that remembers what it was asked for. Evaluating a query over it tells
