@@ -7,15 +7,18 @@
 
 mod peers;
 mod product;
+mod prometheus;
 mod requests;
-mod socket;
+mod shape;
+pub mod socket;
 
 pub mod remote_write;
 
 pub use peers::{Hostile, serve_hostile};
-pub use product::{Modelwatch, Output, command, run_to_end};
+pub use product::{Modelwatch, Output, command, encode, run_to_end};
+pub use prometheus::Prometheus;
 pub use requests::{Usage, chat, chat_streamed};
-pub use socket::{LiveSocket, Message};
+pub use shape::expect_shape;
 
 use std::{fs::OpenOptions, io::Write, path::Path, time::Duration};
 
@@ -54,6 +57,15 @@ pub fn installed_engine() -> Option<Installed> {
             None
         }
     }
+}
+
+/// The peer's programs, or `None` after saying that they are not there.
+pub fn installed_prometheus() -> Option<xtask::peers::Prometheus> {
+    let found = xtask::peers::prometheus();
+    if found.is_none() {
+        skip("there is no Prometheus; `cargo xtask test` installs it");
+    }
+    found
 }
 
 /// Starts the engine on `port`, 0 for any, with two slots and one thread.

@@ -4,6 +4,7 @@
 mod access;
 mod engine;
 mod hostile;
+mod prometheus;
 mod query;
 mod start;
 mod storage;

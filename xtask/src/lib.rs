@@ -16,6 +16,7 @@ mod tidy;
 
 pub mod engine;
 pub mod http;
+pub mod peers;
 pub mod process;
 pub mod wait;
 

@@ -18,7 +18,7 @@ use anyhow::{Result, bail, ensure};
 use crate::{
     binary::{self, Profile},
     engine::{self, Installed},
-    page, process, say,
+    page, peers, process, say,
     wait::Stopwatch,
 };
 use tally::Tally;
@@ -194,6 +194,9 @@ fn unit(suite: &mut Suite) -> Result<()> {
 }
 
 fn e2e(suite: &mut Suite) -> Result<()> {
+    if let Err(error) = peers::install() {
+        say(&format!("there is no Prometheus for the tests: {error:#}"));
+    }
     suite.rust_tests("e2e", &["--test", "e2e"], &[])
 }
 

@@ -73,7 +73,9 @@ pub(crate) struct Collect {
 pub(crate) struct Query {
     pub(crate) timeout: Duration,
     pub(crate) samples_max: u64,
+    pub(crate) result_bytes_max: u64,
     pub(crate) concurrency_max: u64,
+    pub(crate) waiting_max: u64,
 }
 
 /// An engine named by hand.
@@ -116,7 +118,9 @@ impl Default for Config {
             query: Query {
                 timeout: Duration::from_secs(120),
                 samples_max: 50_000_000,
+                result_bytes_max: 128 << 20,
                 concurrency_max: 4,
+                waiting_max: 1_000,
             },
             engines: Vec::new(),
             log_level: "info".into(),
@@ -136,8 +140,10 @@ impl Config {
             format!("collect.root = {:?}", collect.root),
             format!("log.level = {:?}", self.log_level),
             format!("query.concurrency_max = {}", query.concurrency_max),
+            format!("query.result_bytes_max = \"{}\"", units::bytes_text(query.result_bytes_max)),
             format!("query.samples_max = {}", query.samples_max),
             format!("query.timeout = \"{}\"", duration_text(query.timeout)),
+            format!("query.waiting_max = {}", query.waiting_max),
             format!("server.admin_api = {}", server.admin_api),
             format!("server.allow_remote_without_login = {}", server.allow_remote_without_login),
             format!("server.allowed_hosts = {:?}", server.allowed_hosts),

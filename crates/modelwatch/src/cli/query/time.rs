@@ -26,13 +26,14 @@ pub(super) fn moment(text: &str, now: UnixMs) -> Option<UnixMs> {
     if distance.is_empty() {
         return (!text.is_empty()).then_some(now);
     }
-    let before = parse_duration_ms(distance.strip_prefix('-')?).filter(|before| *before >= 0)?;
+    let before =
+        parse_duration_ms(distance.strip_prefix('-')?).ok().filter(|before| *before >= 0)?;
     Some(UnixMs(now.0.saturating_sub(before)))
 }
 
 /// A length of time in milliseconds, more than 0.
 pub(super) fn length_ms(text: &str) -> Option<i64> {
-    parse_duration_ms(text.trim()).filter(|length| *length > 0)
+    parse_duration_ms(text.trim()).ok().filter(|length| *length > 0)
 }
 
 /// The step of a range of so many milliseconds where none is given.
@@ -51,7 +52,7 @@ pub(super) fn rfc3339(time: UnixMs) -> String {
     let (days, of_day) = (seconds.div_euclid(86_400), seconds.rem_euclid(86_400));
     let (year, month, day) = date(days);
     if !(0..10_000).contains(&year) {
-        return query::format_float(time.seconds());
+        return query::format::format_float(time.seconds());
     }
     let (hour, minute, second) = (of_day / 3_600, of_day % 3_600 / 60, of_day % 60);
     let fraction = if millis == 0 { String::new() } else { format!(".{millis:03}") };
