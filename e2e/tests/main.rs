@@ -4,6 +4,7 @@
 mod access;
 mod engine;
 mod hostile;
+mod query;
 mod start;
 mod storage;
 mod transfer;

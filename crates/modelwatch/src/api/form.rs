@@ -87,7 +87,8 @@ pub(crate) fn parse_time(text: &str) -> Option<UnixMs> {
     parse_rfc3339(text)
 }
 
-fn parse_duration_ms(text: &str) -> Option<i64> {
+/// Float seconds or a Prometheus duration, in milliseconds.
+pub(crate) fn parse_duration_ms(text: &str) -> Option<i64> {
     if let Ok(seconds) = text.parse::<f64>() {
         let in_range = seconds.is_finite() && seconds.abs() <= SECONDS_MAX;
         return in_range.then_some((seconds * 1e3).round() as i64);

@@ -25,7 +25,7 @@ use super::{
 use crate::wire::App;
 
 /// Most points of one series in a range query (Prometheus' figure).
-const POINTS_MAX: i64 = 11_000;
+pub(crate) const POINTS_MAX: i64 = 11_000;
 
 /// Version of Prometheus whose API this follows; Grafana decides by it what it may ask.
 const COMPATIBLE_VERSION: &str = "3.0.0";
@@ -281,7 +281,7 @@ pub(crate) fn own_metadata(name: &str) -> Option<Metadata> {
 
 async fn format_query(form: Form) -> Answer {
     let mut data = String::new();
-    write_string(&mut data, &parse(&form)?.to_string());
+    write_string(&mut data, parse(&form)?.text());
     Ok(success(&data, &[], &[]))
 }
 

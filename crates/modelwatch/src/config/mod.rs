@@ -19,6 +19,7 @@ use std::{
 use model::message::{Language, render};
 
 pub(crate) use reference::reference;
+pub(crate) use units::duration_text;
 
 /// Largest configuration file that is read.
 const FILE_BYTES_MAX: u64 = 1 << 20;
@@ -130,13 +131,13 @@ impl Config {
             (&self.server, &self.storage, &self.collect, &self.query);
         let mut lines = vec![
             format!("collect.discover = {}", collect.discover),
-            format!("collect.engine_period = \"{}\"", units::duration_text(collect.engine_period)),
-            format!("collect.host_period = \"{}\"", units::duration_text(collect.host_period)),
+            format!("collect.engine_period = \"{}\"", duration_text(collect.engine_period)),
+            format!("collect.host_period = \"{}\"", duration_text(collect.host_period)),
             format!("collect.root = {:?}", collect.root),
             format!("log.level = {:?}", self.log_level),
             format!("query.concurrency_max = {}", query.concurrency_max),
             format!("query.samples_max = {}", query.samples_max),
-            format!("query.timeout = \"{}\"", units::duration_text(query.timeout)),
+            format!("query.timeout = \"{}\"", duration_text(query.timeout)),
             format!("server.admin_api = {}", server.admin_api),
             format!("server.allow_remote_without_login = {}", server.allow_remote_without_login),
             format!("server.allowed_hosts = {:?}", server.allowed_hosts),
@@ -146,13 +147,10 @@ impl Config {
             format!("storage.fsync_every_batch = {}", storage.fsync_every_batch),
             format!("storage.instance_series_max = {}", storage.instance_series_max),
             format!("storage.path = {:?}", storage.path),
-            format!("storage.retention = \"{}\"", units::duration_text(storage.retention)),
-            format!(
-                "storage.rows_retention = \"{}\"",
-                units::duration_text(storage.rows_retention)
-            ),
+            format!("storage.retention = \"{}\"", duration_text(storage.retention)),
+            format!("storage.rows_retention = \"{}\"", duration_text(storage.rows_retention)),
             format!("storage.series_max = {}", storage.series_max),
-            format!("storage.window = \"{}\"", units::duration_text(storage.window)),
+            format!("storage.window = \"{}\"", duration_text(storage.window)),
         ];
         for engine in &self.engines {
             lines.push("[[engine]]".into());
