@@ -13,7 +13,7 @@ mod socket;
 pub mod remote_write;
 
 pub use peers::{Hostile, serve_hostile};
-pub use product::{Modelwatch, Output, command, run_to_end};
+pub use product::{Modelwatch, Output, command, encode, run_to_end};
 pub use requests::{Usage, chat, chat_streamed};
 pub use socket::{LiveSocket, Message};
 

@@ -169,7 +169,8 @@ fn address_in(text: &str) -> Option<String> {
     (!port.is_empty()).then(|| format!("127.0.0.1:{port}"))
 }
 
-fn encode(query: &str) -> String {
+/// A text as a part of a URL or of a form.
+pub fn encode(query: &str) -> String {
     let mut text = String::new();
     for byte in query.bytes() {
         if byte.is_ascii_alphanumeric() {

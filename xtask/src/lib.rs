@@ -1,6 +1,6 @@
 //! Automation: one word per task, started as `cargo xtask WORD`. This is a tool for people who work
 //! on modelwatch, never a part of it: no product crate may depend on it. The end-to-end tests do,
-//! for real engines ([`engine`]), processes that cannot outlive them ([`process`]) and plain HTTP.
+//! for real engines ([`engine`]) and peers ([`peers`]), processes that cannot outlive them ([`process`]) and plain HTTP.
 #![forbid(unsafe_code)]
 
 mod apt;
@@ -16,6 +16,7 @@ mod tidy;
 
 pub mod engine;
 pub mod http;
+pub mod peers;
 pub mod process;
 pub mod wait;
 
@@ -38,8 +39,8 @@ Usage: cargo xtask WORD [ARGUMENTS]
                      memory of a running modelwatch), store [full] (the metric store beside Prometheus and
                      VictoriaMetrics, ten minutes; full adds a million series)
 
-Everything that is downloaded for engines goes to $XDG_CACHE_HOME/modelwatch-engines (else
-~/.cache/modelwatch-engines). With CI set in the environment a skipped test is a failure.
+Everything that is downloaded goes to modelwatch-engines and modelwatch-peers in $XDG_CACHE_HOME (else
+~/.cache). With CI set in the environment a skipped test is a failure.
 ";
 
 /// Runs the word on the command line.
