@@ -106,11 +106,12 @@ impl Question {
 }
 
 /// Every query at a moment and over a time, and what is wrong in any way.
-fn questions(start: i64) -> Vec<Question> {
+fn questions(start: i64, with_native_histograms: bool) -> Vec<Question> {
     const STEPS: [i64; 5] = [30, 60, 90, 150, 300];
     let end = start + SPAN_SECONDS - 600 + ODD_SECONDS;
     let from = end - 3_600;
-    let queries = Grammar::new(SEED, start + 4_200 + ODD_SECONDS).queries();
+    let moment = start + 4_200 + ODD_SECONDS;
+    let queries = Grammar::new(SEED, moment, with_native_histograms).queries();
     let mut questions: Vec<Question> = WRONG
         .iter()
         .flat_map(|query| [Question::instant(query, end), Question::range(query, from, end, 60)])
@@ -163,7 +164,7 @@ fn differ(
         data::send(address, start, able)?;
     }
     let mut tally = Tally::default();
-    for question in questions(start) {
+    for question in questions(start, able.native_histograms) {
         tally.asked += 1;
         if let Some(exception) =
             exceptions.iter().find(|exception| (exception.concerns)(&question.query))
@@ -223,8 +224,49 @@ fn queries_are_answered_as_by_prometheus_3() -> Result<()> {
     }
 }
 
-/// What became different after Prometheus 2.42.
-const SINCE_2: &[Exception] = &[];
+/// What is different from Prometheus 2.42 on.
+const SINCE_2: &[Exception] = &[
+    TIMESTAMP_AT,
+    Exception {
+        concerns: |query| {
+            let functions =
+                ["mad_over_time(", "histogram_avg(", "histogram_stddev(", "histogram_stdvar("];
+            functions.iter().any(|function| query.contains(function))
+        },
+        reason: "it does not know the function",
+    },
+    Exception {
+        concerns: |query| query.contains("histogram_fraction("),
+        reason: "it takes only native histograms for a fraction",
+    },
+    Exception {
+        concerns: |query| query.contains("text=~"),
+        reason: "a dot in its regular expressions is no newline",
+    },
+    Exception {
+        concerns: |query| query.contains("atan2"),
+        reason: "its atan2 keeps the metric's name",
+    },
+    Exception {
+        concerns: |query| query.contains("stddev") || query.contains("stdvar"),
+        reason: "its deviation of a single infinity is 0, not NaN",
+    },
+    Exception {
+        concerns: |query| query.contains("predict_linear(") && query.contains('@'),
+        reason: "its predict_linear forgets the time of later steps after @",
+    },
+    Exception {
+        concerns: |query| query.matches(":]").count() + query.matches("m]").count() > 8,
+        reason: "the points of nested subqueries are on the edges of its closed windows",
+    },
+];
 
-/// What became different after Prometheus 3.5.
-const SINCE_3_5: &[Exception] = &[];
+/// What is different from Prometheus 3.5 on.
+const SINCE_3_5: &[Exception] = &[TIMESTAMP_AT];
+
+const TIMESTAMP_AT: Exception = Exception {
+    concerns: |query| {
+        query.contains("timestamp(") && query.contains('@') && query.contains("offset")
+    },
+    reason: "its timestamp() forgets an offset beside @",
+};

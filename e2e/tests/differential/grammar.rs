@@ -35,7 +35,8 @@ const NATIVE: &[&str] = &[
 ];
 
 /// What a function takes: `v` a vector, `r` a range of one, `s` a number, `q` a share from 0 to 1,
-/// `h` buckets, `n` native histograms, `d` moments in seconds.
+/// `h` buckets, `n` native histograms, `d` moments in seconds, `x` a vector of moderate numbers,
+/// because an angle of a billion loses the digits that are compared.
 const FUNCTIONS: &[(&str, &str)] = &[
     ("abs", "v"),
     ("absent", "v"),
@@ -52,8 +53,8 @@ const FUNCTIONS: &[(&str, &str)] = &[
     ("clamp", "vss"),
     ("clamp_max", "vs"),
     ("clamp_min", "vs"),
-    ("cos", "v"),
-    ("cosh", "v"),
+    ("cos", "x"),
+    ("cosh", "x"),
     ("count_over_time", "r"),
     ("day_of_month", "d"),
     ("day_of_week", "d"),
@@ -96,15 +97,15 @@ const FUNCTIONS: &[(&str, &str)] = &[
     ("round", "vs"),
     ("scalar", "v"),
     ("sgn", "v"),
-    ("sin", "v"),
-    ("sinh", "v"),
+    ("sin", "x"),
+    ("sinh", "x"),
     ("sort", "v"),
     ("sort_desc", "v"),
     ("sqrt", "v"),
     ("stddev_over_time", "r"),
     ("stdvar_over_time", "r"),
     ("sum_over_time", "r"),
-    ("tan", "v"),
+    ("tan", "x"),
     ("tanh", "v"),
     ("timestamp", "v"),
     ("vector", "s"),
@@ -144,17 +145,21 @@ pub(super) struct Grammar {
     random: Random,
     /// A moment for `@`, in Unix seconds.
     moment: i64,
+    with_native_histograms: bool,
 }
 
 impl Grammar {
-    pub(super) fn new(seed: u64, moment: i64) -> Self {
-        Self { random: Random::new(seed), moment }
+    pub(super) fn new(seed: u64, moment: i64, with_native_histograms: bool) -> Self {
+        Self { random: Random::new(seed), moment, with_native_histograms }
     }
 
     /// All queries, the same on every run.
     pub(super) fn queries(&mut self) -> Vec<String> {
         let mut queries = Vec::new();
         for (function, arguments) in FUNCTIONS {
+            if arguments.contains('n') && !self.with_native_histograms {
+                continue;
+            }
             queries.extend((0..3).map(|_| self.call(function, arguments, 1)));
         }
         for aggregation in AGGREGATIONS {
@@ -171,7 +176,9 @@ impl Grammar {
         queries.extend((0..8).map(|_| self.scalar(2)));
         queries.extend((0..10).map(|_| self.range(1)));
         queries.extend((0..220).map(|_| self.vector(DEPTH_MAX)));
-        queries.extend((0..90).map(|_| self.native()));
+        if self.with_native_histograms {
+            queries.extend((0..120).map(|_| self.native()));
+        }
         queries
     }
 
@@ -299,6 +306,7 @@ impl Grammar {
                 'q' => self.random.one(SHARES).to_owned(),
                 'h' => self.buckets(),
                 'd' => self.moments(),
+                'x' => self.moderate(),
                 _ => self.native_vector(),
             })
             .collect();
@@ -316,15 +324,52 @@ impl Grammar {
         }
     }
 
+    /// None of them beyond what an integer holds: what Go makes of one that is depends on the machine.
     fn moments(&mut self) -> String {
-        self.random
-            .one(&["moment_seconds", "vector(time())", "odd", "moment_seconds / 2"])
-            .to_owned()
+        let moments = ["moment_seconds", "vector(time())", "moment_seconds / 2", "queue_length"];
+        self.random.one(&moments).to_owned()
+    }
+
+    fn moderate(&mut self) -> String {
+        let (selector, time) = (self.selector(false), self.time());
+        match self.random.below(3) {
+            0 => format!("temperature_celsius{time}"),
+            1 => format!("odd{{kind!=\"large\"}}{time}"),
+            _ => format!("({selector} % 50)"),
+        }
+    }
+
+    /// Values of which no two are the same, or which of them come first would be a matter of taste.
+    fn distinct(&mut self) -> String {
+        let (metric, time) =
+            (self.random.one(&["temperature_celsius", "busy_seconds_total"]), self.time());
+        match self.random.below(3) {
+            0 => format!("{metric}{time}"),
+            1 => format!("avg by (instance) ({metric})"),
+            _ => format!(
+                "avg_over_time({metric}[5m]){}",
+                if self.random.percent(30) { " * 2" } else { "" }
+            ),
+        }
+    }
+
+    /// Values that are written as labels, in which the last digit matters.
+    fn whole(&mut self) -> String {
+        match self.random.below(4) {
+            0 => format!("round({})", self.selector(true)),
+            1 => "gappy".to_owned(),
+            2 => format!("queue_length{}", self.time()),
+            _ => format!("odd{}", self.time()),
+        }
     }
 
     fn aggregate(&mut self, aggregation: &(&str, &[&str]), by: &str, depth: usize) -> String {
         let (name, parameters) = aggregation;
-        let inner = self.vector(depth);
+        let inner = match *name {
+            "topk" | "bottomk" => self.distinct(),
+            "count_values" => self.whole(),
+            _ => self.vector(depth),
+        };
         match parameters {
             [] => format!("{name}{by} ({inner})"),
             _ => format!("{name}{by} ({}, {inner})", self.random.one(parameters)),
