@@ -36,8 +36,9 @@ Usage: cargo xtask WORD [ARGUMENTS]
   docs               write the generated files again (metric and configuration pages, message texts)
   engine             only install the llama.cpp server and model that demo and tests use
   bench NAME         measure, and write the figures into docs/benchmarks.md; NAME is one of: cost (CPU and
-                     memory of a running modelwatch), store [full] (the metric store beside Prometheus and
-                     VictoriaMetrics, ten minutes; full adds a million series)
+                     memory of a running modelwatch), query (queries beside Prometheus and
+                     VictoriaMetrics, six minutes), store [full] (the metric store beside them, ten
+                     minutes; full adds a million series)
 
 Everything that is downloaded goes to modelwatch-engines and modelwatch-peers in $XDG_CACHE_HOME (else
 ~/.cache). With CI set in the environment a skipped test is a failure.

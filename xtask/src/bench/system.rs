@@ -115,6 +115,14 @@ impl<'a> Instance<'a> {
         usage::resident_bytes(self.process.pid())
     }
 
+    pub(super) fn peak_bytes(&self) -> Result<u64> {
+        usage::peak_bytes(self.process.pid())
+    }
+
+    pub(super) fn reset_peak(&self) -> Result<()> {
+        usage::reset_peak(self.process.pid())
+    }
+
     /// Sends a load, one request after the other.
     pub(super) fn ingest(&self, load: &Load) -> Result<Ingest> {
         let cpu = self.cpu()?;
@@ -161,26 +169,18 @@ impl<'a> Instance<'a> {
         Ok(())
     }
 
-    /// Waits until work that was put off is done, as far as one can see: no CPU used for a while.
+    /// Waits until work that was put off is done, as far as one can see.
     pub(super) fn settle(&self) -> Result<()> {
-        self.flush()?;
-        // modelwatch looks after its blocks once a minute, and has nothing to do in between.
-        let pause = match self.system.kind {
+        settle(&[self])
+    }
+
+    /// How long a system that has something to do may look as if it had not: modelwatch looks after its
+    /// blocks once a minute.
+    fn longest_pause(&self) -> Duration {
+        match self.system.kind {
             Kind::Modelwatch => Duration::from_secs(65),
             Kind::Prometheus | Kind::VictoriaMetrics => Duration::from_secs(5),
-        };
-        let watch = Stopwatch::start();
-        let mut busy_at = Duration::ZERO;
-        let mut cpu = self.cpu()?;
-        while watch.elapsed() - busy_at < pause && watch.elapsed() < SETTLE_MAX {
-            wait::pause(Duration::from_secs(1));
-            let now = self.cpu()?;
-            if now.saturating_sub(cpu) > Duration::from_millis(50) {
-                busy_at = watch.elapsed();
-            }
-            cpu = now;
         }
-        Ok(())
     }
 
     /// Asks one of the query endpoints.
@@ -209,6 +209,33 @@ impl<'a> Instance<'a> {
         self.process.kill()?;
         self.process.wait_for(STOP_MAX)?;
         Ok(())
+    }
+}
+
+/// Waits until none of several systems has used the processor for as long as that takes to be sure.
+pub(super) fn settle(instances: &[&Instance<'_>]) -> Result<()> {
+    for instance in instances {
+        instance.flush()?;
+    }
+    let usage = || instances.iter().map(|instance| instance.cpu()).collect::<Result<Vec<_>>>();
+    let watch = Stopwatch::start();
+    let mut busy_at = vec![Duration::ZERO; instances.len()];
+    let mut before = usage()?;
+    loop {
+        let quiet = instances.iter().zip(&busy_at);
+        let mut quiet =
+            quiet.map(|(instance, busy)| watch.elapsed() - *busy >= instance.longest_pause());
+        if quiet.all(|is_quiet| is_quiet) || watch.elapsed() >= SETTLE_MAX {
+            return Ok(());
+        }
+        wait::pause(Duration::from_secs(1));
+        let now = usage()?;
+        for ((busy, before), now) in busy_at.iter_mut().zip(&before).zip(&now) {
+            if now.saturating_sub(*before) > Duration::from_millis(50) {
+                *busy = watch.elapsed();
+            }
+        }
+        before = now;
     }
 }
 
