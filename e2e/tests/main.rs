@@ -5,6 +5,7 @@ mod access;
 mod engine;
 mod hostile;
 mod prometheus;
+mod query;
 mod start;
 mod storage;
 mod transfer;

@@ -189,7 +189,7 @@ fn unit(suite: &mut Suite) -> Result<()> {
     if !crate::root().join("../shared").is_dir() {
         say("../shared is absent: tests that replay its captures pass without doing so");
     }
-    let targets = ["--lib", "--bins", "--test", "crash", "--test", "promqltest"];
+    let targets = ["--lib", "--bins", "--test", "crash", "--test", "main"];
     suite.rust_tests("unit", &targets, &["--skip", "tidy::"])
 }
 

@@ -84,13 +84,18 @@ pub(super) fn response(status: StatusCode, body: String) -> Response<Body> {
 
 /// A successful answer around `data`, which is JSON already.
 pub(super) fn success(data: &str, warnings: &[String], infos: &[String]) -> Response<Body> {
+    response(StatusCode::OK, envelope(data, warnings, infos))
+}
+
+/// The text of a successful answer around `data`, which is JSON already.
+pub(crate) fn envelope(data: &str, warnings: &[String], infos: &[String]) -> String {
     let mut body = String::with_capacity(data.len() + 64);
     body.push_str("{\"status\":\"success\",\"data\":");
     body.push_str(data);
     write_annotations(&mut body, "warnings", "warning", warnings);
     write_annotations(&mut body, "infos", "info", infos);
     body.push('}');
-    response(StatusCode::OK, body)
+    body
 }
 
 fn write_annotations(out: &mut String, field: &str, level: &str, texts: &[String]) {

@@ -3,7 +3,6 @@
 //! One file per kind of question; what they have in common is here. Texts of errors and the order in which
 //! parameters are checked follow `web/api/v1/api.go` of Prometheus 3, because clients match on them.
 
-mod buckets;
 mod exemplars;
 mod federate;
 mod metadata;
@@ -38,6 +37,8 @@ use crate::wire::App;
 
 pub(super) use metadata::known_metadata;
 pub(crate) use metadata::own_metadata;
+pub(crate) use query::POINTS_MAX;
+pub(crate) use result::output;
 
 type Answer = Result<Response<Body>, ApiError>;
 
@@ -95,7 +96,7 @@ fn data(value: &serde_json::Value) -> Response<Body> {
 fn parse_selectors(form: &Form) -> Result<Vec<Vec<Matcher>>, String> {
     let parsed = form
         .all("match[]")
-        .map(|text| ::query::parse_selector(text).map_err(|error| error.to_string()));
+        .map(|text| ::query::parse_matchers(text).map_err(|error| error.to_string()));
     parsed.collect()
 }
 
@@ -113,7 +114,7 @@ fn narrow_selectors(form: &Form) -> Result<Vec<Vec<Matcher>>, String> {
 
 /// The selectors that an endpoint which must have some is asked with.
 pub(super) fn selectors(form: &Form) -> Result<Vec<Vec<Matcher>>, ApiError> {
-    let selectors = parse_selectors(form).map_err(|reason| invalid("match[]", &reason))?;
+    let selectors = narrow_selectors(form).map_err(|reason| invalid("match[]", &reason))?;
     if selectors.is_empty() {
         return Err(ApiError::bad_data("no match[] parameter provided"));
     }

@@ -18,7 +18,7 @@ use super::{
 use crate::wire::App;
 
 /// Most points of one series in a range query (Prometheus' figure).
-const POINTS_MAX: i64 = 11_000;
+pub(crate) const POINTS_MAX: i64 = 11_000;
 
 /// Furthest time from 1970 at which a query is evaluated, so that its windows have room before and after.
 const TIME_MS_MAX: i64 = 9_000_000_000_000_000;
@@ -121,6 +121,6 @@ fn parse(form: &Form) -> Result<Expr, ApiError> {
 
 pub(super) async fn format(form: Form) -> Result<Response<Body>, ApiError> {
     let mut data = String::new();
-    write_string(&mut data, &parse(&form)?.to_string());
+    write_string(&mut data, parse(&form)?.text());
     Ok(success(&data, &[], &[]))
 }

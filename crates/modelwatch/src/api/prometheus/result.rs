@@ -3,12 +3,17 @@
 use std::time::Duration;
 
 use model::{UnixMs, histogram::Histogram};
-use query::{Element, Sample, Series, Stats, Value, write_json_float};
+use query::{Element, Sample, Series, Stats, Value, histogram_buckets, write_json_float};
 
-use super::{
-    super::json::{TooLarge, bounded_list, write_labels, write_point, write_string, write_time},
-    buckets::buckets,
+use super::super::json::{
+    TooLarge, bounded_list, write_labels, write_point, write_string, write_time,
 };
+
+/// `{"resultType":...,"result":...}` of a query's value; `time` is that of an instant query.
+pub(crate) fn output(value: &Value, time: UnixMs) -> String {
+    // Without a limit nothing is too large.
+    Report { value, time, costs: None }.render(usize::MAX).unwrap_or_default()
+}
 
 /// What a query's `data` is made of.
 pub(super) struct Report<'a> {
@@ -119,10 +124,10 @@ fn write_histogram(out: &mut String, histogram: &Histogram) {
     out.push_str(",\"sum\":");
     write_number(out, histogram.sum);
     let mut is_first = true;
-    for bucket in buckets(histogram).filter(|bucket| bucket.count != 0.0) {
+    for bucket in histogram_buckets(histogram).filter(|bucket| bucket.count != 0.0) {
         out.push_str(if is_first { ",\"buckets\":[" } else { "," });
         is_first = false;
-        out.push_str(match (bucket.includes_lower, bucket.includes_upper) {
+        out.push_str(match (bucket.lower_inclusive, bucket.upper_inclusive) {
             (false, true) => "[0",
             (true, false) => "[1",
             (false, false) => "[2",
