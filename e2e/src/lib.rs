@@ -10,7 +10,7 @@ mod product;
 mod prometheus;
 mod requests;
 mod shape;
-mod socket;
+pub mod socket;
 
 pub mod remote_write;
 
@@ -19,7 +19,6 @@ pub use product::{Modelwatch, Output, command, encode, run_to_end};
 pub use prometheus::Prometheus;
 pub use requests::{Usage, chat, chat_streamed};
 pub use shape::expect_shape;
-pub use socket::{LiveSocket, Message};
 
 use std::{fs::OpenOptions, io::Write, path::Path, time::Duration};
 
@@ -58,15 +57,6 @@ pub fn installed_engine() -> Option<Installed> {
             None
         }
     }
-}
-
-/// The peer's programs, or `None` after saying that they are not there.
-pub fn installed_prometheus() -> Option<xtask::peers::Prometheus> {
-    let found = xtask::peers::prometheus();
-    if found.is_none() {
-        skip("there is no Prometheus; `cargo xtask test` installs it");
-    }
-    found
 }
 
 /// Starts the engine on `port`, 0 for any, with two slots and one thread.

@@ -5,7 +5,7 @@ use std::{path::Path, process::Command};
 
 use anyhow::{Context, Result, ensure};
 use e2e::{
-    Modelwatch, Output, PATIENCE, Prometheus, encode, expect_shape, installed_prometheus,
+    Modelwatch, Output, PATIENCE, Prometheus, encode, expect_shape,
     remote_write::{Protocol, Sent, field, message_v1, recent_ms, snappy, varint_field},
     run_to_end,
 };
@@ -187,7 +187,7 @@ const QUESTIONS: &[&str] = &[
 
 #[test]
 fn a_real_prometheus_answers_the_same() -> Result<()> {
-    let Some(installed) = installed_prometheus() else { return Ok(()) };
+    let Some(installed) = Prometheus::installed() else { return Ok(()) };
     let folder = tempfile::tempdir()?;
     let modelwatch = Modelwatch::start(folder.path(), "[collect]\ndiscover = false")?;
     let prometheus = Prometheus::start(&installed, folder.path(), "global: {}\n")?;
@@ -222,7 +222,7 @@ fn a_real_prometheus_answers_the_same() -> Result<()> {
 
 #[test]
 fn a_prometheus_that_reads_from_us_answers_as_we_do() -> Result<()> {
-    let Some(installed) = installed_prometheus() else { return Ok(()) };
+    let Some(installed) = Prometheus::installed() else { return Ok(()) };
     let folder = tempfile::tempdir()?;
     let modelwatch = Modelwatch::start(folder.path(), "[collect]\ndiscover = false")?;
     let end = recent_ms()?;
@@ -290,7 +290,7 @@ fn a_streamed_read_comes_in_frames() -> Result<()> {
 
 #[test]
 fn a_prometheus_federates_us() -> Result<()> {
-    let Some(installed) = installed_prometheus() else { return Ok(()) };
+    let Some(installed) = Prometheus::installed() else { return Ok(()) };
     let folder = tempfile::tempdir()?;
     let modelwatch = Modelwatch::start(folder.path(), "[collect]\ndiscover = false")?;
     let end = recent_ms()?;
@@ -331,7 +331,7 @@ fn print(command: &mut Command) -> Result<String> {
 
 #[test]
 fn promtool_asks_us() -> Result<()> {
-    let Some(installed) = installed_prometheus() else { return Ok(()) };
+    let Some(installed) = Prometheus::installed() else { return Ok(()) };
     let folder = tempfile::tempdir()?;
     let modelwatch = Modelwatch::start(folder.path(), "[collect]\ndiscover = false")?;
     let end = recent_ms()?;

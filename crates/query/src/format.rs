@@ -31,33 +31,25 @@ pub fn write_float(out: &mut String, value: f64) {
 /// `1.5e+21`.
 pub fn write_json_float(out: &mut String, value: f64) {
     let magnitude = value.abs();
-    if !value.is_finite() || magnitude == 0.0 || (1e-6..1e21).contains(&magnitude) {
+    if value.is_finite() && magnitude != 0.0 && !(1e-6..1e21).contains(&magnitude) {
+        write_exponent(out, value);
+    } else {
         write_float(out, value);
-        return;
     }
-    let scientific = format!("{value:e}");
-    let (mantissa, exponent) = scientific.split_once('e').unwrap_or((&scientific, ""));
-    write_exponent(out, mantissa, exponent.parse().unwrap_or_default());
 }
 
-/// Mantissa and exponent, the exponent with its sign and at least two digits.
-fn write_exponent(out: &mut String, mantissa: &str, exponent: i32) {
-    out.push_str(mantissa);
-    let sign = if exponent < 0 { '-' } else { '+' };
-    #[expect(clippy::let_underscore_must_use, reason = "writing to a string cannot fail")]
-    let _ = write!(out, "e{sign}{:02}", exponent.abs());
-}
-
-/// As [`write_float`], with an exponent below 1e-4 and from 1e6 on, as Prometheus' text format has it:
-/// `1e-05`, `1.234567e+06`.
-pub fn write_text_float(out: &mut String, value: f64) {
-    write_general(out, value, None);
+/// A finite number as mantissa and exponent, the exponent with its sign and at least two digits.
+fn write_exponent(out: &mut String, value: f64) {
+    let text = format!("{value:e}");
+    let (mantissa, exponent) = text.split_once('e').unwrap_or((&text, "0"));
+    let (sign, digits) = exponent.strip_prefix('-').map_or(('+', exponent), |digits| ('-', digits));
+    out.push_str(&format!("{mantissa}e{sign}{digits:0>2}"));
 }
 
 /// Go's `%g`, which annotations and histograms are written with: the shortest text that reads back as the same
 /// number, or so many significant `digits`; with an exponent below a ten-thousandth and where there are more
 /// than those digits, six of the shortest, before the point.
-pub(crate) fn write_general(out: &mut String, value: f64, digits: Option<usize>) {
+pub fn write_general(out: &mut String, value: f64, digits: Option<usize>) {
     let scientific = match digits {
         Some(digits) => format!("{value:.*e}", digits.saturating_sub(1)),
         None => format!("{value:e}"),
@@ -71,11 +63,13 @@ pub(crate) fn write_general(out: &mut String, value: f64, digits: Option<usize>)
         write_float(out, scientific.parse().unwrap_or(value));
         return;
     };
-    let mantissa = match mantissa.contains('.') {
+    out.push_str(match mantissa.contains('.') {
         true => mantissa.trim_end_matches('0').trim_end_matches('.'),
         false => mantissa,
-    };
-    write_exponent(out, mantissa, exponent);
+    });
+    let sign = if exponent < 0 { '-' } else { '+' };
+    #[expect(clippy::let_underscore_must_use, reason = "writing to a string cannot fail")]
+    let _ = write!(out, "e{sign}{:02}", exponent.abs());
 }
 
 /// Most values have three decimals at most, and finding the shortest text of any other takes long. Up to 15
@@ -183,32 +177,6 @@ mod tests {
     }
 
     #[test]
-    fn floats_with_exponents() {
-        let check = |value, json: &str, text: &str| {
-            let (mut in_json, mut in_text) = (String::new(), String::new());
-            write_json_float(&mut in_json, value);
-            write_text_float(&mut in_text, value);
-            assert_eq!((in_json.as_str(), in_text.as_str()), (json, text));
-        };
-        check(0.0, "0", "0");
-        check(-0.0, "-0", "-0");
-        check(1e-7, "1e-07", "1e-07");
-        check(-2.5e-7, "-2.5e-07", "-2.5e-07");
-        check(1e-6, "0.000001", "1e-06");
-        check(0.0001, "0.0001", "0.0001");
-        check(999_999.5, "999999.5", "999999.5");
-        check(1e6, "1000000", "1e+06");
-        check(1_234_567.0, "1234567", "1.234567e+06");
-        check(1e20, "100000000000000000000", "1e+20");
-        check(1e21, "1e+21", "1e+21");
-        check(f64::MAX, "1.7976931348623157e+308", "1.7976931348623157e+308");
-        check(5e-324, "5e-324", "5e-324");
-        check(f64::NAN, "NaN", "NaN");
-        check(f64::INFINITY, "+Inf", "+Inf");
-        check(f64::NEG_INFINITY, "-Inf", "-Inf");
-    }
-
-    #[test]
     fn general_floats() {
         let check = |value: f64, digits: Option<usize>, expected: &str| {
             let mut out = String::new();
@@ -239,6 +207,32 @@ mod tests {
         check(4.96, Some(2), "5");
         check(0.000_012_3, Some(2), "1.2e-05");
         check(f64::INFINITY, Some(2), "+Inf");
+    }
+
+    #[test]
+    fn floats_with_exponents() {
+        let check = |value, json: &str, text: &str| {
+            let (mut in_json, mut in_text) = (String::new(), String::new());
+            write_json_float(&mut in_json, value);
+            write_general(&mut in_text, value, None);
+            assert_eq!((in_json.as_str(), in_text.as_str()), (json, text));
+        };
+        check(0.0, "0", "0");
+        check(-0.0, "-0", "-0");
+        check(1e-7, "1e-07", "1e-07");
+        check(-2.5e-7, "-2.5e-07", "-2.5e-07");
+        check(1e-6, "0.000001", "1e-06");
+        check(0.0001, "0.0001", "0.0001");
+        check(999_999.5, "999999.5", "999999.5");
+        check(1e6, "1000000", "1e+06");
+        check(1_234_567.0, "1234567", "1.234567e+06");
+        check(1e20, "100000000000000000000", "1e+20");
+        check(1e21, "1e+21", "1e+21");
+        check(f64::MAX, "1.7976931348623157e+308", "1.7976931348623157e+308");
+        check(5e-324, "5e-324", "5e-324");
+        check(f64::NAN, "NaN", "NaN");
+        check(f64::INFINITY, "+Inf", "+Inf");
+        check(f64::NEG_INFINITY, "-Inf", "-Inf");
     }
 
     proptest::proptest! {

@@ -7,7 +7,7 @@
 
 mod ast;
 mod eval;
-mod format;
+pub mod format;
 mod histogram;
 mod lexer;
 mod parser;
@@ -15,7 +15,6 @@ mod value;
 
 pub use ast::Expr;
 pub use eval::{Grid, QueryError, Settings, evaluate, functions::function_names};
-pub use format::{format_float, write_float, write_integer, write_json_float, write_text_float};
 pub use histogram::{Bucket, buckets as histogram_buckets};
-pub use parser::{ParseError, parse, parse_matchers, parse_selector};
+pub use parser::{ParseError, parse, parse_selector};
 pub use value::{Element, Output, Sample, Series, Stats, Value};

@@ -59,17 +59,9 @@ pub fn parse(text: &str) -> Parsed<Expr> {
     Ok(Expr { root, text: text.into() })
 }
 
-/// Parses a selector alone, which not every series may satisfy.
+/// Parses a selector alone, as the parameter `match[]` takes it. Unlike in a query it may be one that every
+/// series satisfies, such as `{}`.
 pub fn parse_selector(text: &str) -> Parsed<Vec<Matcher>> {
-    let matchers = parse_matchers(text)?;
-    if matchers.iter().all(|matcher| matcher.matches("")) {
-        return Err(ParseError::new(text, 0, selector::NOT_NARROW));
-    }
-    Ok(matchers)
-}
-
-/// As [`parse_selector`], and `{}` is one as well: the parameter `match[]` of Prometheus.
-pub fn parse_matchers(text: &str) -> Parsed<Vec<Matcher>> {
     let mut parser = Parser::new(text)?;
     let start = parser.start();
     if parser.is_symbol("{") {
@@ -592,11 +584,11 @@ mod tests {
             assert!(parse_selector(text).is_err(), "{text}");
         }
         for text in ["{}", "{a=\"\"}", "{a=~\".*\", b!=\"c\"}"] {
-            assert!(parse_selector(text).is_err(), "{text}");
-            assert!(parse_matchers(text).is_ok(), "{text}");
+            assert!(parse(text).is_err(), "{text}");
+            assert!(parse_selector(text).is_ok(), "{text}");
         }
         for text in ["{a=\"b\"}[5m]", "{a=\"b\"} + 1", "{"] {
-            assert!(parse_matchers(text).is_err(), "{text}");
+            assert!(parse_selector(text).is_err(), "{text}");
         }
     }
 

@@ -2,5 +2,6 @@
 #![expect(clippy::unwrap_used, clippy::string_slice, reason = "a test may")]
 
 mod conformance;
+mod laws;
 mod own;
 mod script;

@@ -116,7 +116,7 @@ const UNITS: [(&str, i64); 7] = [
 /// Longest duration: what Go holds in nanoseconds.
 const DURATION_MS_MAX: i64 = i64::MAX / 1_000_000;
 
-/// Float seconds or a Prometheus duration, in milliseconds; the error is a sentence of Prometheus.
+/// Float seconds or a Prometheus duration, in milliseconds.
 pub(crate) fn parse_duration_ms(text: &str) -> Result<i64, String> {
     let wrong = || format!("cannot parse {text:?} to a valid duration");
     if let Ok(seconds) = text.parse::<f64>() {

@@ -6,7 +6,7 @@ use axum::{
     response::IntoResponse,
 };
 use model::{Labels, UnixMs};
-use query::{write_integer, write_json_float};
+use query::format::{write_integer, write_json_float};
 
 /// Annotations shown of each level; the rest is counted.
 const ANNOTATIONS_MAX: usize = 10;
@@ -133,7 +133,7 @@ pub(super) fn write_list<T>(
     "the answer would be larger than {bytes_max} bytes (query.result_bytes_max); ask for fewer series or \
      points"
 )]
-pub(super) struct TooLarge {
+pub(crate) struct TooLarge {
     pub(super) bytes_max: usize,
 }
 

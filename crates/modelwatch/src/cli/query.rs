@@ -303,7 +303,8 @@ fn show(
     match words.format.as_str() {
         "json" => {
             let ours = || {
-                let data = api::output(&reply.value, reply.time);
+                let report = api::Report { value: &reply.value, time: reply.time, costs: None };
+                let data = report.render(usize::MAX).unwrap_or_default();
                 api::envelope(&data, &reply.warnings, &reply.infos)
             };
             match &reply.json {

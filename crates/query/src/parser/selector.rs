@@ -11,14 +11,12 @@ use crate::{
     lexer::{DURATION_MS_MAX, Token},
 };
 
-/// Said of a selector that would find everything.
-pub(super) const NOT_NARROW: &str = "vector selector must contain at least one non-empty matcher";
-
 impl Parser<'_> {
     pub(super) fn selector(&mut self, name: Option<&str>, start: usize) -> Parsed<Node> {
         let selector = self.braces(name, start)?;
         if selector.matchers.iter().all(|matcher| matcher.matches("")) {
-            return self.fail(start, NOT_NARROW);
+            let message = "vector selector must contain at least one non-empty matcher";
+            return self.fail(start, message);
         }
         self.node(Kind::Selector(selector), start)
     }

@@ -76,7 +76,15 @@ impl Eval {
         if self.is_range {
             return Ok(());
         }
-        self.check_as_range(&expr, self.grid.start, &evaluate)
+        self.check_as_range(&expr, self.grid.start, &evaluate)?;
+        let Some(pinned) = expr.pinned(self.grid.start) else { return Ok(()) };
+        for time in other_times(self.grid.start) {
+            let place = |problem| format!("pinned, at {time} ms: {problem}");
+            let grid = Grid::instant(time);
+            self.expected.check(grid, evaluate(&pinned, grid)).map_err(place)?;
+            self.check_as_range(&pinned, time, &evaluate).map_err(place)?;
+        }
+        Ok(())
     }
 
     /// The same query over three steps must yield the same at the middle one.
@@ -114,6 +122,15 @@ impl Eval {
             .check_value(Grid::instant(time), &value)
             .map_err(|problem| format!("as a range query: {problem}"))
     }
+}
+
+/// When a query whose selectors are pinned to `time` is asked as well.
+fn other_times(time: UnixMs) -> Vec<UnixMs> {
+    let times = match time.0 {
+        0 => vec![-1_000, 0, 1_000],
+        time => vec![-10 * time, 0, time / 5, time, 10 * time],
+    };
+    times.into_iter().map(UnixMs).collect()
 }
 
 /// The scalar that a vector of one element without labels stands for.

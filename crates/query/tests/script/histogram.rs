@@ -160,6 +160,11 @@ pub(crate) fn is_same(expected: &Written, found: &Histogram) -> bool {
         && (!has_hint || histogram.reset_hint == found.reset_hint)
 }
 
+/// Whether two histograms are the same, the counter reset hint included.
+pub(crate) fn is_same_histogram(expected: &Histogram, found: &Histogram) -> bool {
+    is_same(&Written { histogram: expected.clone(), has_hint: true }, found)
+}
+
 /// As a script would write it, with the index of each bucket, for people.
 pub(crate) fn describe(histogram: &Histogram) -> String {
     let side = |name: &str, side: &Buckets| {

@@ -11,7 +11,12 @@ mod words;
 
 use query::Settings;
 
-use self::{eval::Eval, memory::Memory};
+use self::eval::Eval;
+pub(crate) use self::{
+    expect::{is_close, samples},
+    histogram::is_same_histogram,
+    memory::Memory,
+};
 
 /// What was read, or what is wrong with a script or with a result.
 pub(crate) type Read<T> = Result<T, String>;

@@ -23,10 +23,10 @@ pub(super) async fn exemplars(State(app): State<Arc<App>>, form: Form) -> Answer
     }
     let text = form.get("query").unwrap_or_default();
     let expr = query::parse(text).map_err(|error| ApiError::bad_data(error.to_string()))?;
+    let store = app.store.clone();
     if expr.selectors().is_empty() {
         return Ok(nothing());
     }
-    let store = app.store.clone();
     let found = app.queries.run(None, move |_, budget| {
         let mut found = Vec::new();
         for matchers in expr.selectors() {

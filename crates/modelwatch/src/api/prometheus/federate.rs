@@ -16,7 +16,7 @@ use model::{
     sample::is_stale,
     series::{Budget, Matcher, SeriesSource, TimeRange},
 };
-use query::write_text_float;
+use query::format::write_general;
 
 use super::{
     super::{
@@ -124,7 +124,7 @@ impl Names {
             }
             self.write_series(&mut out, labels);
             out.push(' ');
-            write_text_float(&mut out, *value);
+            write_general(&mut out, *value, None);
             out.push_str(&format!(" {time}\n"));
             if out.len() > bytes_max {
                 return Err(TooLarge { bytes_max });

@@ -25,7 +25,7 @@ use axum::{
     routing::{any, get, post},
 };
 use model::{
-    UnixMs,
+    Labels, UnixMs,
     series::{Matcher, TimeRange},
 };
 
@@ -38,7 +38,7 @@ use crate::wire::App;
 pub(super) use metadata::known_metadata;
 pub(crate) use metadata::own_metadata;
 pub(crate) use query::POINTS_MAX;
-pub(crate) use result::output;
+pub(crate) use result::Report;
 
 type Answer = Result<Response<Body>, ApiError>;
 
@@ -96,20 +96,21 @@ fn data(value: &serde_json::Value) -> Response<Body> {
 fn parse_selectors(form: &Form) -> Result<Vec<Vec<Matcher>>, String> {
     let parsed = form
         .all("match[]")
-        .map(|text| ::query::parse_matchers(text).map_err(|error| error.to_string()));
+        .map(|text| ::query::parse_selector(text).map_err(|error| error.to_string()));
     parsed.collect()
 }
 
-/// As [`parse_selectors`]. What every series satisfies is refused: it would be a way to ask for everything
-/// by mistake.
+/// As [`parse_selectors`], each of them narrow.
 fn narrow_selectors(form: &Form) -> Result<Vec<Vec<Matcher>>, String> {
-    let selectors = parse_selectors(form)?;
-    let is_narrow = |matchers: &Vec<Matcher>| matchers.iter().any(|matcher| !matcher.matches(""));
-    if selectors.iter().all(is_narrow) {
-        Ok(selectors)
-    } else {
-        Err("match[] must contain at least one non-empty matcher".into())
+    parse_selectors(form)?.into_iter().map(narrow).collect()
+}
+
+/// Refuses what every series satisfies: it would be a way to ask for everything by mistake.
+pub(crate) fn narrow(matchers: Vec<Matcher>) -> Result<Vec<Matcher>, String> {
+    if Matcher::all_match(&matchers, &Labels::empty()) {
+        return Err("match[] must contain at least one non-empty matcher".into());
     }
+    Ok(matchers)
 }
 
 /// The selectors that an endpoint which must have some is asked with.

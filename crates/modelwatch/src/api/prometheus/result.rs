@@ -3,30 +3,28 @@
 use std::time::Duration;
 
 use model::{UnixMs, histogram::Histogram};
-use query::{Element, Sample, Series, Stats, Value, histogram_buckets, write_json_float};
+use query::{
+    Element, Sample, Series, Stats, Value,
+    format::{write_float, write_json_float},
+    histogram_buckets,
+};
 
 use super::super::json::{
     TooLarge, bounded_list, write_labels, write_point, write_string, write_time,
 };
 
-/// `{"resultType":...,"result":...}` of a query's value; `time` is that of an instant query.
-pub(crate) fn output(value: &Value, time: UnixMs) -> String {
-    // Without a limit nothing is too large.
-    Report { value, time, costs: None }.render(usize::MAX).unwrap_or_default()
-}
-
 /// What a query's `data` is made of.
-pub(super) struct Report<'a> {
-    pub(super) value: &'a Value,
+pub(crate) struct Report<'a> {
+    pub(crate) value: &'a Value,
     /// That of an instant query; a scalar and a string carry it.
-    pub(super) time: UnixMs,
+    pub(crate) time: UnixMs,
     /// Only where the asker wants them.
-    pub(super) costs: Option<Costs<'a>>,
+    pub(crate) costs: Option<Costs<'a>>,
 }
 
 /// What a query cost.
 #[derive(Clone, Copy)]
-pub(super) struct Costs<'a> {
+pub(crate) struct Costs<'a> {
     pub(super) stats: &'a Stats,
     /// How long it waited for its turn.
     pub(super) queued: Duration,
@@ -37,7 +35,7 @@ pub(super) struct Costs<'a> {
 
 impl Report<'_> {
     /// `{"resultType":...,"result":...,"stats":...}`, at most so many bytes of results.
-    pub(super) fn render(&self, bytes_max: usize) -> Result<String, TooLarge> {
+    pub(crate) fn render(&self, bytes_max: usize) -> Result<String, TooLarge> {
         let mut out = String::from("{\"resultType\":\"");
         match self.value {
             Value::Scalar(number) => {
@@ -172,7 +170,7 @@ fn write_costs(out: &mut String, costs: &Costs<'_>) {
         out.push_str("\"totalQueryableSamplesPerStep\":[");
         for (index, (time, count)) in samples_per_step.iter().enumerate() {
             out.push_str(if index == 0 { "[" } else { ",[" });
-            query::write_float(out, UnixMs(*time).seconds());
+            write_float(out, UnixMs(*time).seconds());
             out.push_str(&format!(",{count}]"));
         }
         out.push_str("],");

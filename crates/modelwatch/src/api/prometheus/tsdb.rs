@@ -23,8 +23,9 @@ use super::{
 };
 use crate::wire::App;
 
-/// How many of each list are told if nothing else is asked for, and the most.
+/// How many of each list are told if nothing else is asked for.
 const LIMIT: usize = 10;
+/// Most that may be asked for; a larger limit is refused.
 const LIMIT_MAX: usize = 10_000;
 
 /// Series without a sample for so long are no longer counted: what Prometheus keeps in its head.

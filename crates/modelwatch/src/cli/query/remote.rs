@@ -58,7 +58,7 @@ fn request(expression: &str, when: When, wants_stats: bool) -> (&'static str, St
         // Anything but `all`, which would list every step.
         form.append_pair("stats", "true");
     }
-    let seconds = |time: UnixMs| query::format_float(time.seconds());
+    let seconds = |time: UnixMs| query::format::format_float(time.seconds());
     let path = match when {
         When::Now => "/api/v1/query",
         When::At(time) => {

@@ -1,7 +1,7 @@
 //! A result as rows, one for each sample.
 
 use model::{Labels, UnixMs, histogram::Histogram};
-use query::{Sample, Series, Value, format_float};
+use query::{Sample, Series, Value, format::format_float};
 
 /// One sample.
 pub(super) struct Row<'a> {

@@ -1,7 +1,7 @@
 //! Words for a terminal: how wide they are, and what of them may reach it.
 
 use model::{Labels, NAME};
-use query::format_float;
+use query::format::format_float;
 
 /// Characters that take two columns, by the ranges of Unicode's East Asian Width that people write with.
 const WIDE: &[(u32, u32)] = &[

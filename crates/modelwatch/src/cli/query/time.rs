@@ -52,7 +52,7 @@ pub(super) fn rfc3339(time: UnixMs) -> String {
     let (days, of_day) = (seconds.div_euclid(86_400), seconds.rem_euclid(86_400));
     let (year, month, day) = date(days);
     if !(0..10_000).contains(&year) {
-        return query::format_float(time.seconds());
+        return query::format::format_float(time.seconds());
     }
     let (hour, minute, second) = (of_day / 3_600, of_day % 3_600 / 60, of_day % 60);
     let fraction = if millis == 0 { String::new() } else { format!(".{millis:03}") };

@@ -13,8 +13,9 @@ use crate::ingest::{
     write_histogram, write_labels,
 };
 
-/// Most queries of one request, and most matchers of one query.
+/// Most queries of one request; with more it is refused.
 const QUERIES_MAX: usize = 64;
+/// Most matchers of one query; with more the request is refused.
 const MATCHERS_MAX: usize = 64;
 
 /// How an answer is written.
