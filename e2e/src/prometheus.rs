@@ -44,7 +44,7 @@ impl Prometheus {
             .arg(format!("--config.file={}", file.display()))
             .arg(format!("--storage.tsdb.path={}", folder.join("prometheus").display()))
             .arg(format!("--web.listen-address={address}"))
-            .arg("--web.enable-remote-write-receiver")
+            .args(["--web.enable-remote-write-receiver", "--enable-feature=native-histograms"])
             .stdout(output.try_clone()?)
             .stderr(output);
         let mut process = Process::spawn(&mut command)?;
