@@ -93,5 +93,13 @@ export function aligned({ start, end }: Span, step: number): Span {
   return { start: Math.ceil(start / size) * size, end: Math.floor(end / size) * size };
 }
 
+/** Seconds as PromQL writes them: `90s`, `5m`, `2h`. */
+export function duration(seconds: number): string {
+  for (const [unit, size] of [["d", 86_400], ["h", 3_600], ["m", 60]] as const) {
+    if (seconds % size === 0) return `${seconds / size}${unit}`;
+  }
+  return `${seconds}s`;
+}
+
 /** The name of a query beside others. */
 export const letter = (index: number): string => String.fromCharCode(65 + index);

@@ -39,7 +39,8 @@ export function listed({ series }: Answer): Listed {
 
 /** What rows are sorted by: a number for values, which histograms give by their count. */
 function weight(cell: Cell | undefined): number {
-  const value = Number(typeof cell?.value === "object" ? cell.value.count : cell?.value);
+  const text = typeof cell?.value === "object" ? cell.value.count : (cell?.value ?? "NaN");
+  const value = Number(text.replace("Inf", "Infinity"));
   return Number.isNaN(value) ? -Infinity : value;
 }
 
