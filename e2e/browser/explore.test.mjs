@@ -31,6 +31,8 @@ async function open(hash, options) {
 const editor = (page, letter = "A") => page.locator(`[data-query="${letter}"]`).getByRole("textbox");
 const lines = (page) => page.getByRole("region", { name: "Series" }).locator("tbody tr");
 const chosen = (page) => new URLSearchParams(new URL(page.url()).hash.split("?")[1]);
+/** What went wrong, without the questions that were given up for newer ones. */
+const wrong = (problems) => problems.filter((problem) => !problem.endsWith("net::ERR_ABORTED"));
 /** The editor takes the place of a plain field once it is loaded. */
 const loaded = (page) => page.locator(".cm-content").first().waitFor();
 
@@ -66,7 +68,7 @@ test("a query is typed with proposals, drawn, listed and shared", async () => {
   await loaded(other.page);
   assert.equal(await editor(other.page).textContent(), query);
   assert.equal(await other.page.getByRole("button", { name: "1h", exact: true }).getAttribute("aria-pressed"), "true");
-  assert.deepEqual([...problems, ...other.problems], []);
+  assert.deepEqual(wrong([...problems, ...other.problems]), []);
   await Promise.all([page.context().close(), other.page.context().close()]);
 });
 
@@ -91,7 +93,7 @@ test("an error is shown where it is", async () => {
   await page.keyboard.type(" ");
   assert.equal(await alert.count(), 0);
   assert.equal(await page.locator(".cm-wrong").count(), 0);
-  assert.deepEqual(problems, [NOTED]);
+  assert.deepEqual(wrong(problems), [NOTED]);
   await page.context().close();
 });
 
@@ -103,7 +105,7 @@ test("an empty answer says why", async () => {
   assert.equal(chosen(page).get("q"), "node_load1");
   await page.goto(`${product.url}/#/explore?q=node_load1%7Ba%3D%22b%22%7D`);
   await page.getByText("The query is valid, but nothing matched between").waitFor();
-  assert.deepEqual(problems, []);
+  assert.deepEqual(wrong(problems), []);
   await page.context().close();
 });
 
@@ -124,7 +126,7 @@ test("metrics are found by what they mean, in the reader's language", async () =
   await page.keyboard.press("Enter");
   await page.locator("canvas").waitFor();
   assert.equal(chosen(page).get("q"), "node_load1");
-  assert.deepEqual(problems, []);
+  assert.deepEqual(wrong(problems), []);
   await page.context().close();
 });
 
@@ -153,7 +155,7 @@ test("several queries, a part of the time, and the way back", async () => {
   await page.getByRole("button", { name: "Remove query A" }).click();
   await until("one query", 10, () => chosen(page).getAll("q").join() === "node_load5");
   await until("one line", 10, async () => (await lines(page).count()) === 1);
-  assert.deepEqual(problems, []);
+  assert.deepEqual(wrong(problems), []);
   await page.context().close();
 });
 
@@ -177,7 +179,7 @@ test("the keyboard alone asks, leaves the editor and finds earlier queries", asy
   assert.equal(await page.evaluate(() => document.activeElement.textContent), "node_load15");
   await page.keyboard.press("Escape");
   assert.equal(await page.evaluate(() => document.activeElement.dataset.action), "history");
-  assert.deepEqual(problems, []);
+  assert.deepEqual(wrong(problems), []);
   await page.context().close();
 });
 
@@ -220,7 +222,7 @@ test("ten thousand metrics do not stop the page", async () => {
   await page.locator('[data-action="find"]').fill("requests");
   await page.getByText("Metrics: 10,000").waitFor();
   assert.equal(await page.locator("[data-metric]").count(), 200);
-  assert.deepEqual(problems, []);
+  assert.deepEqual(wrong(problems), []);
   await page.context().close();
 });
 
@@ -240,7 +242,7 @@ test("histograms, notes, costs and many series", async () => {
   await page.getByText("Showing 100 of 140 series").waitFor();
   assert.equal(await lines(page).count(), 100);
   assert.match(await page.locator(".cost").textContent(), /140 series/);
-  assert.deepEqual(problems, []);
+  assert.deepEqual(wrong(problems), []);
   await page.context().close();
 });
 
@@ -286,7 +288,7 @@ test("both languages, both themes and a small window, without violations", async
       await page.locator(`[data-action="${action}"]`).click();
     }
     await page.getByRole("heading", { name: "指标探索" }).waitFor({ state: "attached" });
-    assert.deepEqual(problems, []);
+    assert.deepEqual(wrong(problems), []);
     await page.context().close();
   }
 });
@@ -300,7 +302,7 @@ test("the content policy refuses nothing of the editor", async () => {
   await page.waitForTimeout(1_500); // the editor's own marks come after a pause
   assert.equal(await page.locator(".cm-lintRange").first().count(), 1);
   assert.deepEqual(await page.evaluate(() => globalThis.refused), []);
-  assert.deepEqual(problems, []);
+  assert.deepEqual(wrong(problems), []);
   const colours = await page.locator(".cm-line span").evaluateAll((spans) => spans.map((span) => getComputedStyle(span).color));
   assert.ok(new Set(colours).size > 2, `the query has colours: ${colours}`);
 
@@ -317,6 +319,6 @@ test("a chart of the overview opens here with its queries", async () => {
   assert.equal(chosen(page).get("range"), "5m");
   assert.equal(chosen(page).getAll("q").length, 2);
   assert.match(chosen(page).get("q"), /node_memory_MemAvailable_bytes/);
-  assert.deepEqual(problems, []);
+  assert.deepEqual(wrong(problems), []);
   await page.context().close();
 });
