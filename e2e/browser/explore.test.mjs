@@ -85,6 +85,7 @@ test("an error is shown where it is", async () => {
   await alert.waitFor();
   assert.match(await alert.textContent(), /Line 2, column 6:.*expected type range vector/s);
   assert.equal(await page.locator(".cm-wrong").textContent(), "node_load1");
+  assert.equal(await editor(page).getAttribute("aria-invalid"), "true");
   assert.deepEqual(await violations(page), []);
 
   // It goes when the text changes.
@@ -134,7 +135,6 @@ test("several queries, a part of the time, and the way back", async () => {
   const { page, problems } = await open("#/explore?q=node_load1&range=5m");
   await loaded(page);
   await page.locator('[data-action="add"]').click();
-  await editor(page, "B").click();
   await page.keyboard.type("node_load5");
   await page.keyboard.press("Escape");
   await page.keyboard.press("Control+Enter");
@@ -309,6 +309,38 @@ test("the content policy refuses nothing of the editor", async () => {
   // The listener hears what is refused: styles in the document, where editors commonly put them.
   await page.evaluate(() => document.head.append(Object.assign(document.createElement("style"), { textContent: "a{}" })));
   await until("a refusal", 5, async () => (await page.evaluate(() => globalThis.refused)).some((text) => text.startsWith("style-src")));
+  await page.context().close();
+});
+
+test("without the editor's code a plain field does its work", async () => {
+  const { page } = await openPage(browser);
+  await page.route("**/assets/editor-*.js", (route) => route.abort());
+  await page.goto(`${product.url}/#/explore`);
+  await editor(page).fill("node_load1");
+  await page.keyboard.press("Enter");
+  await page.locator("canvas").waitFor();
+  assert.equal(chosen(page).get("q"), "node_load1");
+  assert.equal(await page.locator(".cm-content").count(), 0);
+  assert.deepEqual(await violations(page), []);
+  await page.context().close();
+});
+
+test("what is typed while a query begins is kept", async () => {
+  const { page, problems } = await open("#/explore");
+  await loaded(page);
+  await editor(page).click();
+  await page.keyboard.insertText("node_load1");
+  // Both within one task, before the address has changed.
+  await page.evaluate(() => {
+    document.querySelector('[data-action="run"]').click();
+    const root = document.querySelector(".editor > div").shadowRoot;
+    root.querySelector(".cm-content").focus();
+    document.execCommand("insertText", false, " + 1");
+  });
+  await page.locator("canvas").waitFor();
+  assert.equal(await editor(page).textContent(), "node_load1 + 1");
+  assert.equal(chosen(page).get("q"), "node_load1");
+  assert.deepEqual(wrong(problems), []);
   await page.context().close();
 });
 

@@ -181,6 +181,9 @@ export class Editor {
       syntaxHighlighting(COLOURS),
       this.promql.asExtension(),
       wrong,
+      EditorView.contentAttributes.compute([wrong], (state): Record<string, string> =>
+        state.field(wrong).size > 0 ? { "aria-invalid": "true" } : {},
+      ),
       THEME,
       EditorView.lineWrapping,
       EditorView.updateListener.of((update) => {
