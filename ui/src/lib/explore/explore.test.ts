@@ -214,7 +214,7 @@ describe("tables", () => {
 describe("metrics", () => {
   const names = ["a_seconds_bucket", "a_seconds_count", "b_memory_Free_bytes", "c_total"];
   const known = {
-    a_seconds: [{ type: "histogram", unit: "", help: "How long" }],
+    a_seconds: [{ type: "histogram", unit: "seconds", help: "How long" }],
     c_total: [{ type: "counter", unit: "", help: "How many" }],
   };
 
@@ -223,7 +223,7 @@ describe("metrics", () => {
     expect(metrics.map(({ kind, unit, help }) => [kind, unit, help])).toEqual([
       ["histogram", "seconds", "How long"],
       ["histogram", "seconds", "How long"],
-      ["", "bytes", "内存"],
+      ["", "", "内存"],
       ["counter", "", "总数"],
     ]);
   });

@@ -24,8 +24,6 @@ interface Metadata {
 const AGE_MS_MAX = 60_000;
 /** Parts of a histogram or summary, which have no metadata of their own. */
 const PART = /_(bucket|sum|count|total)$/;
-/** Base units, which stand last in a name but for `_total`. */
-const UNIT = /_(seconds|bytes|ratio|celsius|joules|watts|volts|amperes|hertz|meters|tokens)(?:_total)?$/;
 
 /** Joins names with what is known of them. `said` has texts in the reader's language, with `*` for any part. */
 export function join(names: string[], known: Record<string, Metadata[]>, said: Record<string, string>): Metric[] {
@@ -41,7 +39,7 @@ export function join(names: string[], known: Record<string, Metadata[]>, said: R
     const base = name.replace(PART, "");
     const found = known[name]?.[0] ?? known[base]?.[0];
     const help = translated(name) ?? translated(base) ?? found?.help ?? "";
-    return { name, kind: found?.type ?? "", unit: found?.unit || (UNIT.exec(base)?.[1] ?? ""), help };
+    return { name, kind: found?.type ?? "", unit: found?.unit ?? "", help };
   });
 }
 
