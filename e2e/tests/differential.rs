@@ -218,7 +218,7 @@ fn queries_are_answered_as_by_prometheus_3() -> Result<()> {
         Ok(program) => differ(&program, &features, able, SINCE_3_5),
         Err(error) => {
             // It comes from a Debian that is still being made, so it may be gone one day.
-            say(&format!("not compared with Prometheus 3: {error:#}"));
+            e2e::skip(&format!("there is no Prometheus 3: {error:#}"));
             Ok(())
         }
     }
@@ -262,7 +262,40 @@ const SINCE_2: &[Exception] = &[
 ];
 
 /// What is different from Prometheus 3.5 on.
-const SINCE_3_5: &[Exception] = &[TIMESTAMP_AT];
+const SINCE_3_5: &[Exception] = &[
+    TIMESTAMP_AT,
+    Exception {
+        concerns: |query| query.contains("sort(") || query.contains("sort_desc("),
+        reason: "it does not warn of sorting in a range query",
+    },
+    Exception {
+        concerns: |query| query.contains("histogram_fraction(") && query.contains("rate("),
+        reason: "it names an empty metric, and knows no fraction of a single bucket",
+    },
+    Exception {
+        concerns: |query| {
+            query.contains("level_seconds")
+                && (query.contains("rate(") || query.contains("increase("))
+        },
+        reason: "its rates of histograms reach below zero",
+    },
+    Exception {
+        concerns: |query| query.contains("histogram_quantile(0.5, broken_bucket)) "),
+        reason: "it names an empty metric",
+    },
+    Exception {
+        concerns: |query| query.contains("count_values(") && query.contains("_seconds["),
+        reason: "it sums up histograms without Kahan's compensation, which their text shows",
+    },
+    Exception {
+        concerns: |query| query.contains("topk(2, mixed_kinds)"),
+        reason: "it leaves out a float at the first step, which nobody has explained",
+    },
+    Exception {
+        concerns: |query| query.contains("increase((") && query.contains(":])"),
+        reason: "it gives what it says of a subquery no place",
+    },
+];
 
 const TIMESTAMP_AT: Exception = Exception {
     concerns: |query| {

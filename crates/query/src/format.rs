@@ -22,10 +22,33 @@ pub fn write_float(out: &mut String, value: f64) {
         write_integer(out, thousandths / 1_000);
         write_fraction(out, thousandths % 1_000);
     } else {
+        let start = out.len();
         #[expect(clippy::let_underscore_must_use, reason = "writing to a string cannot fail")]
         let _ = write!(out, "{value}");
+        round_to_even(out, start, value);
     }
 }
+
+/// Where the shortest text lies exactly between two, Go takes the one with the even digit and Rust the larger.
+fn round_to_even(out: &mut String, start: usize, value: f64) {
+    let text = out.get(start..).unwrap_or_default();
+    let Some((_, decimals)) = text.split_once('.') else { return };
+    let Ok(count) = i32::try_from(decimals.len()) else { return };
+    let is_odd = text.ends_with(['1', '3', '5', '7', '9']);
+    // Only then does the exact text end with one more decimal, which is a five if it is not written.
+    if !is_odd || count > TIE_DECIMALS_MAX || (value * f64::from(2 << count)).fract() != 0.0 {
+        return;
+    }
+    let exact = format!("{value:.*}", decimals.len() + 1);
+    let last = text.as_bytes().last().copied().unwrap_or_default();
+    if exact.ends_with('5') {
+        out.pop();
+        out.push(char::from(last - 1));
+    }
+}
+
+/// With more decimals a float has no bits left for a tie.
+const TIE_DECIMALS_MAX: i32 = 4;
 
 /// As [`write_float`], with an exponent below 1e-6 and from 1e21 on, as Prometheus' JSON has it: `1e-07`,
 /// `1.5e+21`.
@@ -167,6 +190,10 @@ mod tests {
             (999_999_999_999.999, "999999999999.999"),
             (1_000_000_000_000.001, "1000000000000.001"),
             (0.1 + 0.2, "0.30000000000000004"),
+            (1_544_566_195_620_443.25, "1544566195620443.2"),
+            (1_544_566_195_620_443.75, "1544566195620443.8"),
+            (-203_310_280_124_478.125, "-203310280124478.12"),
+            (203_310_280_124_478.375, "203310280124478.38"),
             (1e21, "1000000000000000000000"),
             (f64::NAN, "NaN"),
             (f64::INFINITY, "+Inf"),
@@ -240,7 +267,10 @@ mod tests {
         fn texts_are_those_of_the_standard_library(any: f64, thousandths: i64, shift in 0..60) {
             for value in [any, (thousandths >> shift) as f64 / 1e3] {
                 if value.is_finite() {
-                    proptest::prop_assert_eq!(format_float(value), value.to_string());
+                    proptest::let (found, expected) = (format_float(value), value.to_string());
+                    proptest::prop_assert_eq!(found.parse::<f64>(), Ok(value));
+                    proptest::prop_assert_eq!(found.len(), expected.len());
+                    proptest::prop_assert!(found == expected || expected.len() > 16);
                 }
             }
         }

@@ -88,6 +88,10 @@ struct Parser<'a> {
     depth: usize,
 }
 
+/// Words that cannot be the name of a metric unless it stands in braces. All others can, where they cannot
+/// mean anything else.
+const KEYWORDS: [&str; 6] = ["atan2", "bool", "group_left", "group_right", "ignoring", "on"];
+
 /// A sign binds tighter than a product and looser than a power.
 const SIGN_BINDING: u8 = 6;
 
@@ -393,6 +397,9 @@ impl<'a> Parser<'a> {
         }
         let value =
             [("inf", f64::INFINITY), ("nan", f64::NAN)].into_iter().find(|(name, _)| is_word(name));
+        if KEYWORDS.iter().any(|keyword| is_word(keyword)) {
+            return self.fail(start, format!("unexpected <{}>", word.to_ascii_lowercase()));
+        }
         match value {
             Some((_, value)) => self.node(Kind::Number { value, is_duration: false }, start),
             None => self.selector(Some(word), start),

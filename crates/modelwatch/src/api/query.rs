@@ -16,7 +16,7 @@ use model::{
 use query::{Expr, Grid, Output, QueryError, Settings};
 use tokio::sync::Semaphore;
 
-use super::json::ApiError;
+use super::{form::invalid, json::ApiError};
 use crate::export;
 
 /// What one query may cost.
@@ -185,7 +185,8 @@ impl Queries {
 fn from_query_error(error: QueryError) -> ApiError {
     match error {
         QueryError::Select(error) => from_select_error(error),
-        other => ApiError::execution(other.to_string()),
+        other @ QueryError::NoRange(_) => invalid("query", &other.to_string()),
+        other @ QueryError::Failed(_) => ApiError::execution(other.to_string()),
     }
 }
 

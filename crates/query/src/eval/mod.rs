@@ -96,6 +96,9 @@ impl Grid {
 pub enum QueryError {
     #[error(transparent)]
     Select(#[from] SelectError),
+    /// Nothing of this type can be evaluated over a grid.
+    #[error("invalid expression type {0:?} for range query, must be Scalar or instant Vector")]
+    NoRange(&'static str),
     #[error("{0}")]
     Failed(String),
 }
@@ -158,10 +161,7 @@ impl Context<'_> {
         let is_instant = grid.start == grid.end;
         Ok(match root.kind_of() {
             kind @ (Type::Matrix | Type::String) if !is_instant => {
-                return fail(format!(
-                    "invalid expression type {:?} for range query, must be Scalar or instant Vector",
-                    kind.words()
-                ));
+                return Err(QueryError::NoRange(kind.words()));
             }
             Type::String => {
                 let bytes = self.bytes(root)?;

@@ -10,7 +10,7 @@ pub(super) type WindowFn = fn(&Window<'_>, &[f64]) -> Option<f64>;
 
 /// The change over the window, extrapolated to its borders unless the series seems to begin or end
 /// inside, and never below the counter's zero.
-fn extrapolated(window: &Window<'_>, is_counter: bool) -> Option<f64> {
+fn extrapolated(window: &Window<'_>, is_counter: bool, is_rate: bool) -> Option<f64> {
     let (first, last) = window.ends()?;
     if window.values.len() < 2 {
         return None;
@@ -22,19 +22,26 @@ fn extrapolated(window: &Window<'_>, is_counter: bool) -> Option<f64> {
     }
     let (Some(from), Some(to)) = (window.times.first(), window.times.last()) else { return None };
     let start = (is_counter && change > 0.0 && first >= 0.0).then(|| first / change);
-    Some(change * reach(window, [*from, *to], window.values.len(), start))
+    Some(change * reach(window, [*from, *to], window.values.len(), start, is_rate))
 }
 
 /// By how much a change between the first and the last of `count` samples, taken at `times`, is more when it
-/// reaches to the borders of the window. A counter was at zero `start` times the time between them before the
-/// first one.
-pub(super) fn reach(window: &Window<'_>, times: [i64; 2], count: usize, start: Option<f64>) -> f64 {
+/// reaches to the borders of the window; with `is_rate` in each second. A counter was at zero `start` times the
+/// time between them before the first one. In the order of operations of Prometheus, to the last digit.
+pub(super) fn reach(
+    window: &Window<'_>,
+    times: [i64; 2],
+    count: usize,
+    start: Option<f64>,
+    is_rate: bool,
+) -> f64 {
     let [first, last] = times;
-    let covered = (last - first) as f64;
+    let seconds = |ms: i64| ms as f64 / 1e3;
+    let covered = seconds(last - first);
     let between = covered / (count - 1) as f64;
     let threshold = between * 1.1;
-    let mut before = (first - (window.end - window.range_ms)) as f64;
-    let mut after = (window.end - last) as f64;
+    let mut before = seconds(first - (window.end - window.range_ms));
+    let mut after = seconds(window.end - last);
     if before >= threshold {
         before = between / 2.0;
     }
@@ -44,19 +51,20 @@ pub(super) fn reach(window: &Window<'_>, times: [i64; 2], count: usize, start: O
     if after >= threshold {
         after = between / 2.0;
     }
-    (covered + before + after) / covered
+    let factor = (covered + before + after) / covered;
+    if is_rate { factor / seconds(window.range_ms) } else { factor }
 }
 
 pub(super) fn rate(window: &Window<'_>, _: &[f64]) -> Option<f64> {
-    Some(extrapolated(window, true)? / (window.range_ms as f64 / 1e3))
+    extrapolated(window, true, true)
 }
 
 pub(super) fn increase(window: &Window<'_>, _: &[f64]) -> Option<f64> {
-    extrapolated(window, true)
+    extrapolated(window, true, false)
 }
 
 pub(super) fn delta(window: &Window<'_>, _: &[f64]) -> Option<f64> {
-    extrapolated(window, false)
+    extrapolated(window, false, false)
 }
 
 fn last_two(window: &Window<'_>) -> Option<((i64, f64), (i64, f64))> {

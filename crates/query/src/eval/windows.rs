@@ -207,10 +207,7 @@ fn extrapolated(
     let counted = is_counter && change.count > 0.0;
     let times = [*first_time, *last_time];
     let start = counted.then(|| first.count / change.count);
-    let mut factor = window::reach(window, times, points.len(), start);
-    if is_rate {
-        factor /= window.range_ms as f64 / 1e3;
-    }
+    let factor = window::reach(window, times, points.len(), start, is_rate);
     histogram::scale(&mut change, factor);
     finished(change)
 }
