@@ -21,7 +21,8 @@ impl Parser<'_> {
         self.node(Kind::Selector(selector), start)
     }
 
-    fn braces(&mut self, name: Option<&str>, start: usize) -> Parsed<Selector> {
+    /// A selector that any series may satisfy.
+    pub(super) fn braces(&mut self, name: Option<&str>, start: usize) -> Parsed<Selector> {
         let mut has_name = name.is_some();
         let mut matchers: Vec<Matcher> =
             name.into_iter().map(|name| Matcher::equal(NAME, name)).collect();
