@@ -18,8 +18,11 @@ use crate::{
 
 /// Longest text of a query.
 const TEXT_BYTES_MAX: usize = 64 << 10;
-/// Deepest nesting, which a chain of operators is as well.
+/// Deepest tree, which a chain of operators is as well.
 const DEPTH_MAX: usize = 250;
+/// Deepest nesting of brackets and signs, for which the parser needs more of its stack than the evaluation
+/// of the tree does: half of what a thread has where nothing is optimised.
+const NESTING_MAX: usize = 150;
 
 /// A text that is not a query, and where.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -213,8 +216,8 @@ impl<'a> Parser<'a> {
     /// Counts how deep the parser itself is, which runs ahead of the tree.
     fn deeper<T>(&mut self, parse: impl FnOnce(&mut Self) -> Parsed<T>) -> Parsed<T> {
         self.depth += 1;
-        if self.depth > DEPTH_MAX {
-            return self.fail(self.start(), format!("expressions nest deeper than {DEPTH_MAX}"));
+        if self.depth > NESTING_MAX {
+            return self.fail(self.start(), format!("expressions nest deeper than {NESTING_MAX}"));
         }
         let parsed = parse(self);
         self.depth -= 1;

@@ -143,6 +143,7 @@ fn reduce(
                 if !histograms.is_empty() {
                     let sample = with_histograms(context, aggregate, &buffer, &histograms);
                     if let Some(sample) = sample {
+                        context.count_made_sample(Some(&sample))?;
                         row.set(step, Some(sample));
                         continue;
                     }

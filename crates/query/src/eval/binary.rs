@@ -219,6 +219,7 @@ fn with_scalar(
                 let number = Sample::Float(*number);
                 let (a, b) = if is_scalar_left { (&number, &sample) } else { (&sample, &number) };
                 let made = operation.element(a, b, &sample);
+                context.count_made_sample(made.as_ref())?;
                 row.set(step, made);
             }
         }
@@ -277,6 +278,7 @@ fn set(
                 rows.partition(|row| !(delays && row.drops_name));
             let mut rows = merge(kept)?;
             rows.extend(merge(dropped)?);
+            context.check_size(rows.len())?;
             Ok(rows)
         }
     }
@@ -324,8 +326,8 @@ fn matched(operation: &Operation<'_>, left: Vec<Row>, right: Vec<Row>) -> Evalua
     one_places.iter().enumerate().for_each(|(row, place)| groups[*place].1.one.push(row));
     let mut rows = Vec::new();
     for (signature, group) in &groups {
-        operation.context.check_size(rows.len())?;
         match_group(operation, &sides, signature, group, &mut rows)?;
+        operation.context.check_size(rows.len())?;
     }
     if operation.context.settings.delays_name_removal { Ok(rows) } else { merge(rows) }
 }
@@ -356,6 +358,8 @@ fn match_group(
     let mut results: HashMap<(Option<usize>, Option<usize>), Row> = HashMap::new();
     check_unique(sides, signature, group, steps)?;
     for step in 0..steps {
+        // A series of one side may meet others of the other side at each step.
+        operation.context.check_size(rows.len() + results.len())?;
         let one = group.one.iter().find_map(|at| Some((*at, sides.one[*at].sample(step)?)));
         let (one_at, one_sample) = match one {
             Some((at, sample)) => (Some(at), Some(sample)),
@@ -378,6 +382,7 @@ fn match_group(
             let (a, b) =
                 if sides.is_swapped { (&one_sample, &sample) } else { (&sample, &one_sample) };
             let Some(made) = operation.element(a, b, a) else { continue };
+            operation.context.count_made_sample(Some(&made))?;
             let row = results.entry((many_at, one_at)).or_insert_with(|| {
                 let many = many_at.map(|at| &sides.many[at]);
                 let one = one_at.map(|at| &sides.one[at]);

@@ -1,12 +1,41 @@
 //! Functions that change labels.
 
-use model::{Labels, NAME, series::anchored};
+use model::{
+    Labels, NAME,
+    series::{SelectError, anchored},
+};
 
 use super::{
     Context, Evaluated, fail,
     row::{Row, merge},
 };
 use crate::ast::Node;
+
+/// What a sample weighs in memory.
+const SAMPLE_BYTES: u64 = 16;
+/// Longest value that a function writes into a label; a longer one is an error. Calls within calls could
+/// double a text each time.
+const VALUE_BYTES_MAX: usize = 64 << 10;
+
+/// Adds what a function writes for one series to what it has written, and refuses it where it is too long or
+/// all of it weighs more than the samples that the query may hold.
+fn check_text(
+    context: &Context<'_>,
+    function: &str,
+    length: usize,
+    written: &mut u64,
+) -> Evaluated<()> {
+    if length > VALUE_BYTES_MAX {
+        return fail(format!(
+            "{function}() would write a label value of more than {VALUE_BYTES_MAX} bytes"
+        ));
+    }
+    *written += length as u64;
+    if *written / SAMPLE_BYTES > context.budget.samples_max {
+        return Err(SelectError::TooManySamples.into());
+    }
+    Ok(())
+}
 
 /// Any text but the empty one may be the name of a label.
 fn check_label(name: &str, role: &str, function: &str) -> Evaluated<()> {
@@ -38,14 +67,19 @@ pub(super) fn replace(context: &Context<'_>, arguments: &[Node]) -> Evaluated<Ve
         return fail(format!("invalid regular expression in label_replace(): {pattern}"));
     };
     check_label(destination, "destination", "label_replace")?;
+    let references = replacement.matches('$').count();
+    let mut written = 0;
     let rows = context.vector(&arguments[0])?.into_iter().map(|row| {
         let value = row.labels.get(source).unwrap_or_default();
-        let Some(captures) = regex.captures(value) else { return row };
+        let Some(captures) = regex.captures(value) else { return Ok(row) };
+        // No reference stands for more than the whole value.
+        let length_max = replacement.len() + references * value.len();
+        check_text(context, "label_replace", length_max, &mut written)?;
         let mut expanded = String::new();
         captures.expand(replacement, &mut expanded);
-        set(row, destination, &expanded)
+        Ok(set(row, destination, &expanded))
     });
-    joined(context, rows.collect())
+    joined(context, rows.collect::<Evaluated<_>>()?)
 }
 
 /// `label_join(v, destination, separator, source...)`.
@@ -59,13 +93,16 @@ pub(super) fn join(context: &Context<'_>, arguments: &[Node]) -> Evaluated<Vec<R
         check_label(source, "source", "label_join")?;
     }
     check_label(destination, "destination", "label_join")?;
+    let mut written = 0;
     let rows = context.vector(&arguments[0])?.into_iter().map(|row| {
         let parts: Vec<&str> =
             sources.iter().map(|source| row.labels.get(source).unwrap_or_default()).collect();
+        let length = parts.iter().map(|part| part.len() + separator.len()).sum();
+        check_text(context, "label_join", length, &mut written)?;
         let value = parts.join(separator);
-        set(row, destination, &value)
+        Ok(set(row, destination, &value))
     });
-    joined(context, rows.collect())
+    joined(context, rows.collect::<Evaluated<_>>()?)
 }
 
 /// Puts together what has the same labels now. Of two such series one may still lose its name.

@@ -83,7 +83,7 @@ impl Grid {
 
     fn len(self) -> usize {
         let span = self.end.0.saturating_sub(self.start.0);
-        usize::try_from(span / self.step_ms.max(1) + 1).unwrap_or(0)
+        usize::try_from((span / self.step_ms.max(1)).saturating_add(1)).unwrap_or(0)
     }
 
     fn time(self, step: usize) -> i64 {
@@ -131,6 +131,8 @@ pub fn evaluate(
         is_inner: false,
         finds_resets: false,
     };
+    // Before anything is made for each step.
+    context.check_size(1)?;
     let value = context.value(&expr.root)?;
     let (warnings, infos) = notes.into_inner().into_texts(&expr.text);
     let stats = tally.into_inner().into_stats(grid);
@@ -258,6 +260,9 @@ impl Context<'_> {
                 let mut rows = self.vector(inner)?;
                 for row in &mut rows {
                     binary::negate(row);
+                    for histogram in row.histograms.iter().flatten() {
+                        self.count_made(histogram)?;
+                    }
                 }
                 unnamed(self, rows)
             }

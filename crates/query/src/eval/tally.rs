@@ -1,9 +1,11 @@
 //! What a query has touched so far.
 
-use model::series::SelectError;
+use std::sync::Arc;
+
+use model::{histogram::Histogram, series::SelectError};
 
 use super::{Context, Evaluated, Grid};
-use crate::value::Stats;
+use crate::value::{Sample, Stats};
 
 #[derive(Default)]
 pub(super) struct Tally {
@@ -14,6 +16,8 @@ pub(super) struct Tally {
     loaded: u64,
     /// Results that exist beside them.
     results_max: u64,
+    /// What the histograms weigh that were computed.
+    made: u64,
 }
 
 impl Tally {
@@ -37,6 +41,28 @@ impl Context<'_> {
         let results = (series as u64).saturating_mul(self.steps() as u64);
         tally.results_max = tally.results_max.max(results);
         if tally.loaded > self.budget.samples_max {
+            return Err(SelectError::TooManySamples.into());
+        }
+        Ok(())
+    }
+
+    /// As [`Context::count_made`], of a result that may be a histogram.
+    pub(super) fn count_made_sample(&self, sample: Option<&Sample>) -> Evaluated<()> {
+        match sample {
+            Some(Sample::Histogram(histogram)) => self.count_made(histogram),
+            _ => Ok(()),
+        }
+    }
+
+    /// Notes a histogram that was computed, as one is that nobody else holds. All of them together have the
+    /// budget, though some may be gone again.
+    pub(super) fn count_made(&self, histogram: &Arc<Histogram>) -> Evaluated<()> {
+        if Arc::strong_count(histogram) > 1 {
+            return Ok(());
+        }
+        let mut tally = self.tally.borrow_mut();
+        tally.made = tally.made.saturating_add(histogram.weight());
+        if tally.made > self.budget.samples_max {
             return Err(SelectError::TooManySamples.into());
         }
         Ok(())

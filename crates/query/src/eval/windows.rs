@@ -92,6 +92,7 @@ pub(super) fn evaluate(
                     run(&window, &given.at(step)).map(Sample::Float)
                 }
             };
+            context.count_made_sample(sample.as_ref())?;
             row.set(step, sample);
         }
         if !row.is_empty() {

@@ -13,7 +13,7 @@ pub(crate) fn selector() -> impl Strategy<Value = String> {
 }
 
 fn duration() -> impl Strategy<Value = &'static str> {
-    select(vec!["1s", "10s", "35s", "1m", "90s", "2m30s", "5m", "7m"])
+    select(vec!["1s", "10s", "35s", "1m", "90", "2m30s", "5m", "(3m + 1m * 2)"])
 }
 
 /// `offset` and `@`, mostly neither.
@@ -55,27 +55,41 @@ pub(crate) const OF_RANGES: &[&str] = &[
     "absent_over_time",
 ];
 
+/// What is made of one vector, which stands at the `#`.
 const OF_VECTORS: &[&str] = &[
-    "abs",
-    "ceil",
-    "floor",
-    "round",
-    "sgn",
-    "sqrt",
-    "exp",
-    "ln",
-    "sin",
-    "atan",
-    "deg",
-    "absent",
-    "timestamp",
-    "hour",
-    "day_of_year",
-    "-",
-    "+",
-    "vector(scalar",
-    "histogram_count",
-    "histogram_sum",
+    "abs(#)",
+    "ceil(#)",
+    "floor(#)",
+    "sgn(#)",
+    "sqrt(#)",
+    "exp(#)",
+    "ln(#)",
+    "sin(#)",
+    "atan(#)",
+    "deg(#)",
+    "absent(#)",
+    "timestamp(#)",
+    "hour(#)",
+    "day_of_year(#)",
+    "sort(#)",
+    "histogram_count(#)",
+    "histogram_sum(#)",
+    "histogram_avg(#)",
+    "histogram_stddev(#)",
+    "-(#)",
+    "+(#)",
+    "round(#, 0.5)",
+    "clamp(#, -5, 50)",
+    "vector(scalar(#))",
+    "histogram_quantile(0.7, #)",
+    "histogram_fraction(0.5, 1.5, #)",
+    "histogram_quantiles(#, \"q\", 0, 0.5)",
+    "info(#)",
+    "label_replace(#, \"z\", \"$1-\", \"x\", \"(.*)\")",
+    "label_join(#, \"y\", \"-\", \"x\", \"__name__\")",
+    "sort_by_label_desc(#, \"x\")",
+    "(#) </ 1.5",
+    "(#) >/ 0.7",
 ];
 
 const AGGREGATIONS: &[&str] = &[
@@ -91,6 +105,8 @@ const AGGREGATIONS: &[&str] = &[
     "bottomk(1,",
     "quantile(0.3,",
     "count_values(\"v\",",
+    "limit_ratio(0.5,",
+    "limit_ratio(-0.5,",
 ];
 
 const GROUPINGS: &[&str] =
@@ -99,8 +115,17 @@ const GROUPINGS: &[&str] =
 const OPERATORS: &[&str] =
     &["+", "-", "*", "/", "%", "^", "atan2", "==", "!=", "<", ">", "<=", ">=", "== bool", "> bool"];
 
-const MATCHINGS: &[&str] =
-    &["", "", "on (x, y)", "ignoring (y)", "on (x) group_left ()", "on (x) group_right (y)"];
+const MATCHINGS: &[&str] = &[
+    "",
+    "",
+    "on (x, y)",
+    "ignoring (y)",
+    "on (x) group_left ()",
+    "on (x) group_right (y)",
+    "fill (0)",
+    "on (x) fill_right (2)",
+    "ignoring (y) group_left fill_left (1)",
+];
 
 /// A number, or what yields one.
 pub(crate) fn scalar() -> impl Strategy<Value = String> {
@@ -123,14 +148,17 @@ pub(crate) fn vector(depth: u32) -> impl Strategy<Value = String> {
         3 => of_window,
         1 => scalar().prop_map(|of| format!("vector({of})")),
         1 => window().prop_map(|of| format!("quantile_over_time(0.6, {of})")),
+        1 => (select(vec!["rate", "increase", "delta", "changes"]), window())
+            .prop_map(|(function, of)| format!("{function}({of} anchored)")),
+        1 => (select(vec!["rate", "increase", "delta"]), window())
+            .prop_map(|(function, of)| format!("{function}({of} smoothed)")),
         1 => (window(), scalar()).prop_map(|(of, ahead)| format!("predict_linear({of}, {ahead})")),
     ];
     leaf.prop_recursive(depth, 24, 2, |inner| {
         let pair = (inner.clone(), inner.clone()).boxed();
         prop_oneof![
-            (select(OF_VECTORS), inner.clone()).prop_map(|(function, of)| {
-                format!("{function}({of}){}", if function.contains('(') { ")" } else { "" })
-            }),
+            (select(OF_VECTORS), inner.clone())
+                .prop_map(|(template, of)| template.replace('#', &of)),
             (select(AGGREGATIONS), select(GROUPINGS), inner.clone())
                 .prop_map(|(aggregation, grouping, of)| aggregated(aggregation, grouping, &of)),
             (inner.clone(), select(OPERATORS), scalar())

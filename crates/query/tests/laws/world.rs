@@ -23,13 +23,15 @@ pub(crate) type Found = BTreeMap<Labels, Vec<(i64, Sample)>>;
 /// `x` and `y`, over about ten minutes.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct World {
-    gauges: Vec<(usize, Vec<Gauge>)>,
-    counters: Vec<(usize, Vec<(u8, u16)>)>,
-    histograms: Vec<(usize, Vec<Counted>)>,
+    gauges: Vec<Line<Gauge>>,
+    /// Seconds and growth since the point before.
+    counters: Vec<Line<(u8, u16)>>,
+    /// Seconds since the point before, and what was observed in two buckets.
+    histograms: Vec<Line<(u8, u8, u8)>>,
 }
 
-/// Seconds after the one before, and what two buckets hold.
-type Counted = (u8, u8, u8);
+/// Which series of its kind, and its points.
+type Line<P> = (usize, Vec<P>);
 
 /// What a gauge does after so many seconds.
 #[derive(Clone, Copy, Debug)]
