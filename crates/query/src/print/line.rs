@@ -298,7 +298,7 @@ fn write_ms(out: &mut dyn Write, ms: i64) -> Result {
     for (name, unit) in UNITS {
         let unit = unit.unsigned_abs();
         let count = rest / unit;
-        let is_exact = rest % unit == 0;
+        let is_exact = rest.is_multiple_of(unit);
         if count > 0 && (is_exact || !matches!(*name, "y" | "w")) {
             write!(out, "{count}{name}")?;
             rest %= unit;

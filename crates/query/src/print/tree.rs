@@ -21,8 +21,8 @@ pub enum Tree {
     /// May be infinite or not a number.
     Float(f64),
     Text(String),
-    List(Vec<Tree>),
-    Object(Vec<(&'static str, Tree)>),
+    List(Vec<Self>),
+    Object(Vec<(&'static str, Self)>),
 }
 
 use Tree::{Flag, List, Null, Object, Whole};
