@@ -59,15 +59,6 @@ pub fn installed_engine() -> Option<Installed> {
     }
 }
 
-/// The peer's programs, or `None` after saying that they are not there.
-pub fn installed_prometheus() -> Option<xtask::peers::Prometheus> {
-    let found = xtask::peers::prometheus();
-    if found.is_none() {
-        skip("there is no Prometheus; `cargo xtask test` installs it");
-    }
-    found
-}
-
 /// Starts the engine on `port`, 0 for any, with two slots and one thread.
 pub fn start_engine(installed: &Installed, port: u16, folder: &Path) -> Result<Engine> {
     let options = Options { port, slots: 2, context: 2048, threads: 1 };

@@ -169,7 +169,7 @@ fn address_in(text: &str) -> Option<String> {
     (!port.is_empty()).then(|| format!("127.0.0.1:{port}"))
 }
 
-/// As it must be written in a URL.
+/// A text as a part of a URL or of a form.
 pub fn encode(query: &str) -> String {
     let mut text = String::new();
     for byte in query.bytes() {

@@ -12,7 +12,7 @@ use xtask::{
     wait,
 };
 
-use crate::PATIENCE;
+use crate::{PATIENCE, skip};
 
 /// A running Prometheus; it ends with its owner.
 pub struct Prometheus {
@@ -22,6 +22,15 @@ pub struct Prometheus {
 }
 
 impl Prometheus {
+    /// The programs, or `None` after saying that they are not there.
+    pub fn installed() -> Option<peers::Prometheus> {
+        let found = peers::prometheus();
+        if found.is_none() {
+            skip("there is no Prometheus; `cargo xtask test` installs it");
+        }
+        found
+    }
+
     /// Starts it with a configuration in YAML and its data in `folder`. It takes what is written to it.
     pub fn start(installed: &peers::Prometheus, folder: &Path, config: &str) -> Result<Self> {
         process::end_children_on_signals()?;
@@ -35,7 +44,7 @@ impl Prometheus {
             .arg(format!("--config.file={}", file.display()))
             .arg(format!("--storage.tsdb.path={}", folder.join("prometheus").display()))
             .arg(format!("--web.listen-address={address}"))
-            .arg("--web.enable-remote-write-receiver")
+            .args(["--web.enable-remote-write-receiver", "--enable-feature=native-histograms"])
             .stdout(output.try_clone()?)
             .stderr(output);
         let mut process = Process::spawn(&mut command)?;

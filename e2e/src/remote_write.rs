@@ -27,18 +27,31 @@ pub enum Protocol {
 impl Modelwatch {
     /// Sends a message, compressed, with the headers that belong to it.
     pub fn write(&self, protocol: Protocol, message: &[u8]) -> Result<Response> {
-        let kind = match protocol {
-            Protocol::V1 => "application/x-protobuf",
-            Protocol::V2 => "application/x-protobuf;proto=io.prometheus.write.v2.Request",
-        };
-        self.write_raw(&[("Content-Type", kind), ("Content-Encoding", "snappy")], &snappy(message))
+        send(&self.address, protocol, message)
     }
 
     pub fn write_raw(&self, headers: &[(&str, &str)], body: &[u8]) -> Result<Response> {
-        let path = "/api/v1/write";
-        let request = Request { method: "POST", path, headers, body, timeout: PATIENCE };
-        http::send(&self.address, &request)
+        send_raw(&self.address, headers, body)
     }
+}
+
+/// Sends a message to whoever takes remote write at `address`.
+pub fn send(address: &str, protocol: Protocol, message: &[u8]) -> Result<Response> {
+    let (kind, version) = match protocol {
+        Protocol::V1 => ("application/x-protobuf", "0.1.0"),
+        Protocol::V2 => ("application/x-protobuf;proto=io.prometheus.write.v2.Request", "2.0.0"),
+    };
+    let headers = [
+        ("Content-Type", kind),
+        ("Content-Encoding", "snappy"),
+        ("X-Prometheus-Remote-Write-Version", version),
+    ];
+    send_raw(address, &headers, &snappy(message))
+}
+
+fn send_raw(address: &str, headers: &[(&str, &str)], body: &[u8]) -> Result<Response> {
+    let path = "/api/v1/write";
+    http::send(address, &Request { method: "POST", path, headers, body, timeout: PATIENCE })
 }
 
 /// Some seconds ago, whole, so that what is written then is in every instant query of now.

@@ -5,8 +5,10 @@ use std::{path::Path, process::Command};
 
 use anyhow::{Context, Result, ensure};
 use e2e::{
-    Modelwatch, Output, PATIENCE, Prometheus, encode, expect_shape, installed_prometheus,
-    remote_write::{Protocol, Sent, field, message_v1, recent_ms, snappy, varint_field},
+    Modelwatch, Output, PATIENCE, Prometheus, encode, expect_shape,
+    remote_write::{
+        Protocol, Sent, double_field, field, message_v1, recent_ms, snappy, varint, varint_field,
+    },
     run_to_end,
 };
 use serde_json::Value;
@@ -48,6 +50,38 @@ fn message(end: i64, more: &[(&str, &str)]) -> Vec<u8> {
         Sent { labels: &[("__name__", "odd_numbers"), instance], samples: &odd },
         Sent { labels: &[("__name__", "ended"), instance], samples: &ended },
     ])
+}
+
+/// Native histograms of integers on both sides of zero, 15 s apart up to `end`.
+fn histograms(end: i64) -> Vec<u8> {
+    let label = |name: &[u8], value: &[u8]| field(1, &[field(1, name), field(2, value)].concat());
+    let mut series = label(b"__name__", b"native");
+    for step in 0..8 {
+        let time = end - (7 - step) * STEP_MS;
+        let zigzag = |number: i64| ((number << 1) ^ (number >> 63)) as u64;
+        let span = |offset: i64, length: u64| {
+            [varint_field(1, zigzag(offset)), varint_field(2, length)].concat()
+        };
+        let packed = |deltas: &[i64]| -> Vec<u8> {
+            deltas.iter().flat_map(|delta| varint(zigzag(*delta))).collect()
+        };
+        // The counts 1 + step, 3, 0 above zero, 2 below, and 1 at zero.
+        let message = [
+            varint_field(1, (7 + step) as u64),
+            double_field(3, 18.4 + step as f64),
+            varint_field(4, zigzag(1)),
+            double_field(5, 0.001),
+            varint_field(6, 1),
+            field(8, &span(0, 1)),
+            field(9, &packed(&[2])),
+            field(11, &span(-2, 1)),
+            field(11, &span(3, 2)),
+            field(12, &packed(&[1 + step, 2 - step, -3])),
+            varint_field(15, time as u64),
+        ];
+        series.extend(field(4, &message.concat()));
+    }
+    field(1, &series)
 }
 
 fn post(address: &str, path: &str, headers: &[(&str, &str)], body: &[u8]) -> Result<Response> {
@@ -141,6 +175,10 @@ const QUESTIONS: &[&str] = &[
     "query_range?query=grafana_requests_total&start=START&end=TIME&step=20",
     "query_range?query=odd_numbers&start=START&end=TIME&step=30s",
     "query_range?query=ended&start=START&end=TIME&step=10",
+    "query?query=native&time=TIME",
+    "query?query=native%5B1m%5D&time=TIME",
+    "query_range?query=native&start=START&end=TIME&step=30",
+    "series?match[]=native",
     "query?query=1&time=x",
     "query?query=1&time=TIME&timeout=x",
     "query?query=1&time=TIME&timeout=1e300",
@@ -170,6 +208,10 @@ const QUESTIONS: &[&str] = &[
     "series?match[]=ended&end=x",
     "labels?match[]=ended",
     "labels?match[]=nothing",
+    "series?match[]=%7Bx%3D%22%22%7D",
+    "series?match[]=%7B%7D&match[]=ended",
+    "labels?match[]=%7Bx%3D~%22.*%22%7D",
+    "label/code/values?match[]=%7Bx!%3D%221%22%7D",
     "labels?start=x",
     "label/code/values?match[]=grafana_requests_total",
     "label/code/values?match[]=ended",
@@ -188,14 +230,15 @@ const QUESTIONS: &[&str] = &[
 
 #[test]
 fn a_real_prometheus_answers_the_same() -> Result<()> {
-    let Some(installed) = installed_prometheus() else { return Ok(()) };
+    let Some(installed) = Prometheus::installed() else { return Ok(()) };
     let folder = tempfile::tempdir()?;
     let modelwatch = Modelwatch::start(folder.path(), "[collect]\ndiscover = false")?;
     let prometheus = Prometheus::start(&installed, folder.path(), "global: {}\n")?;
     let end = recent_ms()?;
     let headers = [("Content-Type", "application/x-protobuf"), ("Content-Encoding", "snappy")];
     for address in [&modelwatch.address, &prometheus.address] {
-        let response = post(address, "/api/v1/write", &headers, &snappy(&message(end, &[])))?;
+        let body = [message(end, &[]), histograms(end)].concat();
+        let response = post(address, "/api/v1/write", &headers, &snappy(&body))?;
         ensure!(response.status == 204, "{address}: {} {}", response.status, response.text());
     }
     for question in QUESTIONS {
@@ -223,7 +266,7 @@ fn a_real_prometheus_answers_the_same() -> Result<()> {
 
 #[test]
 fn a_prometheus_that_reads_from_us_answers_as_we_do() -> Result<()> {
-    let Some(installed) = installed_prometheus() else { return Ok(()) };
+    let Some(installed) = Prometheus::installed() else { return Ok(()) };
     let folder = tempfile::tempdir()?;
     let modelwatch = Modelwatch::start(folder.path(), "[collect]\ndiscover = false")?;
     let end = recent_ms()?;
@@ -291,7 +334,7 @@ fn a_streamed_read_comes_in_frames() -> Result<()> {
 
 #[test]
 fn a_prometheus_federates_us() -> Result<()> {
-    let Some(installed) = installed_prometheus() else { return Ok(()) };
+    let Some(installed) = Prometheus::installed() else { return Ok(()) };
     let folder = tempfile::tempdir()?;
     let modelwatch = Modelwatch::start(folder.path(), "[collect]\ndiscover = false")?;
     let end = recent_ms()?;
@@ -332,7 +375,7 @@ fn print(command: &mut Command) -> Result<String> {
 
 #[test]
 fn promtool_asks_us() -> Result<()> {
-    let Some(installed) = installed_prometheus() else { return Ok(()) };
+    let Some(installed) = Prometheus::installed() else { return Ok(()) };
     let folder = tempfile::tempdir()?;
     let modelwatch = Modelwatch::start(folder.path(), "[collect]\ndiscover = false")?;
     let end = recent_ms()?;

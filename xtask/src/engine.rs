@@ -195,12 +195,15 @@ fn serve(installed: &Installed, options: &Options, port: u16, log: &Path) -> Res
 }
 
 fn cache_dir() -> Result<PathBuf> {
+    Ok(cache_root()?.join("modelwatch-engines"))
+}
+
+/// Where a person's programs keep what they can fetch again.
+pub(crate) fn cache_root() -> Result<PathBuf> {
     let absolute =
         |name| std::env::var_os(name).map(PathBuf::from).filter(|path| path.is_absolute());
     let cache = absolute("XDG_CACHE_HOME").or_else(|| Some(absolute("HOME")?.join(".cache")));
-    Ok(cache
-        .context("neither XDG_CACHE_HOME nor HOME says where to keep engines")?
-        .join("modelwatch-engines"))
+    cache.context("neither XDG_CACHE_HOME nor HOME says where to keep what is downloaded")
 }
 
 fn check_platform() -> Result<()> {

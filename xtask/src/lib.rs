@@ -1,6 +1,6 @@
 //! Automation: one word per task, started as `cargo xtask WORD`. This is a tool for people who work
 //! on modelwatch, never a part of it: no product crate may depend on it. The end-to-end tests do,
-//! for real engines ([`engine`]), processes that cannot outlive them ([`process`]) and plain HTTP.
+//! for real engines ([`engine`]) and peers ([`peers`]), processes that cannot outlive them ([`process`]) and plain HTTP.
 #![forbid(unsafe_code)]
 
 mod apt;
@@ -36,11 +36,12 @@ Usage: cargo xtask WORD [ARGUMENTS]
   docs               write the generated files again (metric and configuration pages, message texts)
   engine             only install the llama.cpp server and model that demo and tests use
   bench NAME         measure, and write the figures into docs/benchmarks.md; NAME is one of: cost (CPU and
-                     memory of a running modelwatch), store [full] (the metric store beside Prometheus and
-                     VictoriaMetrics, ten minutes; full adds a million series)
+                     memory of a running modelwatch), query (queries beside Prometheus and
+                     VictoriaMetrics, six minutes), store [full] (the metric store beside them, ten
+                     minutes; full adds a million series)
 
-Everything that is downloaded for engines goes to $XDG_CACHE_HOME/modelwatch-engines (else
-~/.cache/modelwatch-engines). With CI set in the environment a skipped test is a failure.
+Everything that is downloaded goes to modelwatch-engines and modelwatch-peers in $XDG_CACHE_HOME (else
+~/.cache). With CI set in the environment a skipped test is a failure.
 ";
 
 /// Runs the word on the command line.

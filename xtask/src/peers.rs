@@ -1,13 +1,60 @@
-//! Prometheus as Debian packages it: what our answers are compared with, and whose tool asks for them.
+//! The systems that ours is compared with, in tests and in benchmarks: how each is found, installed
+//! where that is possible, and started. All are packages of Debian.
 
-use std::path::PathBuf;
+use std::{
+    fs::{self, File},
+    path::{Path, PathBuf},
+    process::Command,
+    time::Duration,
+};
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail, ensure};
+use rustix::fs::{FlockOperation, flock};
 
-use crate::apt;
+use crate::{
+    apt, engine, http,
+    process::{self, Process},
+    say, wait,
+};
 
-const PACKAGE: &str = "prometheus";
+/// A program and what it is called.
+#[derive(Clone, Debug)]
+pub struct Program {
+    pub path: PathBuf,
+    pub version: String,
+}
 
+/// Names of packages, which are those of their programs as well.
+pub const PROMETHEUS: &str = "prometheus";
+pub const VICTORIA_METRICS: &str = "victoria-metrics";
+
+/// A package of a later Debian, unpacked beside the system's own. Its version is pinned, because what
+/// it is compared with was looked at with that one.
+pub struct Later {
+    package: &'static str,
+    version: &'static str,
+    suite: &'static str,
+}
+
+pub const PROMETHEUS_3: Later =
+    Later { package: PROMETHEUS, version: "3.5.3+ds1-6", suite: "forky" };
+
+/// The program of a package of this machine's own Debian, installed if it is missing. Its service
+/// never runs.
+pub fn debian(package: &str) -> Result<Program> {
+    let _lock = lock()?;
+    if apt::find(&[package]).is_none() {
+        apt::install(&[package], &[package])?;
+    }
+    let path = apt::find(&[package]).with_context(|| format!("no {package} in PATH"))?;
+    // Not every program knows its own version.
+    let mut query = process::command("dpkg-query");
+    let version = process::capture(query.args(["--show", "--showformat=${Version}", package]));
+    let version = version.as_deref().map_or("?", upstream).to_owned();
+    Ok(Program { path, version })
+}
+
+/// Prometheus of this machine's own Debian, and its tool.
 pub struct Prometheus {
     pub server: PathBuf,
     pub promtool: PathBuf,
@@ -15,14 +62,124 @@ pub struct Prometheus {
 
 /// What is in PATH.
 pub fn prometheus() -> Option<Prometheus> {
-    let (server, promtool) = (apt::find(&["prometheus"])?, apt::find(&["promtool"])?);
+    let (server, promtool) = (apt::find(&[PROMETHEUS])?, apt::find(&["promtool"])?);
     Some(Prometheus { server, promtool })
 }
 
 /// Installs it where that is possible and it is not there.
 pub(crate) fn install() -> Result<()> {
-    if prometheus().is_none() {
-        apt::install(&[PACKAGE], &[PACKAGE])?;
-    }
+    debian(PROMETHEUS)?;
     prometheus().map(drop).context("there is no prometheus and promtool in PATH")
+}
+
+/// The program of a later package, fetched if it is missing.
+pub fn later(wanted: &Later) -> Result<Program> {
+    let Later { package, version, suite } = wanted;
+    let cache = cache_dir()?;
+    let _lock = lock()?;
+    let folder = cache.join(format!("{package}-{version}"));
+    let path = folder.join("usr/bin").join(package);
+    if !path.is_file() {
+        say(&format!("fetching {package} {version} of Debian {suite}"));
+        let work = cache.join(".tmp");
+        if work.exists() {
+            fs::remove_dir_all(&work)?; // what an interrupted run left behind
+        }
+        fetch(wanted, &work)
+            .with_context(|| format!("failed to fetch {package} {version} of Debian {suite}"))?;
+        fs::rename(work.join("unpacked"), &folder)?; // never half-done under its final name
+        fs::remove_dir_all(&work)?;
+        ensure!(path.is_file(), "the package has no program {package}");
+    }
+    Ok(Program { path, version: upstream(version).to_owned() })
+}
+
+/// Downloads and unpacks with lists and sources that are apart from the system's. The mirror is the
+/// one that the system uses, and apt checks the signatures.
+fn fetch(wanted: &Later, work: &Path) -> Result<()> {
+    let Later { package, version, suite } = wanted;
+    for folder in ["lists/partial", "cache/archives/partial", "unpacked"] {
+        fs::create_dir_all(work.join(folder))?;
+    }
+    let mut targets = process::command("apt-get");
+    let targets = targets.args(["indextargets", "--format", "$(REPO_URI)", "Label: Debian"]);
+    let mirrors = process::capture(targets.arg("Created-By: Packages"))?;
+    let mirror = mirrors.lines().next().context("the system has no mirror of Debian")?;
+    fs::write(work.join("sources.list"), format!("deb {mirror} {suite} main\n"))?;
+    let settings = format!(
+        "Dir::State::lists \"{0}/lists\";\nDir::Cache \"{0}/cache\";\n\
+         Dir::Etc::sourcelist \"{0}/sources.list\";\nDir::Etc::sourceparts \"/dev/null\";\n\
+         APT::Sandbox::User \"root\";\n",
+        work.display()
+    );
+    let config = work.join("apt.conf");
+    fs::write(&config, settings)?;
+    let apt = || {
+        let mut command = process::command("apt-get");
+        command.env("APT_CONFIG", &config).current_dir(work).arg("-qq");
+        command
+    };
+    process::capture(apt().arg("update"))?;
+    process::capture(apt().args(["download", &format!("{package}={version}")]))?;
+    let mut files = fs::read_dir(work)?.filter_map(|entry| Some(entry.ok()?.path()));
+    let archive = files.find(|path| path.extension().is_some_and(|extension| extension == "deb"));
+    let archive = archive.context("nothing was downloaded")?;
+    process::capture(
+        process::command("dpkg").arg("--extract").arg(archive).arg(work.join("unpacked")),
+    )?;
+    Ok(())
+}
+
+/// A version without what Debian adds to it.
+fn upstream(version: &str) -> &str {
+    version.split(['+', '-']).next().unwrap_or_default()
+}
+
+fn cache_dir() -> Result<PathBuf> {
+    let cache = engine::cache_root()?.join("modelwatch-peers");
+    fs::create_dir_all(&cache).with_context(|| format!("failed to create {}", cache.display()))?;
+    Ok(cache)
+}
+
+/// Two that install at the same time wait for each other.
+fn lock() -> Result<File> {
+    let lock = File::create(cache_dir()?.join(".lock"))?;
+    flock(&lock, FlockOperation::LockExclusive)?;
+    Ok(lock)
+}
+
+/// The command by which a Prometheus that scrapes nothing serves `address` from `folder/data`. It
+/// takes remote write and keeps two months.
+pub fn prometheus_command(program: &Path, address: &str, folder: &Path) -> Result<Command> {
+    let config = folder.join("prometheus.yml");
+    fs::write(&config, "")?;
+    let mut command = process::command(program);
+    command.arg(format!("--config.file={}", config.display()));
+    command.arg(format!("--storage.tsdb.path={}", folder.join("data").display()));
+    command.arg("--storage.tsdb.retention.time=60d");
+    command.arg(format!("--web.listen-address={address}"));
+    command.arg("--web.enable-remote-write-receiver");
+    Ok(command)
+}
+
+/// Waits until what was started answers `path`.
+pub fn wait_until_ready(
+    process: &mut Process,
+    address: &str,
+    path: &str,
+    limit: Duration,
+) -> Result<()> {
+    let mut has_ended = false;
+    wait::until("readiness", limit, || {
+        has_ended = process.has_ended();
+        if has_ended {
+            return Ok(());
+        }
+        match http::get(address, path)?.status {
+            200 => Ok(()),
+            status => bail!("{path} answers {status}"),
+        }
+    })?;
+    ensure!(!has_ended, "it ended at once");
+    Ok(())
 }

@@ -59,9 +59,16 @@ pub fn parse(text: &str) -> Parsed<Expr> {
     Ok(Expr { root, text: text.into() })
 }
 
-/// Parses a selector alone, as the parameter `match[]` takes it.
+/// Parses a selector alone, as the parameter `match[]` takes it. Unlike in a query it may be one that every
+/// series satisfies, such as `{}`.
 pub fn parse_selector(text: &str) -> Parsed<Vec<Matcher>> {
     let mut parser = Parser::new(text)?;
+    let start = parser.start();
+    if parser.is_symbol("{") {
+        let selector = parser.braces(None, start)?;
+        parser.expect_end()?;
+        return Ok(selector.matchers);
+    }
     let node = parser.expression(0)?;
     parser.expect_end()?;
     match node.kind {
@@ -574,6 +581,13 @@ mod tests {
         assert_eq!(parse_selector("a{b=~\"c|d\"}").unwrap().len(), 2);
         assert_eq!(parse_selector("{\"a.b\", c!=\"d\"}").unwrap()[0].value, "a.b");
         for text in ["a + b", "rate(a[5m])", "a[5m]", "a offset 5m"] {
+            assert!(parse_selector(text).is_err(), "{text}");
+        }
+        for text in ["{}", "{a=\"\"}", "{a=~\".*\", b!=\"c\"}"] {
+            assert!(parse(text).is_err(), "{text}");
+            assert!(parse_selector(text).is_ok(), "{text}");
+        }
+        for text in ["{a=\"b\"}[5m]", "{a=\"b\"} + 1", "{"] {
             assert!(parse_selector(text).is_err(), "{text}");
         }
     }

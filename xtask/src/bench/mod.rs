@@ -3,8 +3,13 @@
 //! a failure.
 
 mod cost;
+mod data;
+mod payload;
+mod queries;
+mod query;
 mod report;
 mod store;
+mod system;
 mod usage;
 
 use anyhow::{Result, bail};
@@ -13,10 +18,11 @@ pub(crate) fn bench(arguments: &[String]) -> Result<()> {
     let words: Vec<&str> = arguments.iter().map(String::as_str).collect();
     match words.as_slice() {
         ["cost"] => cost::run(),
+        ["query"] => query::run(),
         ["store"] => store::run(None),
         ["store", scenario] => store::run(Some(scenario)),
         _ => bail!(
-            "there is no benchmark {words:?}; there are: cost, store, store mix|series|history|recovery|full"
+            "there is no benchmark {words:?}; there are: cost, query, store, store mix|series|history|recovery|full"
         ),
     }
 }

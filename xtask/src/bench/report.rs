@@ -1,9 +1,13 @@
 //! Figures as a table, and the page that keeps the latest ones.
 
-use std::fs;
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fs,
+};
 
 use anyhow::{Context, Result};
 
+use super::system::System;
 use crate::{process, say};
 
 const PAGE: &str = "docs/benchmarks.md";
@@ -57,6 +61,25 @@ fn short(value: f64) -> String {
         size if size >= 0.9995 || size == 0.0 => format!("{value:.2}"),
         _ => format!("{value:.3}"),
     }
+}
+
+/// What a comparison found: versions, figures, what went wrong and where, and notes.
+pub(super) fn text(
+    systems: &[System],
+    table: &Table,
+    failures: &BTreeMap<String, BTreeSet<&'static str>>,
+    notes: &[String],
+) -> String {
+    let versions = systems.iter().map(|system| format!("{} {}", system.name, system.version));
+    let mut text = format!("{}.\n\n{}", versions.collect::<Vec<_>>().join(", "), table.markdown());
+    for (failure, places) in failures {
+        let places: Vec<&str> = places.iter().copied().collect();
+        text.push_str(&format!("\n- {failure} ({})", places.join(", ")));
+    }
+    for note in notes {
+        text.push_str(&format!("\n- {note}"));
+    }
+    text
 }
 
 /// Prints a result and puts it between the markers of its section.

@@ -16,8 +16,24 @@ pub(super) fn cpu(pid: u32) -> Result<Duration> {
 }
 
 pub(super) fn resident_bytes(pid: u32) -> Result<u64> {
+    status_bytes(pid, "VmRSS:")
+}
+
+/// The most that was resident since the start, or since [`reset_peak`].
+pub(super) fn peak_bytes(pid: u32) -> Result<u64> {
+    status_bytes(pid, "VmHWM:")
+}
+
+/// Begins a new peak at what is resident now.
+pub(super) fn reset_peak(pid: u32) -> Result<()> {
+    const PEAK: &str = "5";
+    fs::write(format!("/proc/{pid}/clear_refs"), PEAK)
+        .context("failed to write /proc/PID/clear_refs")
+}
+
+fn status_bytes(pid: u32, name: &str) -> Result<u64> {
     let status = fs::read_to_string(format!("/proc/{pid}/status"))?;
-    let line = status.lines().find(|line| line.starts_with("VmRSS:"));
+    let line = status.lines().find(|line| line.starts_with(name));
     let kilobytes = line.and_then(|line| line.split_whitespace().nth(1)?.parse::<u64>().ok());
     Ok(kilobytes.context("failed to read /proc/PID/status")? * 1024)
 }

@@ -31,7 +31,7 @@ pub(crate) use form::parse_duration_ms;
 pub(crate) use json::envelope;
 pub(crate) use live::{Hub, run as run_live};
 pub(crate) use page::kind as page_kind;
-pub(crate) use prometheus::{POINTS_MAX, Report, own_metadata};
+pub(crate) use prometheus::{POINTS_MAX, Report, narrow, own_metadata};
 pub(crate) use query::{Limits, Queries};
 pub(crate) use time::parse_time;
 pub(crate) use write::{Gate, REFUSED, SAMPLES_WRITTEN};

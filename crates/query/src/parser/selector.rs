@@ -21,7 +21,8 @@ impl Parser<'_> {
         self.node(Kind::Selector(selector), start)
     }
 
-    fn braces(&mut self, name: Option<&str>, start: usize) -> Parsed<Selector> {
+    /// A selector that any series may satisfy.
+    pub(super) fn braces(&mut self, name: Option<&str>, start: usize) -> Parsed<Selector> {
         // A name in quotes stays where it was written, and is one as well.
         let mut is_named = name.is_some();
         let mut matchers: Vec<Matcher> =

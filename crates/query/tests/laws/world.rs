@@ -25,8 +25,11 @@ pub(crate) type Found = BTreeMap<Labels, Vec<(i64, Sample)>>;
 pub(crate) struct World {
     gauges: Vec<(usize, Vec<Gauge>)>,
     counters: Vec<(usize, Vec<(u8, u16)>)>,
-    histograms: Vec<(usize, Vec<(u8, u8, u8)>)>,
+    histograms: Vec<(usize, Vec<Counted>)>,
 }
+
+/// Seconds after the one before, and what two buckets hold.
+type Counted = (u8, u8, u8);
 
 /// What a gauge does after so many seconds.
 #[derive(Clone, Copy, Debug)]

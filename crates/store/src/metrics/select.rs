@@ -98,7 +98,8 @@ impl Found {
                 continue;
             }
             let Some(labels) = entry.labels().filter(|labels| share.has(labels)) else { continue };
-            let expected = entry.count().saturating_mul(wanted.sources).min(RESERVED_MAX);
+            let expected =
+                entry.count_in(wanted.range).saturating_mul(wanted.sources).min(RESERVED_MAX);
             let points = self.points(labels, expected);
             let before = points.data.times.len();
             let SeriesData { labels, times, values } = &mut points.data;
@@ -186,12 +187,13 @@ impl Store {
             blocks.iter().map(|block| block.matching(wanted.matchers)).collect();
         let pairs: Vec<(&Block, &RoaringBitmap)> =
             blocks.iter().map(Arc::as_ref).zip(&matching).collect();
-        let threads = match pairs.iter().map(|(block, found)| expected(block, found)).sum::<u64>() {
+        let points = pairs.iter().map(|(block, found)| expected(block, found, wanted.range));
+        let threads = match points.sum::<u64>() {
             0..POINTS_OF_THREAD_MIN => 1,
             _ => available_parallelism().map_or(1, NonZero::get).min(THREADS_MAX),
         };
         let read = |thread: usize| {
-            let share = Share { index: thread as u64, of: threads as u64 };
+            let share = Share { index: thread, of: threads };
             self.read_share(&pairs, wanted, share, budget)
         };
         if threads == 1 {
@@ -235,20 +237,25 @@ impl Store {
 /// The series that one of several threads takes.
 #[derive(Clone, Copy)]
 struct Share {
-    index: u64,
-    of: u64,
+    index: usize,
+    of: usize,
 }
 
 impl Share {
     fn has(self, labels: &Labels) -> bool {
-        labels.fingerprint() % self.of == self.index
+        owner(labels, self.of) == self.index
     }
 }
 
-/// About how many points the series of a block have, judged by the first one.
-fn expected(block: &Block, matching: &RoaringBitmap) -> u64 {
+/// Which of so many threads takes a series.
+fn owner(labels: &Labels, threads: usize) -> usize {
+    (labels.fingerprint() % threads as u64) as usize
+}
+
+/// About how many points the series of a block have in a range, judged by the first one.
+fn expected(block: &Block, matching: &RoaringBitmap, range: TimeRange) -> u64 {
     let first = matching.min().and_then(|first| block.entry(first));
-    first.map_or(0, |entry| entry.count() as u64 * matching.len())
+    first.map_or(0, |entry| entry.count_in(range) as u64 * matching.len())
 }
 
 impl SeriesSource for Store {
@@ -266,12 +273,11 @@ impl SeriesSource for Store {
         let (sources, tombstones) = (blocks.len(), tombstones.as_slice());
         let wanted = Wanted { sources, matchers, range, column: None, tombstones };
         let mut found = self.read_blocks(&blocks, &wanted, budget)?;
-        let threads = found.len() as u64;
+        let threads = found.len();
         for series in copied {
             let (labels, times, values) = series.decode(range);
-            let owner = (labels.fingerprint() % threads) as usize;
             if !times.is_empty()
-                && let Some(found) = found.get_mut(owner)
+                && let Some(found) = found.get_mut(owner(&labels, threads))
             {
                 found.add(labels, times, values, budget)?;
             }

@@ -1,11 +1,7 @@
 //! The metric store beside Prometheus and VictoriaMetrics: the same samples, the same queries, each
 //! system in a process and a folder of its own.
 
-mod data;
-mod payload;
-mod query;
 mod scenario;
-mod system;
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -14,15 +10,15 @@ use std::{
 };
 
 use anyhow::{Result, ensure};
-use model::Clock;
 use tempfile::TempDir;
 
-use self::{
-    payload::{Load, Shape},
-    query::{Points, QUERIES},
-    system::{Kind, System},
+use super::{
+    data,
+    payload::Load,
+    queries::{self, Points, QUERIES},
+    report::{self, Table},
+    system::{self, Kind, System},
 };
-use super::report::{self, Table};
 use crate::{binary, say, wait::Stopwatch};
 
 const HOUR_SECONDS: usize = 3_600;
@@ -49,7 +45,7 @@ struct Bench {
     folder: TempDir,
     table: Table,
     /// What went wrong, and in which scenarios.
-    failures: BTreeMap<String, BTreeSet<String>>,
+    failures: BTreeMap<String, BTreeSet<&'static str>>,
     /// How the answers compare.
     notes: Vec<String>,
 }
@@ -150,7 +146,7 @@ impl Bench {
     /// beside their kinds. What goes wrong is in the report.
     fn each(
         &mut self,
-        name: &str,
+        name: &'static str,
         wanted: &[Kind],
         measure: impl Fn(&System, &Path, &mut Findings) -> Result<()>,
     ) -> Vec<(Kind, Vec<Points>)> {
@@ -165,7 +161,7 @@ impl Bench {
                 say(&format!("{} {error:#}", system.name));
                 // The causes may name files of this machine; the page gets the outermost words.
                 let failure = format!("{} {error}", system.name);
-                self.failures.entry(failure).or_default().insert(name.to_owned());
+                self.failures.entry(failure).or_default().insert(name);
             }
             for (figure, value) in found.figures {
                 say(&format!("{}: {figure}: {value:.4}", system.name));
@@ -180,58 +176,16 @@ impl Bench {
 
     /// Notes where Prometheus and modelwatch answer differently.
     fn compare(&mut self, answers: &[(Kind, Vec<Points>)]) {
-        let of = |kind: Kind| answers.iter().find(|(other, _)| *other == kind);
-        let (Some((_, ours)), Some((_, theirs))) = (of(Kind::Modelwatch), of(Kind::Prometheus))
-        else {
-            return;
-        };
-        let mut equal = Vec::new();
-        for ((query, ours), theirs) in QUERIES.iter().zip(ours).zip(theirs) {
-            match query::compare(ours, theirs) {
-                Ok(points) => equal.push(format!("{} ({points})", query.name)),
-                Err(error) => {
-                    self.notes.push(format!("**DISAGREEMENT** on {}: {error}", query.title()))
-                }
-            }
-        }
-        self.notes.push(match equal.as_slice() {
-            [] => "no answer of modelwatch could be compared with one of Prometheus".to_owned(),
-            _ => format!(
-                "equal answers of Prometheus and modelwatch, and their points: {}",
-                equal.join(", ")
-            ),
-        });
+        let names: Vec<(&str, String)> =
+            QUERIES.iter().map(|query| (query.name, query.title())).collect();
+        self.notes.extend(queries::compare_all(&names, answers));
     }
 
     fn text(&self) -> String {
-        let versions =
-            self.systems.iter().map(|system| format!("{} {}", system.name, system.version));
-        let mut text =
-            format!("{}.\n\n{}", versions.collect::<Vec<_>>().join(", "), self.table.markdown());
-        for (failure, scenarios) in &self.failures {
-            let scenarios: Vec<&str> = scenarios.iter().map(String::as_str).collect();
-            text.push_str(&format!("\n- {failure} ({})", scenarios.join(", ")));
-        }
-        for note in &self.notes {
-            text.push_str(&format!("\n- {note}"));
-        }
-        text
+        report::text(&self.systems, &self.table, &self.failures, &self.notes)
     }
 }
 
-/// A load that ends at the last full minute.
 fn prepare(targets: usize, scrapes: usize, interval_ms: i64) -> Result<Load> {
-    let end_ms = Clock::system().now().0 / 60_000 * 60_000;
-    let shape = Shape { targets, scrapes, interval_ms, end_ms };
-    let watch = Stopwatch::start();
-    let load = Load::prepare(shape)?;
-    let bytes: usize = load.requests.iter().map(Vec::len).sum();
-    say(&format!(
-        "== {} samples of {} series, {:.2} bytes each, made in {}",
-        shape.samples(),
-        shape.series(),
-        bytes as f64 / shape.samples() as f64,
-        binary::seconds(watch.elapsed()),
-    ));
-    Ok(load)
+    Load::ending_now(data::ALL, targets, scrapes, interval_ms)
 }

@@ -2,15 +2,18 @@
 
 use std::{fs, path::Path, time::Duration};
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result};
 
-use super::{
-    Findings,
-    payload::{Load, Shape},
-    query::{self, QUERIES},
-    system::{Ingest, Instance, System},
+use super::Findings;
+use crate::{
+    bench::{
+        payload::{Load, Shape},
+        queries::{self, QUERIES},
+        system::{Ingest, Instance, System},
+        usage,
+    },
+    wait::Stopwatch,
 };
-use crate::{bench::usage, wait::Stopwatch};
 
 /// Everything about the mix of an ordinary fleet.
 pub(super) fn mix(system: &System, folder: &Path, load: &Load, found: &mut Findings) -> Result<()> {
@@ -25,10 +28,10 @@ pub(super) fn mix(system: &System, folder: &Path, load: &Load, found: &mut Findi
     let settled = instance.cpu()?.saturating_sub(cpu).as_secs_f64();
     found.figure("ingest and what it puts off, M samples per CPU-second", samples / settled / 1e6);
     found.figure("RSS after ingest, MB", resident as f64 / 1e6);
-    expect_samples(&instance, &load.shape)?;
+    queries::expect_samples(&instance, &load.shape)?;
     for query in QUERIES {
         let measured = query.measure(&instance, load.shape.end_ms)?;
-        found.figure(format!("{}, ms", query.title()), milliseconds(measured.wall));
+        found.figure(format!("{}, ms", query.title()), milliseconds(measured.best));
         found.figure(format!("{}, CPU ms", query.name), milliseconds(measured.cpu));
         found.answers.push(measured.points);
     }
@@ -57,8 +60,8 @@ pub(super) fn series(
     let per_sample = cpu.as_secs_f64() / shape.samples() as f64;
     found.figure(format!("{name} series: ingest, CPU ns per sample"), per_sample * 1e9);
     found.figure(format!("{name} series: ingest, s"), wall.as_secs_f64());
-    expect_samples(&instance, shape)?;
-    let (wall, _) = query::time_instant(&instance, QUERY, shape.end_ms)?;
+    queries::expect_samples(&instance, shape)?;
+    let wall = queries::time_instant(&instance, QUERY, shape.end_ms)?;
     let per_series = wall.as_secs_f64() / (shape.series() / 5) as f64;
     found.figure(format!("{name} series: `{QUERY}`, µs per series"), per_series * 1e6);
     Ok(())
@@ -95,10 +98,10 @@ pub(super) fn history(
     let instance = Instance::start(system, folder)?;
     instance.ingest(load)?;
     instance.settle()?;
-    expect_samples(&instance, shape)?;
+    queries::expect_samples(&instance, shape)?;
     let seconds = shape.span_seconds();
     let expression = format!("sum(max_over_time({{job=\"bench\"}}[{seconds}s]))");
-    let (wall, _) = query::time_instant(&instance, &expression, shape.end_ms)?;
+    let wall = queries::time_instant(&instance, &expression, shape.end_ms)?;
     found.figure(
         format!("{name} of 100 series: query, ns per sample"),
         wall.as_secs_f64() * 1e9 / samples,
@@ -132,19 +135,11 @@ pub(super) fn recovery(
     let instance = Instance::start(system, folder)?;
     let wall = watch.elapsed();
     let cpu = instance.cpu()?;
-    let samples = query::count_samples(&instance, &load.shape)?;
+    let samples = queries::count_samples(&instance, &load.shape)?;
     found.figure("replay after kill -9, M samples found again", samples as f64 / 1e6);
     found.figure("replay after kill -9, s", wall.as_secs_f64());
     found.figure("replay after kill -9, CPU s", cpu.as_secs_f64());
-    expect_samples(&instance, &load.shape)
-}
-
-/// A system that lost samples would look fast.
-fn expect_samples(instance: &Instance<'_>, shape: &Shape) -> Result<()> {
-    instance.flush()?;
-    let (sent, found) = (shape.samples(), query::count_samples(instance, shape)?);
-    ensure!(found == sent, "**LOST SAMPLES**: {sent} were accepted, {found} are there");
-    Ok(())
+    queries::expect_samples(&instance, &load.shape)
 }
 
 /// Bytes per sample of what is finished: the folder without logs and caches, and the samples that a
@@ -157,7 +152,7 @@ fn finished_bytes_per_sample(system: &System, folder: &Path, shape: &Shape) -> R
     }
     let bytes = usage::folder_bytes(&data)?;
     let instance = Instance::start(system, folder)?;
-    let samples = query::count_samples(&instance, shape)?;
+    let samples = queries::count_samples(&instance, shape)?;
     Ok((samples > 0).then(|| bytes as f64 / samples as f64))
 }
 

@@ -9,6 +9,7 @@ use super::{
     super::{
         form::Form,
         json::{ApiError, success, write_labels, write_list, write_point_fields},
+        query::from_select_error,
     },
     Answer, nothing, time_range,
 };
@@ -26,9 +27,13 @@ pub(super) async fn exemplars(State(app): State<Arc<App>>, form: Form) -> Answer
     if expr.selectors().is_empty() {
         return Ok(nothing());
     }
-    let found = app.queries.run(None, move |_, _| {
-        let selectors = expr.selectors().into_iter();
-        Ok(selectors.flat_map(|matchers| store.exemplars(matchers, range)).collect())
+    let found = app.queries.run(None, move |_, budget| {
+        let mut found = Vec::new();
+        for matchers in expr.selectors() {
+            budget.check().map_err(from_select_error)?;
+            found.extend(store.exemplars(matchers, range));
+        }
+        Ok(found)
     });
     Ok(success(&render(found.await?), &[], &[]))
 }

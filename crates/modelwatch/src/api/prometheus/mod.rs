@@ -25,7 +25,7 @@ use axum::{
     routing::{any, get, post},
 };
 use model::{
-    UnixMs,
+    Labels, UnixMs,
     series::{Matcher, TimeRange},
 };
 
@@ -101,21 +101,22 @@ fn parse_selectors(form: &Form) -> Result<Vec<Vec<Matcher>>, String> {
     parsed.collect()
 }
 
-/// As [`parse_selectors`]. What every series satisfies is refused: it would be a way to ask for everything
-/// by mistake.
+/// As [`parse_selectors`], each of them narrow.
 fn narrow_selectors(form: &Form) -> Result<Vec<Vec<Matcher>>, String> {
-    let selectors = parse_selectors(form)?;
-    let is_narrow = |matchers: &Vec<Matcher>| matchers.iter().any(|matcher| !matcher.matches(""));
-    if selectors.iter().all(is_narrow) {
-        Ok(selectors)
-    } else {
-        Err("match[] must contain at least one non-empty matcher".into())
+    parse_selectors(form)?.into_iter().map(narrow).collect()
+}
+
+/// Refuses what every series satisfies: it would be a way to ask for everything by mistake.
+pub(crate) fn narrow(matchers: Vec<Matcher>) -> Result<Vec<Matcher>, String> {
+    if Matcher::all_match(&matchers, &Labels::empty()) {
+        return Err("match[] must contain at least one non-empty matcher".into());
     }
+    Ok(matchers)
 }
 
 /// The selectors that an endpoint which must have some is asked with.
 pub(super) fn selectors(form: &Form) -> Result<Vec<Vec<Matcher>>, ApiError> {
-    let selectors = parse_selectors(form).map_err(|reason| invalid("match[]", &reason))?;
+    let selectors = narrow_selectors(form).map_err(|reason| invalid("match[]", &reason))?;
     if selectors.is_empty() {
         return Err(ApiError::bad_data("no match[] parameter provided"));
     }

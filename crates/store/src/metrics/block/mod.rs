@@ -199,9 +199,9 @@ impl Entry<'_> {
         self.chunks.histograms.iter().any(|chunk| chunk.overlaps(range))
     }
 
-    /// How many floats it has.
-    pub(crate) fn count(&self) -> usize {
-        self.chunks.floats.iter().map(|chunk| chunk.count).sum()
+    /// About how many floats it has in `range`.
+    pub(crate) fn count_in(&self, range: TimeRange) -> usize {
+        self.chunks.floats.iter().map(|chunk| chunk.count_in(range)).sum()
     }
 
     /// The histograms in `range`. Damaged chunks are counted and left out.
@@ -292,6 +292,17 @@ impl Entry<'_> {
 impl ChunkRef {
     fn overlaps(&self, range: TimeRange) -> bool {
         self.last >= range.start.0 && self.first <= range.end.0
+    }
+
+    /// About how many of its points are in `range`, as if they were evenly spread.
+    fn count_in(&self, range: TimeRange) -> usize {
+        if !self.overlaps(range) {
+            return 0;
+        }
+        let span = |from: i64, to: i64| to.saturating_sub(from) as f64;
+        let inside = span(self.first.max(range.start.0), self.last.min(range.end.0));
+        let share = inside / span(self.first, self.last).max(1.0);
+        ((self.count as f64 * share) as usize + 1).min(self.count)
     }
 }
 
@@ -390,6 +401,22 @@ mod tests {
         assert_eq!(count("absent", MatchOp::Equal, ""), 3);
         assert_eq!(count("absent", MatchOp::Equal, "x"), 0);
         assert_eq!(count("absent", MatchOp::Regex, ".*"), 3);
+    }
+
+    #[test]
+    fn points_in_a_range_are_estimated() {
+        let folder = tempfile::tempdir().unwrap();
+        let block = example(folder.path());
+        let entry = block.entry(0).unwrap();
+        let count = |start, end| {
+            entry.count_in(TimeRange { start: UnixMs(start), end: UnixMs(end) }) as i64
+        };
+        assert_eq!(count(i64::MIN, i64::MAX), 8_000);
+        assert_eq!(count(-1_000, -1), 0);
+        assert_eq!(count(8_000_000, i64::MAX), 0);
+        assert_eq!(count(5_000, 5_000), 1);
+        assert!((count(1_000_000, 1_600_000) - 600).abs() < 10, "{}", count(1_000_000, 1_600_000));
+        assert!((count(4_000_000, i64::MAX) - 4_000).abs() < 10, "{}", count(4_000_000, i64::MAX));
     }
 
     #[test]

@@ -7,14 +7,14 @@ use std::{
     time::Duration,
 };
 
-use anyhow::{Context, Result, anyhow, bail, ensure};
+use anyhow::{Context, Result, anyhow, ensure};
 
 use super::payload::Load;
 use crate::{
-    apt,
     bench::usage,
     binary::{self, Profile},
     engine, http,
+    peers::{self, Program},
     process::{self, Process},
     say,
     wait::{self, Stopwatch},
@@ -56,33 +56,17 @@ pub(super) fn find() -> Result<Vec<System>> {
     let version = said.split_whitespace().nth(1).unwrap_or("?").to_owned();
     let mut systems = vec![System { kind: Kind::Modelwatch, name: "modelwatch", version, program }];
     for (kind, name, package) in [
-        (Kind::Prometheus, "Prometheus", "prometheus"),
-        (Kind::VictoriaMetrics, "VictoriaMetrics", "victoria-metrics"),
+        (Kind::Prometheus, "Prometheus", peers::PROMETHEUS),
+        (Kind::VictoriaMetrics, "VictoriaMetrics", peers::VICTORIA_METRICS),
     ] {
-        match find_peer(package) {
-            Ok(program) => {
-                let version = debian_version(package).unwrap_or("?".to_owned());
+        match peers::debian(package) {
+            Ok(Program { path: program, version }) => {
                 systems.push(System { kind, name, version, program });
             }
             Err(error) => say(&format!("going on without {name}: {error:#}")),
         }
     }
     Ok(systems)
-}
-
-/// A peer's program; Debian calls package, program and service the same.
-fn find_peer(package: &str) -> Result<PathBuf> {
-    if apt::find(&[package]).is_none() {
-        apt::install(&[package], &[package])?;
-    }
-    apt::find(&[package]).with_context(|| format!("no {package} in PATH"))
-}
-
-/// The program of VictoriaMetrics does not know its own version.
-fn debian_version(package: &str) -> Result<String> {
-    let mut query = process::command("dpkg-query");
-    let text = process::capture(query.args(["--show", "--showformat=${Version}", package]))?;
-    Ok(text.split(['+', '-']).next().unwrap_or_default().to_owned())
 }
 
 /// A running system.
@@ -116,24 +100,11 @@ impl<'a> Instance<'a> {
     }
 
     fn wait_until_ready(&mut self) -> Result<()> {
-        let Self { system, process, address } = self;
-        let path = match system.kind {
+        let path = match self.system.kind {
             Kind::Modelwatch | Kind::Prometheus => "/-/ready",
             Kind::VictoriaMetrics => "/health",
         };
-        let mut has_ended = false;
-        wait::until("readiness", START_MAX, || {
-            has_ended = process.has_ended();
-            if has_ended {
-                return Ok(());
-            }
-            match http::get(address, path)?.status {
-                200 => Ok(()),
-                status => bail!("{path} answers {status}"),
-            }
-        })?;
-        ensure!(!has_ended, "it ended at once");
-        Ok(())
+        peers::wait_until_ready(&mut self.process, &self.address, path, START_MAX)
     }
 
     pub(super) fn cpu(&self) -> Result<Duration> {
@@ -142,6 +113,14 @@ impl<'a> Instance<'a> {
 
     pub(super) fn resident_bytes(&self) -> Result<u64> {
         usage::resident_bytes(self.process.pid())
+    }
+
+    pub(super) fn peak_bytes(&self) -> Result<u64> {
+        usage::peak_bytes(self.process.pid())
+    }
+
+    pub(super) fn reset_peak(&self) -> Result<()> {
+        usage::reset_peak(self.process.pid())
     }
 
     /// Sends a load, one request after the other.
@@ -190,26 +169,18 @@ impl<'a> Instance<'a> {
         Ok(())
     }
 
-    /// Waits until work that was put off is done, as far as one can see: no CPU used for a while.
+    /// Waits until work that was put off is done, as far as one can see.
     pub(super) fn settle(&self) -> Result<()> {
-        self.flush()?;
-        // modelwatch looks after its blocks once a minute, and has nothing to do in between.
-        let pause = match self.system.kind {
+        settle(&[self])
+    }
+
+    /// How long a system that has something to do may look as if it had not: modelwatch looks after its
+    /// blocks once a minute.
+    fn longest_pause(&self) -> Duration {
+        match self.system.kind {
             Kind::Modelwatch => Duration::from_secs(65),
             Kind::Prometheus | Kind::VictoriaMetrics => Duration::from_secs(5),
-        };
-        let watch = Stopwatch::start();
-        let mut busy_at = Duration::ZERO;
-        let mut cpu = self.cpu()?;
-        while watch.elapsed() - busy_at < pause && watch.elapsed() < SETTLE_MAX {
-            wait::pause(Duration::from_secs(1));
-            let now = self.cpu()?;
-            if now.saturating_sub(cpu) > Duration::from_millis(50) {
-                busy_at = watch.elapsed();
-            }
-            cpu = now;
         }
-        Ok(())
     }
 
     /// Asks one of the query endpoints.
@@ -241,6 +212,33 @@ impl<'a> Instance<'a> {
     }
 }
 
+/// Waits until none of several systems has used the processor for as long as that takes to be sure.
+pub(super) fn settle(instances: &[&Instance<'_>]) -> Result<()> {
+    for instance in instances {
+        instance.flush()?;
+    }
+    let usage = || instances.iter().map(|instance| instance.cpu()).collect::<Result<Vec<_>>>();
+    let watch = Stopwatch::start();
+    let mut busy_at = vec![Duration::ZERO; instances.len()];
+    let mut before = usage()?;
+    loop {
+        let quiet = instances.iter().zip(&busy_at);
+        let mut quiet =
+            quiet.map(|(instance, busy)| watch.elapsed() - *busy >= instance.longest_pause());
+        if quiet.all(|is_quiet| is_quiet) || watch.elapsed() >= SETTLE_MAX {
+            return Ok(());
+        }
+        wait::pause(Duration::from_secs(1));
+        let now = usage()?;
+        for ((busy, before), now) in busy_at.iter_mut().zip(&before).zip(&now) {
+            if now.saturating_sub(*before) > Duration::from_millis(50) {
+                *busy = watch.elapsed();
+            }
+        }
+        before = now;
+    }
+}
+
 /// The status and, as its cause, what the answer says.
 fn refusal(response: &http::Response) -> anyhow::Error {
     anyhow!("{:.300}", response.text().trim()).context(format!("refused: {}", response.status))
@@ -266,15 +264,7 @@ impl System {
                 fs::write(&config, modelwatch_config(address, &data))?;
                 command.arg("serve").arg("--config").arg(config);
             }
-            Kind::Prometheus => {
-                let config = folder.join("prometheus.yml");
-                fs::write(&config, "")?;
-                command.arg(format!("--config.file={}", config.display()));
-                command.arg(format!("--storage.tsdb.path={}", data.display()));
-                command.arg("--storage.tsdb.retention.time=60d");
-                command.arg(format!("--web.listen-address={address}"));
-                command.arg("--web.enable-remote-write-receiver");
-            }
+            Kind::Prometheus => return peers::prometheus_command(&self.program, address, folder),
             Kind::VictoriaMetrics => {
                 command.arg(format!("-storageDataPath={}", data.display()));
                 command.arg("-retentionPeriod=60d");

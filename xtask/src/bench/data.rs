@@ -23,7 +23,11 @@ enum Kind {
 
 /// The metrics of one target with the number of their series. The short names are those of the
 /// queries.
-const METRICS: &[(&str, usize, Kind)] = &[
+#[derive(Clone, Copy)]
+pub(super) struct Metrics(&'static [(&'static str, usize, Kind)]);
+
+/// A hundred series of all kinds.
+pub(super) const ALL: Metrics = Metrics(&[
     ("constant", 15, Kind::Constant),
     ("gauge", 8, Kind::Percent),
     ("memory_percent", 8, Kind::Percent),
@@ -33,17 +37,25 @@ const METRICS: &[(&str, usize, Kind)] = &[
     ("c", 20, Kind::Tokens),
     ("b", BUCKETS, Kind::Bucket),
     ("seconds_sum", 5, Kind::Seconds),
-];
+]);
+/// One histogram alone.
+pub(super) const HISTOGRAM: Metrics = Metrics(&[("b", BUCKETS, Kind::Bucket)]);
 const BUCKETS: usize = 20;
-pub(super) const SERIES_PER_TARGET: usize = 100;
 const PAGE_BYTES: f64 = 2_097_152.0;
 
 /// A label set, sorted by name as remote write wants it.
 pub(super) type Labels = Vec<(&'static str, String)>;
 
+impl Metrics {
+    pub(super) fn series_per_target(self) -> usize {
+        self.0.iter().map(|(_, count, _)| count).sum()
+    }
+}
+
 /// The series of one target, in the order of [`Target::values`].
-pub(super) fn series(target: usize) -> impl Iterator<Item = Labels> {
-    METRICS
+pub(super) fn series(metrics: Metrics, target: usize) -> impl Iterator<Item = Labels> {
+    metrics
+        .0
         .iter()
         .flat_map(|(name, count, kind)| (0..*count).map(move |index| (name, index, kind)))
         .enumerate()
@@ -73,15 +85,18 @@ fn bound(index: usize) -> String {
 
 /// One scraped process.
 pub(super) struct Target {
+    metrics: Metrics,
     random: Random,
     pub(super) values: Vec<f64>,
 }
 
 impl Target {
-    pub(super) fn new(number: usize) -> Self {
+    pub(super) fn new(metrics: Metrics, number: usize) -> Self {
         let mut random = Random(number as u64);
-        let starts =
-            METRICS.iter().flat_map(|(_, count, kind)| (0..*count).map(move |index| (kind, index)));
+        let starts = metrics
+            .0
+            .iter()
+            .flat_map(|(_, count, kind)| (0..*count).map(move |index| (kind, index)));
         let values = starts.map(|(kind, index)| match kind {
             Kind::Constant => (1_u64 << index) as f64,
             Kind::Percent => random.below(101) as f64,
@@ -92,14 +107,14 @@ impl Target {
             Kind::Queue | Kind::Watts | Kind::Seconds => 0.0,
         });
         let values = values.collect();
-        Self { random, values }
+        Self { metrics, random, values }
     }
 
     /// Moves every series on to the next scrape.
     pub(super) fn step(&mut self) {
-        let Self { random, values } = self;
+        let Self { metrics, random, values } = self;
         let mut rest = values.as_mut_slice();
-        for (_, count, kind) in METRICS {
+        for (_, count, kind) in metrics.0 {
             let (group, others) = rest.split_at_mut(*count);
             rest = others;
             if matches!(kind, Kind::Bucket) {
@@ -161,18 +176,18 @@ mod tests {
 
     #[test]
     fn a_target_has_its_series_once_each() {
-        let all: Vec<Labels> = series(7).collect();
-        assert_eq!(all.len(), SERIES_PER_TARGET);
-        assert_eq!(all.iter().collect::<BTreeSet<_>>().len(), SERIES_PER_TARGET);
+        let all: Vec<Labels> = series(ALL, 7).collect();
+        assert_eq!((all.len(), ALL.series_per_target()), (100, 100));
+        assert_eq!(all.iter().collect::<BTreeSet<_>>().len(), 100);
         assert!(all.iter().all(|labels| labels.is_sorted()));
         let without_name: BTreeSet<_> = all.iter().map(|labels| &labels[1..]).collect();
-        assert_eq!(without_name.len(), SERIES_PER_TARGET);
-        assert_eq!(Target::new(7).values.len(), SERIES_PER_TARGET);
+        assert_eq!(without_name.len(), 100);
+        assert_eq!(Target::new(ALL, 7).values.len(), 100);
     }
 
     #[test]
     fn runs_are_alike_and_buckets_cumulate() {
-        let (mut one, mut other) = (Target::new(3), Target::new(3));
+        let (mut one, mut other) = (Target::new(ALL, 3), Target::new(ALL, 3));
         for _ in 0..1_000 {
             one.step();
             other.step();

@@ -5,17 +5,22 @@ use std::{collections::BTreeMap, fmt::Write as _, time::Duration};
 use anyhow::{Context, Result, bail, ensure};
 use serde_json::Value;
 
-use super::{payload::Shape, system::Instance};
+use super::{
+    payload::Shape,
+    system::{Instance, Kind},
+};
 use crate::wait::Stopwatch;
 
-/// The best of so many runs is what a query takes when nothing disturbs it.
-const WALL_RUNS: u32 = 5;
+/// A query is asked at least so often, for the best and the median of its times.
+const RUNS_MIN: usize = 5;
 /// Processor time is known in steps of 10 ms, so it is taken over many runs: so many, and again until
 /// they took some steps.
-const CPU_RUNS: u32 = 20;
+const CPU_RUNS: usize = 20;
 const CPU_ENOUGH: Duration = Duration::from_millis(200);
 /// A query that has not used that much time after so many runs is given a rough figure.
-const CPU_RUNS_MAX: u32 = 600;
+const RUNS_MAX: usize = 600;
+/// After that long a slow query has been asked often enough.
+const ASKING_MAX: Duration = Duration::from_secs(5);
 /// Sums of the same floats in another order differ by less.
 const TOLERANCE: f64 = 1e-6;
 
@@ -43,7 +48,8 @@ pub(super) const QUERIES: &[Query] = &[
 pub(super) type Points = BTreeMap<(String, i64), f64>;
 
 pub(super) struct Measured {
-    pub(super) wall: Duration,
+    pub(super) best: Duration,
+    pub(super) median: Duration,
     pub(super) cpu: Duration,
     pub(super) points: Points,
 }
@@ -62,53 +68,63 @@ impl Query {
             None => instant(self.expression, end_ms),
             Some((hours, step)) => range(self.expression, end_ms, hours * 3_600, step),
         };
-        let (wall, points) = time(instance, path, &form)?;
+        let watch = Stopwatch::start();
         let before = instance.cpu()?;
-        let (mut runs, mut cpu) = (0, Duration::ZERO);
-        while runs < CPU_RUNS || (cpu < CPU_ENOUGH && runs < CPU_RUNS_MAX) {
-            instance.ask(path, &form)?;
-            runs += 1;
-            cpu = instance.cpu()?.saturating_sub(before);
-        }
-        Ok(Measured { wall, cpu: cpu / runs, points })
+        let (mut times, mut cpu) = (Vec::new(), Duration::ZERO);
+        let answer = loop {
+            let asked = watch.elapsed();
+            let answer = instance.ask(path, &form)?;
+            times.push(watch.elapsed() - asked);
+            cpu = instance.cpu()?.saturating_sub(before).max(cpu);
+            let is_sure = times.len() >= CPU_RUNS && cpu >= CPU_ENOUGH;
+            let is_long = times.len() >= RUNS_MAX || watch.elapsed() >= ASKING_MAX;
+            if times.len() >= RUNS_MIN && (is_sure || is_long) {
+                break answer;
+            }
+        };
+        let runs = u32::try_from(times.len()).unwrap_or(u32::MAX);
+        let (best, median) = best_and_median(times);
+        Ok(Measured { best, median, cpu: cpu / runs, points: points(&answer.json()?)? })
     }
 }
 
-type Call = (&'static str, String);
+/// Both zero for no times at all.
+pub(super) fn best_and_median(mut times: Vec<Duration>) -> (Duration, Duration) {
+    times.sort();
+    let best = times.first().copied().unwrap_or_default();
+    let median = times.get(times.len() / 2).copied().unwrap_or_default();
+    (best, median)
+}
+
+/// A path and a form.
+pub(super) type Call = (&'static str, String);
 
 fn instant(expression: &str, end_ms: i64) -> Call {
     let query = escape(expression);
     ("/api/v1/query", format!("query={query}&time={}&nocache=1", end_ms / 1_000))
 }
 
-fn range(expression: &str, end_ms: i64, seconds: i64, step: i64) -> Call {
+pub(super) fn range(expression: &str, end_ms: i64, seconds: i64, step: i64) -> Call {
     let (query, end) = (escape(expression), end_ms / 1_000);
     let start = end - seconds;
     let form = format!("query={query}&start={start}&end={end}&step={step}&nocache=1");
     ("/api/v1/query_range", form)
 }
 
-/// The best time of an instant query, and its answer.
+/// The best time of an instant query.
 pub(super) fn time_instant(
     instance: &Instance<'_>,
     expression: &str,
     end_ms: i64,
-) -> Result<(Duration, Points)> {
+) -> Result<Duration> {
     let (path, form) = instant(expression, end_ms);
-    time(instance, path, &form)
-}
-
-fn time(instance: &Instance<'_>, path: &str, form: &str) -> Result<(Duration, Points)> {
     let mut best = Duration::MAX;
-    let mut answer = None;
-    for _ in 0..WALL_RUNS {
+    for _ in 0..RUNS_MIN {
         let watch = Stopwatch::start();
-        let response = instance.ask(path, form)?;
+        instance.ask(path, &form)?;
         best = best.min(watch.elapsed());
-        answer = Some(response);
     }
-    let answer = answer.context("invariant: it was asked at least once")?.json()?;
-    Ok((best, points(&answer)?))
+    Ok(best)
 }
 
 /// How many samples of a load the system finds again.
@@ -118,6 +134,14 @@ pub(super) fn count_samples(instance: &Instance<'_>, shape: &Shape) -> Result<us
     let (path, form) = instant(&expression, shape.end_ms);
     let points = points(&instance.ask(path, &form)?.json()?)?;
     Ok(points.values().next().map_or(0, |count| *count as usize))
+}
+
+/// A system that lost samples would look fast.
+pub(super) fn expect_samples(instance: &Instance<'_>, shape: &Shape) -> Result<()> {
+    instance.flush()?;
+    let (sent, found) = (shape.samples(), count_samples(instance, shape)?);
+    ensure!(found == sent, "**LOST SAMPLES**: {sent} were accepted, {found} are there");
+    Ok(())
 }
 
 fn points(answer: &Value) -> Result<Points> {
@@ -135,6 +159,33 @@ fn points(answer: &Value) -> Result<Points> {
         }
     }
     Ok(points)
+}
+
+/// Notes on where Prometheus and modelwatch answer differently, and where they do not. The queries are
+/// names and titles, in the order of the answers.
+pub(super) fn compare_all(
+    queries: &[(&str, String)],
+    answers: &[(Kind, Vec<Points>)],
+) -> Vec<String> {
+    let of = |kind: Kind| answers.iter().find(|(other, _)| *other == kind);
+    let (Some((_, ours)), Some((_, theirs))) = (of(Kind::Modelwatch), of(Kind::Prometheus)) else {
+        return Vec::new();
+    };
+    let (mut notes, mut equal) = (Vec::new(), Vec::new());
+    for (((name, title), ours), theirs) in queries.iter().zip(ours).zip(theirs) {
+        match compare(ours, theirs) {
+            Ok(points) => equal.push(format!("{name} ({points})")),
+            Err(error) => notes.push(format!("**DISAGREEMENT** on {title}: {error}")),
+        }
+    }
+    notes.push(match equal.as_slice() {
+        [] => "no answer of modelwatch could be compared with one of Prometheus".to_owned(),
+        _ => format!(
+            "equal answers of Prometheus and modelwatch, and their points: {}",
+            equal.join(", ")
+        ),
+    });
+    notes
 }
 
 /// How many points two answers share; an error says how many differ and where they do most.
@@ -212,6 +263,13 @@ mod tests {
         {
             assert!(compare(&ours, &points(other)).is_err());
         }
+    }
+
+    #[test]
+    fn the_best_and_the_middle_of_times() {
+        let times = [5, 1, 9, 3, 7].map(Duration::from_secs).to_vec();
+        assert_eq!(best_and_median(times), (Duration::from_secs(1), Duration::from_secs(5)));
+        assert_eq!(best_and_median(Vec::new()), (Duration::ZERO, Duration::ZERO));
     }
 
     #[test]

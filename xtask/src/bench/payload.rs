@@ -1,8 +1,10 @@
 //! Requests of remote write 1.0: protobuf in a block of snappy, made before the clock runs.
 
 use anyhow::{Context, Result};
+use model::Clock;
 
-use super::data::{self, SERIES_PER_TARGET, Target};
+use super::data::{self, Metrics, Target};
+use crate::{binary, say, wait::Stopwatch};
 
 /// As Prometheus sends them.
 const SAMPLES_PER_REQUEST: usize = 10_000;
@@ -21,6 +23,7 @@ const SAMPLE_TIME: u8 = 2 << 3;
 /// Which samples a load has.
 #[derive(Clone, Copy)]
 pub(super) struct Shape {
+    pub(super) metrics: Metrics,
     pub(super) targets: usize,
     pub(super) scrapes: usize,
     pub(super) interval_ms: i64,
@@ -36,7 +39,7 @@ pub(super) struct Load {
 
 impl Shape {
     pub(super) fn series(&self) -> usize {
-        self.targets * SERIES_PER_TARGET
+        self.targets * self.metrics.series_per_target()
     }
 
     pub(super) fn samples(&self) -> usize {
@@ -58,22 +61,47 @@ impl Shape {
 }
 
 impl Load {
-    pub(super) fn prepare(shape: Shape) -> Result<Self> {
-        let mut targets: Vec<Target> = (0..shape.targets).map(Target::new).collect();
+    /// A load that ends at the last full minute.
+    pub(super) fn ending_now(
+        metrics: Metrics,
+        targets: usize,
+        scrapes: usize,
+        interval_ms: i64,
+    ) -> Result<Self> {
+        let end_ms = Clock::system().now().0 / 60_000 * 60_000;
+        let shape = Shape { metrics, targets, scrapes, interval_ms, end_ms };
+        let watch = Stopwatch::start();
+        let load = Self::prepare(shape)?;
+        let bytes: usize = load.requests.iter().map(Vec::len).sum();
+        say(&format!(
+            "== {} samples of {} series, {:.2} bytes each, made in {}",
+            shape.samples(),
+            shape.series(),
+            bytes as f64 / shape.samples() as f64,
+            binary::seconds(watch.elapsed()),
+        ));
+        Ok(load)
+    }
+
+    fn prepare(shape: Shape) -> Result<Self> {
+        let metrics = shape.metrics;
+        let series_per_target = metrics.series_per_target();
+        let mut targets: Vec<Target> =
+            (0..shape.targets).map(|number| Target::new(metrics, number)).collect();
         let labels: Vec<Vec<u8>> = (0..shape.targets)
-            .flat_map(data::series)
+            .flat_map(|target| data::series(metrics, target))
             .map(|labels| encode_labels(&labels))
             .collect();
         let per_series = (SAMPLES_PER_REQUEST / shape.series()).max(SAMPLES_PER_SERIES);
-        let group = SERIES_PER_REQUEST / SERIES_PER_TARGET;
+        let group = SERIES_PER_REQUEST / series_per_target;
         let mut requests = Vec::new();
         for first in (0..shape.scrapes).step_by(per_series) {
             let scrapes = first..(first + per_series).min(shape.scrapes);
-            for (index, group) in targets.chunks_mut(group).enumerate() {
+            for (index, targets) in targets.chunks_mut(group).enumerate() {
                 let mut message = Vec::new();
-                for (member, target) in group.iter_mut().enumerate() {
-                    let number = index * (SERIES_PER_REQUEST / SERIES_PER_TARGET) + member;
-                    let labels = &labels[number * SERIES_PER_TARGET..][..SERIES_PER_TARGET];
+                for (member, target) in targets.iter_mut().enumerate() {
+                    let number = index * group + member;
+                    let labels = &labels[number * series_per_target..][..series_per_target];
                     let times = scrapes.clone().map(|scrape| shape.time_ms(number, scrape));
                     encode_target(&mut message, target, labels, times);
                 }
@@ -158,7 +186,13 @@ mod tests {
     #[test]
     fn requests_hold_ten_thousand_samples_and_end_in_time() {
         for (targets, scrapes, requests) in [(10, 25, 3), (1, 150, 2), (25, 10, 3)] {
-            let shape = Shape { targets, scrapes, interval_ms: 5_000, end_ms: 1_800_000_000_000 };
+            let shape = Shape {
+                metrics: data::ALL,
+                targets,
+                scrapes,
+                interval_ms: 5_000,
+                end_ms: 1_800_000_000_000,
+            };
             let load = Load::prepare(shape).unwrap();
             assert_eq!(load.requests.len(), requests, "{targets} targets, {scrapes} scrapes");
             let last = (0..targets).map(|target| shape.time_ms(target, scrapes - 1)).max().unwrap();
