@@ -124,6 +124,21 @@ pub(crate) enum ComputedKind {
     Binary(Operator, Box<Computed>, Box<Computed>),
 }
 
+impl Computed {
+    /// The seconds of what is only a number, however many signs and parentheses are around it, and whether
+    /// they were written as a duration.
+    pub(crate) fn literal(&self) -> Option<(f64, bool)> {
+        match &self.kind {
+            ComputedKind::Number { value, is_duration } => Some((*value, *is_duration)),
+            ComputedKind::Paren(inner) => inner.literal(),
+            ComputedKind::Negative(inner) => {
+                inner.literal().map(|(value, is_duration)| (-value, is_duration))
+            }
+            _ => None,
+        }
+    }
+}
+
 /// `offset` and `@`.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Shift {
@@ -151,8 +166,7 @@ pub(crate) enum Extension {
 pub(crate) struct Selector {
     /// In the order in which they were written.
     pub(crate) matchers: Vec<Matcher>,
-    /// Whether the first of them is the name in front of the braces, or alone in quotes.
-    #[expect(dead_code, reason = "only printing tells the two ways of writing a name apart")]
+    /// Whether the first of them is the name in front of the braces.
     pub(crate) has_name: bool,
     pub(crate) shift: Shift,
     pub(crate) extension: Option<Extension>,

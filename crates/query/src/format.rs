@@ -1,4 +1,4 @@
-//! Numbers as Prometheus writes them.
+//! Numbers and quoted texts as Prometheus writes them.
 
 use std::fmt::Write;
 
@@ -103,45 +103,54 @@ fn thousandths(value: f64) -> Option<u64> {
         .then_some(thousandths)
 }
 
-/// A text in double quotes, with the escapes that Prometheus writes.
+/// A text in double quotes, with the escapes of Go's string literals, which Prometheus writes.
 pub(crate) fn quoted(text: &str) -> String {
-    let mut out = String::with_capacity(text.len() + 2);
-    out.push('"');
-    for c in text.chars() {
-        match c {
-            '"' => out.push_str("\\\""),
-            '\\' => out.push_str("\\\\"),
-            '\n' => out.push_str("\\n"),
-            '\r' => out.push_str("\\r"),
-            '\t' => out.push_str("\\t"),
-            '\x07' => out.push_str("\\a"),
-            '\x08' => out.push_str("\\b"),
-            '\x0b' => out.push_str("\\v"),
-            '\x0c' => out.push_str("\\f"),
-            c if c.is_control() && u32::from(c) < 0x80 => {
-                out.push_str(&format!("\\x{:02x}", u32::from(c)));
-            }
-            c if c.is_control() || u32::from(c) == 0xfeff => {
-                out.push_str(&format!("\\u{:04x}", u32::from(c)));
-            }
-            c => out.push(c),
-        }
-    }
-    out.push('"');
-    out
+    quoted_bytes(text.as_bytes())
 }
 
 /// As [`quoted`], of any bytes; those that are no text are written as they are in hexadecimal.
 pub(crate) fn quoted_bytes(bytes: &[u8]) -> String {
-    let mut out = String::from("\"");
+    let mut out = String::with_capacity(bytes.len() + 2);
+    out.push('"');
     for chunk in bytes.utf8_chunks() {
-        out.push_str(quoted(chunk.valid()).trim_matches('"'));
+        chunk.valid().chars().for_each(|c| write_escaped(&mut out, c));
         for byte in chunk.invalid() {
             out.push_str(&format!("\\x{byte:02x}"));
         }
     }
     out.push('"');
     out
+}
+
+fn write_escaped(out: &mut String, c: char) {
+    match c {
+        '"' => out.push_str("\\\""),
+        '\\' => out.push_str("\\\\"),
+        '\n' => out.push_str("\\n"),
+        '\r' => out.push_str("\\r"),
+        '\t' => out.push_str("\\t"),
+        '\x07' => out.push_str("\\a"),
+        '\x08' => out.push_str("\\b"),
+        '\x0b' => out.push_str("\\v"),
+        '\x0c' => out.push_str("\\f"),
+        c if c.is_ascii_control() => out.push_str(&format!("\\x{:02x}", u32::from(c))),
+        c if is_printable(c) => out.push(c),
+        c if u32::from(c) <= 0xffff => out.push_str(&format!("\\u{:04x}", u32::from(c))),
+        c => out.push_str(&format!("\\U{:08x}", u32::from(c))),
+    }
+}
+
+/// Whether a character leaves ink, or is the blank. The standard library knows the same table of Unicode as Go
+/// does, and shows it by what it escapes; behind another character it leaves combining ones alone.
+fn is_printable(c: char) -> bool {
+    if c.is_ascii() {
+        return !c.is_ascii_control();
+    }
+    let mut bytes = [0; 5];
+    bytes[0] = b'a';
+    let length = 1 + c.encode_utf8(&mut bytes[1..]).len();
+    let text = std::str::from_utf8(&bytes[..length]).unwrap_or_default();
+    text.escape_debug().eq(text.chars())
 }
 
 /// Decimal digits at the end of `out`.
@@ -260,6 +269,22 @@ mod tests {
         check(f64::NAN, "NaN", "NaN");
         check(f64::INFINITY, "+Inf", "+Inf");
         check(f64::NEG_INFINITY, "-Inf", "-Inf");
+    }
+
+    #[test]
+    fn quotes() {
+        let check = |bytes: &[u8], expected: &str| assert_eq!(quoted_bytes(bytes), expected);
+        check(b"", r#""""#);
+        check(b"a b", r#""a b""#);
+        check(b"\"\\\n\r\t\x07\x08\x0b\x0c\x00\x1f\x7f", r#""\"\\\n\r\t\a\b\v\f\x00\x1f\x7f""#);
+        check(b"a\"", r#""a\"""#);
+        check(b"\xc5a\xff\"", r#""\xc5a\xff\"""#);
+        check("é世😀\u{301}\u{fffd}".as_bytes(), "\"é世😀\u{301}\u{fffd}\"");
+        check(
+            "\u{80}\u{a0}\u{200b}\u{2028}\u{3000}\u{e000}\u{feff}".as_bytes(),
+            r#""\u0080\u00a0\u200b\u2028\u3000\ue000\ufeff""#,
+        );
+        check("\u{e0001}\u{10ffff}".as_bytes(), r#""\U000e0001\U0010ffff""#);
     }
 
     proptest::proptest! {

@@ -11,10 +11,12 @@ pub mod format;
 mod histogram;
 mod lexer;
 mod parser;
+mod print;
 mod value;
 
 pub use ast::Expr;
 pub use eval::{Grid, QueryError, Settings, evaluate, functions::function_names};
 pub use histogram::{Bucket, buckets as histogram_buckets};
 pub use parser::{ParseError, parse, parse_selector};
+pub use print::Tree;
 pub use value::{Element, Output, Sample, Series, Stats, Value};

@@ -6,7 +6,10 @@ use axum::{
     response::IntoResponse,
 };
 use model::{Labels, UnixMs};
-use query::format::{write_integer, write_json_float};
+use query::{
+    Tree,
+    format::{write_integer, write_json_float},
+};
 
 /// Annotations shown of each level; the rest is counted.
 const ANNOTATIONS_MAX: usize = 10;
@@ -197,6 +200,35 @@ pub(super) fn write_labels(out: &mut String, labels: &Labels) {
     out.push('}');
 }
 
+/// What a query consists of. A float that JSON has no number for is a string, where Prometheus gives up.
+pub(super) fn write_tree(out: &mut String, tree: &Tree) {
+    match tree {
+        Tree::Null => out.push_str("null"),
+        Tree::Flag(flag) => out.push_str(if *flag { "true" } else { "false" }),
+        Tree::Whole(number) => out.push_str(&number.to_string()),
+        Tree::Float(number) if number.is_finite() => write_json_float(out, *number),
+        Tree::Float(number) => {
+            out.push('"');
+            write_json_float(out, *number);
+            out.push('"');
+        }
+        Tree::Text(text) => write_string(out, text),
+        Tree::List(items) => write_list(out, items.iter(), write_tree),
+        Tree::Object(fields) => {
+            out.push('{');
+            for (index, (name, value)) in fields.iter().enumerate() {
+                if index > 0 {
+                    out.push(',');
+                }
+                write_string(out, name);
+                out.push(':');
+                write_tree(out, value);
+            }
+            out.push('}');
+        }
+    }
+}
+
 /// Seconds: whole ones without a fraction, others with exactly three digits.
 pub(super) fn write_time(out: &mut String, time: UnixMs) {
     if time.0 < 0 {
@@ -249,6 +281,30 @@ mod tests {
         let mut out = String::new();
         write_string(&mut out, "a\"b\\c\n\u{1}é");
         assert_eq!(out, r#""a\"b\\c\n\u0001é""#);
+    }
+
+    #[test]
+    fn trees_are_json() {
+        let check = |query: &str, expected: &str| {
+            let mut out = String::new();
+            write_tree(&mut out, &query::parse(query).unwrap().tree());
+            assert_eq!(out, expected, "{query}");
+            assert!(serde_json::from_str::<serde_json::Value>(&out).is_ok(), "{query}");
+        };
+        check("1e-7", r#"{"type":"numberLiteral","val":"0.0000001"}"#);
+        check("\"a\\n\"", r#"{"type":"stringLiteral","val":"a\n"}"#);
+        let up = r#"{"anchored":false,"matchers":[{"name":"__name__","type":"=","value":"up"}],"name":"up","offset":-5,"offsetExpr":null,"smoothed":true,"startOrEnd":null,"timestamp":1500,"type":"vectorSelector"}"#;
+        check("up @ 1.5 smoothed offset -5ms", up);
+        let call = r#"{"args":[],"func":{"argTypes":[],"name":"pi","returnType":"scalar","variadic":0},"type":"call"}"#;
+        check("pi()", call);
+        let fill = |left: f64, right: f64| {
+            let mut out = String::new();
+            let values = vec![("lhs", Tree::Float(left)), ("rhs", Tree::Float(right))];
+            write_tree(&mut out, &Tree::Object(values));
+            out
+        };
+        assert_eq!(fill(-1e-9, 1e6), r#"{"lhs":-1e-09,"rhs":1000000}"#);
+        assert_eq!(fill(f64::NAN, f64::INFINITY), r#"{"lhs":"NaN","rhs":"+Inf"}"#);
     }
 
     #[test]

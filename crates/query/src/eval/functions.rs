@@ -28,12 +28,10 @@ pub(crate) struct Function {
 #[derive(Clone, Copy, Debug)]
 enum More {
     None,
-    /// The last so many may be left out.
-    Optional(usize),
+    /// The last one may be given so many times, also not at all.
+    UpTo(u16),
     /// The last one may be given any number of times, also not at all.
     Repeated,
-    /// The last one may be given any number of times, but once at least.
-    Several,
 }
 
 /// How a function works. Unless said otherwise, the name of the metric goes.
@@ -64,9 +62,17 @@ impl Function {
         let count = self.arguments.len();
         match self.more {
             More::None => (count, count),
-            More::Optional(optional) => (count - optional, count),
+            More::UpTo(times) => (count - 1, count - 1 + usize::from(times)),
             More::Repeated => (count - 1, usize::MAX),
-            More::Several => (count, usize::MAX),
+        }
+    }
+
+    /// How often the last argument may be given where that is not once; 0 where it is, -1 without a limit.
+    pub(crate) fn variadic(&self) -> i64 {
+        match self.more {
+            More::None => 0,
+            More::UpTo(times) => i64::from(times),
+            More::Repeated => -1,
         }
     }
 
@@ -110,7 +116,7 @@ const fn of_histogram(name: &'static str, run: fn(&Histogram) -> f64) -> Functio
 
 const fn calendar(name: &'static str, run: fn(calendar::Date) -> i64) -> Function {
     let run = Run::Calendar(run);
-    Function { name, arguments: &[V], more: More::Optional(1), returns: V, run }
+    Function { name, arguments: &[V], more: More::UpTo(1), returns: V, run }
 }
 
 const fn scalar_of(
@@ -187,7 +193,7 @@ const FUNCTIONS: &[Function] = &[
     math("rad", |degrees| degrees * std::f64::consts::PI / 180.0),
     Function {
         arguments: &[V, S],
-        more: More::Optional(1),
+        more: More::UpTo(1),
         run: Run::Scaled(round),
         ..math("round", f64::abs)
     },
@@ -235,11 +241,11 @@ const FUNCTIONS: &[Function] = &[
     special("absent_over_time", &[M], absent::over_time),
     special("histogram_quantile", &[S, V], classic::quantile),
     Function {
-        more: More::Several,
-        ..special("histogram_quantiles", &[V, T, S], classic::quantiles)
+        more: More::UpTo(9),
+        ..special("histogram_quantiles", &[V, T, S, S], classic::quantiles)
     },
     special("histogram_fraction", &[S, S, V], classic::fraction),
-    Function { more: More::Optional(1), ..special("info", &[V, V], info::info) },
+    Function { more: More::UpTo(1), ..special("info", &[V, V], info::info) },
     special("label_replace", &[V, T, T, T, T], labels::replace),
     Function { more: More::Repeated, ..special("label_join", &[V, T, T, T], labels::join) },
     special("sort", &[V], sort::up),

@@ -27,19 +27,21 @@ impl Parser<'_> {
     /// Without parentheses an offset ends before the next operator.
     pub(super) fn offset(&mut self) -> Parsed<Length> {
         let start = self.start();
-        let computed = self.computed(SIGN_BINDING + 2, "offset")?;
+        let is_negative = self.eat("-");
+        if !is_negative {
+            self.eat("+");
+        }
+        let mut computed = self.computed_part("offset")?;
+        if is_negative {
+            computed = Computed { kind: ComputedKind::Negative(Box::new(computed)), start };
+        }
         self.fixed(computed, start)
     }
 
     /// What is a plain number is known now.
     fn fixed(&self, computed: Computed, start: usize) -> Parsed<Length> {
-        let seconds = match &computed.kind {
-            ComputedKind::Number { value, .. } => *value,
-            ComputedKind::Negative(inner) => match inner.kind {
-                ComputedKind::Number { value, .. } => -value,
-                _ => return Ok(Length::Computed(Box::new(computed))),
-            },
-            _ => return Ok(Length::Computed(Box::new(computed))),
+        let Some((seconds, _)) = computed.literal() else {
+            return Ok(Length::Computed(Box::new(computed)));
         };
         let ms = (seconds * 1e3).round();
         if ms.abs() > DURATION_MS_MAX as f64 || ms.is_nan() {

@@ -23,14 +23,15 @@ impl Parser<'_> {
 
     /// A selector that any series may satisfy.
     pub(super) fn braces(&mut self, name: Option<&str>, start: usize) -> Parsed<Selector> {
-        let mut has_name = name.is_some();
+        // A name in quotes stays where it was written, and is one as well.
+        let mut is_named = name.is_some();
         let mut matchers: Vec<Matcher> =
             name.into_iter().map(|name| Matcher::equal(NAME, name)).collect();
         if self.eat("{") {
             while !self.is_symbol("}") {
                 let (matcher, is_name) = self.matcher()?;
                 let mut names = matchers.iter().filter(|other| other.name == NAME);
-                if (has_name && matcher.name == NAME) || (is_name && names.next().is_some()) {
+                if (is_named && matcher.name == NAME) || (is_name && names.next().is_some()) {
                     let first = matchers.iter().find(|other| other.name == NAME);
                     let first = first.map_or("", |other| other.value.as_str());
                     let message = format!(
@@ -39,18 +40,15 @@ impl Parser<'_> {
                     );
                     return self.fail(start, message);
                 }
-                if is_name {
-                    has_name = true;
-                    matchers.insert(0, matcher);
-                } else {
-                    matchers.push(matcher);
-                }
+                is_named |= is_name;
+                matchers.push(matcher);
                 if !self.eat(",") {
                     break;
                 }
             }
             self.expect("}", "label matching")?;
         }
+        let has_name = name.is_some();
         Ok(Selector { matchers, has_name, shift: Shift::default(), extension: None })
     }
 

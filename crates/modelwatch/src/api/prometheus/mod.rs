@@ -48,6 +48,7 @@ pub(super) fn router() -> Router<Arc<App>> {
         .route("/api/v1/query_range", get(query::range).post(query::range))
         .route("/api/v1/query_exemplars", get(exemplars::exemplars).post(exemplars::exemplars))
         .route("/api/v1/format_query", get(query::format).post(query::format))
+        .route("/api/v1/parse_query", get(query::explain).post(query::explain))
         .route("/api/v1/series", get(series::series).post(series::series))
         .route("/api/v1/labels", get(series::label_names).post(series::label_names))
         .route("/api/v1/label/{name}/values", get(series::label_values))

@@ -2,14 +2,14 @@
 
 use std::{sync::Arc, time::Duration};
 
-use axum::{body::Body, extract::State, http::Response};
+use axum::extract::State;
 use model::UnixMs;
 use query::{Expr, Grid, Value};
 
 use super::{
     super::{
         form::{Form, invalid},
-        json::{ApiError, success, write_string},
+        json::{ApiError, success, write_string, write_tree},
         query::{Evaluated, Question},
     },
     Answer,
@@ -119,8 +119,16 @@ fn parse(form: &Form) -> Result<Expr, ApiError> {
     query::parse(text).map_err(|error| invalid("query", &error.to_string()))
 }
 
-pub(super) async fn format(form: Form) -> Result<Response<Body>, ApiError> {
+/// `/api/v1/format_query`: the expression, laid out to be read.
+pub(super) async fn format(form: Form) -> Answer {
     let mut data = String::new();
-    write_string(&mut data, parse(&form)?.text());
+    write_string(&mut data, &parse(&form)?.pretty());
+    Ok(success(&data, &[], &[]))
+}
+
+/// `/api/v1/parse_query`: what the expression consists of.
+pub(super) async fn explain(form: Form) -> Answer {
+    let mut data = String::new();
+    write_tree(&mut data, &parse(&form)?.tree());
     Ok(success(&data, &[], &[]))
 }
