@@ -280,7 +280,7 @@ const SINCE_3_5: &[Exception] = &[
         reason: "its rates of histograms reach below zero",
     },
     Exception {
-        concerns: |query| query.contains("histogram_quantile(0.5, broken_bucket)) "),
+        concerns: |query| query.contains("histogram_quantile(0.5, broken_bucket)),"),
         reason: "it names an empty metric",
     },
     Exception {

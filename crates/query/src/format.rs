@@ -199,10 +199,10 @@ mod tests {
             (999_999_999_999.999, "999999999999.999"),
             (1_000_000_000_000.001, "1000000000000.001"),
             (0.1 + 0.2, "0.30000000000000004"),
-            (1_544_566_195_620_443.25, "1544566195620443.2"),
-            (1_544_566_195_620_443.75, "1544566195620443.8"),
-            (-203_310_280_124_478.125, "-203310280124478.12"),
-            (203_310_280_124_478.375, "203310280124478.38"),
+            (1_544_566_195_620_443.0 + 0.25, "1544566195620443.2"),
+            (1_544_566_195_620_443.0 + 0.75, "1544566195620443.8"),
+            (-203_310_280_124_478.0 - 0.125, "-203310280124478.12"),
+            (203_310_280_124_478.0 + 0.375, "203310280124478.38"),
             (1e21, "1000000000000000000000"),
             (f64::NAN, "NaN"),
             (f64::INFINITY, "+Inf"),
@@ -292,7 +292,7 @@ mod tests {
         fn texts_are_those_of_the_standard_library(any: f64, thousandths: i64, shift in 0..60) {
             for value in [any, (thousandths >> shift) as f64 / 1e3] {
                 if value.is_finite() {
-                    proptest::let (found, expected) = (format_float(value), value.to_string());
+                    let (found, expected) = (format_float(value), value.to_string());
                     proptest::prop_assert_eq!(found.parse::<f64>(), Ok(value));
                     proptest::prop_assert_eq!(found.len(), expected.len());
                     proptest::prop_assert!(found == expected || expected.len() > 16);

@@ -404,10 +404,10 @@ proptest! {
 
 #[test]
 fn the_deepest_query_is_printed() {
-    let text = format!("{}1{}", "(".repeat(240), ")".repeat(240));
+    let text = format!("{}1{}", "(".repeat(140), ")".repeat(140));
     let expr = parse(&text).unwrap();
     assert_eq!(expr.to_string(), text);
     // Of the parentheses, the innermost 49 fit a line.
-    assert_eq!(expr.pretty().lines().count(), 2 * (240 - 49) + 1);
+    assert_eq!(expr.pretty().lines().count(), 2 * (140 - 49) + 1);
     drop(expr.tree());
 }
