@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { mkdirSync } from "node:fs";
 import { after, before, test } from "node:test";
-import { axeSource, chat, openPage, startBrowser, startEngine, startProduct, until } from "./world.mjs";
+import { chat, openPage, startBrowser, startEngine, startProduct, until, violations } from "./world.mjs";
 
 // Pictures of every run; UPDATE_IMAGES=1 makes those of the overview the README's.
 const OUT = new URL("../out/", import.meta.url).pathname;
@@ -24,13 +24,6 @@ after(async () => {
 });
 
 const drawing = (page, panel) => page.locator(`[data-panel="${panel}"] canvas`).evaluate((canvas) => canvas.toDataURL());
-
-async function violations(page) {
-  // The page's own policy forbids scripts from elsewhere; this one comes through the debugger.
-  await page.evaluate(axeSource);
-  const { violations } = await page.evaluate(() => globalThis.axe.run());
-  return violations.map((violation) => `${violation.id}: ${violation.nodes.map((node) => node.html).join(" ")}`);
-}
 
 test("the first chart moves soon after the start", async () => {
   const { page, problems } = await openPage(browser);

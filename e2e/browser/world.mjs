@@ -112,4 +112,12 @@ export async function openPage(browser, options = {}) {
   return { page, problems };
 }
 
-export const axeSource = readFileSync(new URL("./node_modules/axe-core/axe.min.js", import.meta.url), "utf8");
+const axeSource = readFileSync(new URL("./node_modules/axe-core/axe.min.js", import.meta.url), "utf8");
+
+/** What axe finds wrong with a page for people who use it by keyboard or hear it. */
+export async function violations(page) {
+  // The page's own policy forbids scripts from elsewhere; this one comes through the debugger.
+  await page.evaluate(axeSource);
+  const { violations } = await page.evaluate(() => globalThis.axe.run());
+  return violations.map((violation) => `${violation.id}: ${violation.nodes.map((node) => node.html).join(" ")}`);
+}

@@ -7,15 +7,18 @@
 
 mod peers;
 mod product;
+mod prometheus;
 mod requests;
-mod socket;
+mod shape;
+pub mod socket;
 
 pub mod remote_write;
 
 pub use peers::{Hostile, serve_hostile};
 pub use product::{Modelwatch, Output, command, encode, run_to_end};
+pub use prometheus::Prometheus;
 pub use requests::{Usage, chat, chat_streamed};
-pub use socket::{LiveSocket, Message};
+pub use shape::expect_shape;
 
 use std::{fs::OpenOptions, io::Write, path::Path, time::Duration};
 

@@ -1,7 +1,10 @@
 //! Who may ask: only pages of our own, under our own name.
 
 use anyhow::{Context, Result, ensure};
-use e2e::{LiveSocket, Message, Modelwatch, PATIENCE};
+use e2e::{
+    Modelwatch, PATIENCE,
+    socket::{LiveSocket, Message},
+};
 use serde_json::json;
 use xtask::http::{self, Request};
 

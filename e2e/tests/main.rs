@@ -5,6 +5,8 @@ mod access;
 mod differential;
 mod engine;
 mod hostile;
+mod prometheus;
+mod query;
 mod start;
 mod storage;
 mod transfer;

@@ -54,6 +54,24 @@ pub fn debian(package: &str) -> Result<Program> {
     Ok(Program { path, version })
 }
 
+/// Prometheus of this machine's own Debian, and its tool.
+pub struct Prometheus {
+    pub server: PathBuf,
+    pub promtool: PathBuf,
+}
+
+/// What is in PATH.
+pub fn prometheus() -> Option<Prometheus> {
+    let (server, promtool) = (apt::find(&[PROMETHEUS])?, apt::find(&["promtool"])?);
+    Some(Prometheus { server, promtool })
+}
+
+/// Installs it where that is possible and it is not there.
+pub(crate) fn install() -> Result<()> {
+    debian(PROMETHEUS)?;
+    prometheus().map(drop).context("there is no prometheus and promtool in PATH")
+}
+
 /// The program of a later package, fetched if it is missing.
 pub fn later(wanted: &Later) -> Result<Program> {
     let Later { package, version, suite } = wanted;

@@ -15,7 +15,7 @@ use tokio::{net::TcpStream, time::timeout};
 use crate::{Failure, FailureKind};
 
 /// How long one answer may take, from connecting to its last byte.
-const DEADLINE: Duration = Duration::from_secs(2);
+pub const DEADLINE: Duration = Duration::from_secs(2);
 /// Largest answer.
 const BODY_BYTES_MAX: usize = 16 << 20;
 /// Largest head of an answer.

@@ -25,7 +25,7 @@ pub use collector::{
     Collector, EngineReport, EngineSetting, EngineState, Found, Settings, look_once,
 };
 pub(crate) use failure::{Failure, FailureKind};
-pub use http::{Secret, engine_url};
+pub use http::{DEADLINE as ENGINE_DEADLINE, Secret, engine_url};
 pub use inventory::{Accelerator, Inventory, inventory};
 pub use listeners::holder_of;
 pub use sink::Sinks;

@@ -266,6 +266,11 @@ pub static MESSAGES: &[Message] = &[
     },
     Message { code: "help.arguments", en: "Arguments", zh: "参数" },
     Message {
+        code: "help.ascii",
+        en: "Draw with ASCII characters only, as on a dumb terminal",
+        zh: "只用 ASCII 字符绘制（如哑终端）",
+    },
+    Message {
         code: "help.check",
         en: "Show the resolved configuration, every error in it, and what can be watched from here",
         zh: "显示最终配置及其中所有错误，以及本机可监控的内容",
@@ -275,6 +280,11 @@ pub static MESSAGES: &[Message] = &[
         code: "help.config",
         en: "Configuration file (TOML); without it everything has its default",
         zh: "配置文件（TOML）；不指定则全部使用默认值",
+    },
+    Message {
+        code: "help.data",
+        en: "Read this data directory itself, while no modelwatch uses it",
+        zh: "直接读取该数据目录（须没有 modelwatch 正在使用）",
     },
     Message { code: "help.docs", en: "Print a reference page", zh: "打印参考文档" },
     Message {
@@ -286,6 +296,11 @@ pub static MESSAGES: &[Message] = &[
         code: "help.export",
         en: "Write stored samples as OpenMetrics or CSV",
         zh: "将已存储的样本导出为 OpenMetrics 或 CSV",
+    },
+    Message {
+        code: "help.expression",
+        en: "PromQL, for example 'rate(node_disk_read_bytes_total[5m])'",
+        zh: "PromQL 表达式，例如 'rate(node_disk_read_bytes_total[5m])'",
     },
     Message {
         code: "help.files",
@@ -308,6 +323,11 @@ pub static MESSAGES: &[Message] = &[
         en: "Language of the messages: en or zh-CN",
         zh: "消息语言：en 或 zh-CN",
     },
+    Message {
+        code: "help.last",
+        en: "A range that ends now, or at --end: 1h, 7d",
+        zh: "查询到当前（或 --end）为止的一段时间：1h、7d",
+    },
     Message { code: "help.options", en: "Options", zh: "选项" },
     Message {
         code: "help.output",
@@ -323,6 +343,29 @@ pub static MESSAGES: &[Message] = &[
         zh: "数据目录；不指定则使用配置中的目录",
     },
     Message {
+        code: "help.query",
+        en: "Ask with PromQL, now or over a range, and print the answer",
+        zh: "用 PromQL 查询某一时刻或一段时间，并打印结果",
+    },
+    Message {
+        code: "help.query_after",
+        en: "A time is RFC 3339 (2026-11-24T10:00:00Z), seconds since 1970, now, or so long ago: -1h. Times are shown in UTC.\nWarnings, costs and errors go to standard error. Exit status: 0 answered, 1 no answer, 2 something on the\ncommand line is wrong.\n\nExamples:\n  modelwatch query node_load1\n  modelwatch query 'sum by (mode) (rate(node_cpu_seconds_total[5m]))' --last 1h\n  modelwatch query llm_requests_running --time -1d --format json\n  modelwatch query node_load1 --start -7d --step 1h --format csv > load.csv\n  modelwatch query node_load1 --data /var/lib/modelwatch",
+        zh: "时间可写作 RFC 3339（2026-11-24T10:00:00Z）、Unix 秒数、now，或距今多久：-1h。时间均以 UTC 显示。\n警告、开销与错误写到标准错误。退出码：0 已得到结果，1 未得到结果，2 命令行有误。\n\n示例：\n  modelwatch query node_load1\n  modelwatch query 'sum by (mode) (rate(node_cpu_seconds_total[5m]))' --last 1h\n  modelwatch query llm_requests_running --time -1d --format json\n  modelwatch query node_load1 --start -7d --step 1h --format csv > load.csv\n  modelwatch query node_load1 --data /var/lib/modelwatch",
+    },
+    Message {
+        code: "help.query_end",
+        en: "End of the range; without it now",
+        zh: "查询范围的结束时间；不指定则为当前时间",
+    },
+    Message {
+        code: "help.query_format",
+        en: "How to print: table (the default; over a range with a chart for each series), csv or json",
+        zh: "输出格式：table（默认；查询范围时为每条序列画出走势）、csv 或 json",
+    },
+    Message {
+        code: "help.query_start", en: "Begin of the range", zh: "查询范围的开始时间"
+    },
+    Message {
         code: "help.selectors",
         en: "Which series, as a PromQL selector such as 'node_load1'; may be given more than once",
         zh: "要导出的序列（PromQL 选择器，例如 'node_load1'）；可多次指定",
@@ -333,9 +376,24 @@ pub static MESSAGES: &[Message] = &[
         zh: "启动监控，并提供页面与 API（默认）",
     },
     Message {
+        code: "help.server",
+        en: "Server to ask: a modelwatch or any Prometheus; without it the address of the configuration",
+        zh: "要查询的服务器：modelwatch 或任意 Prometheus；不指定则使用配置中的地址",
+    },
+    Message {
         code: "help.start",
         en: "Oldest time to export, as seconds or like 2026-11-24T10:00:00Z",
         zh: "导出的起始时间：Unix 秒数，或形如 2026-11-24T10:00:00Z",
+    },
+    Message {
+        code: "help.stats",
+        en: "Say what the query cost: series, samples, milliseconds",
+        zh: "显示查询开销：序列数、样本数、毫秒数",
+    },
+    Message {
+        code: "help.step",
+        en: "Time between two points of the range; without it some 60 to 120 points",
+        zh: "查询范围内两点的间隔；不指定则取约 60 至 120 个点",
     },
     Message {
         code: "help.store",
@@ -351,6 +409,11 @@ pub static MESSAGES: &[Message] = &[
         code: "help.store_verify",
         en: "Read everything and name what is damaged; exit status 1 when something is",
         zh: "读取全部数据并列出损坏之处；发现损坏时退出码为 1",
+    },
+    Message {
+        code: "help.time",
+        en: "The time to ask about; without it now",
+        zh: "要查询的时刻；不指定则为当前时间",
     },
     Message {
         code: "help.url",
@@ -484,6 +547,75 @@ pub static MESSAGES: &[Message] = &[
         code: "note.llamacpp_metrics_off",
         en: "Token counts are missing: start llama-server with --metrics",
         zh: "缺少 Token 计数：请为 llama-server 加上 --metrics 参数启动",
+    },
+    Message { code: "query.avg", en: "avg", zh: "平均" },
+    Message {
+        code: "query.empty",
+        en: "nothing matches, or there are no samples at that time",
+        zh: "没有匹配的序列，或该时间没有样本",
+    },
+    Message {
+        code: "query.end_first",
+        en: "the range ends ({end}) before it begins ({start})",
+        zh: "查询范围的结束时间（{end}）早于开始时间（{start}）",
+    },
+    Message {
+        code: "query.expected_duration",
+        en: "expected a duration of more than 0, such as 30s, 5m or 1h30m, or seconds",
+        zh: "应为大于 0 的时长，例如 30s、5m 或 1h30m，或秒数",
+    },
+    Message {
+        code: "query.expected_time",
+        en: "expected a time such as 2026-11-24T10:00:00Z, seconds since 1970, now, or -1h for an hour ago",
+        zh: "应为形如 2026-11-24T10:00:00Z 的时间、Unix 秒数、now，或 -1h（一小时前）",
+    },
+    Message { code: "query.last", en: "last", zh: "最新" },
+    Message { code: "query.max", en: "max", zh: "最大" },
+    Message { code: "query.min", en: "min", zh: "最小" },
+    Message {
+        code: "query.no_answer",
+        en: "{reason}. Start modelwatch there, name another server with --url, or read a data directory with --data",
+        zh: "{reason}。请启动该处的 modelwatch，用 --url 指定其他服务器，或用 --data 读取数据目录",
+    },
+    Message {
+        code: "query.no_start",
+        en: "a range needs --last or --start",
+        zh: "查询范围需要指定 --last 或 --start",
+    },
+    Message {
+        code: "query.no_store",
+        en: "there is no store in {path}. Name the data directory of a modelwatch with --data, or ask a running one with --url",
+        zh: "{path} 中没有数据存储。请用 --data 指定 modelwatch 的数据目录，或用 --url 查询运行中的 modelwatch",
+    },
+    Message {
+        code: "query.not_prometheus",
+        en: "{url} answers, but not as Prometheus' API does: {status} {text}",
+        zh: "{url} 有响应，但不是 Prometheus API 的响应：{status} {text}",
+    },
+    Message {
+        code: "query.range",
+        en: "{start} to {end}, a point every {step}",
+        zh: "{start} 至 {end}，每 {step} 一个点",
+    },
+    Message {
+        code: "query.stats",
+        en: "{series} series, {samples} samples, {ms} ms",
+        zh: "序列 {series} 条，样本 {samples} 个，耗时 {ms} 毫秒",
+    },
+    Message {
+        code: "query.too_large",
+        en: "the answer is larger than {limit} MiB. Ask for fewer series, a shorter range or a longer step",
+        zh: "结果超过 {limit} MiB。请减少序列、缩短查询范围或增大步长",
+    },
+    Message {
+        code: "query.too_many_points",
+        en: "--step {step} makes more than {limit} points of each series; take {least} or more",
+        zh: "--step {step} 会使每条序列超过 {limit} 个点；请使用 {least} 或更大的步长",
+    },
+    Message {
+        code: "query.wrong_option",
+        en: "{option} {value}: {reason}",
+        zh: "{option} {value}：{reason}",
     },
     Message {
         code: "start.accelerator",

@@ -123,7 +123,7 @@ pub struct TimeRange {
 
 /// The stored points of one series, oldest first, times strictly increasing. `times` and `values`
 /// have equal length. Stale markers are included: what they mean is the query's business.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct SeriesData {
     pub labels: Labels,
     /// Unix milliseconds.

@@ -302,7 +302,7 @@ fn write_value(out: &mut String, value: f64) {
     if value.is_finite() && magnitude != 0.0 && !(1e-5..1e17).contains(&magnitude) {
         out.push_str(&format!("{value:e}"));
     } else {
-        query::write_float(out, value);
+        query::format::write_float(out, value);
     }
 }
 

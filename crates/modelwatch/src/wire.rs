@@ -12,7 +12,7 @@ use std::{
 use anyhow::Context as _;
 use collect::{Collector, Inventory, Sinks};
 use model::{
-    Clock,
+    Clock, UnixMs,
     log::{LogRecord, Severity},
     message::{Language, render},
     sample::Batch,
@@ -65,6 +65,7 @@ pub(crate) struct App {
     pub(crate) stop: watch::Sender<bool>,
     /// The label `instance` of what this program says of itself.
     pub(crate) instance: String,
+    pub(crate) started: UnixMs,
 }
 
 /// Says one line to the person at the terminal.
@@ -126,11 +127,15 @@ fn assemble(
     let settings = collect_settings(&config, &instance, address.port());
     let collector = Collector::start(settings, clock.clone(), sinks, runtime.handle())
         .context("failed to start the collectors")?;
+    let size = |value| usize::try_from(value).unwrap_or(Semaphore::MAX_PERMITS);
     let limits = Limits {
         timeout: config.query.timeout,
         samples_max: config.query.samples_max,
-        concurrency_max: usize::try_from(config.query.concurrency_max).unwrap_or(usize::MAX >> 4),
+        result_bytes_max: size(config.query.result_bytes_max),
+        concurrency_max: size(config.query.concurrency_max).min(Semaphore::MAX_PERMITS),
+        waiting_max: size(config.query.waiting_max),
     };
+    let started = clock.now();
     let app = App {
         queries: Queries::new(Arc::new(store.clone()), clock.clone(), limits),
         verdicts: Verdicts::new(clock.now()).context("a built-in condition does not parse")?,
@@ -147,6 +152,7 @@ fn assemble(
         cost: CostMeter::default(),
         stop: watch::channel(false).0,
         instance,
+        started,
     };
     Ok((Arc::new(app), writer))
 }

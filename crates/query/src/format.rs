@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-/// The shortest decimal text that reads back as the same number; `NaN`, `+Inf` and `-Inf`.
+/// The shortest decimal text without an exponent that reads back as the same number; `NaN`, `+Inf` and `-Inf`.
 pub fn format_float(value: f64) -> String {
     let mut out = String::new();
     write_float(&mut out, value);
@@ -27,12 +27,98 @@ pub fn write_float(out: &mut String, value: f64) {
     }
 }
 
+/// As [`write_float`], with an exponent below 1e-6 and from 1e21 on, as Prometheus' JSON has it: `1e-07`,
+/// `1.5e+21`.
+pub fn write_json_float(out: &mut String, value: f64) {
+    let magnitude = value.abs();
+    if value.is_finite() && magnitude != 0.0 && !(1e-6..1e21).contains(&magnitude) {
+        write_exponent(out, value);
+    } else {
+        write_float(out, value);
+    }
+}
+
+/// A finite number as mantissa and exponent, the exponent with its sign and at least two digits.
+fn write_exponent(out: &mut String, value: f64) {
+    let text = format!("{value:e}");
+    let (mantissa, exponent) = text.split_once('e').unwrap_or((&text, "0"));
+    let (sign, digits) = exponent.strip_prefix('-').map_or(('+', exponent), |digits| ('-', digits));
+    out.push_str(&format!("{mantissa}e{sign}{digits:0>2}"));
+}
+
+/// Go's `%g`, which annotations and histograms are written with: the shortest text that reads back as the same
+/// number, or so many significant `digits`; with an exponent below a ten-thousandth and where there are more
+/// than those digits, six of the shortest, before the point.
+pub fn write_general(out: &mut String, value: f64, digits: Option<usize>) {
+    let scientific = match digits {
+        Some(digits) => format!("{value:.*e}", digits.saturating_sub(1)),
+        None => format!("{value:e}"),
+    };
+    let parts = scientific.split_once('e').and_then(|(mantissa, exponent)| {
+        let exponent: i32 = exponent.parse().ok()?;
+        let limit = digits.map_or(6, |digits| digits as i32);
+        (!(-4..limit).contains(&exponent)).then_some((mantissa, exponent))
+    });
+    let Some((mantissa, exponent)) = parts else {
+        write_float(out, scientific.parse().unwrap_or(value));
+        return;
+    };
+    out.push_str(match mantissa.contains('.') {
+        true => mantissa.trim_end_matches('0').trim_end_matches('.'),
+        false => mantissa,
+    });
+    let sign = if exponent < 0 { '-' } else { '+' };
+    #[expect(clippy::let_underscore_must_use, reason = "writing to a string cannot fail")]
+    let _ = write!(out, "e{sign}{:02}", exponent.abs());
+}
+
 /// Most values have three decimals at most, and finding the shortest text of any other takes long. Up to 15
 /// digits no two texts read back as the same number, so there is no shorter one.
 fn thousandths(value: f64) -> Option<u64> {
     let thousandths = (value * 1e3 + 0.5) as u64;
     (thousandths < 1_000_000_000_000_000 && thousandths as f64 / 1e3 == value)
         .then_some(thousandths)
+}
+
+/// A text in double quotes, with the escapes that Prometheus writes.
+pub(crate) fn quoted(text: &str) -> String {
+    let mut out = String::with_capacity(text.len() + 2);
+    out.push('"');
+    for c in text.chars() {
+        match c {
+            '"' => out.push_str("\\\""),
+            '\\' => out.push_str("\\\\"),
+            '\n' => out.push_str("\\n"),
+            '\r' => out.push_str("\\r"),
+            '\t' => out.push_str("\\t"),
+            '\x07' => out.push_str("\\a"),
+            '\x08' => out.push_str("\\b"),
+            '\x0b' => out.push_str("\\v"),
+            '\x0c' => out.push_str("\\f"),
+            c if c.is_control() && u32::from(c) < 0x80 => {
+                out.push_str(&format!("\\x{:02x}", u32::from(c)));
+            }
+            c if c.is_control() || u32::from(c) == 0xfeff => {
+                out.push_str(&format!("\\u{:04x}", u32::from(c)));
+            }
+            c => out.push(c),
+        }
+    }
+    out.push('"');
+    out
+}
+
+/// As [`quoted`], of any bytes; those that are no text are written as they are in hexadecimal.
+pub(crate) fn quoted_bytes(bytes: &[u8]) -> String {
+    let mut out = String::from("\"");
+    for chunk in bytes.utf8_chunks() {
+        out.push_str(quoted(chunk.valid()).trim_matches('"'));
+        for byte in chunk.invalid() {
+            out.push_str(&format!("\\x{byte:02x}"));
+        }
+    }
+    out.push('"');
+    out
 }
 
 /// Decimal digits at the end of `out`.
@@ -88,6 +174,65 @@ mod tests {
         ] {
             assert_eq!(format_float(value), expected);
         }
+    }
+
+    #[test]
+    fn general_floats() {
+        let check = |value: f64, digits: Option<usize>, expected: &str| {
+            let mut out = String::new();
+            write_general(&mut out, value, digits);
+            assert_eq!(out, expected, "{value:?} {digits:?}");
+        };
+        // What Go's `fmt.Sprintf("%g")` makes of them.
+        check(0.0, None, "0");
+        check(-0.0, None, "-0");
+        check(1.0, None, "1");
+        check(-1.5, None, "-1.5");
+        check(100_000.0, None, "100000");
+        check(123_456.7, None, "123456.7");
+        check(1_000_000.0, None, "1e+06");
+        check(1_234_567.0, None, "1.234567e+06");
+        check(0.0001, None, "0.0001");
+        check(0.000_012, None, "1.2e-05");
+        check(-1e100, None, "-1e+100");
+        check(f64::NAN, None, "NaN");
+        check(f64::INFINITY, None, "+Inf");
+        check(f64::NEG_INFINITY, None, "-Inf");
+        // And of "%.2g".
+        check(10.0, Some(2), "10");
+        check(100.0, Some(2), "1e+02");
+        check(1.0, Some(2), "1");
+        check(0.123, Some(2), "0.12");
+        check(99.9, Some(2), "1e+02");
+        check(4.96, Some(2), "5");
+        check(0.000_012_3, Some(2), "1.2e-05");
+        check(f64::INFINITY, Some(2), "+Inf");
+    }
+
+    #[test]
+    fn floats_with_exponents() {
+        let check = |value, json: &str, text: &str| {
+            let (mut in_json, mut in_text) = (String::new(), String::new());
+            write_json_float(&mut in_json, value);
+            write_general(&mut in_text, value, None);
+            assert_eq!((in_json.as_str(), in_text.as_str()), (json, text));
+        };
+        check(0.0, "0", "0");
+        check(-0.0, "-0", "-0");
+        check(1e-7, "1e-07", "1e-07");
+        check(-2.5e-7, "-2.5e-07", "-2.5e-07");
+        check(1e-6, "0.000001", "1e-06");
+        check(0.0001, "0.0001", "0.0001");
+        check(999_999.5, "999999.5", "999999.5");
+        check(1e6, "1000000", "1e+06");
+        check(1_234_567.0, "1234567", "1.234567e+06");
+        check(1e20, "100000000000000000000", "1e+20");
+        check(1e21, "1e+21", "1e+21");
+        check(f64::MAX, "1.7976931348623157e+308", "1.7976931348623157e+308");
+        check(5e-324, "5e-324", "5e-324");
+        check(f64::NAN, "NaN", "NaN");
+        check(f64::INFINITY, "+Inf", "+Inf");
+        check(f64::NEG_INFINITY, "-Inf", "-Inf");
     }
 
     proptest::proptest! {

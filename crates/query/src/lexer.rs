@@ -1,28 +1,32 @@
 //! Text into tokens. Keywords are plain identifiers here: only their place makes them keywords.
 
-use crate::{ast::Position, parser::ParseError};
+use crate::parser::ParseError;
 
 #[derive(Clone, Debug, PartialEq)]
-pub(crate) enum Token {
+pub(crate) enum Token<'a> {
     /// A name; may contain colons.
-    Ident(String),
+    Ident(&'a str),
     Number(f64),
     /// Milliseconds.
     Duration(i64),
-    String(String),
+    /// Its escapes resolved, which can make any bytes.
+    String(Vec<u8>),
     /// Punctuation and operators.
     Symbol(&'static str),
     End,
 }
 
+/// A token and the byte that it begins at.
+pub(crate) type Placed<'a> = (Token<'a>, usize);
+
 /// Longest first, so that `<=` is not read as `<`.
 const SYMBOLS: &[&str] = &[
-    "==", "!=", "<=", ">=", "=~", "!~", "(", ")", "{", "}", "[", "]", ",", ":", "+", "-", "*", "/",
-    "%", "^", "<", ">", "=", "@",
+    "==", "!=", "<=", ">=", "=~", "!~", "</", ">/", "(", ")", "{", "}", "[", "]", ",", ":", "+",
+    "-", "*", "/", "%", "^", "<", ">", "=", "@",
 ];
 
 /// Units of durations, from long to short, in milliseconds.
-const UNITS: &[(&str, i64)] = &[
+pub(crate) const UNITS: &[(&str, i64)] = &[
     ("y", 365 * 86_400_000),
     ("w", 7 * 86_400_000),
     ("d", 86_400_000),
@@ -32,26 +36,22 @@ const UNITS: &[(&str, i64)] = &[
     ("ms", 1),
 ];
 
-pub(crate) fn tokens(text: &str) -> Result<Vec<(Token, Position)>, ParseError> {
+/// Longest duration either way: what nanoseconds in 64 bits can say, as in Prometheus.
+pub(crate) const DURATION_MS_MAX: i64 = i64::MAX / 1_000_000;
+
+pub(crate) fn tokens(text: &str) -> Result<Vec<Placed<'_>>, ParseError> {
     let mut lexer = Lexer { text, at: 0, in_brackets: false };
     let mut tokens = Vec::new();
     loop {
         lexer.skip_blanks();
-        let position = position(text, lexer.at);
-        let token = lexer.next().map_err(|message| ParseError { position, message })?;
+        let start = lexer.at;
+        let token = lexer.next().map_err(|message| ParseError::new(text, start, message))?;
         let is_end = token == Token::End;
-        tokens.push((token, position));
+        tokens.push((token, start));
         if is_end {
             return Ok(tokens);
         }
     }
-}
-
-fn position(text: &str, at: usize) -> Position {
-    let before = text.get(..at).unwrap_or(text);
-    let line_start = before.rfind('\n').map_or(0, |newline| newline + 1);
-    let column = before.get(line_start..).unwrap_or_default().chars().count() + 1;
-    Position { line: before.matches('\n').count() + 1, column }
 }
 
 struct Lexer<'a> {
@@ -78,7 +78,7 @@ impl<'a> Lexer<'a> {
         }
     }
 
-    fn next(&mut self) -> Result<Token, String> {
+    fn next(&mut self) -> Result<Token<'a>, String> {
         let rest = self.rest();
         let Some(first) = rest.chars().next() else { return Ok(Token::End) };
         if matches!(first, '"' | '\'' | '`') {
@@ -89,9 +89,11 @@ impl<'a> Lexer<'a> {
             return self.number();
         }
         if is_name_start(first) && !(self.in_brackets && first == ':') {
-            let length = rest.find(|c| !is_name(c)).unwrap_or(rest.len());
+            let in_brackets = self.in_brackets;
+            let is_end = |c: char| !is_name(c) || (in_brackets && c == ':');
+            let length = rest.find(is_end).unwrap_or(rest.len());
             self.at += length;
-            return Ok(Token::Ident(rest.get(..length).unwrap_or_default().into()));
+            return Ok(Token::Ident(rest.get(..length).unwrap_or_default()));
         }
         match SYMBOLS.iter().find(|symbol| rest.starts_with(**symbol)) {
             Some(symbol) => {
@@ -103,33 +105,36 @@ impl<'a> Lexer<'a> {
         }
     }
 
-    fn number(&mut self) -> Result<Token, String> {
+    fn number(&mut self) -> Result<Token<'a>, String> {
         let rest = self.rest();
-        let is_part = |(at, c): (usize, char)| {
-            let before = rest.get(..at).unwrap_or_default();
-            let is_sign = matches!(c, '+' | '-') && is_exponent(before);
-            c.is_ascii_alphanumeric() || matches!(c, '.' | '_') || is_sign
+        let bytes = rest.as_bytes();
+        let is_hex = rest.starts_with("0x") || rest.starts_with("0X");
+        let is_part = |at: &usize| {
+            let is_exponent = *at > 0 && !is_hex && matches!(bytes[at - 1], b'e' | b'E');
+            let is_sign = matches!(bytes[*at], b'+' | b'-') && is_exponent;
+            bytes[*at].is_ascii_alphanumeric() || matches!(bytes[*at], b'.' | b'_') || is_sign
         };
-        let length =
-            rest.char_indices().find(|item| !is_part(*item)).map_or(rest.len(), |(at, _)| at);
+        let length = (0..bytes.len()).take_while(is_part).count();
         let word = rest.get(..length).unwrap_or_default();
-        self.at += length;
+        self.at += word.len();
         if let Some(duration) = parse_duration(word) {
-            return Ok(Token::Duration(duration));
+            return match duration {
+                0..=DURATION_MS_MAX => Ok(Token::Duration(duration)),
+                _ => Err("duration out of range".into()),
+            };
         }
         let parsed = parse_number(word).map(Token::Number);
         parsed.ok_or_else(|| format!("bad number or duration syntax: {word:?}"))
     }
 
-    fn string(&mut self, quote: char) -> Result<Token, String> {
+    fn string(&mut self, quote: char) -> Result<Token<'a>, String> {
         let body = self.rest().get(1..).unwrap_or_default();
         let mut out = Vec::new();
         let mut chars = body.char_indices();
         while let Some((at, c)) = chars.next() {
             if c == quote {
                 self.at += at + 2;
-                let text = String::from_utf8(out);
-                return text.map(Token::String).map_err(|_| "string is not UTF-8".into());
+                return Ok(Token::String(out));
             }
             if c == '\n' && quote != '`' {
                 break;
@@ -142,11 +147,6 @@ impl<'a> Lexer<'a> {
         }
         Err("unterminated quoted string".into())
     }
-}
-
-/// Whether a sign after `text` belongs to the number that it begins.
-fn is_exponent(text: &str) -> bool {
-    !text.starts_with("0x") && !text.starts_with("0X") && text.ends_with(['e', 'E'])
 }
 
 /// The escapes of Go's string literals.
@@ -200,20 +200,28 @@ fn parse_number(word: &str) -> Option<f64> {
     }
     let word = word.replace('_', "");
     if let Some(digits) = word.strip_prefix("0x").or_else(|| word.strip_prefix("0X")) {
-        return u64::from_str_radix(digits, 16).ok().map(|value| value as f64);
+        return i64::from_str_radix(digits, 16).ok().map(|value| value as f64);
+    }
+    // As in Go, a zero in front makes whole numbers octal where they can be.
+    if word.len() > 1 && word.starts_with('0') && word.bytes().all(|c| (b'0'..=b'7').contains(&c)) {
+        return i64::from_str_radix(&word, 8).ok().map(|value| value as f64);
     }
     // Rust would also read "inf" and "nan" here, which begin with a letter.
     word.starts_with(|c: char| c.is_ascii_digit() || c == '.').then(|| word.parse().ok())?
 }
 
-/// `1h30m` and the like in milliseconds: each unit at most once, from long to short.
+/// `1h30m` and the like in milliseconds: each unit at most once, from long to short; `None` for what is no
+/// duration, and more than any duration for what is too long.
 fn parse_duration(word: &str) -> Option<i64> {
     let mut rest = word;
     let mut total = 0_i64;
     let mut next_unit = 0;
     while !rest.is_empty() {
         let digits = rest.find(|c: char| !c.is_ascii_digit())?;
-        let count: i64 = rest.get(..digits)?.parse().ok()?;
+        let count: i64 = match rest.get(..digits)? {
+            "" => return None,
+            digits => digits.parse().unwrap_or(i64::MAX),
+        };
         rest = rest.get(digits..)?;
         let letters = rest.find(|c: char| c.is_ascii_digit()).unwrap_or(rest.len());
         let name = rest.get(..letters)?;
@@ -222,7 +230,7 @@ fn parse_duration(word: &str) -> Option<i64> {
             return None;
         }
         next_unit = unit + 1;
-        total = total.checked_add(count.checked_mul(UNITS[unit].1)?)?;
+        total = total.saturating_add(count.saturating_mul(UNITS[unit].1));
         rest = rest.get(letters..)?;
     }
     (!word.is_empty()).then_some(total)
@@ -232,14 +240,15 @@ fn parse_duration(word: &str) -> Option<i64> {
 mod tests {
     use super::*;
 
-    fn check(text: &str, expected: &[Token]) {
-        let found: Vec<Token> = tokens(text).unwrap().into_iter().map(|(token, _)| token).collect();
+    fn check(text: &str, expected: &[Token<'_>]) {
+        let found: Vec<Token<'_>> =
+            tokens(text).unwrap().into_iter().map(|(token, _)| token).collect();
         assert_eq!(found, [expected, &[Token::End]].concat(), "{text}");
     }
 
     #[test]
     fn words() {
-        check("a:b # c\n+1", &[Token::Ident("a:b".into()), Token::Symbol("+"), Token::Number(1.0)]);
+        check("a:b # c\n+1", &[Token::Ident("a:b"), Token::Symbol("+"), Token::Number(1.0)]);
         check(
             "1h30m 5ms 0x1F 1e-3 .5 1_000",
             &[

@@ -2,18 +2,19 @@
 //!
 //! A query is parsed once, then evaluated for all steps of a grid together, one series at a time. Where a
 //! store has sums of samples (rows), they are read if the answer is the same or the samples are gone.
-//! What it does not do yet: native histograms and the experimental functions; both are refused by name.
+//! Native histograms and Prometheus' experimental functions and operators are in it.
 //! Source: Prometheus documentation, "Querying basics", "Operators", "Functions" (3.x).
 
 mod ast;
 mod eval;
-mod format;
+pub mod format;
+mod histogram;
 mod lexer;
 mod parser;
 mod value;
 
 pub use ast::Expr;
-pub use eval::{Grid, QueryError, Settings, evaluate};
-pub use format::{format_float, write_float, write_integer};
+pub use eval::{Grid, QueryError, Settings, evaluate, functions::function_names};
+pub use histogram::{Bucket, buckets as histogram_buckets};
 pub use parser::{ParseError, parse, parse_selector};
 pub use value::{Element, Output, Sample, Series, Stats, Value};

@@ -1,38 +1,52 @@
-//! Tokens into a tree, by precedence climbing, with every type checked.
+//! Tokens into a tree, by precedence climbing, with every type checked. Takes time linear in the text.
+
+mod duration;
+mod selector;
 
 use std::fmt;
 
-use model::{
-    NAME,
-    series::{MatchOp, Matcher},
-};
+use model::series::Matcher;
 
 use crate::{
     ast::{
-        Aggregate, AggregateKind, At, Binary, Expr, Grouping, Kind, Many, Matching, Node, Operator,
-        Position, Selector, Shift, Subquery, Type,
+        AGGREGATES, Aggregate, AggregateKind, Binary, Expr, Grouping, Kind, Many, Matching, Node,
+        OPERATORS, Operator, Selector, Type,
     },
     eval::functions::{self, Function},
-    lexer::{Token, tokens},
+    lexer::{Placed, Token, tokens},
 };
 
 /// Longest text of a query.
 const TEXT_BYTES_MAX: usize = 64 << 10;
-/// Deepest nesting.
-const DEPTH_MAX: usize = 120;
+/// Deepest nesting, which a chain of operators is as well.
+const DEPTH_MAX: usize = 250;
 
 /// A text that is not a query, and where.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub struct ParseError {
-    pub(crate) position: Position,
-    pub(crate) message: String,
+    /// Line and column, both from 1. Columns count bytes, as those of Prometheus do.
+    pub position: (usize, usize),
+    pub message: String,
+}
+
+impl ParseError {
+    pub(crate) fn new(text: &str, at: usize, message: impl Into<String>) -> Self {
+        Self { position: position(text, at), message: message.into() }
+    }
 }
 
 impl fmt::Display for ParseError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Position { line, column } = self.position;
+        let (line, column) = self.position;
         write!(f, "{line}:{column}: parse error: {}", self.message)
     }
+}
+
+/// Line and column of a byte.
+pub(crate) fn position(text: &str, at: usize) -> (usize, usize) {
+    let before = text.get(..at).unwrap_or(text);
+    let line_start = before.rfind('\n').map_or(0, |newline| newline + 1);
+    (before.matches('\n').count() + 1, before.len() - line_start + 1)
 }
 
 type Parsed<T> = Result<T, ParseError>;
@@ -42,113 +56,108 @@ pub fn parse(text: &str) -> Parsed<Expr> {
     let mut parser = Parser::new(text)?;
     let root = parser.expression(0)?;
     parser.expect_end()?;
-    Ok(Expr { root, text: text.trim().into() })
+    Ok(Expr { root, text: text.into() })
 }
 
-/// Parses a selector alone, as the parameter `match[]` takes it.
+/// Parses a selector alone, as the parameter `match[]` takes it. Unlike in a query it may be one that every
+/// series satisfies, such as `{}`.
 pub fn parse_selector(text: &str) -> Parsed<Vec<Matcher>> {
     let mut parser = Parser::new(text)?;
-    let position = parser.position();
+    let start = parser.start();
+    if parser.is_symbol("{") {
+        let selector = parser.braces(None, start)?;
+        parser.expect_end()?;
+        return Ok(selector.matchers);
+    }
     let node = parser.expression(0)?;
     parser.expect_end()?;
     match node.kind {
-        Kind::Selector(Selector { matchers, shift }) if shift.is_none() => Ok(matchers),
-        _ => Err(ParseError { position, message: "expected a series selector".into() }),
+        Kind::Selector(Selector { matchers, shift, extension: None, .. })
+            if shift.offset.is_none() && shift.at.is_none() =>
+        {
+            Ok(matchers)
+        }
+        _ => Err(ParseError::new(text, node.start, "expected a series selector")),
     }
 }
 
-impl Shift {
-    fn is_none(self) -> bool {
-        self.offset_ms.is_none() && self.at.is_none()
-    }
-}
-
-struct Parser {
-    tokens: Vec<(Token, Position)>,
+struct Parser<'a> {
+    text: &'a str,
+    tokens: Vec<Placed<'a>>,
     at: usize,
     depth: usize,
 }
 
-/// Operators with how tightly they bind.
-const OPERATORS: &[(&str, Operator, u8)] = &[
-    ("or", Operator::Or, 1),
-    ("and", Operator::And, 2),
-    ("unless", Operator::Unless, 2),
-    ("==", Operator::Equal, 3),
-    ("!=", Operator::NotEqual, 3),
-    ("<=", Operator::LessEqual, 3),
-    ("<", Operator::Less, 3),
-    (">=", Operator::GreaterEqual, 3),
-    (">", Operator::Greater, 3),
-    ("+", Operator::Add, 4),
-    ("-", Operator::Sub, 4),
-    ("*", Operator::Mul, 5),
-    ("/", Operator::Div, 5),
-    ("%", Operator::Mod, 5),
-    ("atan2", Operator::Atan2, 5),
-    ("^", Operator::Pow, 7),
-];
 /// A sign binds tighter than a product and looser than a power.
 const SIGN_BINDING: u8 = 6;
 
-const AGGREGATES: &[(&str, AggregateKind, Option<Type>)] = &[
-    ("sum", AggregateKind::Sum, None),
-    ("avg", AggregateKind::Avg, None),
-    ("count", AggregateKind::Count, None),
-    ("min", AggregateKind::Min, None),
-    ("max", AggregateKind::Max, None),
-    ("group", AggregateKind::Group, None),
-    ("stddev", AggregateKind::Stddev, None),
-    ("stdvar", AggregateKind::Stdvar, None),
-    ("topk", AggregateKind::Topk, Some(Type::Scalar)),
-    ("bottomk", AggregateKind::Bottomk, Some(Type::Scalar)),
-    ("quantile", AggregateKind::Quantile, Some(Type::Scalar)),
-    ("count_values", AggregateKind::CountValues, Some(Type::String)),
-];
-
-impl Parser {
-    fn new(text: &str) -> Parsed<Self> {
-        let position = Position { line: 1, column: 1 };
+impl<'a> Parser<'a> {
+    fn new(text: &'a str) -> Parsed<Self> {
         if text.len() > TEXT_BYTES_MAX {
             let message = format!("the query is longer than {TEXT_BYTES_MAX} bytes");
-            return Err(ParseError { position, message });
+            return Err(ParseError::new("", 0, message));
         }
         let tokens = tokens(text)?;
         if tokens.len() == 1 {
-            return Err(ParseError { position, message: "no expression found in input".into() });
+            return Err(ParseError::new("", 0, "no expression found in input"));
         }
-        Ok(Self { tokens, at: 0, depth: 0 })
+        Ok(Self { text, tokens, at: 0, depth: 0 })
     }
 
-    fn peek(&self) -> &Token {
+    fn peek(&self) -> &Token<'a> {
         self.tokens.get(self.at).map_or(&Token::End, |(token, _)| token)
     }
 
-    fn position(&self) -> Position {
-        let at = self.at.min(self.tokens.len() - 1);
-        self.tokens[at].1
+    /// The byte that the next token begins at.
+    fn start(&self) -> usize {
+        self.tokens.get(self.at).map_or(self.text.len(), |(_, start)| *start)
     }
 
-    fn take(&mut self) -> Token {
+    fn take(&mut self) -> Token<'a> {
         let token = self.peek().clone();
         self.at += 1;
         token
     }
 
-    fn error<T>(&self, message: impl Into<String>) -> Parsed<T> {
-        Err(ParseError { position: self.position(), message: message.into() })
+    fn fail<T>(&self, start: usize, message: impl Into<String>) -> Parsed<T> {
+        Err(ParseError::new(self.text, start, message))
     }
 
     fn unexpected<T>(&self, place: &str) -> Parsed<T> {
+        if let Some(message) = self.unbalanced() {
+            return self.fail(self.start(), message);
+        }
         let token = match self.peek() {
             Token::Ident(text) => format!("identifier {text:?}"),
             Token::Number(value) => format!("number {value}"),
-            Token::Duration(ms) => format!("duration of {ms} ms"),
-            Token::String(text) => format!("string {text:?}"),
+            Token::Duration(_) => {
+                let end = self.tokens.get(self.at + 1).map_or(self.text.len(), |(_, start)| *start);
+                let text = self.text.get(self.start()..end).unwrap_or_default();
+                format!("duration {:?}", text.trim_end())
+            }
+            Token::String(text) => format!("string {:?}", String::from_utf8_lossy(text)),
             Token::Symbol(text) => format!("{text:?}"),
             Token::End => "end of input".into(),
         };
-        self.error(format!("unexpected {token} in {place}"))
+        self.fail(self.start(), format!("unexpected {token} in {place}"))
+    }
+
+    /// What is wrong with parentheses, where that is why the next token does not fit.
+    fn unbalanced(&self) -> Option<&'static str> {
+        let taken = self.tokens.get(..self.at).unwrap_or_default();
+        let open = |left: &'static str, right: &'static str| {
+            let count = |symbol: &'static str| {
+                taken.iter().filter(|(token, _)| *token == Token::Symbol(symbol)).count()
+            };
+            count(left) > count(right)
+        };
+        match self.peek() {
+            Token::End if open("{", "}") => Some("unexpected end of input inside braces"),
+            Token::End if open("[", "]") => Some("unclosed left bracket"),
+            Token::End if open("(", ")") => Some("unclosed left parenthesis"),
+            Token::Symbol(")") if !open("(", ")") => Some("unexpected right parenthesis ')'"),
+            _ => None,
+        }
     }
 
     fn is_symbol(&self, symbol: &str) -> bool {
@@ -179,140 +188,148 @@ impl Parser {
     }
 
     fn expect_end(&self) -> Parsed<()> {
-        if *self.peek() == Token::End { Ok(()) } else { self.unexpected("expression") }
+        match self.peek() {
+            Token::End => Ok(()),
+            Token::Ident(word) => {
+                self.fail(self.start(), format!("unexpected identifier {word:?}"))
+            }
+            _ => self.unexpected("expression"),
+        }
     }
 
-    fn node(&self, kind: Kind, position: Position) -> Parsed<Node> {
-        let children: &[&Node] = match &kind {
-            Kind::Negate(inner) => &[inner],
-            Kind::Subquery(subquery) => &[&subquery.inner],
-            Kind::Binary(binary) => &[&binary.left, &binary.right],
-            Kind::Aggregate(aggregate) => &[&aggregate.inner],
-            _ => &[],
-        };
-        let mut depth = children.iter().map(|child| child.depth).max().unwrap_or(0);
-        if let Kind::Call(_, arguments) = &kind {
-            depth = arguments.iter().map(|child| child.depth).max().unwrap_or(0);
+    fn node(&self, kind: Kind, start: usize) -> Parsed<Node> {
+        let mut node = Node { kind, start, depth: 1 };
+        node.depth += node.children().iter().map(|child| child.depth).max().unwrap_or(0);
+        if node.depth > DEPTH_MAX {
+            return self.fail(start, format!("expressions nest deeper than {DEPTH_MAX}"));
         }
-        if depth >= DEPTH_MAX {
-            let message = format!("expressions nest deeper than {DEPTH_MAX}");
-            return Err(ParseError { position, message });
+        Ok(node)
+    }
+
+    /// Counts how deep the parser itself is, which runs ahead of the tree.
+    fn deeper<T>(&mut self, parse: impl FnOnce(&mut Self) -> Parsed<T>) -> Parsed<T> {
+        self.depth += 1;
+        if self.depth > DEPTH_MAX {
+            return self.fail(self.start(), format!("expressions nest deeper than {DEPTH_MAX}"));
         }
-        Ok(Node { kind, position, depth: depth + 1 })
+        let parsed = parse(self);
+        self.depth -= 1;
+        parsed
     }
 
     fn expression(&mut self, binding_min: u8) -> Parsed<Node> {
-        self.depth += 1;
-        if self.depth > DEPTH_MAX {
-            return self.error(format!("expressions nest deeper than {DEPTH_MAX}"));
-        }
-        let mut left = self.signed()?;
-        while let Some((operator, binding)) = self.operator()
-            && binding >= binding_min
-        {
-            self.at += 1;
-            // Powers group from the right, everything else from the left.
-            let next = if operator == Operator::Pow { binding } else { binding + 1 };
-            left = self.binary(left, operator, next)?;
-        }
-        self.depth -= 1;
-        Ok(left)
+        self.deeper(|parser| {
+            let mut left = parser.signed()?;
+            while let Some((operator, binding)) = parser.operator()
+                && binding >= binding_min
+            {
+                // Powers group from the right, everything else from the left.
+                let next = if operator == Operator::Pow { binding } else { binding + 1 };
+                left = parser.binary(left, operator, next)?;
+            }
+            Ok(left)
+        })
     }
 
     fn operator(&self) -> Option<(Operator, u8)> {
-        let word = match self.peek() {
-            Token::Symbol(symbol) => (*symbol).to_owned(),
-            Token::Ident(word) => word.to_ascii_lowercase(),
-            _ => return None,
-        };
-        let found = OPERATORS.iter().find(|(text, _, _)| *text == word)?;
+        let found = OPERATORS.iter().find(|(text, _, _)| match self.peek() {
+            Token::Symbol(symbol) => symbol == text,
+            Token::Ident(word) => word.eq_ignore_ascii_case(text),
+            _ => false,
+        })?;
         Some((found.1, found.2))
     }
 
     fn signed(&mut self) -> Parsed<Node> {
-        let position = self.position();
-        let is_minus = self.is_symbol("-");
-        if !is_minus && !self.is_symbol("+") {
+        let start = self.start();
+        let is_negative = self.is_symbol("-");
+        if !is_negative && !self.is_symbol("+") {
             return self.postfix();
         }
         self.at += 1;
         let inner = self.expression(SIGN_BINDING)?;
-        if !matches!(inner.kind_of(), Type::Scalar | Type::Vector) {
-            let kind = inner.kind_of();
-            return Err(ParseError {
-                position,
-                message: format!(
-                    "unary expression only allowed on expressions of type scalar or instant \
-                     vector, got {kind}"
-                ),
-            });
+        if let Kind::Number { value, is_duration } = inner.kind {
+            let value = if is_negative { -value } else { value };
+            return self.node(Kind::Number { value, is_duration }, start);
         }
-        if is_minus { self.node(Kind::Negate(Box::new(inner)), position) } else { Ok(inner) }
+        let kind = inner.kind_of();
+        if !matches!(kind, Type::Scalar | Type::Vector) {
+            let message = format!(
+                "unary expression only allowed on expressions of type scalar or instant vector, got \
+                 {:?}",
+                kind.words()
+            );
+            return self.fail(start, message);
+        }
+        self.node(Kind::Signed { is_negative, inner: Box::new(inner) }, start)
     }
 
     fn binary(&mut self, left: Node, operator: Operator, next: u8) -> Parsed<Node> {
-        let position = left.position;
-        let operator_position = self.position();
-        let fail = |message: String| Err(ParseError { position: operator_position, message });
+        let (start, place) = (left.start, self.start());
+        self.at += 1;
         let returns_bool = self.eat_word("bool");
         if returns_bool && !operator.is_comparison() {
-            return fail("bool modifier can only be used on comparison operators".into());
+            return self.fail(place, "bool modifier can only be used on comparison operators");
         }
         let (matching, has_matching) = self.matching()?;
         let right = self.expression(next)?;
-        let types = (left.kind_of(), right.kind_of());
-        for kind in [types.0, types.1] {
-            if !matches!(kind, Type::Scalar | Type::Vector) {
-                return fail(
-                    "binary expression must contain only scalar and instant vector types".into(),
-                );
-            }
-        }
-        let both_vectors = types == (Type::Vector, Type::Vector);
-        if operator.is_set() && !both_vectors {
-            return fail("set operator not allowed in binary scalar expression".into());
-        }
-        if operator.is_set() && matching.many != Many::Neither {
-            return fail("no grouping allowed for set operations".into());
-        }
-        if has_matching && !both_vectors {
-            return fail("vector matching only allowed between instant vectors".into());
-        }
-        if types == (Type::Scalar, Type::Scalar) && operator.is_comparison() && !returns_bool {
-            return fail("comparisons between scalars must use BOOL modifier".into());
-        }
-        if let Grouping::By(on) = &matching.on
-            && let Some(label) = matching.include.iter().find(|label| on.contains(label))
-        {
-            return fail(format!("label {label:?} must not occur in ON and GROUP clause at once"));
-        }
         let binary = Binary { operator, left, right, returns_bool, matching };
-        self.node(Kind::Binary(Box::new(binary)), position)
+        match wrong(&binary, has_matching, [start, place]) {
+            Some((at, message)) => self.fail(at, message),
+            None => self.node(Kind::Binary(Box::new(binary)), start),
+        }
     }
 
     fn matching(&mut self) -> Parsed<(Matching, bool)> {
-        let none = Matching {
+        let mut matching = Matching {
             on: Grouping::Without(Vec::new()),
             many: Many::Neither,
             include: Vec::new(),
+            fill: [None; 2],
         };
-        let on = if self.eat_word("on") {
-            Grouping::By(self.labels()?)
+        let mut is_given = true;
+        if self.eat_word("on") {
+            matching.on = Grouping::By(self.labels()?);
         } else if self.eat_word("ignoring") {
-            Grouping::Without(self.labels()?)
+            matching.on = Grouping::Without(self.labels()?);
         } else {
-            return Ok((none, false));
-        };
-        let many = if self.eat_word("group_left") {
-            Many::Left
-        } else if self.eat_word("group_right") {
-            Many::Right
-        } else {
-            Many::Neither
-        };
-        let has_include = many != Many::Neither && self.is_symbol("(");
-        let include = if has_include { self.labels()? } else { Vec::new() };
-        Ok((Matching { on, many, include }, true))
+            is_given = false;
+        }
+        if is_given {
+            if self.eat_word("group_left") {
+                matching.many = Many::Left;
+            } else if self.eat_word("group_right") {
+                matching.many = Many::Right;
+            }
+            if matching.many != Many::Neither && self.is_symbol("(") {
+                matching.include = self.labels()?;
+            }
+        }
+        for (word, sides) in
+            [("fill", [true; 2]), ("fill_left", [true, false]), ("fill_right", [false, true])]
+        {
+            // A metric may be called so.
+            let is_modifier = matches!(self.tokens.get(self.at + 1), Some((Token::Symbol("("), _)));
+            if is_modifier && self.eat_word(word) {
+                let value = self.fill_value()?;
+                for (fill, _) in matching.fill.iter_mut().zip(sides).filter(|(_, side)| *side) {
+                    *fill = Some(value);
+                }
+            }
+        }
+        let has_fill = matching.fill.iter().any(Option::is_some);
+        Ok((matching, is_given || has_fill))
+    }
+
+    fn fill_value(&mut self) -> Parsed<f64> {
+        self.expect("(", "fill modifier")?;
+        let start = self.start();
+        let node = self.expression(0)?;
+        self.expect(")", "fill modifier")?;
+        match node.kind {
+            Kind::Number { value, .. } => Ok(value),
+            _ => self.fail(start, "the value of a fill modifier must be a number"),
+        }
     }
 
     fn labels(&mut self) -> Parsed<Vec<String>> {
@@ -320,8 +337,11 @@ impl Parser {
         let mut labels = Vec::new();
         while !self.is_symbol(")") {
             match self.peek() {
-                Token::Ident(name) if !name.contains(':') => labels.push(name.clone()),
-                Token::String(name) if !name.is_empty() => labels.push(name.clone()),
+                Token::Ident(name) if !name.contains(':') => labels.push((*name).to_owned()),
+                Token::String(name) if !name.is_empty() => {
+                    let (name, start) = (name.clone(), self.start());
+                    labels.push(self.utf8(name, start)?);
+                }
                 _ => return self.unexpected("grouping, expected a label"),
             }
             self.at += 1;
@@ -333,239 +353,84 @@ impl Parser {
         Ok(labels)
     }
 
-    /// A primary expression with `[..]`, `offset` and `@` behind it.
-    fn postfix(&mut self) -> Parsed<Node> {
-        let mut node = self.primary()?;
-        loop {
-            let position = node.position;
-            if self.eat("[") {
-                node = self.window(node)?;
-            } else if self.eat_word("offset") {
-                let offset = self.signed_duration("offset")?;
-                let shift = shift_of(&mut node.kind);
-                let Some(shift) = shift.filter(|shift| shift.offset_ms.is_none()) else {
-                    let message = "offset must follow a selector or subquery, once".into();
-                    return Err(ParseError { position, message });
-                };
-                shift.offset_ms = Some(offset);
-            } else if self.eat("@") {
-                let at = self.at_time()?;
-                let Some(shift) = shift_of(&mut node.kind).filter(|shift| shift.at.is_none())
-                else {
-                    let message = "@ must follow a selector or subquery, once".into();
-                    return Err(ParseError { position, message });
-                };
-                shift.at = Some(at);
-            } else {
-                return Ok(node);
-            }
-        }
-    }
-
-    fn window(&mut self, node: Node) -> Parsed<Node> {
-        let position = node.position;
-        let range_ms = self.duration("range")?;
-        if range_ms <= 0 {
-            return self.error("duration must be greater than 0");
-        }
-        if self.eat(":") {
-            let step_ms = if self.is_symbol("]") { None } else { Some(self.duration("step")?) };
-            if step_ms.is_some_and(|step| step <= 0) {
-                return self.error("duration must be greater than 0");
-            }
-            self.expect("]", "subquery")?;
-            if node.kind_of() != Type::Vector && node.kind_of() != Type::Scalar {
-                let message = format!(
-                    "subquery is only allowed on instant vector, got {} instead",
-                    node.kind_of()
-                );
-                return Err(ParseError { position, message });
-            }
-            let subquery = Subquery { inner: node, range_ms, step_ms, shift: Shift::default() };
-            return self.node(Kind::Subquery(Box::new(subquery)), position);
-        }
-        self.expect("]", "range")?;
-        match node.kind {
-            Kind::Selector(selector) if selector.shift.is_none() => {
-                self.node(Kind::Window(selector, range_ms), position)
-            }
-            Kind::Selector(_) => {
-                let message = "no offset or @ modifiers allowed before range".into();
-                Err(ParseError { position, message })
-            }
-            _ => {
-                let message = "ranges only allowed for vector selectors".into();
-                Err(ParseError { position, message })
-            }
-        }
-    }
-
-    fn duration(&mut self, place: &str) -> Parsed<i64> {
-        match *self.peek() {
-            Token::Duration(ms) => {
-                self.at += 1;
-                Ok(ms)
-            }
-            Token::Number(seconds) if (seconds * 1e3).abs() < i64::MAX as f64 / 4.0 => {
-                self.at += 1;
-                Ok((seconds * 1e3).round() as i64)
-            }
-            _ => self.unexpected(&format!("{place}, expected a duration")),
-        }
-    }
-
-    fn signed_duration(&mut self, place: &str) -> Parsed<i64> {
-        let sign = if self.eat("-") { -1 } else { 1 };
-        self.eat("+");
-        Ok(sign * self.duration(place)?)
-    }
-
-    fn at_time(&mut self) -> Parsed<At> {
-        for (word, at) in [("start", At::Start), ("end", At::End)] {
-            if self.eat_word(word) {
-                self.expect("(", "@")?;
-                self.expect(")", "@")?;
-                return Ok(at);
-            }
-        }
-        Ok(At::Time(self.signed_duration("@")?))
+    fn utf8(&self, bytes: Vec<u8>, start: usize) -> Parsed<String> {
+        String::from_utf8(bytes).or_else(|_| self.fail(start, "the name is not UTF-8"))
     }
 
     fn primary(&mut self) -> Parsed<Node> {
-        let position = self.position();
-        match self.peek().clone() {
-            Token::Number(value) => {
-                self.at += 1;
-                self.node(Kind::Number(value), position)
-            }
-            Token::Duration(ms) => {
-                self.at += 1;
-                self.node(Kind::Number(ms as f64 / 1e3), position)
-            }
-            Token::String(text) => {
-                self.at += 1;
-                self.node(Kind::String(text), position)
-            }
+        let start = self.start();
+        let kind = match self.peek().clone() {
+            Token::Number(value) => Kind::Number { value, is_duration: false },
+            Token::Duration(ms) => Kind::Number { value: ms as f64 / 1e3, is_duration: true },
+            Token::String(text) => Kind::String(text),
             Token::Symbol("(") => {
                 self.at += 1;
                 let inner = self.expression(0)?;
-                self.expect(")", "paren expression")?;
-                Ok(inner)
+                self.expect(")", "parentheses")?;
+                return self.node(Kind::Paren(Box::new(inner)), start);
             }
-            Token::Symbol("{") => self.selector(None, position),
-            Token::Ident(word) => self.word(word, position),
-            _ => self.unexpected("expression"),
-        }
+            Token::Symbol("{") => return self.selector(None, start),
+            Token::Ident(word) => return self.word(word, start),
+            _ => return self.unexpected("expression"),
+        };
+        self.at += 1;
+        self.node(kind, start)
     }
 
-    fn word(&mut self, word: String, position: Position) -> Parsed<Node> {
+    fn word(&mut self, word: &'a str, start: usize) -> Parsed<Node> {
         self.at += 1;
-        let lower = word.to_ascii_lowercase();
-        if let Some((_, kind, parameter)) = AGGREGATES.iter().find(|(name, _, _)| *name == lower)
+        let is_word = |name: &str| word.eq_ignore_ascii_case(name);
+        if let Some((_, kind, parameter)) = AGGREGATES.iter().find(|(name, _, _)| is_word(name))
             && (self.is_symbol("(") || self.is_word("by") || self.is_word("without"))
         {
-            return self.aggregate(*kind, *parameter, position);
+            return self.aggregate(*kind, *parameter, start);
         }
         if self.is_symbol("(") {
-            let Some(function) = functions::find(&word) else {
-                let message = format!("unknown function with name {word:?}");
-                return Err(ParseError { position, message });
+            return match functions::find(word) {
+                Some(function) => self.call(function, start),
+                None => self.fail(start, format!("unknown function with name {word:?}")),
             };
-            return self.call(function, position);
         }
-        match lower.as_str() {
-            "inf" => self.node(Kind::Number(f64::INFINITY), position),
-            "nan" => self.node(Kind::Number(f64::NAN), position),
-            _ => self.selector(Some(word), position),
+        let value =
+            [("inf", f64::INFINITY), ("nan", f64::NAN)].into_iter().find(|(name, _)| is_word(name));
+        match value {
+            Some((_, value)) => self.node(Kind::Number { value, is_duration: false }, start),
+            None => self.selector(Some(word), start),
         }
-    }
-
-    fn selector(&mut self, name: Option<String>, position: Position) -> Parsed<Node> {
-        let has_name = name.is_some();
-        let mut matchers: Vec<Matcher> =
-            name.into_iter().map(|name| Matcher::equal(NAME, name)).collect();
-        if self.eat("{") {
-            while !self.is_symbol("}") {
-                let place = self.position();
-                let matcher = self.matcher()?;
-                if has_name && matcher.name == NAME {
-                    let message = format!("metric name must not be set twice: {matcher}");
-                    return Err(ParseError { position: place, message });
-                }
-                matchers.push(matcher);
-                if !self.eat(",") {
-                    break;
-                }
-            }
-            self.expect("}", "label matching")?;
-        }
-        if matchers.iter().all(|matcher| matcher.matches("")) {
-            let message = "vector selector must contain at least one non-empty matcher".into();
-            return Err(ParseError { position, message });
-        }
-        self.node(Kind::Selector(Selector { matchers, shift: Shift::default() }), position)
-    }
-
-    fn matcher(&mut self) -> Parsed<Matcher> {
-        let position = self.position();
-        let (name, is_quoted) = match self.take() {
-            Token::Ident(name) if !name.contains(':') => (name, false),
-            Token::String(name) => (name, true),
-            _ => {
-                self.at -= 1;
-                return self.unexpected("label matching, expected a label");
-            }
-        };
-        let op = match self.peek() {
-            Token::Symbol("=") => MatchOp::Equal,
-            Token::Symbol("!=") => MatchOp::NotEqual,
-            Token::Symbol("=~") => MatchOp::Regex,
-            Token::Symbol("!~") => MatchOp::NotRegex,
-            // A quoted string alone is the name of the metric.
-            _ if is_quoted => return Ok(Matcher::equal(NAME, name)),
-            _ => return self.unexpected("label matching, expected an operator"),
-        };
-        self.at += 1;
-        let Token::String(value) = self.take() else {
-            self.at -= 1;
-            return self.unexpected("label matching, expected a string");
-        };
-        Matcher::new(name, op, value)
-            .map_err(|error| ParseError { position, message: error.to_string() })
     }
 
     fn aggregate(
         &mut self,
         kind: AggregateKind,
         parameter_type: Option<Type>,
-        position: Position,
+        start: usize,
     ) -> Parsed<Node> {
         let mut grouping = self.grouping()?;
         let mut arguments = self.arguments("aggregation")?;
         if grouping.is_none() {
             grouping = self.grouping()?;
         }
-        let fail = |message: String| Err(ParseError { position, message });
         let wanted = 1 + usize::from(parameter_type.is_some());
-        if arguments.len() != wanted {
-            let got = arguments.len();
-            return fail(format!(
-                "wrong number of arguments for aggregate expression provided, expected {wanted}, \
-                 got {got}"
-            ));
+        let got = arguments.len();
+        if got == 0 {
+            return self.fail(start, "no arguments for aggregate expression provided");
         }
-        let Some(inner) = arguments.pop() else { return fail("no argument".into()) };
+        let inner = arguments.pop().filter(|_| got == wanted);
+        let Some(inner) = inner else {
+            let message = format!(
+                "wrong number of arguments for aggregate expression provided, expected {wanted}, got \
+                 {got}"
+            );
+            return self.fail(start, message);
+        };
         let parameter = arguments.pop();
-        for (node, expected) in
-            [(Some(&inner), Some(Type::Vector)), (parameter.as_ref(), parameter_type)]
-        {
-            if let (Some(node), Some(expected)) = (node, expected) {
-                expect_type(node, expected, "aggregation expression")?;
-            }
+        self.expect_type(&inner, Type::Vector, "aggregation expression")?;
+        if let (Some(parameter), Some(expected)) = (&parameter, parameter_type) {
+            self.expect_type(parameter, expected, "aggregation parameter")?;
         }
         let grouping = grouping.unwrap_or(Grouping::By(Vec::new()));
         let aggregate = Aggregate { kind, parameter, inner, grouping };
-        self.node(Kind::Aggregate(Box::new(aggregate)), position)
+        self.node(Kind::Aggregate(Box::new(aggregate)), start)
     }
 
     fn grouping(&mut self) -> Parsed<Option<Grouping>> {
@@ -591,41 +456,81 @@ impl Parser {
         Ok(arguments)
     }
 
-    fn call(&mut self, function: &'static Function, position: Position) -> Parsed<Node> {
-        let arguments = self.arguments("call")?;
+    fn call(&mut self, function: &'static Function, start: usize) -> Parsed<Node> {
+        let arguments = if function.name == "info" {
+            self.info_arguments()?
+        } else {
+            self.arguments("function call")?
+        };
         let (least, most) = function.argument_counts();
-        if !(least..=most).contains(&arguments.len()) {
-            let message = format!(
-                "expected {} argument(s) in call to {:?}, got {}",
-                if least == most { least.to_string() } else { format!("at least {least}") },
-                function.name,
-                arguments.len()
-            );
-            return Err(ParseError { position, message });
+        let (got, name) = (arguments.len(), function.name);
+        let bound = if got < least { least } else { most };
+        let word = match (least == most, got < least) {
+            (true, _) => "",
+            (false, true) => "at least ",
+            (false, false) => "at most ",
+        };
+        if !(least..=most).contains(&got) {
+            let message =
+                format!("expected {word}{bound} argument(s) in call to {name:?}, got {got}");
+            return self.fail(start, message);
         }
         for (index, argument) in arguments.iter().enumerate() {
-            let place = format!("call to function {:?}", function.name);
-            expect_type(argument, function.argument(index), &place)?;
+            let place = format!("call to function {name:?}");
+            self.expect_type(argument, function.argument(index), &place)?;
         }
-        self.node(Kind::Call(function, arguments), position)
+        self.node(Kind::Call(function, arguments), start)
+    }
+
+    fn expect_type(&self, node: &Node, expected: Type, place: &str) -> Parsed<()> {
+        let found = node.kind_of();
+        if found == expected {
+            return Ok(());
+        }
+        let (expected, found) = (expected.words(), found.words());
+        self.fail(node.start, format!("expected type {expected} in {place}, got {found}"))
     }
 }
 
-fn expect_type(node: &Node, expected: Type, place: &str) -> Parsed<()> {
-    let found = node.kind_of();
-    if found == expected {
-        return Ok(());
+/// What is wrong with a binary expression that starts and has its operator at `places`, and where.
+fn wrong(binary: &Binary, has_matching: bool, places: [usize; 2]) -> Option<(usize, String)> {
+    let [start, place] = places;
+    let sides = [&binary.left, &binary.right];
+    let types = sides.map(Node::kind_of);
+    let (operator, matching) = (binary.operator, &binary.matching);
+    let are_vectors = types == [Type::Vector; 2];
+    let written = operator.written().0;
+    let misfit = sides.iter().find(|side| !matches!(side.kind_of(), Type::Scalar | Type::Vector));
+    if let Some(side) = misfit {
+        let text = "binary expression must contain only scalar and instant vector types";
+        return Some((side.start, text.into()));
     }
-    let message = format!("expected type {expected} in {place}, got {found}");
-    Err(ParseError { position: node.position, message })
-}
-
-fn shift_of(kind: &mut Kind) -> Option<&mut Shift> {
-    match kind {
-        Kind::Selector(selector) | Kind::Window(selector, _) => Some(&mut selector.shift),
-        Kind::Subquery(subquery) => Some(&mut subquery.shift),
-        _ => None,
+    if operator.is_set() && !are_vectors {
+        let text = format!("set operator {written:?} not allowed in binary scalar expression");
+        return Some((start, text));
     }
+    if operator.is_set() && matching.many != Many::Neither {
+        return Some((start, format!("no grouping allowed for {written:?} operation")));
+    }
+    if operator.is_set() && matching.fill.iter().any(Option::is_some) {
+        return Some((start, "filling in missing series not allowed for set operators".into()));
+    }
+    if has_matching && !are_vectors {
+        return Some((start, "vector matching only allowed between instant vectors".into()));
+    }
+    if types == [Type::Scalar; 2] && operator.is_comparison() && !binary.returns_bool {
+        return Some((place, "comparisons between scalars must use BOOL modifier".into()));
+    }
+    if types == [Type::Scalar; 2] && operator.is_trim() {
+        return Some((place, format!("operator {written:?} not allowed between scalars")));
+    }
+    if let Grouping::By(on) = &matching.on
+        && let Some(label) = matching.include.iter().find(|label| on.contains(label))
+    {
+        let text = format!("label {label:?} must not occur in ON and GROUP clause at once");
+        return Some((place, text));
+    }
+    None
 }
 
 #[cfg(test)]
@@ -638,9 +543,9 @@ mod tests {
     fn errors_say_where() {
         for (text, expected) in [
             ("", "1:1: parse error: no expression found in input"),
-            ("sum(", "1:5: parse error: unexpected end of input in expression"),
+            ("sum(", "1:5: parse error: unclosed left parenthesis"),
             ("a\n + $", "2:4: parse error: unexpected character: '$'"),
-            ("1 == 1", "1:6: parse error: comparisons between scalars must use BOOL modifier"),
+            ("1 == 1", "1:3: parse error: comparisons between scalars must use BOOL modifier"),
             (
                 "rate(a)",
                 "1:6: parse error: expected type range vector in call to function \"rate\", got instant vector",
@@ -650,11 +555,8 @@ mod tests {
                 "1:1: parse error: vector selector must contain at least one non-empty matcher",
             ),
             ("nope(1)", "1:1: parse error: unknown function with name \"nope\""),
-            ("a[5m", "1:5: parse error: unexpected end of input in range, expected \"]\""),
-            (
-                "a offset 1m offset 2m",
-                "1:1: parse error: offset must follow a selector or subquery, once",
-            ),
+            ("a[5m", "1:5: parse error: unclosed left bracket"),
+            ("a offset 1m offset 2m", "1:13: parse error: offset may not be set multiple times"),
         ] {
             assert_eq!(parse(text).unwrap_err().to_string(), expected, "{text}");
         }
@@ -679,6 +581,13 @@ mod tests {
         assert_eq!(parse_selector("a{b=~\"c|d\"}").unwrap().len(), 2);
         assert_eq!(parse_selector("{\"a.b\", c!=\"d\"}").unwrap()[0].value, "a.b");
         for text in ["a + b", "rate(a[5m])", "a[5m]", "a offset 5m"] {
+            assert!(parse_selector(text).is_err(), "{text}");
+        }
+        for text in ["{}", "{a=\"\"}", "{a=~\".*\", b!=\"c\"}"] {
+            assert!(parse(text).is_err(), "{text}");
+            assert!(parse_selector(text).is_ok(), "{text}");
+        }
+        for text in ["{a=\"b\"}[5m]", "{a=\"b\"} + 1", "{"] {
             assert!(parse_selector(text).is_err(), "{text}");
         }
     }

@@ -9,5 +9,5 @@ mod varint;
 
 pub use metrics::{
     AppendError, Appended, Damage, Fsync, OpenError, Options, Problem, Recovery, Repaired, Report,
-    Stats, Store, repair, verify,
+    Stats, Store, is_store, repair, verify,
 };

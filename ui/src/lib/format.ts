@@ -1,12 +1,14 @@
 /** Numbers and times as people read them, in the reader's language. `null` is no value: a dash. */
 import { locale } from "./prefs.svelte";
 
-export type Unit = "count" | "per_second" | "ratio" | "bytes" | "bytes_per_second" | "milliseconds";
+/** `number` is a value whose quantity is not known. */
+export type Unit = "number" | "count" | "per_second" | "ratio" | "bytes" | "bytes_per_second" | "milliseconds";
 
 /** Memory is counted in powers of two, what travels over disks and networks in powers of ten. */
 const BYTES = ["B", "KiB", "MiB", "GiB", "TiB", "PiB"];
 const BYTES_PER_SECOND = ["B/s", "kB/s", "MB/s", "GB/s", "TB/s"];
 const MILLISECONDS = ["ms", "s"];
+const THOUSANDS = ["", "k", "M", "G", "T", "P"];
 
 export function format(value: number | null | undefined, unit: Unit): string {
   if (value === null || value === undefined || !Number.isFinite(value)) return "–";
@@ -23,7 +25,17 @@ export function format(value: number | null | undefined, unit: Unit): string {
       return `${digits(value)}/s`;
     case "count":
       return digits(value);
+    case "number":
+      return plain(value);
   }
+}
+
+/** Also what is very small or very large keeps three digits that say something. */
+function plain(value: number): string {
+  const size = Math.abs(value);
+  if (size >= 1e18 || (size > 0 && size < 1e-4)) return value.toExponential(2);
+  if (size > 0 && size < 0.1) return String(Number(value.toPrecision(3)));
+  return size < 10_000 ? digits(value) : scaled(value, 1000, THOUSANDS).trim();
 }
 
 function scaled(value: number, base: number, units: string[]): string {
@@ -67,6 +79,16 @@ export function clock(ms: number, seconds = true): string {
     second: seconds ? "2-digit" : undefined,
     hourCycle: "h23",
   });
+}
+
+const DAY_SECONDS = 86_400;
+
+/** A mark of a time axis: a time of day, and at midnight the date. `every` is the marks' distance in seconds. */
+export function timeMark(ms: number, every: number): string {
+  const at = new Date(ms);
+  const isMidnight = at.getHours() === 0 && at.getMinutes() === 0 && at.getSeconds() === 0;
+  if (every < DAY_SECONDS && !isMidnight) return clock(ms, every < 60);
+  return at.toLocaleDateString(locale(), { month: "short", day: "numeric" });
 }
 
 /** The date as well, unless it is today's. */

@@ -123,3 +123,10 @@ export const RANGES = [
   { id: "6h", seconds: 21_600, step: 30 },
 ] as const;
 export type RangeId = (typeof RANGES)[number]["id"];
+
+/** What Explore proposes to those who begin. */
+export const EXAMPLES = [
+  "sum by (model) (rate(llm_generation_tokens_total[1m]))",
+  'sum by (mode) (rate(node_cpu_seconds_total{mode!="idle"}[1m]))',
+  "llm_kv_cache_usage_ratio",
+];

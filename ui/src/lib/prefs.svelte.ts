@@ -1,6 +1,6 @@
 /** What the reader chose: language and theme. Kept in the browser, followed at once everywhere. */
 import { messages } from "./i18n/messages.gen";
-import { texts, type TextKey } from "./i18n/texts";
+import { texts } from "./i18n/texts";
 
 export type Language = "en" | "zh";
 export type Theme = "light" | "dark";
@@ -50,10 +50,13 @@ export function fill(template: string, params: Params): string {
   return template.replace(/\{(\w+)\}/g, (_, name: string) => String(params[name] ?? "?"));
 }
 
-/** One of the page's own texts in the reader's language. */
-export function t(key: TextKey, params: Params = {}): string {
-  return fill(texts[key][prefs.language], params);
+/** What says the texts of one table in the reader's language. Pages that are loaded late have their own. */
+export function translator<Key extends string>(table: Record<Key, Record<Language, string>>) {
+  return (key: Key, params: Params = {}): string => fill(table[key][prefs.language], params);
 }
+
+/** One of the page's own texts. */
+export const t = translator(texts);
 
 /** A sentence of the server in the reader's language; an unknown code is shown as it is. */
 export function say(message: Message): string {

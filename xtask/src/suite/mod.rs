@@ -18,7 +18,7 @@ use anyhow::{Result, bail, ensure};
 use crate::{
     binary::{self, Profile},
     engine::{self, Installed},
-    page, process, say,
+    page, peers, process, say,
     wait::Stopwatch,
 };
 use tally::Tally;
@@ -189,11 +189,14 @@ fn unit(suite: &mut Suite) -> Result<()> {
     if !crate::root().join("../shared").is_dir() {
         say("../shared is absent: tests that replay its captures pass without doing so");
     }
-    let targets = ["--lib", "--bins", "--test", "crash", "--test", "promqltest"];
+    let targets = ["--lib", "--bins", "--test", "crash", "--test", "main"];
     suite.rust_tests("unit", &targets, &["--skip", "tidy::"])
 }
 
 fn e2e(suite: &mut Suite) -> Result<()> {
+    if let Err(error) = peers::install() {
+        say(&format!("there is no Prometheus for the tests: {error:#}"));
+    }
     suite.rust_tests("e2e", &["--test", "e2e"], &[])
 }
 

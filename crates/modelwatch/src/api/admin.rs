@@ -16,7 +16,7 @@ use store::Store;
 use super::{
     form::Form,
     json::{ApiError, success, write_string},
-    prometheus::{selectors, time_range},
+    prometheus::{ordered_time_range, selectors},
 };
 use crate::wire::App;
 
@@ -40,10 +40,7 @@ async fn snapshot(State(app): State<Arc<App>>) -> Answer {
 
 async fn delete(State(app): State<Arc<App>>, form: Form) -> Answer {
     let selectors = selectors(&form)?;
-    if selectors.is_empty() {
-        return Err(ApiError::bad_data("no match[] parameter provided"));
-    }
-    let range = time_range(&form)?;
+    let range = ordered_time_range(&form)?;
     work(&app, move |store| {
         selectors.iter().try_for_each(|matchers| store.delete(matchers, range).map_err(failed))
     })

@@ -16,7 +16,7 @@ use tokio::sync::mpsc::{Receiver, Sender, channel};
 use super::{
     form::Form,
     json::ApiError,
-    prometheus::{known_metadata, selectors, time_range},
+    prometheus::{known_metadata, ordered_time_range, selectors},
     query::CancelOnDrop,
 };
 use crate::{
@@ -62,15 +62,12 @@ pub(super) async fn export(
 
 fn selection(form: &Form) -> Result<Selection, ApiError> {
     let selectors = selectors(form)?;
-    if selectors.is_empty() {
-        return Err(ApiError::bad_data("no match[] parameter provided"));
-    }
     let word = form.get("format").unwrap_or("openmetrics");
     let format = Format::from_word(word).ok_or_else(|| {
         let text = format!("invalid parameter \"format\": {word:?} is neither openmetrics nor csv");
         ApiError::bad_data(text)
     })?;
-    Ok(Selection { selectors, range: time_range(form)?, format })
+    Ok(Selection { selectors, range: ordered_time_range(form)?, format })
 }
 
 type Piece = io::Result<Bytes>;

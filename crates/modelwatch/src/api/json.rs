@@ -6,7 +6,7 @@ use axum::{
     response::IntoResponse,
 };
 use model::{Labels, UnixMs};
-use query::{Sample, Value, write_float, write_integer};
+use query::format::{write_integer, write_json_float};
 
 /// Annotations shown of each level; the rest is counted.
 const ANNOTATIONS_MAX: usize = 10;
@@ -51,6 +51,17 @@ impl ApiError {
     }
 }
 
+impl ApiError {
+    /// As an endpoint answers that has no JSON.
+    pub(super) fn into_text(self) -> Response<Body> {
+        let mut response = Response::new(Body::from(self.text + "\n"));
+        *response.status_mut() = self.status;
+        let kind = HeaderValue::from_static("text/plain; charset=utf-8");
+        response.headers_mut().insert(header::CONTENT_TYPE, kind);
+        response
+    }
+}
+
 impl IntoResponse for ApiError {
     fn into_response(self) -> Response<Body> {
         let mut body = String::from("{\"status\":\"error\",\"errorType\":");
@@ -73,13 +84,18 @@ pub(super) fn response(status: StatusCode, body: String) -> Response<Body> {
 
 /// A successful answer around `data`, which is JSON already.
 pub(super) fn success(data: &str, warnings: &[String], infos: &[String]) -> Response<Body> {
+    response(StatusCode::OK, envelope(data, warnings, infos))
+}
+
+/// The text of a successful answer around `data`, which is JSON already.
+pub(crate) fn envelope(data: &str, warnings: &[String], infos: &[String]) -> String {
     let mut body = String::with_capacity(data.len() + 64);
     body.push_str("{\"status\":\"success\",\"data\":");
     body.push_str(data);
     write_annotations(&mut body, "warnings", "warning", warnings);
     write_annotations(&mut body, "infos", "info", infos);
     body.push('}');
-    response(StatusCode::OK, body)
+    body
 }
 
 fn write_annotations(out: &mut String, field: &str, level: &str, texts: &[String]) {
@@ -109,6 +125,43 @@ pub(super) fn write_list<T>(
         write(out, item);
     }
     out.push(']');
+}
+
+/// An answer that is larger than the operator allows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "the answer would be larger than {bytes_max} bytes (query.result_bytes_max); ask for fewer series or \
+     points"
+)]
+pub(crate) struct TooLarge {
+    pub(super) bytes_max: usize,
+}
+
+impl From<TooLarge> for ApiError {
+    fn from(error: TooLarge) -> Self {
+        Self::execution(error.to_string())
+    }
+}
+
+/// As [`write_list`], until `out` has more bytes than it may.
+pub(super) fn bounded_list<T>(
+    out: &mut String,
+    items: impl Iterator<Item = T>,
+    bytes_max: usize,
+    mut write: impl FnMut(&mut String, T),
+) -> Result<(), TooLarge> {
+    out.push('[');
+    for (index, item) in items.enumerate() {
+        if index > 0 {
+            out.push(',');
+        }
+        write(out, item);
+        if out.len() > bytes_max {
+            return Err(TooLarge { bytes_max });
+        }
+    }
+    out.push(']');
+    Ok(())
 }
 
 /// A JSON string.
@@ -145,7 +198,7 @@ pub(super) fn write_labels(out: &mut String, labels: &Labels) {
 }
 
 /// Seconds: whole ones without a fraction, others with exactly three digits.
-fn write_time(out: &mut String, time: UnixMs) {
+pub(super) fn write_time(out: &mut String, time: UnixMs) {
     if time.0 < 0 {
         out.push('-');
     }
@@ -156,71 +209,25 @@ fn write_time(out: &mut String, time: UnixMs) {
     }
 }
 
-fn write_point(out: &mut String, time: UnixMs, value: f64) {
+/// `[1.500,"1"]`
+pub(super) fn write_point(out: &mut String, time: UnixMs, value: f64) {
     out.push('[');
     write_time(out, time);
     out.push_str(",\"");
-    write_float(out, value);
+    write_json_float(out, value);
     out.push_str("\"]");
 }
 
 /// `"value":"1","timestamp":1.500`
 pub(super) fn write_point_fields(out: &mut String, time: UnixMs, value: f64) {
     out.push_str("\"value\":\"");
-    write_float(out, value);
+    write_json_float(out, value);
     out.push_str("\",\"timestamp\":");
     write_time(out, time);
 }
 
-/// `{"resultType":...,"result":...}` of a query's value; `time` is that of an instant query.
-pub(super) fn output(value: &Value, time: UnixMs) -> String {
-    let mut out = String::from("{\"resultType\":\"");
-    match value {
-        Value::Scalar(number) => {
-            out.push_str("scalar\",\"result\":");
-            write_point(&mut out, time, *number);
-        }
-        Value::String(text) => {
-            out.push_str("string\",\"result\":[");
-            write_time(&mut out, time);
-            out.push(',');
-            write_string(&mut out, text);
-            out.push(']');
-        }
-        Value::Vector(elements) => {
-            out.push_str("vector\",\"result\":");
-            write_list(&mut out, elements.iter(), |out, element| {
-                out.push_str("{\"metric\":");
-                write_labels(out, &element.labels);
-                if let Sample::Float(number) = element.sample {
-                    out.push_str(",\"value\":");
-                    write_point(out, time, number);
-                }
-                out.push('}');
-            });
-        }
-        Value::Matrix(series) => {
-            out.push_str("matrix\",\"result\":");
-            write_list(&mut out, series.iter(), |out, series| {
-                out.push_str("{\"metric\":");
-                write_labels(out, &series.labels);
-                out.push_str(",\"values\":");
-                let points = series.times.iter().zip(&series.values);
-                write_list(out, points, |out, (time, number)| {
-                    write_point(out, UnixMs(*time), *number);
-                });
-                out.push('}');
-            });
-        }
-    }
-    out.push('}');
-    out
-}
-
 #[cfg(test)]
 mod tests {
-    use query::Element;
-
     use super::*;
 
     #[test]
@@ -242,18 +249,6 @@ mod tests {
         let mut out = String::new();
         write_string(&mut out, "a\"b\\c\n\u{1}é");
         assert_eq!(out, r#""a\"b\\c\n\u0001é""#);
-    }
-
-    #[test]
-    fn values() {
-        let labels = Labels::metric("up", [("job", "a")]);
-        let vector = Value::Vector(vec![Element { labels, sample: Sample::Float(f64::NAN) }]);
-        let expected = r#"{"resultType":"vector","result":[{"metric":{"__name__":"up","job":"a"},"value":[1.500,"NaN"]}]}"#;
-        assert_eq!(output(&vector, UnixMs(1_500)), expected);
-        assert_eq!(
-            output(&Value::Matrix(Vec::new()), UnixMs(0)),
-            r#"{"resultType":"matrix","result":[]}"#
-        );
     }
 
     #[test]

@@ -16,7 +16,7 @@ use model::{
     sample::is_stale,
     series::{MatchOp, Matcher, TimeRange},
 };
-use query::format_float;
+use query::format::format_float;
 
 use super::{json::ApiError, query::from_select_error};
 use crate::{own, wire::App};

@@ -1,7 +1,6 @@
 //! The HTTP side: who may ask, where requests go, and the headers every answer carries.
 
 mod admin;
-mod exemplars;
 mod export;
 mod form;
 mod json;
@@ -11,6 +10,7 @@ mod page;
 mod product;
 mod prometheus;
 mod query;
+mod time;
 mod write;
 
 use std::{net::IpAddr, sync::Arc};
@@ -19,7 +19,7 @@ use axum::{
     Router,
     body::{Body, HttpBody as _},
     extract::{DefaultBodyLimit, Request, State},
-    http::{HeaderMap, HeaderValue, Response, StatusCode, header},
+    http::{HeaderMap, HeaderValue, Method, Response, StatusCode, header},
     middleware::{self, Next},
     routing::{get, post},
 };
@@ -27,11 +27,13 @@ use axum::{
 use crate::wire::App;
 
 pub(crate) use export::EXPORTS_MAX;
-pub(crate) use form::parse_time;
+pub(crate) use form::parse_duration_ms;
+pub(crate) use json::envelope;
 pub(crate) use live::{Hub, run as run_live};
 pub(crate) use page::kind as page_kind;
-pub(crate) use prometheus::own_metadata;
+pub(crate) use prometheus::{POINTS_MAX, Report, narrow, own_metadata};
 pub(crate) use query::{Limits, Queries};
+pub(crate) use time::parse_time;
 pub(crate) use write::{Gate, REFUSED, SAMPLES_WRITTEN};
 
 /// Largest request body but that of remote write, which has its own limit.
@@ -54,6 +56,7 @@ pub(crate) fn router(app: Arc<App>) -> Router {
         .merge(admin::router())
         .merge(prometheus::router())
         .fallback(page::page)
+        .layer(middleware::from_fn(options))
         .layer(middleware::from_fn(compress))
         .layer(middleware::from_fn_with_state(Arc::clone(&app), guard))
         .layer(DefaultBodyLimit::max(BODY_BYTES_MAX))
@@ -112,6 +115,18 @@ fn is_own_origin(headers: &HeaderMap, host: &str) -> bool {
     let origin = origin.to_str().unwrap_or_default();
     let authority = origin.strip_prefix("http://").or_else(|| origin.strip_prefix("https://"));
     authority.is_some_and(|authority| authority.eq_ignore_ascii_case(host))
+}
+
+/// Answers `OPTIONS` as Prometheus does. Nothing is granted to pages of another origin by it: those were
+/// refused before, and ours need no grant.
+async fn options(request: Request, next: Next) -> Response<Body> {
+    let is_api = request.uri().path().starts_with("/api/v1/");
+    if is_api && request.method() == Method::OPTIONS {
+        let mut response = Response::new(Body::empty());
+        *response.status_mut() = StatusCode::NO_CONTENT;
+        return response;
+    }
+    next.run(request).await
 }
 
 /// Compresses larger texts for clients that can read gzip; everything else passes unchanged, streams

@@ -24,8 +24,12 @@ use crate::export;
 pub(crate) struct Limits {
     pub(crate) timeout: Duration,
     pub(crate) samples_max: u64,
+    /// Largest answer, before it is compressed.
+    pub(crate) result_bytes_max: usize,
     /// Queries that run at the same time; further ones wait for their turn.
     pub(crate) concurrency_max: usize,
+    /// Queries that wait; further ones are refused.
+    pub(crate) waiting_max: usize,
 }
 
 /// Evaluates queries on the blocking pool. Cheap to clone.
@@ -35,7 +39,31 @@ pub(crate) struct Queries {
     clock: Clock,
     limits: Limits,
     settings: Settings,
+    /// Of queries that run or wait.
+    places: Arc<Semaphore>,
+    /// Of queries that run.
     turns: Arc<Semaphore>,
+}
+
+/// What to evaluate, and how it differs from the other queries.
+#[derive(Clone, Debug)]
+pub(super) struct Question {
+    pub(super) expr: Expr,
+    pub(super) grid: Grid,
+    /// Shorter than what every query may take, else without effect.
+    pub(super) timeout: Option<Duration>,
+    /// In place of that of the settings.
+    pub(super) lookback: Option<Duration>,
+    pub(super) counts_per_step: bool,
+}
+
+/// What came out.
+pub(super) struct Evaluated {
+    pub(super) output: Output,
+    /// How long the query waited for its turn.
+    pub(super) queued: Duration,
+    /// How long it took then.
+    pub(super) evaluated: Duration,
 }
 
 /// Ends the query when its asker is gone: dropping the future of a request drops this.
@@ -55,17 +83,38 @@ impl Drop for CancelOnDrop {
 
 impl Queries {
     pub(crate) fn new(source: Arc<dyn SeriesSource>, clock: Clock, limits: Limits) -> Self {
+        let places = limits.concurrency_max.saturating_add(limits.waiting_max);
+        let places = Arc::new(Semaphore::new(places.min(Semaphore::MAX_PERMITS)));
         let turns = Arc::new(Semaphore::new(limits.concurrency_max));
-        Self { source, clock, limits, settings: Settings::default(), turns }
+        Self { source, clock, limits, settings: Settings::default(), places, turns }
     }
 
     pub(crate) fn now(&self) -> UnixMs {
         self.clock.now()
     }
 
+    /// How old the newest sample of a series may be to count as its present value.
+    pub(super) fn lookback(&self) -> Duration {
+        self.settings.lookback
+    }
+
+    /// Time of the oldest sample there is.
+    pub(super) fn oldest_sample(&self) -> UnixMs {
+        self.source.oldest_sample()
+    }
+
+    /// Largest answer, before it is compressed.
+    pub(super) fn result_bytes_max(&self) -> usize {
+        self.limits.result_bytes_max
+    }
+
     fn budget(&self, timeout: Option<Duration>) -> Budget {
-        let timeout = timeout.map_or(self.limits.timeout, |asked| asked.min(self.limits.timeout));
-        Budget::new(self.clock.clone(), timeout, self.limits.samples_max)
+        Budget::new(self.clock.clone(), self.timeout(timeout), self.limits.samples_max)
+    }
+
+    /// How long a query may take that asks for so long.
+    fn timeout(&self, asked: Option<Duration>) -> Duration {
+        asked.map_or(self.limits.timeout, |asked| asked.min(self.limits.timeout))
     }
 
     /// What one slice of an export may cost. An export may take as long as its reader waits.
@@ -73,16 +122,23 @@ impl Queries {
         Budget::new(self.clock.clone(), Duration::MAX, export::SAMPLES_MAX)
     }
 
-    /// Evaluates `expr` over `grid`.
-    pub(super) async fn evaluate(
+    /// Evaluates a question and renders what comes out, both on the blocking pool.
+    pub(super) async fn evaluate<T: Send + 'static>(
         &self,
-        expr: Expr,
-        grid: Grid,
-        timeout: Option<Duration>,
-    ) -> Result<Output, ApiError> {
-        let settings = self.settings.clone();
-        self.run(timeout, move |source, budget| {
-            query::evaluate(&expr, source, grid, &settings, budget).map_err(from_query_error)
+        question: Question,
+        render: impl FnOnce(Evaluated) -> Result<T, ApiError> + Send + 'static,
+    ) -> Result<T, ApiError> {
+        let mut settings = self.settings.clone();
+        settings.lookback = question.lookback.unwrap_or(settings.lookback);
+        settings.counts_per_step = question.counts_per_step;
+        let clock = self.clock.clone();
+        let asked = clock.monotonic();
+        self.run(question.timeout, move |source, budget| {
+            let begun = clock.monotonic();
+            let output = query::evaluate(&question.expr, source, question.grid, &settings, budget)
+                .map_err(from_query_error)?;
+            let evaluated = clock.monotonic().saturating_sub(begun);
+            render(Evaluated { output, queued: begun.saturating_sub(asked), evaluated })
         })
         .await
     }
@@ -99,17 +155,25 @@ impl Queries {
         timeout: Option<Duration>,
         work: impl FnOnce(&dyn SeriesSource, &Budget) -> Result<T, ApiError> + Send + 'static,
     ) -> Result<T, ApiError> {
+        let Ok(place) = Arc::clone(&self.places).try_acquire_owned() else {
+            let waiting_max = self.limits.waiting_max;
+            let text = format!(
+                "{waiting_max} queries wait already (query.waiting_max); ask again later or less at once"
+            );
+            return Err(ApiError::unavailable(text));
+        };
         let budget = self.budget(timeout);
         let _cancel = CancelOnDrop::new(&budget);
         let turn = Arc::clone(&self.turns).acquire_owned();
-        let limit = self.limits.timeout;
-        let Ok(Ok(turn)) = tokio::time::timeout(limit, turn).await else {
-            return Err(ApiError::timeout("query timed out while waiting for its turn"));
+        let patience = self.timeout(timeout);
+        let Ok(Ok(turn)) = tokio::time::timeout(patience, turn).await else {
+            return Err(ApiError::timeout("query timed out in query queue"));
         };
         let source = Arc::clone(&self.source);
         let result = tokio::task::spawn_blocking(move || {
             let result = work(&*source, &budget);
-            drop(turn);
+            // Not before: an asker that goes away frees nothing while its query is still at work.
+            drop((turn, place));
             result
         });
         result.await.unwrap_or_else(|_| {
@@ -125,18 +189,25 @@ fn from_query_error(error: QueryError) -> ApiError {
     }
 }
 
+/// In the words of Prometheus, which its clients know.
 pub(super) fn from_select_error(error: SelectError) -> ApiError {
     match error {
-        SelectError::Cancelled => ApiError::canceled("query was canceled"),
-        SelectError::TimedOut => ApiError::timeout("query timed out"),
-        SelectError::TooManySamples => ApiError::execution(error.to_string()),
+        SelectError::Cancelled => ApiError::canceled("query was canceled in expression evaluation"),
+        SelectError::TimedOut => ApiError::timeout("query timed out in expression evaluation"),
+        SelectError::TooManySamples => ApiError::execution(format!("{error} in query execution")),
         SelectError::Storage(text) => ApiError::internal(text),
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use model::{Labels, sample::Batch};
+    use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+
+    use model::{
+        Labels,
+        sample::Batch,
+        series::{Matcher, SeriesData, TimeRange},
+    };
     use query::Value;
     use store::{Options, Store};
 
@@ -162,6 +233,103 @@ mod tests {
             }
         }
         store
+    }
+
+    /// A source that reads for as long as somebody waits, and tells when it begins and how it ends.
+    struct Endless(SyncSender<Option<SelectError>>);
+
+    impl SeriesSource for Endless {
+        fn select(
+            &self,
+            _: &[Matcher],
+            _: TimeRange,
+            budget: &Budget,
+        ) -> Result<Vec<SeriesData>, SelectError> {
+            drop(self.0.send(None));
+            loop {
+                if let Err(error) = budget.check() {
+                    drop(self.0.send(Some(error.clone())));
+                    return Err(error);
+                }
+                std::thread::yield_now();
+            }
+        }
+
+        fn series(
+            &self,
+            _: &[Matcher],
+            _: TimeRange,
+            _: &Budget,
+        ) -> Result<Vec<Labels>, SelectError> {
+            Ok(Vec::new())
+        }
+    }
+
+    /// Queries over an endless source: two may run and one may wait.
+    fn endless() -> (Queries, Receiver<Option<SelectError>>) {
+        let (sender, receiver) = sync_channel(16);
+        let limits = Limits {
+            timeout: DAY,
+            samples_max: 1,
+            result_bytes_max: 1 << 20,
+            concurrency_max: 2,
+            waiting_max: 1,
+        };
+        (Queries::new(Arc::new(Endless(sender)), Clock::system(), limits), receiver)
+    }
+
+    async fn ask(queries: Queries, timeout: Option<Duration>) -> Result<(), ApiError> {
+        let question = Question {
+            expr: query::parse("a").unwrap(),
+            grid: Grid::instant(UnixMs(0)),
+            timeout,
+            lookback: None,
+            counts_per_step: false,
+        };
+        queries.evaluate(question, |_| Ok(())).await
+    }
+
+    #[tokio::test]
+    async fn a_query_ends_when_its_asker_is_gone() {
+        let (queries, events) = endless();
+        let asker = tokio::spawn(ask(queries.clone(), None));
+        let events = tokio::task::spawn_blocking(move || {
+            assert_eq!(events.recv_timeout(MINUTE), Ok(None));
+            events
+        });
+        let events = events.await.unwrap();
+        asker.abort();
+        let end = tokio::task::spawn_blocking(move || events.recv_timeout(MINUTE));
+        assert_eq!(end.await.unwrap(), Ok(Some(SelectError::Cancelled)));
+        // Its turn is free again.
+        let turns = queries.turns.acquire_many(2);
+        assert!(tokio::time::timeout(MINUTE, turns).await.is_ok());
+    }
+
+    #[tokio::test]
+    async fn a_crowd_is_turned_away() {
+        let (queries, events) = endless();
+        let askers: Vec<_> = (0..3).map(|_| tokio::spawn(ask(queries.clone(), None))).collect();
+        let events = tokio::task::spawn_blocking(move || {
+            for _ in 0..2 {
+                assert_eq!(events.recv_timeout(MINUTE), Ok(None));
+            }
+            events
+        });
+        let _events = events.await.unwrap();
+        while queries.places.available_permits() > 0 {
+            tokio::task::yield_now().await;
+        }
+        let refusal = format!("{:?}", ask(queries.clone(), None).await);
+        assert!(refusal.contains("503") && refusal.contains("query.waiting_max"), "{refusal}");
+        // One that waited and left makes room for one that will not wait for long.
+        askers[2].abort();
+        while queries.places.available_permits() == 0 {
+            tokio::task::yield_now().await;
+        }
+        let timeout = format!("{:?}", ask(queries.clone(), Some(Duration::ZERO)).await);
+        assert!(timeout.contains("query timed out in query queue"), "{timeout}");
+        askers.iter().for_each(tokio::task::JoinHandle::abort);
     }
 
     #[test]

@@ -19,7 +19,7 @@ use store::Store;
 
 use super::{complain, peer::Peer, progress::Progress};
 use crate::{
-    api::{own_metadata, parse_time},
+    api::{narrow, own_metadata, parse_time},
     config::Config,
     export::{self, Format, Selection},
     wire,
@@ -85,7 +85,8 @@ fn selection(wanted: &Wanted<'_>, language: Language) -> anyhow::Result<Selectio
         anyhow::Error::msg(render("export.wrong_option", &params, language))
     };
     let selectors = wanted.selectors.iter().map(|text| {
-        query::parse_selector(text).map_err(|error| wrong("--match", text, error.to_string()))
+        let matchers = query::parse_selector(text).map_err(|error| error.to_string());
+        matchers.and_then(narrow).map_err(|reason| wrong("--match", text, reason))
     });
     let time = |what: &str, text: Option<&str>, default| {
         let Some(text) = text else { return Ok(default) };

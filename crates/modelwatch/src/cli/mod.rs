@@ -8,6 +8,7 @@ mod export;
 mod import;
 mod peer;
 mod progress;
+mod query;
 mod store;
 
 use std::{
@@ -70,6 +71,7 @@ enum Command {
         #[arg(short, long, value_name = "FILE")]
         output: Option<PathBuf>,
     },
+    Query(query::Words),
     Store {
         #[command(subcommand)]
         work: StoreWork,
@@ -146,6 +148,9 @@ pub(crate) fn main() -> ExitCode {
                 ended(export::export(&place.apply(config), &wanted, language).map(|()| true))
             })
         }
+        Command::Query(words) => {
+            with_config(config, language, |config| query::query(&config, &words, language))
+        }
         Command::Store { work } => with_config(config, language, |config| {
             let configured = config.storage.path;
             match work {
@@ -218,6 +223,11 @@ fn translated(command: clap::Command, language: Language) -> clap::Command {
         .mut_subcommand("export", |command| {
             let arguments = ["selectors", "start", "end", "format", "path", "url", "output"];
             with_texts(described(command, "help.export"), &arguments, language)
+        })
+        .mut_subcommand("query", |command| {
+            let after = text("help.query_after");
+            with_texts(described(command, "help.query"), query::ARGUMENTS, language)
+                .after_help(after)
         })
         .mut_subcommand("store", |command| {
             let work = |command: clap::Command, name: &str| {

@@ -5,7 +5,7 @@ use std::{io::Write, time::Duration};
 use anyhow::{Context as _, bail};
 use axum::{
     body::Bytes,
-    http::{HeaderMap, HeaderName, Method, Request, Response, StatusCode, header},
+    http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, StatusCode, header},
 };
 use http_body_util::{BodyExt as _, Full};
 use hyper::{body::Incoming, client::conn::http1::SendRequest};
@@ -13,7 +13,7 @@ use hyper_util::rt::TokioIo;
 use model::message::{Language, render};
 use tokio::{net::TcpStream, runtime::Runtime, time::timeout};
 
-/// How long either side may be silent.
+/// How long either side may be silent, unless somebody asks for work that takes longer.
 const SILENCE_MAX: Duration = Duration::from_secs(60);
 
 /// How often a request is sent again when the other side has no room, no disk or no ear for it.
@@ -32,6 +32,7 @@ pub(super) struct Peer {
     /// What comes before every path; empty or beginning with `/`.
     prefix: String,
     connection: Option<SendRequest<Full<Bytes>>>,
+    silence: Duration,
     /// It is known to be there, so silence may be temporary.
     has_answered: bool,
 }
@@ -64,6 +65,7 @@ impl Peer {
             authority: if has_port { authority.into() } else { format!("{authority}:80") },
             prefix: if prefix.is_empty() { String::new() } else { format!("/{prefix}") },
             connection: None,
+            silence: SILENCE_MAX,
             has_answered: false,
         })
     }
@@ -128,6 +130,32 @@ impl Peer {
         Ok(())
     }
 
+    /// Sends a form once and reads what comes back, `None` where that is larger than `bytes_max`. The
+    /// other side may be silent for `silence`.
+    pub(super) fn ask(
+        &mut self,
+        path: &str,
+        form: String,
+        silence: Duration,
+        bytes_max: usize,
+    ) -> anyhow::Result<Option<Answer>> {
+        self.silence = silence;
+        let mut request = self.request(Method::POST, path, form.into())?;
+        let kind = HeaderValue::from_static("application/x-www-form-urlencoded");
+        request.headers_mut().insert(header::CONTENT_TYPE, kind);
+        let (parts, mut body) = self.exchange(request)?.into_parts();
+        let mut bytes = Vec::new();
+        while let Some(piece) = self.piece(&mut body)? {
+            if bytes.len() + piece.len() > bytes_max {
+                return Ok(None);
+            }
+            bytes.extend_from_slice(&piece);
+        }
+        let text = String::from_utf8(bytes)
+            .unwrap_or_else(|error| String::from_utf8_lossy(error.as_bytes()).into_owned());
+        Ok(Some(Answer { status: parts.status, headers: parts.headers, text }))
+    }
+
     fn request(
         &self,
         method: Method,
@@ -143,7 +171,7 @@ impl Peer {
     }
 
     fn exchange(&mut self, request: Request<Full<Bytes>>) -> anyhow::Result<Response<Incoming>> {
-        let Self { runtime, authority, connection, .. } = self;
+        let Self { runtime, authority, connection, silence, .. } = self;
         let exchange = async {
             let mut sender = match connection.take().filter(|sender| !sender.is_closed()) {
                 Some(sender) => sender,
@@ -155,7 +183,7 @@ impl Peer {
             anyhow::Ok(answer)
         };
         runtime
-            .block_on(async { timeout(SILENCE_MAX, exchange).await })
+            .block_on(async { timeout(*silence, exchange).await })
             .context("no answer in time")
             .flatten()
             .with_context(|| format!("http://{authority}"))
@@ -176,7 +204,7 @@ impl Peer {
     fn piece(&mut self, body: &mut Incoming) -> anyhow::Result<Option<Bytes>> {
         let frame = self
             .runtime
-            .block_on(async { timeout(SILENCE_MAX, body.frame()).await })
+            .block_on(async { timeout(self.silence, body.frame()).await })
             .context("the answer stopped in the middle")?;
         let frame = frame.transpose().context("the answer was cut off")?;
         Ok(frame.map(|frame| frame.into_data().unwrap_or_default()))

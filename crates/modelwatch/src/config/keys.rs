@@ -144,11 +144,23 @@ pub(super) static KEYS: &[Key] = &[
         path: "query.concurrency_max",
         kind: Type::Count { min: 1 },
         default: "4",
-        help_en: "How many queries run at the same time; more wait for their turn.",
+        help_en: "How many queries run at the same time; more wait for their turn, see query.waiting_max.",
         help_zh: "同时执行的查询数上限，超出的查询排队等待。",
         set: |config, value| {
             if let Value::Count(count) = value {
                 config.query.concurrency_max = count;
+            }
+        },
+    },
+    Key {
+        path: "query.result_bytes_max",
+        kind: Type::Size { min: 1 << 20 },
+        default: "\"128MiB\"",
+        help_en: "Largest answer to one query, before it is compressed; beyond it the query fails.",
+        help_zh: "单个查询结果的最大字节数（压缩前），超出则查询失败。",
+        set: |config, value| {
+            if let Value::Count(count) = value {
+                config.query.result_bytes_max = count;
             }
         },
     },
@@ -168,11 +180,23 @@ pub(super) static KEYS: &[Key] = &[
         path: "query.timeout",
         kind: Type::Period { min: Duration::from_millis(100) },
         default: "\"2m\"",
-        help_en: "Longest time that one query may take.",
-        help_zh: "单个查询的最长执行时间。",
+        help_en: "Longest time that one query may take, its wait included.",
+        help_zh: "单个查询的最长执行时间（含排队时间）。",
         set: |config, value| {
             if let Value::Period(period) = value {
                 config.query.timeout = period;
+            }
+        },
+    },
+    Key {
+        path: "query.waiting_max",
+        kind: Type::Count { min: 0 },
+        default: "1000",
+        help_en: "How many queries may wait for their turn; further ones are refused with 503.",
+        help_zh: "可排队等待执行的查询数上限，超出的查询以 503 拒绝。",
+        set: |config, value| {
+            if let Value::Count(count) = value {
+                config.query.waiting_max = count;
             }
         },
     },

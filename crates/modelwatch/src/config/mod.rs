@@ -19,6 +19,7 @@ use std::{
 use model::message::{Language, render};
 
 pub(crate) use reference::reference;
+pub(crate) use units::duration_text;
 
 /// Largest configuration file that is read.
 const FILE_BYTES_MAX: u64 = 1 << 20;
@@ -72,7 +73,9 @@ pub(crate) struct Collect {
 pub(crate) struct Query {
     pub(crate) timeout: Duration,
     pub(crate) samples_max: u64,
+    pub(crate) result_bytes_max: u64,
     pub(crate) concurrency_max: u64,
+    pub(crate) waiting_max: u64,
 }
 
 /// An engine named by hand.
@@ -115,7 +118,9 @@ impl Default for Config {
             query: Query {
                 timeout: Duration::from_secs(120),
                 samples_max: 50_000_000,
+                result_bytes_max: 128 << 20,
                 concurrency_max: 4,
+                waiting_max: 1_000,
             },
             engines: Vec::new(),
             log_level: "info".into(),
@@ -130,13 +135,15 @@ impl Config {
             (&self.server, &self.storage, &self.collect, &self.query);
         let mut lines = vec![
             format!("collect.discover = {}", collect.discover),
-            format!("collect.engine_period = \"{}\"", units::duration_text(collect.engine_period)),
-            format!("collect.host_period = \"{}\"", units::duration_text(collect.host_period)),
+            format!("collect.engine_period = \"{}\"", duration_text(collect.engine_period)),
+            format!("collect.host_period = \"{}\"", duration_text(collect.host_period)),
             format!("collect.root = {:?}", collect.root),
             format!("log.level = {:?}", self.log_level),
             format!("query.concurrency_max = {}", query.concurrency_max),
+            format!("query.result_bytes_max = \"{}\"", units::bytes_text(query.result_bytes_max)),
             format!("query.samples_max = {}", query.samples_max),
-            format!("query.timeout = \"{}\"", units::duration_text(query.timeout)),
+            format!("query.timeout = \"{}\"", duration_text(query.timeout)),
+            format!("query.waiting_max = {}", query.waiting_max),
             format!("server.admin_api = {}", server.admin_api),
             format!("server.allow_remote_without_login = {}", server.allow_remote_without_login),
             format!("server.allowed_hosts = {:?}", server.allowed_hosts),
@@ -146,13 +153,10 @@ impl Config {
             format!("storage.fsync_every_batch = {}", storage.fsync_every_batch),
             format!("storage.instance_series_max = {}", storage.instance_series_max),
             format!("storage.path = {:?}", storage.path),
-            format!("storage.retention = \"{}\"", units::duration_text(storage.retention)),
-            format!(
-                "storage.rows_retention = \"{}\"",
-                units::duration_text(storage.rows_retention)
-            ),
+            format!("storage.retention = \"{}\"", duration_text(storage.retention)),
+            format!("storage.rows_retention = \"{}\"", duration_text(storage.rows_retention)),
             format!("storage.series_max = {}", storage.series_max),
-            format!("storage.window = \"{}\"", units::duration_text(storage.window)),
+            format!("storage.window = \"{}\"", duration_text(storage.window)),
         ];
         for engine in &self.engines {
             lines.push("[[engine]]".into());

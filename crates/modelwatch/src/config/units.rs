@@ -46,7 +46,7 @@ pub(super) fn bytes(text: &str) -> Option<u64> {
 }
 
 /// The shortest text that [`duration`] reads back: whole multiples of the largest unit that fits.
-pub(super) fn duration_text(duration: Duration) -> String {
+pub(crate) fn duration_text(duration: Duration) -> String {
     let millis = duration.as_millis();
     let units = [(86_400_000, "d"), (3_600_000, "h"), (60_000, "m"), (1_000, "s"), (1, "ms")];
     let fits = |(factor, _): &&(u128, &str)| millis.is_multiple_of(*factor);

@@ -7,9 +7,10 @@
 mod cache;
 mod encode;
 mod histogram;
-mod protobuf;
 mod remote_write;
 mod text;
+
+pub(crate) mod protobuf;
 
 use std::{
     collections::BTreeMap,
@@ -22,7 +23,7 @@ use store::{AppendError, Store};
 
 use self::remote_write::{DecodeError, Decoded, Decoder, Invalid};
 pub(crate) use self::{
-    encode::encode,
+    encode::{encode, write_histogram, write_labels},
     remote_write::Version,
     text::{BadLine, LINE_BYTES_MAX, TextReader},
 };

@@ -136,7 +136,8 @@ impl Writer {
         self.bytes.extend_from_slice(bytes);
     }
 
-    fn raw_varint(&mut self, mut number: u64) {
+    /// A number without a field around it.
+    pub(crate) fn raw_varint(&mut self, mut number: u64) {
         while number >= 0x80 {
             self.bytes.push((number as u8 & 0x7f) | 0x80);
             number >>= 7;

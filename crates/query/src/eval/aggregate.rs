@@ -1,58 +1,116 @@
 //! Aggregations over the series of an instant vector.
 
-use std::collections::{BTreeMap, HashMap};
-
-use model::Labels;
-
-use super::{Context, Evaluated, Row, Sum, ascending, descending, fail, mean, quantile, variance};
-use crate::{
-    ast::{Aggregate, AggregateKind, Grouping, Node},
-    format::format_float,
+use std::{
+    collections::{BTreeMap, HashMap},
+    sync::Arc,
 };
 
-pub(super) fn evaluate(context: &Context<'_>, aggregate: &Aggregate) -> Evaluated<Vec<Row>> {
+use model::{Labels, NAME, histogram::Histogram};
+
+use super::{
+    Context, Evaluated, fail,
+    math::{Sum, ascending, descending, mean, quantile, variance},
+    row::{Row, is_float},
+};
+use crate::{
+    ast::{Aggregate, AggregateKind, Grouping, Node},
+    format::{format_float, quoted, quoted_bytes},
+    histogram::{self, HistogramMean, HistogramSum, Incompatible},
+    value::Sample,
+};
+
+pub(super) fn evaluate(
+    context: &Context<'_>,
+    aggregate: &Aggregate,
+    node: &Node,
+) -> Evaluated<Vec<Row>> {
+    use AggregateKind::*;
+    // The parameter is looked at even where there is nothing to aggregate.
+    let parameter = match (aggregate.kind, &aggregate.parameter) {
+        (CountValues, _) | (_, None) => Vec::new(),
+        (_, Some(parameter)) => context.scalar(parameter)?,
+    };
+    check_parameter(context, aggregate, &parameter)?;
     let rows = context.vector(&aggregate.inner)?;
     context.check_size(rows.len())?;
     let groups = group(&rows, &aggregate.grouping);
-    match (aggregate.kind, &aggregate.parameter) {
-        (AggregateKind::Topk, Some(count)) => best(context, rows, &groups, count, descending),
-        (AggregateKind::Bottomk, Some(count)) => best(context, rows, &groups, count, ascending),
-        (AggregateKind::CountValues, Some(label)) => {
-            count_values(context, &rows, &groups, &context.string(label)?)
-        }
-        (AggregateKind::Quantile, Some(phi)) => {
-            let phis = context.scalar(phi)?;
-            warn_quantile(context, &phis, phi);
-            Ok(reduce(context, &rows, groups, |step, values| quantile(phis[step], values)))
-        }
-        (kind, _) => Ok(reduce(context, &rows, groups, |_, values| one_value(kind, values))),
+    match aggregate.kind {
+        Topk => Ok(best(context, rows, &groups, &parameter, aggregate.kind, node)),
+        Bottomk => Ok(best(context, rows, &groups, &parameter, aggregate.kind, node)),
+        Limitk => Ok(first(context, rows, &groups, &parameter)),
+        LimitRatio => Ok(share(rows, &parameter)),
+        CountValues => count_values(context, &rows, aggregate),
+        _ => reduce(context, &rows, groups, aggregate, &parameter),
     }
+}
+
+fn check_parameter(context: &Context<'_>, aggregate: &Aggregate, values: &[f64]) -> Evaluated<()> {
+    use AggregateKind::*;
+    match (aggregate.kind, &aggregate.parameter) {
+        (Topk | Bottomk | Limitk, _) => {
+            for value in values {
+                if value.is_nan() {
+                    return fail("Parameter value is NaN");
+                }
+                if *value >= i64::MAX as f64 {
+                    return fail(format!("Scalar value {value} overflows int64"));
+                }
+                if *value <= i64::MIN as f64 {
+                    return fail(format!("Scalar value {value} underflows int64"));
+                }
+            }
+        }
+        (LimitRatio, Some(node)) => {
+            for value in values {
+                if value.is_nan() {
+                    return fail("Ratio value is NaN");
+                }
+                let capped = value.clamp(-1.0, 1.0);
+                if capped != *value {
+                    let text = format!(
+                        "ratio value should be between -1 and 1, got {}, capping to {capped}",
+                        format_float(*value)
+                    );
+                    context.warn(text, node);
+                }
+            }
+        }
+        (Quantile, Some(node)) => warn_quantile(context, values, node),
+        _ => {}
+    }
+    Ok(())
 }
 
 /// Says that a φ outside of 0 to 1 gives an infinity.
 pub(super) fn warn_quantile(context: &Context<'_>, phis: &[f64], node: &Node) {
-    for phi in phis {
-        if !(0.0..=1.0).contains(phi) {
+    let mut told: Option<f64> = None;
+    for phi in phis.iter().filter(|phi| !(0.0..=1.0).contains(*phi)) {
+        if told.replace(*phi).is_none_or(|told| told.to_bits() != phi.to_bits()) {
             let phi = format_float(*phi);
-            let text = format!("quantile value should be between 0 and 1, got {phi}");
-            context.warn(&text, node.position);
+            context.warn(format!("quantile value should be between 0 and 1, got {phi}"), node);
         }
     }
 }
 
+/// Series that are aggregated together.
+struct Group {
+    labels: Labels,
+    members: Vec<usize>,
+}
+
 /// Rows by the labels of their group, in the order of their first row.
-fn group(rows: &[Row], grouping: &Grouping) -> Vec<(Labels, Vec<usize>)> {
+fn group(rows: &[Row], grouping: &Grouping) -> Vec<Group> {
     let mut places: HashMap<Vec<(&str, &str)>, usize> = HashMap::new();
-    let mut groups: Vec<(Labels, Vec<usize>)> = Vec::new();
+    let mut groups: Vec<Group> = Vec::new();
     let mut key = Vec::new();
     for (index, row) in rows.iter().enumerate() {
         key.clear();
         key.extend(row.labels.iter().filter(|(name, _)| grouping.keeps(name)));
         if let Some(place) = places.get(&key) {
-            groups[*place].1.push(index);
+            groups[*place].members.push(index);
         } else {
             places.insert(key.clone(), groups.len());
-            groups.push((Labels::from_ordered_pairs(&key), vec![index]));
+            groups.push(Group { labels: Labels::from_ordered_pairs(&key), members: vec![index] });
         }
     }
     groups
@@ -61,22 +119,51 @@ fn group(rows: &[Row], grouping: &Grouping) -> Vec<(Labels, Vec<usize>)> {
 fn reduce(
     context: &Context<'_>,
     rows: &[Row],
-    groups: Vec<(Labels, Vec<usize>)>,
-    value: impl Fn(usize, &mut [f64]) -> f64,
-) -> Vec<Row> {
+    groups: Vec<Group>,
+    aggregate: &Aggregate,
+    parameter: &[f64],
+) -> Evaluated<Vec<Row>> {
     let mut buffer = Vec::new();
-    let reduced = groups.into_iter().map(|(labels, members)| {
-        let values = (0..context.steps()).map(|step| {
+    let mut reduced = Vec::with_capacity(groups.len());
+    for Group { labels, members } in groups {
+        context.budget.check()?;
+        let mut row = Row::empty(labels, context.steps());
+        row.drops_name = members.iter().any(|member| rows[*member].drops_name);
+        let has_histograms = members.iter().any(|member| !rows[*member].histograms.is_empty());
+        for step in 0..context.steps() {
             buffer.clear();
-            buffer.extend(members.iter().filter_map(|member| rows[*member].values[step]));
-            (!buffer.is_empty()).then(|| value(step, &mut buffer))
-        });
-        Row { labels, values: values.collect() }
-    });
-    reduced.collect()
+            let floats = members.iter().map(|member| rows[*member].floats[step]);
+            buffer.extend(floats.filter(|value| is_float(*value)));
+            if has_histograms {
+                let of_step = |member: &usize| {
+                    let row = &rows[*member];
+                    Some((row.labels.name(), row.histogram(step)?))
+                };
+                let histograms: Vec<_> = members.iter().filter_map(of_step).collect();
+                if !histograms.is_empty() {
+                    let sample = with_histograms(context, aggregate, &buffer, &histograms);
+                    if let Some(sample) = sample {
+                        row.set(step, Some(sample));
+                        continue;
+                    }
+                    if matches!(aggregate.kind, AggregateKind::Sum | AggregateKind::Avg) {
+                        continue;
+                    }
+                }
+            }
+            if !buffer.is_empty() {
+                let phi = parameter.get(step).copied().unwrap_or(f64::NAN);
+                row.floats[step] = one_value(aggregate.kind, phi, &mut buffer);
+            }
+        }
+        if !row.is_empty() {
+            reduced.push(row);
+        }
+    }
+    Ok(reduced)
 }
 
-fn one_value(kind: AggregateKind, values: &[f64]) -> f64 {
+fn one_value(kind: AggregateKind, phi: f64, values: &mut [f64]) -> f64 {
     match kind {
         AggregateKind::Sum => Sum::of(values.iter().copied()),
         AggregateKind::Avg => mean(values),
@@ -87,75 +174,198 @@ fn one_value(kind: AggregateKind, values: &[f64]) -> f64 {
         AggregateKind::Group => 1.0,
         AggregateKind::Stddev => variance(values).sqrt(),
         AggregateKind::Stdvar => variance(values),
+        AggregateKind::Quantile => quantile(phi, values),
         AggregateKind::Topk
         | AggregateKind::Bottomk
-        | AggregateKind::Quantile
+        | AggregateKind::Limitk
+        | AggregateKind::LimitRatio
         | AggregateKind::CountValues => f64::NAN,
     }
 }
 
+/// What a group with histograms is; `None` where only its floats count, or nothing.
+fn with_histograms(
+    context: &Context<'_>,
+    aggregate: &Aggregate,
+    floats: &[f64],
+    histograms: &[(&str, &Arc<Histogram>)],
+) -> Option<Sample> {
+    let start = aggregate.inner.start;
+    match aggregate.kind {
+        AggregateKind::Count => Some(Sample::Float((floats.len() + histograms.len()) as f64)),
+        AggregateKind::Group => Some(Sample::Float(1.0)),
+        AggregateKind::Sum | AggregateKind::Avg if !floats.is_empty() => {
+            let text = "encountered a mix of histograms and floats for aggregation";
+            context.warn_at(text.into(), start);
+            None
+        }
+        AggregateKind::Sum | AggregateKind::Avg => {
+            combined(context, aggregate.kind, histograms, start)
+        }
+        kind => {
+            context.inform_ignored_in(kind.name(), start);
+            None
+        }
+    }
+}
+
+/// The sum or the mean of histograms.
+fn combined(
+    context: &Context<'_>,
+    kind: AggregateKind,
+    histograms: &[(&str, &Arc<Histogram>)],
+    start: usize,
+) -> Option<Sample> {
+    let ((_, first), others) = histograms.split_first()?;
+    let first = Histogram::clone(first);
+    let is_sum = kind == AggregateKind::Sum;
+    let (mut sum, mut mean) = (HistogramSum::new(first.clone()), HistogramMean::new(first));
+    for (metric, histogram) in others {
+        let done = if is_sum { sum.add(histogram) } else { mean.add(histogram) };
+        match done {
+            Ok(notes) if notes.bounds_reconciled => context.inform_reconciled("aggregation", start),
+            Ok(_) => {}
+            Err(Incompatible) => {
+                let text = format!(
+                    "vector contains a mix of histograms with exponential and custom buckets schemas \
+                     for metric name {}",
+                    quoted(metric)
+                );
+                context.warn_at(text, start);
+                return None;
+            }
+        }
+    }
+    if sum.hints_collide() || mean.hints_collide() {
+        context.warn_reset_collision("aggregation", start);
+    }
+    let mut result = if is_sum { sum.value() } else { mean.value() };
+    histogram::compact(&mut result);
+    Some(Sample::Histogram(Arc::new(result)))
+}
+
+/// Rows with nothing in them yet, for what is kept of `rows`.
+fn emptied(context: &Context<'_>, rows: &[Row]) -> Vec<Row> {
+    let empty = |row: &Row| Row {
+        drops_name: row.drops_name,
+        ..Row::empty(row.labels.clone(), context.steps())
+    };
+    rows.iter().map(empty).collect()
+}
+
+/// `topk` and `bottomk`, which leave histograms out.
 fn best(
     context: &Context<'_>,
     rows: Vec<Row>,
-    groups: &[(Labels, Vec<usize>)],
-    count: &Node,
-    order: fn(f64, f64) -> std::cmp::Ordering,
-) -> Evaluated<Vec<Row>> {
-    let counts = context.scalar(count)?;
-    if let Some(count) = counts.iter().find(|count| count.is_nan()) {
-        return fail(format!("Parameter value is {}", format_float(*count)));
-    }
-    let mut kept: Vec<Row> = rows
-        .iter()
-        .map(|row| Row { labels: row.labels.clone(), values: vec![None; context.steps()] })
-        .collect();
+    groups: &[Group],
+    counts: &[f64],
+    kind: AggregateKind,
+    node: &Node,
+) -> Vec<Row> {
+    let order = if kind == AggregateKind::Topk { descending } else { ascending };
+    let mut kept = emptied(context, &rows);
     let mut ranking = Vec::new();
+    let mut present: Vec<(usize, f64)> = Vec::new();
     for (step, count) in counts.iter().enumerate() {
-        // A float to integer cast saturates, which is what too large and too small ask for.
-        let count = *count as usize;
-        for (_, members) in groups {
-            let mut present: Vec<(usize, f64)> = members
-                .iter()
-                .filter_map(|member| Some((*member, rows[*member].values[step]?)))
-                .collect();
+        if *count < 1.0 {
+            continue;
+        }
+        for Group { members, .. } in groups {
+            present.clear();
+            for member in members {
+                match rows[*member].sample(step) {
+                    Some(Sample::Float(value)) => present.push((*member, value)),
+                    Some(Sample::Histogram(_)) => {
+                        context.inform_ignored_in(kind.name(), node.start)
+                    }
+                    None => {}
+                }
+            }
             present.sort_by(|a, b| order(a.1, b.1));
-            for (member, value) in present.into_iter().take(count) {
-                kept[member].values[step] = Some(value);
-                ranking.push(member);
+            for (member, value) in present.iter().take(*count as usize) {
+                kept[*member].floats[step] = *value;
+                ranking.push(*member);
             }
         }
     }
     if context.steps() > 1 {
-        kept.retain(|row| row.values.iter().any(Option::is_some));
-        return Ok(kept);
+        kept.retain(|row| !row.is_empty());
+        return kept;
     }
     // At one instant the answer comes in the order of the ranking.
-    let ranked = ranking.into_iter().map(|member| kept[member].clone());
-    Ok(ranked.collect())
+    ranking.into_iter().map(|member| std::mem::take(&mut kept[member])).collect()
 }
 
-fn count_values(
-    context: &Context<'_>,
-    rows: &[Row],
-    groups: &[(Labels, Vec<usize>)],
-    label: &str,
-) -> Evaluated<Vec<Row>> {
-    if label.is_empty() {
-        return fail(format!("invalid label name {label:?}"));
-    }
-    let mut counted: BTreeMap<Labels, Vec<Option<f64>>> = BTreeMap::new();
-    for (labels, members) in groups {
-        for member in members {
-            for (step, value) in rows[*member].values.iter().enumerate() {
-                let Some(value) = value else { continue };
-                let mut builder = labels.to_builder();
-                builder.set(label, format_float(*value));
-                let steps = || vec![None; context.steps()];
-                let counts = counted.entry(builder.build()).or_insert_with(steps);
-                counts[step] = Some(counts[step].unwrap_or(0.0) + 1.0);
+/// `limitk`: the first so many series of each group.
+fn first(context: &Context<'_>, rows: Vec<Row>, groups: &[Group], counts: &[f64]) -> Vec<Row> {
+    let mut kept = emptied(context, &rows);
+    for (step, count) in counts.iter().enumerate() {
+        let count = if *count < 1.0 { 0 } else { *count as usize };
+        for Group { members, .. } in groups {
+            let present = members.iter().filter(|member| rows[**member].has(step));
+            for member in present.take(count) {
+                kept[*member].set(step, rows[*member].sample(step));
             }
-            context.check_size(counted.len())?;
         }
     }
-    Ok(counted.into_iter().map(|(labels, values)| Row { labels, values }).collect())
+    kept.retain(|row| !row.is_empty());
+    kept
+}
+
+/// `limit_ratio`: about that share of the series, the same ones whenever it is asked, and those that a
+/// negative share of the rest leaves out.
+fn share(mut rows: Vec<Row>, ratios: &[f64]) -> Vec<Row> {
+    for row in &mut rows {
+        // Labels with equal hashes are taken together; the place of a hash among all of them is random.
+        let place = spread(row.labels.fingerprint()) as f64 / u64::MAX as f64;
+        row.retain(|step| {
+            let ratio = ratios.get(step).copied().unwrap_or(0.0);
+            (ratio >= 0.0 && place < ratio) || (ratio < 0.0 && place >= 1.0 + ratio)
+        });
+    }
+    rows.retain(|row| !row.is_empty());
+    rows
+}
+
+/// Mixes the bits of a hash, whose upper ones hardly differ between short texts (the finaliser of SplitMix64).
+fn spread(hash: u64) -> u64 {
+    let mut mixed = hash;
+    mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    mixed ^ (mixed >> 31)
+}
+
+fn count_values(context: &Context<'_>, rows: &[Row], aggregate: &Aggregate) -> Evaluated<Vec<Row>> {
+    let Some(parameter) = &aggregate.parameter else { return fail("no label") };
+    let bytes = context.bytes(parameter)?;
+    let label = std::str::from_utf8(bytes).ok().filter(|label| !label.is_empty());
+    let Some(label) = label else {
+        return fail(format!("invalid label name {}", quoted_bytes(bytes)));
+    };
+    let mut counted: BTreeMap<Labels, Row> = BTreeMap::new();
+    for row in rows {
+        context.check_size(counted.len())?;
+        for step in 0..context.steps() {
+            let value = match row.sample(step) {
+                Some(Sample::Float(value)) => format_float(value),
+                Some(Sample::Histogram(histogram)) => histogram::format_histogram(&histogram),
+                None => continue,
+            };
+            let mut builder = row.labels.to_builder();
+            builder.set(label, value);
+            // The new label decides as any other does, and is kept beside those asked for.
+            builder.retain(|name| match &aggregate.grouping {
+                Grouping::By(names) => name == label || names.iter().any(|other| other == name),
+                Grouping::Without(names) => {
+                    name != NAME && !names.iter().any(|other| other == name)
+                }
+            });
+            let labels = builder.build();
+            let empty = || Row::empty(labels.clone(), context.steps());
+            let counts = counted.entry(labels.clone()).or_insert_with(empty);
+            let count = &mut counts.floats[step];
+            *count = if is_float(*count) { *count + 1.0 } else { 1.0 };
+        }
+    }
+    Ok(counted.into_values().collect())
 }

@@ -1,11 +1,21 @@
 //! Binary operators and what matches what.
 
-use std::collections::HashMap;
+use std::{collections::HashMap, sync::Arc};
 
-use model::{Labels, NAME};
+use model::{
+    Labels,
+    histogram::{Histogram, ResetHint},
+};
 
-use super::{Context, Evaluated, Row, fail, merge, without_name};
-use crate::ast::{Binary, Grouping, Many, Matching, Operator, Type};
+use super::{
+    Context, Evaluated, fail,
+    row::{Row, float, is_float, merge, without_name},
+};
+use crate::{
+    ast::{Binary, Grouping, Many, Matching, Node, Operator, Type},
+    histogram::{self, Incompatible, Notes},
+    value::Sample,
+};
 
 /// The operator on numbers; a comparison yields 1 or 0.
 pub(super) fn scalar(operator: Operator, a: f64, b: f64) -> f64 {
@@ -24,62 +34,200 @@ pub(super) fn scalar(operator: Operator, a: f64, b: f64) -> f64 {
         Operator::LessEqual => truth(a <= b),
         Operator::Greater => truth(a > b),
         Operator::GreaterEqual => truth(a >= b),
-        Operator::And | Operator::Or | Operator::Unless => f64::NAN,
+        Operator::TrimAbove
+        | Operator::TrimBelow
+        | Operator::And
+        | Operator::Or
+        | Operator::Unless => f64::NAN,
     }
 }
 
-/// The operator on elements of vectors: a comparison without `bool` keeps `kept` or nothing.
-fn element(binary: &Binary, a: f64, b: f64, kept: f64) -> Option<f64> {
-    let result = scalar(binary.operator, a, b);
-    if binary.operator.is_comparison() && !binary.returns_bool {
-        return (result != 0.0).then_some(kept);
+pub(super) fn negate(row: &mut Row) {
+    for value in row.floats.iter_mut().filter(|value| is_float(**value)) {
+        *value = -*value;
     }
-    Some(result)
+    for histogram in row.histograms.iter_mut().flatten() {
+        histogram::scale(Arc::make_mut(histogram), -1.0);
+    }
 }
 
-fn drops_name(binary: &Binary) -> bool {
-    binary.returns_bool || !binary.operator.is_comparison()
+/// A binary expression on elements of vectors.
+struct Operation<'a> {
+    context: &'a Context<'a>,
+    binary: &'a Binary,
+    /// The whole expression, which annotations are about.
+    node: &'a Node,
 }
 
-pub(super) fn vector(context: &Context<'_>, binary: &Binary) -> Evaluated<Vec<Row>> {
+/// What an operator makes of two elements.
+enum Made {
+    /// A new element.
+    Sample(Sample),
+    /// Whether a comparison holds.
+    Truth(bool),
+    /// Nothing: the operator does not take these types.
+    Nothing,
+}
+
+impl Operation<'_> {
+    /// A comparison without `bool` keeps `kept` or nothing.
+    fn element(&self, a: &Sample, b: &Sample, kept: &Sample) -> Option<Sample> {
+        match self.made(a, b) {
+            Made::Sample(sample) => Some(sample),
+            Made::Truth(truth) if self.binary.returns_bool => {
+                Some(Sample::Float(f64::from(u8::from(truth))))
+            }
+            Made::Truth(truth) => truth.then(|| kept.clone()),
+            Made::Nothing => None,
+        }
+    }
+
+    fn made(&self, a: &Sample, b: &Sample) -> Made {
+        let operator = self.binary.operator;
+        match (a, b) {
+            (Sample::Float(a), Sample::Float(b)) => match operator {
+                Operator::TrimAbove | Operator::TrimBelow => {}
+                _ if operator.is_comparison() => {
+                    return Made::Truth(scalar(operator, *a, *b) != 0.0);
+                }
+                _ => return Made::Sample(Sample::Float(scalar(operator, *a, *b))),
+            },
+            (Sample::Float(number), Sample::Histogram(histogram)) if operator == Operator::Mul => {
+                return changed(histogram, |h| histogram::scale(h, *number));
+            }
+            (Sample::Histogram(histogram), Sample::Float(number)) => match operator {
+                Operator::Mul => return changed(histogram, |h| histogram::scale(h, *number)),
+                Operator::Div => return changed(histogram, |h| histogram::divide(h, *number)),
+                Operator::TrimAbove => {
+                    return changed(histogram, |h| *h = histogram::trim_upper(h, *number));
+                }
+                Operator::TrimBelow => {
+                    return changed(histogram, |h| *h = histogram::trim_lower(h, *number));
+                }
+                _ => {}
+            },
+            (Sample::Histogram(left), Sample::Histogram(right)) => match operator {
+                Operator::Add => return self.combined(left, right, "addition", histogram::add),
+                Operator::Sub => {
+                    return self.combined(left, right, "subtraction", |total, other| {
+                        let notes = histogram::subtract(total, other)?;
+                        total.reset_hint = ResetHint::Gauge;
+                        Ok(notes)
+                    });
+                }
+                Operator::Equal => return Made::Truth(histogram::equals(left, right)),
+                Operator::NotEqual => return Made::Truth(!histogram::equals(left, right)),
+                _ => {}
+            },
+            (Sample::Float(_), Sample::Histogram(_)) => {}
+        }
+        self.context.inform_incompatible(operator.written().0, [a, b], self.node.start);
+        Made::Nothing
+    }
+
+    fn combined(
+        &self,
+        left: &Histogram,
+        right: &Histogram,
+        what: &str,
+        run: impl Fn(&mut Histogram, &Histogram) -> Result<Notes, Incompatible>,
+    ) -> Made {
+        let mut total = left.clone();
+        match run(&mut total, right) {
+            Ok(notes) => {
+                if notes.hints_collide {
+                    self.context.warn_reset_collision(what, self.node.start);
+                }
+                if notes.bounds_reconciled {
+                    self.context.inform_reconciled(what, self.node.start);
+                }
+                histogram::compact(&mut total);
+                Made::Sample(Sample::Histogram(Arc::new(total)))
+            }
+            Err(Incompatible) => {
+                let operator = self.binary.operator.written().0;
+                let text = format!(
+                    "incompatible bucket layout encountered for binary operator {operator}"
+                );
+                self.context.warn_at(text, self.node.start);
+                Made::Nothing
+            }
+        }
+    }
+
+    fn drops_name(&self) -> bool {
+        self.binary.returns_bool || self.binary.operator.makes_another()
+    }
+}
+
+fn changed(histogram: &Histogram, change: impl Fn(&mut Histogram)) -> Made {
+    let mut histogram = histogram.clone();
+    change(&mut histogram);
+    histogram::compact(&mut histogram);
+    Made::Sample(Sample::Histogram(Arc::new(histogram)))
+}
+
+pub(super) fn vector(context: &Context<'_>, binary: &Binary, node: &Node) -> Evaluated<Vec<Row>> {
+    let operation = Operation { context, binary, node };
     match (binary.left.kind_of(), binary.right.kind_of()) {
         (Type::Vector, Type::Scalar) => {
-            let scalars = context.scalar(&binary.right)?;
             let rows = context.vector(&binary.left)?;
-            with_scalar(binary, rows, &scalars, |vector, scalar| (vector, scalar))
+            with_scalar(&operation, rows, &context.scalar(&binary.right)?, false)
         }
         (Type::Scalar, Type::Vector) => {
             let scalars = context.scalar(&binary.left)?;
-            let rows = context.vector(&binary.right)?;
-            with_scalar(binary, rows, &scalars, |vector, scalar| (scalar, vector))
+            with_scalar(&operation, context.vector(&binary.right)?, &scalars, true)
         }
         _ => {
             let (left, right) = (context.vector(&binary.left)?, context.vector(&binary.right)?);
             if binary.operator.is_set() {
-                Ok(set(binary, left, right))
+                set(context, binary, left, right)
             } else {
-                matched(context, binary, left, right)
+                matched(&operation, left, right)
             }
         }
     }
 }
 
 fn with_scalar(
-    binary: &Binary,
-    rows: Vec<Row>,
+    operation: &Operation<'_>,
+    mut rows: Vec<Row>,
     scalars: &[f64],
-    order: fn(f64, f64) -> (f64, f64),
+    is_scalar_left: bool,
 ) -> Evaluated<Vec<Row>> {
-    let rows = rows.into_iter().map(|row| {
-        let values = row.values.iter().zip(scalars).map(|(value, scalar)| {
-            let value = (*value)?;
-            let (a, b) = order(value, *scalar);
-            element(binary, a, b, value)
-        });
-        let labels = if drops_name(binary) { without_name(&row.labels) } else { row.labels };
-        Row { labels, values: values.collect() }
-    });
-    merge(rows.collect())
+    let Operation { context, binary, .. } = operation;
+    let operator = binary.operator;
+    for row in &mut rows {
+        context.budget.check()?;
+        if row.histograms.is_empty() && !operator.is_trim() {
+            let keeps = operator.is_comparison() && !binary.returns_bool;
+            for (value, number) in row.floats.iter_mut().zip(scalars) {
+                if !is_float(*value) {
+                    continue;
+                }
+                let (a, b) = if is_scalar_left { (*number, *value) } else { (*value, *number) };
+                let result = scalar(operator, a, b);
+                if !keeps {
+                    *value = result;
+                } else if result == 0.0 {
+                    *value = super::row::absent();
+                }
+            }
+        } else {
+            for (step, number) in scalars.iter().enumerate() {
+                let Some(sample) = row.sample(step) else { continue };
+                let number = Sample::Float(*number);
+                let (a, b) = if is_scalar_left { (&number, &sample) } else { (&sample, &number) };
+                let made = operation.element(a, b, &sample);
+                row.set(step, made);
+            }
+        }
+        if operation.drops_name() {
+            row.drop_name(context);
+        }
+    }
+    rows.retain(|row| !row.is_empty());
+    if context.settings.delays_name_removal { Ok(rows) } else { merge(rows) }
 }
 
 /// The labels that must be equal for two series to belong together.
@@ -87,50 +235,49 @@ fn signature(on: &Grouping, labels: &Labels) -> Labels {
     labels.keep(|name| on.keeps(name))
 }
 
-fn set(binary: &Binary, left: Vec<Row>, right: Vec<Row>) -> Vec<Row> {
+fn set(
+    context: &Context<'_>,
+    binary: &Binary,
+    left: Vec<Row>,
+    right: Vec<Row>,
+) -> Evaluated<Vec<Row>> {
     let on = &binary.matching.on;
-    let steps = left.first().or(right.first()).map_or(0, |row| row.values.len());
     let presence = |rows: &[Row]| {
         let mut presence: HashMap<Labels, Vec<bool>> = HashMap::new();
         for row in rows {
-            let present =
-                presence.entry(signature(on, &row.labels)).or_insert_with(|| vec![false; steps]);
-            for (present, value) in present.iter_mut().zip(&row.values) {
-                *present |= value.is_some();
+            let empty = || vec![false; context.steps()];
+            let present = presence.entry(signature(on, &row.labels)).or_insert_with(empty);
+            for (step, present) in present.iter_mut().enumerate() {
+                *present |= row.has(step);
             }
         }
         presence
     };
-    let keep = |rows: Vec<Row>, other: &HashMap<Labels, Vec<bool>>, wanted: bool| {
-        let kept = rows.into_iter().map(|mut row| {
-            let present = other.get(&signature(on, &row.labels));
-            for (step, value) in row.values.iter_mut().enumerate() {
-                if present.is_some_and(|present| present[step]) != wanted {
-                    *value = None;
-                }
+    let keep = |mut rows: Vec<Row>, other: &HashMap<Labels, Vec<bool>>, wanted: bool| {
+        for row in &mut rows {
+            match other.get(&signature(on, &row.labels)) {
+                Some(present) => row.retain(|step| present[step] == wanted),
+                None if wanted => row.retain(|_| false),
+                None => {}
             }
-            row
-        });
-        kept.filter(|row| row.values.iter().any(Option::is_some)).collect::<Vec<_>>()
+        }
+        rows.retain(|row| !row.is_empty());
+        rows
     };
     match binary.operator {
-        Operator::And => keep(left, &presence(&right), true),
-        Operator::Unless => keep(left, &presence(&right), false),
+        Operator::And => Ok(keep(left, &presence(&right), true)),
+        Operator::Unless => Ok(keep(left, &presence(&right), false)),
         _ => {
             let more = keep(right, &presence(&left), false);
             // The same labels may come from both sides at different steps.
-            let mut rows = left;
-            for row in more {
-                match rows.iter_mut().find(|other| other.labels == row.labels) {
-                    Some(same) => {
-                        for (into, value) in same.values.iter_mut().zip(row.values) {
-                            *into = into.or(value);
-                        }
-                    }
-                    None => rows.push(row),
-                }
-            }
-            rows
+            let rows = left.into_iter().chain(more);
+            // Names that still go are part of what a series is until then.
+            let delays = context.settings.delays_name_removal;
+            let (kept, dropped): (Vec<Row>, Vec<Row>) =
+                rows.partition(|row| !(delays && row.drops_name));
+            let mut rows = merge(kept)?;
+            rows.extend(merge(dropped)?);
+            Ok(rows)
         }
     }
 }
@@ -142,88 +289,204 @@ struct Group {
     one: Vec<usize>,
 }
 
-fn matched(
-    context: &Context<'_>,
-    binary: &Binary,
-    left: Vec<Row>,
-    right: Vec<Row>,
-) -> Evaluated<Vec<Row>> {
-    let matching = &binary.matching;
+/// Both sides of an operator, the one whose series may match several of the other first.
+struct Sides {
+    many: Vec<Row>,
+    one: Vec<Row>,
+    /// Whether the many side stands on the right.
+    is_swapped: bool,
+    /// What stands in where a side has no series at a step.
+    fill: [Option<f64>; 2],
+}
+
+fn matched(operation: &Operation<'_>, left: Vec<Row>, right: Vec<Row>) -> Evaluated<Vec<Row>> {
+    let matching = &operation.binary.matching;
     let is_swapped = matching.many == Many::Right;
     let (many, one) = if is_swapped { (right, left) } else { (left, right) };
-    let mut groups: HashMap<Labels, Group> = HashMap::new();
-    for (index, row) in many.iter().enumerate() {
-        groups.entry(signature(&matching.on, &row.labels)).or_default().many.push(index);
+    let mut fill = matching.fill;
+    if is_swapped {
+        fill.swap(0, 1);
     }
-    for (index, row) in one.iter().enumerate() {
-        if let Some(group) = groups.get_mut(&signature(&matching.on, &row.labels)) {
-            group.one.push(index);
+    let sides = Sides { many, one, is_swapped, fill };
+    // In the order of their first series, so that an error names the same ones each time.
+    let mut places: HashMap<Labels, usize> = HashMap::new();
+    let mut groups: Vec<(Labels, Group)> = Vec::new();
+    let mut place_of = |labels: &Labels| {
+        let signature = signature(&matching.on, labels);
+        *places.entry(signature.clone()).or_insert_with(|| {
+            groups.push((signature, Group::default()));
+            groups.len() - 1
+        })
+    };
+    let many_places: Vec<usize> = sides.many.iter().map(|row| place_of(&row.labels)).collect();
+    let one_places: Vec<usize> = sides.one.iter().map(|row| place_of(&row.labels)).collect();
+    many_places.iter().enumerate().for_each(|(row, place)| groups[*place].1.many.push(row));
+    one_places.iter().enumerate().for_each(|(row, place)| groups[*place].1.one.push(row));
+    let mut rows = Vec::new();
+    for (signature, group) in &groups {
+        operation.context.check_size(rows.len())?;
+        match_group(operation, &sides, signature, group, &mut rows)?;
+    }
+    if operation.context.settings.delays_name_removal { Ok(rows) } else { merge(rows) }
+}
+
+/// Matches the series of one signature step by step.
+fn match_group(
+    operation: &Operation<'_>,
+    sides: &Sides,
+    signature: &Labels,
+    group: &Group,
+    rows: &mut Vec<Row>,
+) -> Evaluated<()> {
+    let steps = operation.context.steps();
+    if let ([many], [one]) = (group.many.as_slice(), group.one.as_slice())
+        && let Some(row) = match_floats(operation, sides, &sides.many[*many], &sides.one[*one])
+    {
+        rows.push(row);
+        return Ok(());
+    }
+    if group.many.is_empty() && sides.fill[0].is_none() {
+        return check_unique(sides, signature, group, steps);
+    }
+    if group.one.is_empty() && sides.fill[1].is_none() {
+        return Ok(());
+    }
+    let is_single = operation.binary.matching.many == Many::Neither;
+    let filled = |value: Option<f64>| value.map(Sample::Float);
+    let mut results: HashMap<(Option<usize>, Option<usize>), Row> = HashMap::new();
+    check_unique(sides, signature, group, steps)?;
+    for step in 0..steps {
+        let one = group.one.iter().find_map(|at| Some((*at, sides.one[*at].sample(step)?)));
+        let (one_at, one_sample) = match one {
+            Some((at, sample)) => (Some(at), Some(sample)),
+            None => (None, filled(sides.fill[1])),
+        };
+        let Some(one_sample) = one_sample else { continue };
+        let mut found = 0;
+        let many =
+            group.many.iter().filter_map(|at| Some((Some(*at), sides.many[*at].sample(step)?)));
+        let many: Vec<_> = many.collect();
+        let lonely = filled(sides.fill[0]).filter(|_| many.is_empty() && one_at.is_some());
+        for (many_at, sample) in many.into_iter().chain(lonely.map(|sample| (None, sample))) {
+            found += 1;
+            if is_single && found > 1 {
+                return fail(
+                    "multiple matches for labels: many-to-one matching must be explicit \
+                     (group_left/group_right)",
+                );
+            }
+            let (a, b) =
+                if sides.is_swapped { (&one_sample, &sample) } else { (&sample, &one_sample) };
+            let Some(made) = operation.element(a, b, a) else { continue };
+            let row = results.entry((many_at, one_at)).or_insert_with(|| {
+                let many = many_at.map(|at| &sides.many[at]);
+                let one = one_at.map(|at| &sides.one[at]);
+                result_row(operation, many, one, signature, steps)
+            });
+            row.set(step, Some(made));
         }
     }
-    let mut rows: HashMap<(usize, usize), Row> = HashMap::new();
-    for (signature, group) in groups.iter().filter(|(_, group)| !group.one.is_empty()) {
-        context.check_size(rows.len())?;
-        for step in 0..context.steps() {
-            let present = |rows: &[Row], indices: &[usize]| -> Vec<usize> {
-                indices.iter().copied().filter(|i| rows[*i].values[step].is_some()).collect()
+    let mut results: Vec<_> = results.into_iter().collect();
+    results.sort_by_key(|(place, _)| *place);
+    let results = merge(results.into_iter().map(|(_, row)| row).collect());
+    let Ok(results) = results else {
+        return fail("multiple matches for labels: grouping labels must ensure unique matches");
+    };
+    rows.extend(results);
+    Ok(())
+}
+
+/// The common case, without histograms and fillings: one float against another.
+fn match_floats(operation: &Operation<'_>, sides: &Sides, many: &Row, one: &Row) -> Option<Row> {
+    let operator = operation.binary.operator;
+    let has_histograms = !many.histograms.is_empty() || !one.histograms.is_empty();
+    if operator.is_trim() || has_histograms || sides.fill.iter().any(Option::is_some) {
+        return None;
+    }
+    let keeps = operator.is_comparison() && !operation.binary.returns_bool;
+    let mut row = result_row(operation, Some(many), Some(one), &Labels::empty(), 0);
+    let pairs = many.floats.iter().zip(&one.floats);
+    row.floats = pairs
+        .map(|(many, one)| {
+            let (Some(many), Some(one)) = (float(*many), float(*one)) else {
+                return super::row::absent();
             };
-            let singles = present(&one, &group.one);
-            let Some(single) = singles.first() else { continue };
-            if let Some(second) = singles.get(1) {
-                let side = if is_swapped { "left" } else { "right" };
-                return fail(format!(
-                    "found duplicate series for the match group {signature} on the {side} \
-                     hand-side of the operation: [{}, {}];many-to-many matching not allowed: \
-                     matching labels must be unique on one side",
-                    one[*second].labels, one[*single].labels,
-                ));
+            let (a, b) = if sides.is_swapped { (one, many) } else { (many, one) };
+            match scalar(operator, a, b) {
+                _ if keeps && scalar(operator, a, b) == 0.0 => super::row::absent(),
+                _ if keeps => a,
+                result => result,
             }
-            let Some(b) = one[*single].values[step] else { continue };
-            let mut found = 0;
-            for index in present(&many, &group.many) {
-                let Some(a) = many[index].values[step] else { continue };
-                let (x, y) = if is_swapped { (b, a) } else { (a, b) };
-                found += 1;
-                if matching.many == Many::Neither && found > 1 {
-                    return fail(
-                        "multiple matches for labels: many-to-one matching must be explicit \
-                         (group_left/group_right)",
-                    );
-                }
-                let Some(value) = element(binary, x, y, x) else { continue };
-                let row = rows.entry((index, *single)).or_insert_with(|| Row {
-                    labels: result_labels(
-                        binary,
-                        matching,
-                        &many[index].labels,
-                        &one[*single].labels,
-                    ),
-                    values: vec![None; context.steps()],
-                });
-                row.values[step] = Some(value);
-            }
-        }
+        })
+        .collect();
+    Some(row)
+}
+
+/// At no step may two series of the one side have the same signature.
+fn check_unique(sides: &Sides, signature: &Labels, group: &Group, steps: usize) -> Evaluated<()> {
+    if group.one.len() < 2 {
+        return Ok(());
     }
-    let mut rows: Vec<_> = rows.into_iter().collect();
-    rows.sort_by_key(|(place, _)| *place);
-    merge(rows.into_iter().map(|(_, row)| row).collect()).or_else(|_| {
-        fail("multiple matches for labels: grouping labels must ensure unique matches")
-    })
+    for step in 0..steps {
+        let mut present = group.one.iter().filter(|at| sides.one[**at].has(step));
+        let (Some(first), Some(second)) = (present.next(), present.next()) else { continue };
+        let side = if sides.is_swapped { "left" } else { "right" };
+        return fail(format!(
+            "found duplicate series for the match group {} on the {side} hand-side of the operation: \
+             [{}, {}];many-to-many matching not allowed: matching labels must be unique on one side",
+            in_braces(signature),
+            in_braces(&sides.one[*first].labels),
+            in_braces(&sides.one[*second].labels),
+        ));
+    }
+    Ok(())
+}
+
+/// All labels in braces, the name of the metric among them.
+fn in_braces(labels: &Labels) -> String {
+    let pairs: Vec<String> = labels
+        .iter()
+        .map(|(name, value)| format!("{name}={}", crate::format::quoted(value)))
+        .collect();
+    format!("{{{}}}", pairs.join(", "))
+}
+
+/// An empty row for the results of two series, one of which may have been filled in.
+fn result_row(
+    operation: &Operation<'_>,
+    many: Option<&Row>,
+    one: Option<&Row>,
+    signature: &Labels,
+    steps: usize,
+) -> Row {
+    let (binary, context) = (operation.binary, operation.context);
+    let of = |row: Option<&Row>| row.map_or_else(|| signature.clone(), |row| row.labels.clone());
+    let labels = result_labels(binary, &binary.matching, &of(many), &of(one));
+    let mut row = Row::empty(labels, steps);
+    row.drops_name = many.is_some_and(|row| row.drops_name);
+    if binary.returns_bool {
+        row.drop_name(context);
+    }
+    row
 }
 
 fn result_labels(binary: &Binary, matching: &Matching, many: &Labels, one: &Labels) -> Labels {
-    let mut builder = many.to_builder();
-    if drops_name(binary) {
-        builder.remove(NAME);
+    let mut labels = many.clone();
+    if binary.operator.makes_another() {
+        labels = without_name(&labels);
     }
     if matching.many == Many::Neither {
-        match &matching.on {
-            Grouping::By(names) => builder.retain(|name| names.iter().any(|other| other == name)),
+        labels = match &matching.on {
+            Grouping::By(names) => labels.keep(|name| names.iter().any(|other| other == name)),
             Grouping::Without(names) => {
-                builder.retain(|name| !names.iter().any(|other| other == name))
+                labels.keep(|name| !names.iter().any(|other| other == name))
             }
         };
     }
+    if matching.include.is_empty() {
+        return labels;
+    }
+    let mut builder = labels.to_builder();
     for name in &matching.include {
         match one.get(name) {
             Some(value) => builder.set(name.as_str(), value),

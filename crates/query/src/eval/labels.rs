@@ -1,21 +1,32 @@
-//! Functions that change or look at labels.
+//! Functions that change labels.
 
-use std::collections::{BTreeMap, HashSet};
+use model::{Labels, NAME, series::anchored};
 
-use model::{
-    Labels, NAME,
-    series::{MatchOp, anchored},
+use super::{
+    Context, Evaluated, fail,
+    row::{Row, merge},
 };
+use crate::ast::Node;
 
-use super::{Context, Evaluated, Row, fail, merge};
-use crate::ast::{Kind, Node, Selector};
-
-/// A label's name may be any text but the empty one.
-fn check_label(name: &str) -> Evaluated<()> {
+/// Any text but the empty one may be the name of a label.
+fn check_label(name: &str, role: &str, function: &str) -> Evaluated<()> {
     if name.is_empty() {
-        return fail(format!("invalid destination label name in label_replace(): {name}"));
+        return fail(format!("invalid {role} label name in {function}(): {name}"));
     }
     Ok(())
+}
+
+/// Sets a label; the name of the metric stays where it is what was set.
+fn set(mut row: Row, label: &str, value: &str) -> Row {
+    let mut builder = row.labels.to_builder();
+    if value.is_empty() {
+        builder.remove(label);
+    } else {
+        builder.set(label, value);
+    }
+    row.drops_name &= label != NAME;
+    row.labels = builder.build();
+    row
 }
 
 /// `label_replace(v, destination, replacement, source, regex)`.
@@ -23,66 +34,52 @@ pub(super) fn replace(context: &Context<'_>, arguments: &[Node]) -> Evaluated<Ve
     let text = |index: usize| context.string(&arguments[index]);
     let (destination, replacement, source) = (text(1)?, text(2)?, text(3)?);
     let pattern = text(4)?;
-    let Ok(regex) = anchored(&pattern) else {
+    let Ok(regex) = anchored(pattern) else {
         return fail(format!("invalid regular expression in label_replace(): {pattern}"));
     };
-    check_label(&destination)?;
+    check_label(destination, "destination", "label_replace")?;
     let rows = context.vector(&arguments[0])?.into_iter().map(|row| {
-        let value = row.labels.get(&source).unwrap_or_default();
+        let value = row.labels.get(source).unwrap_or_default();
         let Some(captures) = regex.captures(value) else { return row };
         let mut expanded = String::new();
-        captures.expand(&replacement, &mut expanded);
-        let mut builder = row.labels.to_builder();
-        if expanded.is_empty() {
-            builder.remove(&destination);
-        } else {
-            builder.set(destination.as_str(), expanded);
-        }
-        Row { labels: builder.build(), values: row.values }
+        captures.expand(replacement, &mut expanded);
+        set(row, destination, &expanded)
     });
-    merge(rows.collect())
+    joined(context, rows.collect())
 }
 
 /// `label_join(v, destination, separator, source...)`.
 pub(super) fn join(context: &Context<'_>, arguments: &[Node]) -> Evaluated<Vec<Row>> {
-    let texts: Vec<String> =
-        arguments[1..].iter().map(|node| context.string(node)).collect::<Evaluated<_>>()?;
+    let texts = arguments[1..].iter().map(|node| context.string(node));
+    let texts: Vec<&str> = texts.collect::<Evaluated<_>>()?;
     let [destination, separator, sources @ ..] = texts.as_slice() else {
         return fail("label_join() needs a destination and a separator");
     };
-    check_label(destination)?;
+    for source in sources {
+        check_label(source, "source", "label_join")?;
+    }
+    check_label(destination, "destination", "label_join")?;
     let rows = context.vector(&arguments[0])?.into_iter().map(|row| {
         let parts: Vec<&str> =
             sources.iter().map(|source| row.labels.get(source).unwrap_or_default()).collect();
-        let joined = parts.join(separator);
-        let mut builder = row.labels.to_builder();
-        if joined.is_empty() {
-            builder.remove(destination);
-        } else {
-            builder.set(destination.as_str(), joined);
-        }
-        Row { labels: builder.build(), values: row.values }
+        let value = parts.join(separator);
+        set(row, destination, &value)
     });
-    merge(rows.collect())
+    joined(context, rows.collect())
 }
 
-/// The labels that an absent series would have: those that the selector fixes.
-pub(super) fn of_absent(node: &Node) -> Labels {
-    let (Kind::Selector(Selector { matchers, .. }) | Kind::Window(Selector { matchers, .. }, _)) =
-        &node.kind
-    else {
-        return Labels::empty();
-    };
-    let mut fixed = BTreeMap::new();
-    let mut ambiguous = HashSet::new();
-    for matcher in matchers.iter().filter(|matcher| matcher.name != NAME) {
-        let is_new = !fixed.contains_key(matcher.name.as_str());
-        if matcher.op == MatchOp::Equal && is_new {
-            fixed.insert(matcher.name.as_str(), matcher.value.as_str());
-        } else {
-            ambiguous.insert(matcher.name.as_str());
-        }
+/// Puts together what has the same labels now. Of two such series one may still lose its name.
+fn joined(context: &Context<'_>, rows: Vec<Row>) -> Evaluated<Vec<Row>> {
+    if !context.settings.delays_name_removal {
+        return merge(rows);
     }
-    fixed.retain(|name, value| !ambiguous.contains(name) && !value.is_empty());
-    Labels::from_pairs(fixed)
+    let (dropped, kept): (Vec<Row>, Vec<Row>) = rows.into_iter().partition(|row| row.drops_name);
+    let mut rows = merge(dropped)?;
+    rows.extend(merge(kept)?);
+    Ok(rows)
+}
+
+/// Labels of a series, all but the name of its metric.
+pub(super) fn unnamed(labels: &Labels) -> impl Iterator<Item = (&str, &str)> {
+    labels.iter().filter(|(name, _)| *name != NAME)
 }

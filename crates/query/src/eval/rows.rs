@@ -5,16 +5,20 @@
 //! gone, rows stand in for them whatever is asked, and the answer says so. Everywhere else samples are
 //! read. A sum that overflows is not rescued as one of samples is.
 
-use std::collections::HashMap;
+use std::{collections::HashMap, sync::Arc};
 
 use model::{
     Labels, UnixMs,
+    histogram::{Histogram, ResetHint},
     sample::is_stale,
-    series::{Column, Matcher, Rows, SeriesData, TimeRange},
+    series::{Column, HistogramSeries, Matcher, Rows, SeriesData, TimeRange},
 };
 
 use super::{Context, Evaluated, calendar};
-use crate::ast::{Position, Selector};
+use crate::{
+    ast::{Node, Selector},
+    histogram,
+};
 
 /// So many rows must fit between two evaluations, or into a window, to be worth it.
 const ROWS_MIN: i64 = 5;
@@ -64,8 +68,10 @@ impl Need {
 }
 
 /// A series as its windows need it, stale markers included.
+#[derive(Default)]
 pub(super) struct Loaded {
     pub(super) series: SeriesData,
+    pub(super) histograms: Vec<(i64, Arc<Histogram>)>,
     /// How many samples each value stands for; empty where it is always one.
     pub(super) weights: Vec<f64>,
 }
@@ -100,7 +106,8 @@ struct Stretch {
 /// A selector that looks back `back_ms` from each of `times`.
 pub(super) struct Look<'a> {
     pub(super) selector: &'a Selector,
-    pub(super) position: Position,
+    /// The selector in the query.
+    pub(super) node: &'a Node,
     pub(super) times: &'a [i64],
     pub(super) back_ms: i64,
     pub(super) need: Need,
@@ -112,6 +119,56 @@ pub(super) fn load(context: &Context<'_>, look: &Look<'_>) -> Evaluated<Vec<Load
         return Ok(Vec::new());
     };
     let span = Span { open: first.saturating_sub(look.back_ms), end: *last };
+    let loaded = with_histograms(context, look, span, load_floats(context, look, span)?)?;
+    let histograms = loaded.iter().flat_map(|loaded| &loaded.histograms);
+    let samples = loaded.iter().map(|loaded| loaded.series.values.len() as u64).sum::<u64>()
+        + histograms.map(|(_, histogram)| histogram.weight()).sum::<u64>();
+    context.count_loaded(loaded.len(), samples)?;
+    Ok(loaded)
+}
+
+/// Puts native histograms beside the floats of the same series.
+fn with_histograms(
+    context: &Context<'_>,
+    look: &Look<'_>,
+    span: Span,
+    mut loaded: Vec<Loaded>,
+) -> Evaluated<Vec<Loaded>> {
+    let matchers = &look.selector.matchers;
+    let found = context.source.select_histograms(matchers, span.range(), context.budget)?;
+    if found.is_empty() {
+        return Ok(loaded);
+    }
+    let places = loaded.iter().enumerate();
+    let places: HashMap<Labels, usize> =
+        places.map(|(place, loaded)| (loaded.series.labels.clone(), place)).collect();
+    for HistogramSeries { labels, times, histograms } in found {
+        let histograms = if context.finds_resets { with_resets(histograms) } else { histograms };
+        let histograms = times.into_iter().zip(histograms.into_iter().map(Arc::new)).collect();
+        match places.get(&labels).and_then(|place| loaded.get_mut(*place)) {
+            Some(loaded) => loaded.histograms = histograms,
+            None => {
+                let series = SeriesData { labels, ..SeriesData::default() };
+                loaded.push(Loaded { series, histograms, ..Loaded::default() });
+            }
+        }
+    }
+    Ok(loaded)
+}
+
+/// Histograms that say whether their counter began anew since the one before.
+fn with_resets(mut histograms: Vec<Histogram>) -> Vec<Histogram> {
+    for at in (1..histograms.len()).rev() {
+        if histograms[at].reset_hint == ResetHint::Gauge || histograms[at].is_stale() {
+            continue;
+        }
+        let is_reset = histogram::is_reset(&histograms[at], &histograms[at - 1]);
+        histograms[at].reset_hint = if is_reset { ResetHint::Reset } else { ResetHint::NoReset };
+    }
+    histograms
+}
+
+fn load_floats(context: &Context<'_>, look: &Look<'_>, span: Span) -> Evaluated<Vec<Loaded>> {
     let ready = context.source.rows();
     if let Some(stretch) = exact(&ready, look, span) {
         let rows = select_rows(context, look, &stretch)?;
@@ -124,12 +181,12 @@ pub(super) fn load(context: &Context<'_>, look: &Look<'_>) -> Evaluated<Vec<Load
         if !rows.is_empty() {
             let (time, step) = (calendar::text(gone), step_text(stretch.step_ms));
             let text = format!("samples before {time} are gone, sums of {step} were used");
-            context.inform(&text, look.position);
+            context.inform(text, look.node);
             return joined(context, look, span, &stretch, rows);
         }
     }
     let series = select(context, &look.selector.matchers, span)?.into_iter();
-    Ok(series.map(|series| Loaded { series, weights: Vec::new() }).collect())
+    Ok(series.map(|series| Loaded { series, ..Loaded::default() }).collect())
 }
 
 /// The largest rows that answer as samples do.
@@ -211,7 +268,7 @@ fn select_rows(
     }
     let loaded = found.into_iter().map(|series| {
         let Some(counts) = counts.get(&series.labels) else {
-            return Loaded { series, weights: Vec::new() };
+            return Loaded { series, ..Loaded::default() };
         };
         let mut loaded = weighed(series, counts);
         if !is_weighed {
@@ -225,7 +282,7 @@ fn select_rows(
 /// The rows that stand for samples, with how many.
 fn weighed(series: SeriesData, counts: &SeriesData) -> Loaded {
     let empty = SeriesData { labels: series.labels, times: Vec::new(), values: Vec::new() };
-    let mut loaded = Loaded { series: empty, weights: Vec::new() };
+    let mut loaded = Loaded { series: empty, ..Loaded::default() };
     let mut counts = counts.times.iter().zip(&counts.values).peekable();
     for (time, value) in series.times.into_iter().zip(series.values) {
         while counts.next_if(|(other, _)| **other < time).is_some() {}
@@ -256,7 +313,7 @@ fn joined(
         };
         let loaded = found.into_iter().map(|series| {
             let count = if look.need.is_weighed { series.values.len() } else { 0 };
-            Loaded { series, weights: vec![1.0; count] }
+            Loaded { series, weights: vec![1.0; count], ..Loaded::default() }
         });
         Ok(loaded.collect())
     };

@@ -52,7 +52,7 @@ use self::{
 use crate::disk::Disk;
 pub use append::{AppendError, Appended};
 pub use recover::{OpenError, Recovery};
-pub use verify::{Damage, Problem, Repaired, Report, repair, verify};
+pub use verify::{Damage, Problem, Repaired, Report, is_store, repair, verify};
 
 /// What one block covers before blocks are merged.
 const SPAN_MS: i64 = 2 * 60 * 60 * 1_000;

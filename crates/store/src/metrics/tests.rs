@@ -420,6 +420,7 @@ fn verifying_names_every_damage_and_repairing_saves_the_rest() {
 fn a_folder_that_is_no_store_is_left_alone() {
     let folder = tempfile::tempdir().unwrap();
     for path in [folder.path().to_owned(), folder.path().join("absent")] {
+        assert!(!is_store(&path));
         assert!(matches!(verify(&path), Err(OpenError::NoStore { .. })));
         assert!(matches!(repair(&path), Err(OpenError::NoStore { .. })));
     }

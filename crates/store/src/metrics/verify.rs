@@ -77,9 +77,14 @@ pub fn repair(folder: &Path) -> Result<Report, OpenError> {
     Ok(report)
 }
 
+/// Whether there is a store in `folder`, for those who do not want one to be made.
+pub fn is_store(folder: &Path) -> bool {
+    folder.join("blocks").is_dir() && folder.join("wal").is_dir()
+}
+
 /// Keeps others away from a folder that is a store; makes none of one that is not.
 fn take(folder: &Path) -> Result<fs::File, OpenError> {
-    if !folder.join("blocks").is_dir() || !folder.join("wal").is_dir() {
+    if !is_store(folder) {
         return Err(OpenError::NoStore { path: folder.into() });
     }
     lock(folder)

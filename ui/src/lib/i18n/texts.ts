@@ -1,7 +1,11 @@
-/** The page's own texts. What the server says travels as codes: see `messages.gen.ts`. */
+/** The page's own texts. What the server says travels as codes: see `messages.gen.ts`; Explore has `explore.ts`. */
 export const texts = {
   overview: { en: "Overview", zh: "总览" },
   sources: { en: "Sources", zh: "数据源" },
+  explore: { en: "Explore", zh: "指标探索" },
+  open_in_explore: { en: "Open in Explore: {title}", zh: "在指标探索中打开：{title}" },
+  page_failed: { en: "This page could not be loaded.", zh: "页面加载失败。" },
+  reload: { en: "Reload", zh: "重新加载" },
   pages: { en: "Pages", zh: "页面" },
   theme_dark: { en: "Dark", zh: "深色" },
   theme_light: { en: "Light", zh: "浅色" },

@@ -1,0 +1,138 @@
+//! Times as people and Prometheus' clients write them.
+
+use model::UnixMs;
+
+/// Beyond this, seconds in a float no longer tell milliseconds apart.
+const SECONDS_MAX: f64 = 9e12;
+
+/// What clients of Prometheus send for the beginning and the end of all time, whose years RFC 3339 lacks.
+const ALL_TIME: [(&str, UnixMs); 2] = [
+    ("-292273086-05-16T16:47:06Z", UnixMs::MIN),
+    ("292277025-08-18T07:12:54.999999999Z", UnixMs::MAX),
+];
+
+/// Float seconds or RFC 3339.
+pub(crate) fn parse_time(text: &str) -> Option<UnixMs> {
+    if let Ok(seconds) = text.parse::<f64>() {
+        let in_range = seconds.is_finite() && seconds.abs() <= SECONDS_MAX;
+        return in_range.then(|| UnixMs((seconds * 1e3).round() as i64));
+    }
+    let boundary = ALL_TIME.iter().find(|(known, _)| *known == text).map(|(_, time)| *time);
+    boundary.or_else(|| parse_rfc3339(text))
+}
+
+/// `2026-11-24T10:00:00.5+01:00`; leap seconds count as the second before.
+fn parse_rfc3339(text: &str) -> Option<UnixMs> {
+    let (date, rest) = text.split_once(['T', 't', ' '])?;
+    let mut date = date.splitn(3, '-').map(|part| part.parse::<i64>().ok());
+    let (year, month, day) = (date.next()??, date.next()??, date.next()??);
+    let zone_at = rest.find(['Z', 'z', '+', '-'])?;
+    let (time, zone) = rest.split_at(zone_at);
+    let (time, fraction) = time.split_once('.').unwrap_or((time, "0"));
+    let mut time = time.splitn(3, ':').map(|part| part.parse::<i64>().ok());
+    let (hour, minute, second) = (time.next()??, time.next()??, time.next()??);
+    let valid = (0..10_000).contains(&year)
+        && (1..=12).contains(&month)
+        && (1..=31).contains(&day)
+        && (0..24).contains(&hour)
+        && (0..60).contains(&minute)
+        && (0..=60).contains(&second)
+        && fraction.bytes().all(|byte| byte.is_ascii_digit());
+    if !valid {
+        return None;
+    }
+    let millis: i64 = format!("{fraction:0<3}").get(..3)?.parse().ok()?;
+    let offset_minutes = match zone.as_bytes().first()? {
+        b'Z' | b'z' => 0,
+        sign => {
+            let (hours, minutes) = zone.get(1..)?.split_once(':')?;
+            let minutes = hours.parse::<i64>().ok()? * 60 + minutes.parse::<i64>().ok()?;
+            if *sign == b'-' { -minutes } else { minutes }
+        }
+    };
+    let seconds = days_from_civil(year, month, day) * 86_400
+        + hour * 3_600
+        + (minute - offset_minutes) * 60
+        + second.min(59);
+    Some(UnixMs(seconds * 1_000 + millis))
+}
+
+/// Days since 1970-01-01 in the proleptic Gregorian calendar; years start in March so that the
+/// leap day comes last.
+fn days_from_civil(year: i64, month: i64, day: i64) -> i64 {
+    let year = if month <= 2 { year - 1 } else { year };
+    let era = year.div_euclid(400);
+    let year_of_era = year.rem_euclid(400);
+    let day_of_year = (153 * ((month + 9) % 12) + 2) / 5 + day - 1;
+    let day_of_era = year_of_era * 365 + year_of_era / 4 - year_of_era / 100 + day_of_year;
+    era * 146_097 + day_of_era - 719_468
+}
+
+/// Go's zero time, which Prometheus shows for what never happened.
+pub(super) const NEVER: &str = "0001-01-01T00:00:00Z";
+
+/// `2026-11-24T09:00:00.500Z`
+pub(super) fn rfc3339(time: UnixMs) -> String {
+    let (seconds, millis) = (time.0.div_euclid(1_000), time.0.rem_euclid(1_000));
+    let (days, second_of_day) = (seconds.div_euclid(86_400), seconds.rem_euclid(86_400));
+    let (year, month, day) = civil_from_days(days);
+    let (hour, minute, second) =
+        (second_of_day / 3_600, second_of_day / 60 % 60, second_of_day % 60);
+    format!("{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}.{millis:03}Z")
+}
+
+/// The reverse of [`days_from_civil`].
+fn civil_from_days(days: i64) -> (i64, i64, i64) {
+    let days = days + 719_468;
+    let era = days.div_euclid(146_097);
+    let day_of_era = days.rem_euclid(146_097);
+    let year_of_era =
+        (day_of_era - day_of_era / 1_460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
+    let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
+    let month_from_march = (5 * day_of_year + 2) / 153;
+    let day = day_of_year - (153 * month_from_march + 2) / 5 + 1;
+    let month = (month_from_march + 2) % 12 + 1;
+    let year = year_of_era + era * 400 + i64::from(month <= 2);
+    (year, month, day)
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn times() {
+        let check = |text, expected: Option<i64>| {
+            assert_eq!(parse_time(text), expected.map(UnixMs), "{text}");
+        };
+        check("0", Some(0));
+        check("1435781451.781", Some(1_435_781_451_781));
+        check("1970-01-01T00:00:00Z", Some(0));
+        check("-292273086-05-16T16:47:06Z", Some(i64::MIN));
+        check("292277025-08-18T07:12:54.999999999Z", Some(i64::MAX));
+        check("2015-07-01T20:10:51.781Z", Some(1_435_781_451_781));
+        check("2015-07-01T22:10:51.781+02:00", Some(1_435_781_451_781));
+        check("2000-02-29T12:00:00-01:30", Some(951_831_000_000));
+        for bad in
+            ["", "x", "NaN", "1e300", "2015-13-01T00:00:00Z", "2015-07-01", "T", "1-1-1T1:1:1.é+"]
+        {
+            check(bad, None);
+        }
+    }
+
+    #[test]
+    fn times_in_words() {
+        assert_eq!(rfc3339(UnixMs(0)), "1970-01-01T00:00:00.000Z");
+        assert_eq!(rfc3339(UnixMs(951_826_554_321)), "2000-02-29T12:15:54.321Z");
+        assert_eq!(rfc3339(UnixMs(-1)), "1969-12-31T23:59:59.999Z");
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_written_is_read(millis in -60_000_000_000_000_i64..250_000_000_000_000) {
+            prop_assert_eq!(parse_time(&rfc3339(UnixMs(millis))), Some(UnixMs(millis)));
+        }
+    }
+}
