@@ -447,34 +447,24 @@ impl Series {
             waiting.all().is_empty()
         });
         let inside = |time: i64| (range.start.0..=range.end.0).contains(&time);
-        let mut outside = Vec::new();
-        self.chunks.retain(|chunk| {
+        self.chunks.retain_mut(|chunk| {
             if !chunk.overlaps(range) {
                 return true;
             }
-            if !(inside(chunk.first) && inside(chunk.last)) {
-                // The chunk reaches over the border: what lies outside goes back to the open ones.
-                let (mut times, mut values) = (Vec::new(), Vec::new());
-                if chunk.open(&mut times, &mut values).is_some() {
-                    let points = times.into_iter().zip(values);
-                    outside.extend(points.filter(|(time, _)| !inside(*time)));
-                }
+            let is_whole = inside(chunk.first) && inside(chunk.last);
+            // Of a chunk that reaches over the border the rest stays in its place, so that chunks stay in
+            // the order of their times and reading has nothing to sort.
+            let rest = if is_whole { None } else { chunk.without(&inside) };
+            match rest {
+                Some(rest) => *chunk = rest,
+                None => return false,
             }
-            false
+            true
         });
         self.open.retain(|(time, _)| !inside(*time));
-        if outside.is_empty() {
-            if self.open.is_empty() {
-                self.open = Vec::new();
-            }
-            return;
+        if self.open.is_empty() {
+            self.open = Vec::new();
         }
-        outside.append(&mut self.open);
-        outside.sort_by_key(|(time, _)| *time);
-        outside.dedup_by_key(|(time, _)| *time);
-        let pieces = outside.chunks_exact(OPEN_POINTS_MAX);
-        self.open = pieces.remainder().to_vec();
-        self.chunks.extend(pieces.map(Chunk::seal));
     }
 }
 
@@ -492,6 +482,15 @@ impl Chunk {
             times_length,
             bytes: bytes.into(),
         }
+    }
+
+    /// A chunk of the points that are not `inside`, if there are any.
+    fn without(&self, inside: &impl Fn(i64) -> bool) -> Option<Self> {
+        let (mut times, mut values) = (Vec::new(), Vec::new());
+        self.open(&mut times, &mut values)?;
+        let points = times.into_iter().zip(values).filter(|(time, _)| !inside(*time));
+        let points: Vec<(i64, f64)> = points.collect();
+        (!points.is_empty()).then(|| Self::seal(&points))
     }
 
     fn overlaps(&self, range: TimeRange) -> bool {
@@ -523,19 +522,36 @@ impl Copied {
         self.chunks.is_empty() && self.open.is_empty()
     }
 
-    /// All points in `range`, in order.
-    pub(crate) fn decode(self, range: TimeRange) -> (Labels, Vec<i64>, Vec<f64>) {
-        let (mut times, mut values) = (Vec::new(), Vec::new());
+    /// At most how many points it has.
+    pub(crate) fn count(&self) -> usize {
+        self.chunks.iter().map(|chunk| usize::from(chunk.count)).sum::<usize>() + self.open.len()
+    }
+
+    /// Appends all points in `range`, in order.
+    pub(crate) fn decode(&self, range: TimeRange, times: &mut Vec<i64>, values: &mut Vec<f64>) {
+        let before = times.len();
+        let count = self.count();
+        times.reserve(count);
+        values.reserve(count);
         for chunk in &self.chunks {
             // A chunk of the head never left memory, so it decodes.
-            let decoded = chunk.open(&mut times, &mut values);
+            let decoded = chunk.open(times, values);
             debug_assert!(decoded.is_some(), "a chunk of the head decodes");
         }
         times.extend(self.open.iter().map(|(time, _)| *time));
         values.extend(self.open.iter().map(|(_, value)| *value));
-        let (mut times, mut values) = in_order(times, values);
-        clip(&mut times, &mut values, range);
-        (self.labels, times, values)
+        if !times[before..].is_sorted_by(|a, b| a < b) {
+            let sorted = in_order(times.split_off(before), values.split_off(before));
+            times.extend(sorted.0);
+            values.extend(sorted.1);
+        }
+        let own = &times[before..];
+        let end = before + own.partition_point(|time| *time <= range.end.0);
+        let start = before + own.partition_point(|time| *time < range.start.0);
+        times.truncate(end);
+        values.truncate(end);
+        times.drain(before..start.min(end));
+        values.drain(before..start.min(end));
     }
 }
 
@@ -571,10 +587,10 @@ mod tests {
     }
 
     fn points(head: &Head, span: TimeRange) -> Vec<(i64, f64)> {
-        let copied = head.copy(&[], span).pop();
-        let Some((_, times, values)) = copied.map(|copied| copied.decode(span)) else {
-            return Vec::new();
-        };
+        let (mut times, mut values) = (Vec::new(), Vec::new());
+        if let Some(copied) = head.copy(&[], span).pop() {
+            copied.decode(span, &mut times, &mut values);
+        }
         times.into_iter().zip(values).collect()
     }
 
@@ -608,6 +624,8 @@ mod tests {
         assert_eq!(head.forget_idle(0), []);
         let left = points(&head, range(0, 1_000));
         assert_eq!((left.len(), left[0], left[199]), (200, (300, 300.0), (499, 499.0)));
+        let series = head.get(reference).unwrap();
+        assert!(series.chunks.is_sorted_by_key(|chunk| chunk.first), "reading has nothing to sort");
         head.remove(range(300, 499), Some(&RoaringBitmap::new()));
         assert_eq!(points(&head, range(0, 1_000)).len(), 200);
         head.remove(range(300, 499), None);

@@ -137,14 +137,13 @@ fn read_group(reader: &mut Reader<'_>, length: usize, numbers: &mut Vec<i64>) ->
     let packed = packed.get(..used + PADDING)?;
     let mask = u64::MAX >> (u64::BITS - width);
     if width <= WIDTH_OF_WORD_MAX {
-        let mut bit = 0;
-        for _ in 0..length {
-            let at = bit / 8;
-            let word = u64::from_le_bytes(packed.get(at..at + 8)?.try_into().ok()?);
-            let value = (word >> (bit % 8)) & mask;
-            numbers.push(least.wrapping_add((value << shift) as i64));
-            bit += width as usize;
-        }
+        // Room is there for the whole column, and an iterator of known length never asks for more.
+        numbers.extend((0..length).map(|index| {
+            let bit = index * width as usize;
+            let word = packed.get(bit / 8..).and_then(|tail| tail.first_chunk());
+            let value = (u64::from_le_bytes(word.copied().unwrap_or_default()) >> (bit % 8)) & mask;
+            least.wrapping_add((value << shift) as i64)
+        }));
     } else {
         for index in 0..length {
             let bit = index * width as usize;

@@ -171,8 +171,9 @@ fn write_block(store: &Inner, cover: Cover) -> io::Result<Option<Block>> {
     for reference in wanted {
         let copied = store.head().copy_one(reference, cover.range);
         let Some((copied, histograms)) = copied else { continue };
-        let (labels, times, values) = copied.decode(cover.range);
-        writer.add(&labels, &times, &[&values], &histograms)?;
+        let (mut times, mut values) = (Vec::new(), Vec::new());
+        copied.decode(cover.range, &mut times, &mut values);
+        writer.add(&copied.labels, &times, &[&values], &histograms)?;
     }
     if writer.is_empty() { Ok(None) } else { Ok(Some(store.finish_block(writer)?)) }
 }

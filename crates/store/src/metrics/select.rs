@@ -20,7 +20,7 @@ use super::{
     Store,
     block::{Block, Scratch},
     delete::{Tombstone, erase},
-    head::{clip, in_order},
+    head::{Copied, clip, in_order},
     rows,
 };
 
@@ -67,18 +67,18 @@ impl Found {
         budget.check()
     }
 
-    fn add(
+    /// Adds what the head has.
+    fn add_copied(
         &mut self,
-        labels: Labels,
-        times: Vec<i64>,
-        values: Vec<f64>,
+        copied: Copied,
+        range: TimeRange,
         budget: &Budget,
     ) -> Result<(), SelectError> {
-        let added = times.len();
-        let points = self.points(labels, added);
-        points.data.times.extend(times);
-        points.data.values.extend(values);
-        points.note_order(points.data.times.len() - added);
+        let points = self.points(copied.labels.clone(), copied.count());
+        let before = points.data.times.len();
+        copied.decode(range, &mut points.data.times, &mut points.data.values);
+        let added = points.data.times.len() - before;
+        points.note_order(before);
         self.note(added, budget)
     }
 
@@ -98,8 +98,8 @@ impl Found {
                 continue;
             }
             let Some(labels) = entry.labels().filter(|labels| share.has(labels)) else { continue };
-            let expected =
-                entry.count_in(wanted.range).saturating_mul(wanted.sources).min(RESERVED_MAX);
+            let in_blocks = entry.count_in(wanted.range).saturating_mul(wanted.sources);
+            let expected = in_blocks.saturating_add(wanted.in_head).min(RESERVED_MAX);
             let points = self.points(labels, expected);
             let before = points.data.times.len();
             let SeriesData { labels, times, values } = &mut points.data;
@@ -159,6 +159,8 @@ impl Points {
 struct Wanted<'a> {
     /// How many blocks there are to look into.
     sources: usize,
+    /// How many points of a series come from the head, at most.
+    in_head: usize,
     matchers: &'a [Matcher],
     range: TimeRange,
     /// Of rows; samples have but one.
@@ -271,15 +273,13 @@ impl SeriesSource for Store {
         let tombstones = self.0.tombstone_list();
         let blocks = self.blocks_with(0, range);
         let (sources, tombstones) = (blocks.len(), tombstones.as_slice());
-        let wanted = Wanted { sources, matchers, range, column: None, tombstones };
+        let in_head = copied.iter().map(Copied::count).max().unwrap_or(0);
+        let wanted = Wanted { sources, in_head, matchers, range, column: None, tombstones };
         let mut found = self.read_blocks(&blocks, &wanted, budget)?;
         let threads = found.len();
-        for series in copied {
-            let (labels, times, values) = series.decode(range);
-            if !times.is_empty()
-                && let Some(found) = found.get_mut(owner(&labels, threads))
-            {
-                found.add(labels, times, values, budget)?;
+        for copied in copied {
+            if let Some(found) = found.get_mut(owner(&copied.labels, threads)) {
+                found.add_copied(copied, range, budget)?;
             }
         }
         Ok(found.into_iter().flat_map(Found::finish).collect())
@@ -310,7 +310,7 @@ impl SeriesSource for Store {
         let blocks = self.blocks_with(step_ms, range);
         let (sources, tombstones) = (blocks.len(), tombstones.as_slice());
         let column = Some(column);
-        let wanted = Wanted { sources, matchers, range, column, tombstones };
+        let wanted = Wanted { sources, in_head: 0, matchers, range, column, tombstones };
         let found = self.read_blocks(&blocks, &wanted, budget)?;
         Ok(found.into_iter().flat_map(Found::finish).collect())
     }

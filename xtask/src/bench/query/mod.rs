@@ -13,10 +13,10 @@ use anyhow::Result;
 
 use super::{
     data,
-    payload::Load,
+    payload::{Load, Shape},
     queries::{self, Points, QUERIES, Query},
     report::{self, Table},
-    system::{self, Instance, System},
+    system::{self, Instance, Kind, System},
 };
 use crate::{binary, say, wait::Stopwatch};
 
@@ -60,6 +60,13 @@ struct Bench<'a> {
     notes: Vec<String>,
 }
 
+/// A system that is asked, and its column in the table.
+struct Asked<'a> {
+    column: usize,
+    system: &'a System,
+    instance: &'a Instance<'a>,
+}
+
 pub(super) fn run() -> Result<()> {
     let watch = Stopwatch::start();
     let systems = system::find()?;
@@ -70,94 +77,116 @@ pub(super) fn run() -> Result<()> {
         failures: BTreeMap::new(),
         notes: Vec::new(),
     };
-    bench.measure(&Subject {
-        name: "mix",
-        load: Load::ending_now(data::ALL, 10, 6 * HOUR_SECONDS / 5, 5_000)?,
-        queries: QUERIES,
-        with_panels: true,
-    })?;
-    bench.measure(&Subject {
-        name: "10 k series",
-        load: Load::ending_now(data::ALL, 100, (HOUR_SECONDS + 600) / 15, 15_000)?,
-        queries: WIDE,
-        with_panels: false,
-    })?;
-    bench.measure(&Subject {
-        name: "a day",
-        load: Load::ending_now(data::HISTOGRAM, 100, DAY_SECONDS / 15, 15_000)?,
-        queries: LONG,
-        with_panels: false,
-    })?;
+    let subjects = [
+        Subject {
+            name: "mix",
+            load: Load::ending_now(data::ALL, 10, 6 * HOUR_SECONDS / 5, 5_000)?,
+            queries: QUERIES,
+            with_panels: true,
+        },
+        Subject {
+            name: "10 k series",
+            load: Load::ending_now(data::ALL, 100, (HOUR_SECONDS + 600) / 15, 15_000)?,
+            queries: WIDE,
+            with_panels: false,
+        },
+        Subject {
+            name: "a day",
+            load: Load::ending_now(data::HISTOGRAM, 100, DAY_SECONDS / 15, 15_000)?,
+            queries: LONG,
+            with_panels: false,
+        },
+    ];
+    bench.measure(&subjects)?;
     say(&format!("measured in {}", binary::seconds(watch.elapsed())));
     report::publish("query", &bench.text())
 }
 
 impl Bench<'_> {
-    /// Gives the samples to every system, waits until all are at rest, and asks one after the other.
-    fn measure(&mut self, subject: &Subject) -> Result<()> {
+    /// Gives all samples to every system, each in a process of its own, waits until all are at rest, and
+    /// asks.
+    fn measure(&mut self, subjects: &[Subject]) -> Result<()> {
         let folder = tempfile::Builder::new().prefix("modelwatch-bench-").tempdir()?;
         let mut running = Vec::new();
-        for (column, system) in self.systems.iter().enumerate() {
-            let own = folder.path().join(system.name);
-            match start(system, &own, &subject.load) {
-                Ok(instance) => running.push((column, system, instance)),
-                Err(error) => self.fail(system, subject, &error),
+        for subject in subjects {
+            for (column, system) in self.systems.iter().enumerate() {
+                let own = folder.path().join(subject.name).join(system.name);
+                match start(system, &own, &subject.load) {
+                    Ok(instance) => running.push((subject, column, system, instance)),
+                    Err(error) => self.fail(system, subject, &error),
+                }
             }
         }
-        let instances: Vec<&Instance<'_>> =
-            running.iter().map(|(_, _, instance)| instance).collect();
+        let instances: Vec<&Instance<'_>> = running.iter().map(|(.., instance)| instance).collect();
         system::settle(&instances)?;
-        let mut answers = Vec::new();
-        for (column, system, instance) in &running {
-            match self.ask(*column, system, instance, subject) {
-                Ok(points) => answers.push((system.kind, points)),
-                Err(error) => self.fail(system, subject, &error),
+        for subject in subjects {
+            let own = running.iter().filter(|(other, ..)| other.name == subject.name);
+            let own: Vec<Asked<'_>> = own
+                .map(|(_, column, system, instance)| Asked { column: *column, system, instance })
+                .collect();
+            self.ask(&own, subject);
+        }
+        Ok(())
+    }
+
+    /// Asks each question of every system before the next, so that what slows the machine down for a
+    /// while slows all of them.
+    fn ask(&mut self, asked: &[Asked<'_>], subject: &Subject) {
+        let shape = &subject.load.shape;
+        for one in asked {
+            if let Err(error) = queries::expect_samples(one.instance, shape) {
+                self.fail(one.system, subject, &error);
+            }
+        }
+        let mut answers: Vec<(Kind, Vec<Points>)> =
+            asked.iter().map(|one| (one.system.kind, Vec::new())).collect();
+        for query in subject.queries {
+            for (one, (_, answers)) in asked.iter().zip(&mut answers) {
+                let points = self.query(one, query, shape);
+                if let Err(error) = &points {
+                    self.fail(one.system, subject, error);
+                }
+                answers.push(points.unwrap_or_default());
+            }
+        }
+        for one in asked.iter().filter(|_| subject.with_panels) {
+            if let Err(error) = self.panels(one, shape) {
+                self.fail(one.system, subject, &error);
             }
         }
         let names: Vec<(&str, String)> =
             subject.queries.iter().map(|query| (query.name, query.title())).collect();
         self.notes.extend(queries::compare_all(&names, &answers));
+    }
+
+    fn query(&mut self, asked: &Asked<'_>, query: &Query, shape: &Shape) -> Result<Points> {
+        asked.instance.reset_peak()?;
+        let measured = query.measure(asked.instance, shape.end_ms)?;
+        let peak = asked.instance.peak_bytes()?;
+        let name = query.name;
+        self.set(asked, &format!("{}, best ms", query.title()), milliseconds(measured.best));
+        self.set(asked, &format!("{name}, median ms"), milliseconds(measured.median));
+        self.set(asked, &format!("{name}, CPU ms"), milliseconds(measured.cpu));
+        self.set(asked, &format!("{name}, peak RSS MB"), peak as f64 / 1e6);
+        Ok(measured.points)
+    }
+
+    fn panels(&mut self, asked: &Asked<'_>, shape: &Shape) -> Result<()> {
+        asked.instance.reset_peak()?;
+        let all = panels::measure(asked.instance, shape)?;
+        let peak = asked.instance.peak_bytes()?;
+        let best = format!("{} panels at once, all of them, best ms", all.count);
+        self.set(asked, &best, milliseconds(all.best));
+        self.set(asked, "panels, all of them, median ms", milliseconds(all.median));
+        self.set(asked, "panels, the slowest 5 % from, ms", milliseconds(all.slow));
+        self.set(asked, "panels, CPU ms", milliseconds(all.cpu));
+        self.set(asked, "panels, peak RSS MB", peak as f64 / 1e6);
         Ok(())
     }
 
-    fn ask(
-        &mut self,
-        column: usize,
-        system: &System,
-        instance: &Instance<'_>,
-        subject: &Subject,
-    ) -> Result<Vec<Points>> {
-        let shape = &subject.load.shape;
-        queries::expect_samples(instance, shape)?;
-        let mut set = |figure: String, value: f64| {
-            say(&format!("{}: {figure}: {value:.3}", system.name));
-            self.table.set(&figure, column, value);
-        };
-        let mut answers = Vec::new();
-        for query in subject.queries {
-            instance.reset_peak()?;
-            let measured = query.measure(instance, shape.end_ms)?;
-            let peak = instance.peak_bytes()?;
-            set(format!("{}, best ms", query.title()), milliseconds(measured.best));
-            set(format!("{}, median ms", query.name), milliseconds(measured.median));
-            set(format!("{}, CPU ms", query.name), milliseconds(measured.cpu));
-            set(format!("{}, peak RSS MB", query.name), peak as f64 / 1e6);
-            answers.push(measured.points);
-        }
-        if subject.with_panels {
-            instance.reset_peak()?;
-            let all = panels::measure(instance, shape)?;
-            let peak = instance.peak_bytes()?;
-            set(
-                format!("{} panels at once, all of them, best ms", all.count),
-                milliseconds(all.best),
-            );
-            set("panels, all of them, median ms".to_owned(), milliseconds(all.median));
-            set("panels, the slowest 5 % from, ms".to_owned(), milliseconds(all.slow));
-            set("panels, CPU ms".to_owned(), milliseconds(all.cpu));
-            set("panels, peak RSS MB".to_owned(), peak as f64 / 1e6);
-        }
-        Ok(answers)
+    fn set(&mut self, asked: &Asked<'_>, figure: &str, value: f64) {
+        say(&format!("{}: {figure}: {value:.3}", asked.system.name));
+        self.table.set(figure, asked.column, value);
     }
 
     fn fail(&mut self, system: &System, subject: &Subject, error: &anyhow::Error) {
