@@ -37,7 +37,7 @@ pub(crate) enum Outcome {
 
 /// Passes a fingerprint through: it is a hash already.
 #[derive(Default)]
-struct Through(u64);
+pub(super) struct Through(u64);
 
 impl Hasher for Through {
     fn finish(&self) -> u64 {

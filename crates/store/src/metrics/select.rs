@@ -2,6 +2,7 @@
 
 use std::{
     collections::{HashMap, HashSet},
+    hash::BuildHasherDefault,
     num::NonZero,
     sync::{Arc, atomic::Ordering},
     thread::available_parallelism,
@@ -20,7 +21,7 @@ use super::{
     Store,
     block::{Block, Scratch},
     delete::{Tombstone, erase},
-    head::{Copied, clip, in_order},
+    head::{Copied, Through, clip, in_order},
     rows,
 };
 
@@ -34,7 +35,7 @@ const RESERVED_MAX: usize = 1 << 18;
 /// Series found so far. Every source appends to the same columns, so that nothing is copied twice.
 #[derive(Default)]
 struct Found {
-    places: HashMap<Labels, usize>,
+    places: HashMap<Labels, usize, BuildHasherDefault<Through>>,
     series: Vec<Points>,
     samples: u64,
 }
@@ -70,7 +71,7 @@ impl Found {
     /// Adds what the head has.
     fn add_copied(
         &mut self,
-        copied: Copied,
+        copied: &Copied,
         range: TimeRange,
         budget: &Budget,
     ) -> Result<(), SelectError> {
@@ -177,11 +178,12 @@ impl Store {
         self.0.block_list().iter().filter(is_wanted).cloned().collect()
     }
 
-    /// What the blocks have, read by several threads where it is much. Each thread takes the series whose
-    /// fingerprints are its own, from all blocks, so that nothing has to be put together afterwards.
-    fn read_blocks(
+    /// What blocks and head have, read by several threads where it is much. Each thread takes the series
+    /// whose fingerprints are its own, from everywhere, so that nothing has to be put together afterwards.
+    fn read(
         &self,
         blocks: &[Arc<Block>],
+        copied: &[Copied],
         wanted: &Wanted<'_>,
         budget: &Budget,
     ) -> Result<Vec<Found>, SelectError> {
@@ -189,14 +191,15 @@ impl Store {
             blocks.iter().map(|block| block.matching(wanted.matchers)).collect();
         let pairs: Vec<(&Block, &RoaringBitmap)> =
             blocks.iter().map(Arc::as_ref).zip(&matching).collect();
-        let points = pairs.iter().map(|(block, found)| expected(block, found, wanted.range));
-        let threads = match points.sum::<u64>() {
+        let in_blocks = pairs.iter().map(|(block, found)| expected(block, found, wanted.range));
+        let in_head = copied.iter().map(|copied| copied.count() as u64);
+        let threads = match in_blocks.chain(in_head).sum::<u64>() {
             0..POINTS_OF_THREAD_MIN => 1,
             _ => available_parallelism().map_or(1, NonZero::get).min(THREADS_MAX),
         };
         let read = |thread: usize| {
-            let share = Share { index: thread, of: threads };
-            self.read_share(&pairs, wanted, share, budget)
+            let share = Share { index: thread as u64, of: threads as u64 };
+            self.read_share(&pairs, copied, wanted, share, budget)
         };
         if threads == 1 {
             return Ok(vec![read(0)?]);
@@ -220,6 +223,7 @@ impl Store {
     fn read_share(
         &self,
         blocks: &[(&Block, &RoaringBitmap)],
+        copied: &[Copied],
         wanted: &Wanted<'_>,
         share: Share,
         budget: &Budget,
@@ -232,6 +236,9 @@ impl Store {
             scratch.damaged = 0;
             result?;
         }
+        for copied in copied.iter().filter(|copied| share.has(&copied.labels)) {
+            found.add_copied(copied, wanted.range, budget)?;
+        }
         Ok(found)
     }
 }
@@ -239,19 +246,14 @@ impl Store {
 /// The series that one of several threads takes.
 #[derive(Clone, Copy)]
 struct Share {
-    index: usize,
-    of: usize,
+    index: u64,
+    of: u64,
 }
 
 impl Share {
     fn has(self, labels: &Labels) -> bool {
-        owner(labels, self.of) == self.index
+        labels.fingerprint() % self.of == self.index
     }
-}
-
-/// Which of so many threads takes a series.
-fn owner(labels: &Labels, threads: usize) -> usize {
-    (labels.fingerprint() % threads as u64) as usize
 }
 
 /// About how many points the series of a block have in a range, judged by the first one.
@@ -275,13 +277,7 @@ impl SeriesSource for Store {
         let (sources, tombstones) = (blocks.len(), tombstones.as_slice());
         let in_head = copied.iter().map(Copied::count).max().unwrap_or(0);
         let wanted = Wanted { sources, in_head, matchers, range, column: None, tombstones };
-        let mut found = self.read_blocks(&blocks, &wanted, budget)?;
-        let threads = found.len();
-        for copied in copied {
-            if let Some(found) = found.get_mut(owner(&copied.labels, threads)) {
-                found.add_copied(copied, range, budget)?;
-            }
-        }
+        let found = self.read(&blocks, &copied, &wanted, budget)?;
         Ok(found.into_iter().flat_map(Found::finish).collect())
     }
 
@@ -311,7 +307,7 @@ impl SeriesSource for Store {
         let (sources, tombstones) = (blocks.len(), tombstones.as_slice());
         let column = Some(column);
         let wanted = Wanted { sources, in_head: 0, matchers, range, column, tombstones };
-        let found = self.read_blocks(&blocks, &wanted, budget)?;
+        let found = self.read(&blocks, &[], &wanted, budget)?;
         Ok(found.into_iter().flat_map(Found::finish).collect())
     }
 

@@ -34,8 +34,9 @@ use crate::varint::Reader;
 const MAGIC: &[u8; 8] = b"mwblock\x02";
 /// Offset, length and checksum of the index, and the magic again.
 const FOOTER_BYTES: usize = 8 + 8 + 4 + 8;
-/// How many shared columns of times a reader keeps decoded.
-const TIMES_KEPT_MAX: usize = 64;
+/// A reader keeps shared columns of times decoded up to so many points, 8 MiB; then it starts anew. Series
+/// that share one need not follow each other.
+const TIMES_KEPT_MAX: usize = 1 << 20;
 /// A chunk of histograms that is larger than this takes no more.
 const HISTOGRAM_CHUNK_BYTES: usize = 256 << 10;
 /// What its column has at most: the last histogram may be the largest there is.
@@ -116,6 +117,8 @@ pub(crate) struct Scratch {
     first: Vec<f64>,
     /// By offset in the file.
     times: HashMap<u64, Arc<Vec<i64>>>,
+    /// Points of these.
+    times_kept: usize,
     /// Columns that could not be read.
     pub(crate) damaged: u64,
 }
@@ -316,9 +319,10 @@ impl Scratch {
         let mut times = Vec::new();
         codec::read_times(plain, chunk.count, &mut times)?;
         let times = Arc::new(times);
-        if self.times.len() >= TIMES_KEPT_MAX {
-            self.times.clear();
+        if self.times_kept >= TIMES_KEPT_MAX {
+            self.start_block();
         }
+        self.times_kept += times.len();
         self.times.insert(chunk.times.offset, Arc::clone(&times));
         Some(times)
     }
@@ -326,6 +330,7 @@ impl Scratch {
     /// To be called before another block is read: offsets are of one file.
     pub(crate) fn start_block(&mut self) {
         self.times.clear();
+        self.times_kept = 0;
     }
 }
 
