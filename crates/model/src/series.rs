@@ -217,6 +217,9 @@ pub struct Rows {
     pub range: TimeRange,
 }
 
+/// Takes one series, whose points it may move out or change.
+pub type Visit<'a> = &'a (dyn Fn(u64, &mut SeriesData) -> Result<(), SelectError> + Sync);
+
 /// Anything that holds series and answers questions about them. An implementation answers each
 /// call from one consistent snapshot.
 pub trait SeriesSource: Send + Sync {
@@ -228,6 +231,19 @@ pub trait SeriesSource: Send + Sync {
         range: TimeRange,
         budget: &Budget,
     ) -> Result<Vec<SeriesData>, SelectError>;
+
+    /// As [`SeriesSource::select`], one series after the other and perhaps several at the same time, so that
+    /// they need not all be held. Each is given with its place among all of them.
+    fn visit(
+        &self,
+        matchers: &[Matcher],
+        range: TimeRange,
+        budget: &Budget,
+        visit: Visit<'_>,
+    ) -> Result<(), SelectError> {
+        let series = self.select(matchers, range, budget)?;
+        (0..).zip(series).try_for_each(|(place, mut series)| visit(place, &mut series))
+    }
 
     /// As [`SeriesSource::select`], the native histograms in place of the floats. Each counts as many
     /// samples as it weighs.

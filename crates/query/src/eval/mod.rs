@@ -17,6 +17,7 @@ mod row;
 mod rows;
 mod select;
 mod sort;
+mod stream;
 mod tally;
 mod window;
 mod windows;

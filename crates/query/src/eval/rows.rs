@@ -113,12 +113,28 @@ pub(super) struct Look<'a> {
     pub(super) need: Need,
 }
 
+impl Look<'_> {
+    fn span(&self) -> Span {
+        let first = self.times.first().copied().unwrap_or_default();
+        let end = self.times.last().copied().unwrap_or_default();
+        Span { open: first.saturating_sub(self.back_ms), end }
+    }
+
+    /// When it looks for samples.
+    pub(super) fn range(&self) -> TimeRange {
+        self.span().range()
+    }
+}
+
+/// Whether rows may stand in for samples.
+pub(super) fn stand_in(context: &Context<'_>, look: &Look<'_>) -> bool {
+    let (ready, span) = (context.source.rows(), look.span());
+    exact(&ready, look, span).is_some() || missing(context, &ready, look, span).is_some()
+}
+
 /// The series that a selector needs.
 pub(super) fn load(context: &Context<'_>, look: &Look<'_>) -> Evaluated<Vec<Loaded>> {
-    let (Some(first), Some(last)) = (look.times.first(), look.times.last()) else {
-        return Ok(Vec::new());
-    };
-    let span = Span { open: first.saturating_sub(look.back_ms), end: *last };
+    let span = look.span();
     let loaded = with_histograms(context, look, span, load_floats(context, look, span)?)?;
     let histograms = loaded.iter().flat_map(|loaded| &loaded.histograms);
     let samples = loaded.iter().map(|loaded| loaded.series.values.len() as u64).sum::<u64>()
@@ -191,9 +207,9 @@ fn load_floats(context: &Context<'_>, look: &Look<'_>, span: Span) -> Evaluated<
 
 /// The largest rows that answer as samples do.
 fn exact(ready: &[Rows], look: &Look<'_>, span: Span) -> Option<Stretch> {
-    let spacing = look.times.get(1).map_or(0, |second| second - look.times[0]);
-    let is_aligned =
-        |step: i64| [look.times[0], spacing, look.back_ms].iter().all(|t| t % step == 0);
+    let first = look.times.first()?;
+    let spacing = look.times.get(1).map_or(0, |second| second - first);
+    let is_aligned = |step: i64| [*first, spacing, look.back_ms].iter().all(|t| t % step == 0);
     let is_worth_it = |step: i64| {
         let least = step.saturating_mul(ROWS_MIN);
         // Without a distance the same window is asked for again and again, or only once.

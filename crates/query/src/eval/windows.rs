@@ -5,6 +5,7 @@ use std::{collections::HashSet, sync::Arc};
 use model::{
     Labels,
     histogram::{CUSTOM_SCHEMA, Histogram, ResetHint},
+    series::SeriesData,
 };
 
 use super::{
@@ -12,11 +13,12 @@ use super::{
     functions::{Function, Scalars},
     points::{Points, Window},
     row::{Row, absent},
-    rows::Need,
+    rows::{Loaded, Look, Need},
+    stream::{Pace, stream},
     window::{self, WindowFn},
 };
 use crate::{
-    ast::{Node, Type},
+    ast::{Kind, Node, Type},
     histogram::{self, HistogramMean, HistogramSum, Incompatible, Notes},
     value::Sample,
 };
@@ -39,9 +41,6 @@ pub(super) struct Asked<'a> {
     node: &'a Node,
 }
 
-/// So many samples may be looked at before the budget is.
-const SAMPLES_UNCHECKED: u64 = 1 << 20;
-
 pub(super) fn evaluate(
     context: &Context<'_>,
     function: &Function,
@@ -60,25 +59,31 @@ pub(super) fn evaluate(
     }
     let asked = Asked { context, node: &arguments[0] };
     check_given(&asked, function, &given)?;
-    let matrix = context.matrix(node, Need::of(function.name))?;
+    let need = Need::of(function.name);
+    if let Some(mut rows) = streamed(context, node, need, run, &given)? {
+        for row in &mut rows {
+            inform_of_gauge(&asked, function, row);
+            if !keeps_name {
+                row.drop_name(context);
+            }
+        }
+        return if context.settings.delays_name_removal { Ok(rows) } else { distinct(rows) };
+    }
+    let matrix = context.matrix(node, need)?;
     context.check_size(matrix.series.len())?;
     let mut rows = Vec::with_capacity(matrix.series.len());
-    let mut unchecked = 0;
     for series in &matrix.series {
         context.budget.check()?;
         let mut row = Row::empty(series.labels.clone(), context.steps());
         let windows = series.windows(&matrix.ends, matrix.range_ms);
+        let mut pace = Pace::new(context.budget);
         for (step, mut window) in windows.enumerate() {
             if window.is_empty() {
                 continue;
             }
             let weight = window.weight();
             context.count(step, weight);
-            unchecked += weight;
-            if unchecked > SAMPLES_UNCHECKED {
-                context.budget.check()?;
-                unchecked = 0;
-            }
+            pace.advance(weight)?;
             window.now = context.grid.time(step);
             if window.histograms.is_empty() {
                 row.floats[step] = run(&window, &given.at(step)).unwrap_or_else(absent);
@@ -96,7 +101,7 @@ pub(super) fn evaluate(
             row.set(step, sample);
         }
         if !row.is_empty() {
-            inform_of_gauge(&asked, function, series, &row);
+            inform_of_gauge(&asked, function, &row);
             row.drops_name = series.drops_name;
             if !keeps_name {
                 row.drop_name(context);
@@ -105,6 +110,36 @@ pub(super) fn evaluate(
         }
     }
     if context.settings.delays_name_removal { Ok(rows) } else { distinct(rows) }
+}
+
+/// The rows of a window over a selector, where its series need not be held.
+fn streamed(
+    context: &Context<'_>,
+    node: &Node,
+    need: Need,
+    run: WindowFn,
+    given: &Scalars,
+) -> Evaluated<Option<Vec<Row>>> {
+    let Kind::Window(window) = &node.bare().kind else { return Ok(None) };
+    let ends = context.times(&window.selector.shift)?;
+    let (selector, back_ms) = (&window.selector, context.length(&window.range)?);
+    let look = Look { selector, node, times: &ends, back_ms, need };
+    let grid = context.grid;
+    stream(context, &look, &|series, pace| {
+        let loaded = Loaded { series: std::mem::take(series), ..Loaded::default() };
+        let points = Points::new(loaded, false);
+        let mut floats = Vec::with_capacity(ends.len());
+        for (step, mut window) in points.windows(&ends, back_ms).enumerate() {
+            pace.advance(window.values.len() as u64)?;
+            window.now = grid.time(step);
+            let value = (!window.values.is_empty()).then(|| run(&window, &given.at(step)));
+            floats.push(value.flatten().unwrap_or_else(absent));
+        }
+        // The columns are used again for the next series.
+        let Points { labels, times, values, .. } = points;
+        *series = SeriesData { labels, times, values };
+        Ok(floats)
+    })
 }
 
 /// What scalars a function refuses or warns of.
@@ -143,8 +178,8 @@ fn distinct(rows: Vec<Row>) -> Evaluated<Vec<Row>> {
 }
 
 /// Says that a rate is asked of what its name does not call a counter.
-fn inform_of_gauge(asked: &Asked<'_>, function: &Function, series: &Points, row: &Row) {
-    let name = series.labels.name();
+fn inform_of_gauge(asked: &Asked<'_>, function: &Function, row: &Row) {
+    let name = row.labels.name();
     let endings = ["_total", "_sum", "_count", "_bucket"];
     let is_asked = matches!(function.name, "rate" | "increase");
     if !is_asked || name.is_empty() || endings.iter().any(|ending| name.ends_with(ending)) {
