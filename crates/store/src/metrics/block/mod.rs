@@ -34,9 +34,9 @@ use crate::varint::Reader;
 const MAGIC: &[u8; 8] = b"mwblock\x02";
 /// Offset, length and checksum of the index, and the magic again.
 const FOOTER_BYTES: usize = 8 + 8 + 4 + 8;
-/// A reader keeps shared columns of times decoded up to so many points, 8 MiB; then it starts anew. Series
-/// that share one need not follow each other.
-const TIMES_KEPT_MAX: usize = 1 << 20;
+/// A reader keeps shared columns of times decoded up to so many points, a megabyte, which stays in the
+/// cache of a core; then it starts anew. Series that share one need not follow each other.
+const TIMES_KEPT_MAX: usize = 1 << 17;
 /// A chunk of histograms that is larger than this takes no more.
 const HISTOGRAM_CHUNK_BYTES: usize = 256 << 10;
 /// What its column has at most: the last histogram may be the largest there is.
