@@ -1,10 +1,13 @@
-//! Reading: head and blocks put together.
+//! Reading: head and blocks put together, one series after the other.
 
 use std::{
     collections::{HashMap, HashSet},
-    hash::BuildHasherDefault,
+    mem::take,
     num::NonZero,
-    sync::{Arc, atomic::Ordering},
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicU64, AtomicUsize, Ordering},
+    },
     thread::available_parallelism,
 };
 
@@ -12,161 +15,215 @@ use model::{
     Labels, UnixMs,
     series::{
         Budget, Column, HistogramSeries, Matcher, Rows, SelectError, SeriesData, SeriesSource,
-        TimeRange,
+        TimeRange, Visit,
     },
 };
-use roaring::RoaringBitmap;
 
 use super::{
     Store,
-    block::{Block, Scratch},
+    block::{Block, Entry, Scratch},
     delete::{Tombstone, erase},
-    head::{Copied, Through, clip, in_order},
+    head::{Copied, clip, in_order},
     rows,
 };
 
-/// Below so many points one thread reads a query's blocks.
-const POINTS_OF_THREAD_MIN: u64 = 200_000;
-/// Threads that read the blocks of one query.
+/// Below so many points one thread reads what a query needs.
+const POINTS_OF_THREAD_MIN: u64 = 100_000;
+/// Threads that read for one query.
 const THREADS_MAX: usize = 4;
-/// Points of one series for which room is made before they are read.
-const RESERVED_MAX: usize = 1 << 18;
+/// Series that a thread takes at a time.
+const SERIES_TAKEN: usize = 16;
 
-/// Series found so far. Every source appends to the same columns, so that nothing is copied twice.
-#[derive(Default)]
-struct Found {
-    places: HashMap<Labels, usize, BuildHasherDefault<Through>>,
-    series: Vec<Points>,
-    samples: u64,
+/// Where the points of one series lie.
+struct Planned<'a> {
+    labels: Labels,
+    /// Blocks from old to new.
+    entries: Vec<Entry<'a>>,
+    head: Option<&'a Copied>,
 }
 
-struct Points {
-    data: SeriesData,
-    /// A later source had earlier times, so that they have to be put into order.
-    is_mixed: bool,
-}
-
-impl Found {
-    /// The columns of a series, where it is new with room for `expected` points.
-    fn points(&mut self, labels: Labels, expected: usize) -> &mut Points {
-        let place = *self.places.entry(labels).or_insert_with_key(|labels| {
-            let times = Vec::with_capacity(expected);
-            let values = Vec::with_capacity(expected);
-            let data = SeriesData { labels: labels.clone(), times, values };
-            self.series.push(Points { data, is_mixed: false });
-            self.series.len() - 1
-        });
-        &mut self.series[place]
-    }
-
-    /// Counts points against the budget.
-    fn note(&mut self, added: usize, budget: &Budget) -> Result<(), SelectError> {
-        self.samples += added as u64;
-        if self.samples > budget.samples_max {
-            return Err(SelectError::TooManySamples);
-        }
-        budget.check()
-    }
-
-    /// Adds what the head has.
-    fn add_copied(
-        &mut self,
-        copied: &Copied,
-        range: TimeRange,
-        budget: &Budget,
-    ) -> Result<(), SelectError> {
-        let points = self.points(copied.labels.clone(), copied.count());
-        let before = points.data.times.len();
-        copied.decode(range, &mut points.data.times, &mut points.data.values);
-        let added = points.data.times.len() - before;
-        points.note_order(before);
-        self.note(added, budget)
-    }
-
-    fn add_block(
-        &mut self,
-        block: &Block,
-        matching: &RoaringBitmap,
-        wanted: &Wanted<'_>,
-        share: Share,
-        scratch: &mut Scratch,
-        budget: &Budget,
-    ) -> Result<(), SelectError> {
-        scratch.start_block();
-        for ordinal in matching {
-            let Some(entry) = block.entry(ordinal) else { continue };
-            if !entry.overlaps(wanted.range) {
-                continue;
-            }
-            let Some(labels) = entry.labels().filter(|labels| share.has(labels)) else { continue };
-            let in_blocks = entry.count_in(wanted.range).saturating_mul(wanted.sources);
-            let expected = in_blocks.saturating_add(wanted.in_head).min(RESERVED_MAX);
-            let points = self.points(labels, expected);
-            let before = points.data.times.len();
-            let SeriesData { labels, times, values } = &mut points.data;
-            let place = wanted.column.map_or(0, rows::place_of);
-            if wanted.column == Some(Column::Growth) {
-                // What the first row grew by shows only beside the one before.
-                let (mut all_times, mut all_values) = (Vec::new(), Vec::new());
-                entry.decode(block.range, place, scratch, &mut all_times, &mut all_values);
-                rows::to_growth(&mut all_values);
-                clip(&mut all_times, &mut all_values, wanted.range);
-                times.append(&mut all_times);
-                values.append(&mut all_values);
-            } else {
-                entry.decode(wanted.range, place, scratch, times, values);
-            }
-            if !wanted.tombstones.is_empty() {
-                let (mut own_times, mut own_values) =
-                    (times.split_off(before), values.split_off(before));
-                let sequence = block.description.sequence;
-                erase(wanted.tombstones, sequence, labels, &mut own_times, &mut own_values);
-                times.append(&mut own_times);
-                values.append(&mut own_values);
-            }
-            let added = times.len() - before;
-            points.note_order(before);
-            self.note(added, budget)?;
-        }
-        Ok(())
-    }
-
-    fn finish(self) -> Vec<SeriesData> {
-        let series = self.series.into_iter().filter(|points| !points.data.times.is_empty());
-        let series = series.map(|Points { data, is_mixed }| {
-            if !is_mixed {
-                return data;
-            }
-            let (times, values) = in_order(data.times, data.values);
-            SeriesData { labels: data.labels, times, values }
-        });
-        series.collect()
-    }
-}
-
-impl Points {
-    /// Notices when what was appended at `before` does not follow what was there.
-    fn note_order(&mut self, before: usize) {
-        let times = &self.data.times;
-        if let (Some(last), Some(first)) =
-            (before.checked_sub(1).and_then(|at| times.get(at)), times.get(before))
-        {
-            self.is_mixed |= first <= last;
-        }
-    }
-}
-
-/// What is looked for in blocks.
+/// What is looked for.
 struct Wanted<'a> {
-    /// How many blocks there are to look into.
-    sources: usize,
-    /// How many points of a series come from the head, at most.
-    in_head: usize,
     matchers: &'a [Matcher],
     range: TimeRange,
     /// Of rows; samples have but one.
     column: Option<Column>,
     tombstones: &'a [Tombstone],
+}
+
+impl Planned<'_> {
+    /// About how many points it has in `range`.
+    fn count_in(&self, range: TimeRange) -> usize {
+        let in_blocks: usize = self.entries.iter().map(|entry| entry.count_in(range)).sum();
+        in_blocks + self.head.map_or(0, Copied::count)
+    }
+
+    /// Reads all of it into `series`, which is emptied first.
+    fn read(&self, wanted: &Wanted<'_>, scratch: &mut Scratch, series: &mut SeriesData) {
+        let SeriesData { labels, times, values } = series;
+        *labels = self.labels.clone();
+        times.clear();
+        values.clear();
+        let expected = self.count_in(wanted.range);
+        times.reserve(expected);
+        values.reserve(expected);
+        let mut is_mixed = false;
+        for entry in &self.entries {
+            let before = times.len();
+            read_entry(entry, labels, wanted, scratch, times, values);
+            is_mixed |= is_mixed_at(times, before);
+        }
+        if let Some(copied) = self.head {
+            let before = times.len();
+            copied.decode(wanted.range, times, values);
+            is_mixed |= is_mixed_at(times, before);
+        }
+        if is_mixed {
+            (*times, *values) = in_order(take(times), take(values));
+        }
+    }
+}
+
+/// Appends what one block has of a series.
+fn read_entry(
+    entry: &Entry<'_>,
+    labels: &Labels,
+    wanted: &Wanted<'_>,
+    scratch: &mut Scratch,
+    times: &mut Vec<i64>,
+    values: &mut Vec<f64>,
+) {
+    let before = times.len();
+    let place = wanted.column.map_or(0, rows::place_of);
+    if wanted.column == Some(Column::Growth) {
+        // What the first row grew by shows only beside the one before.
+        let (mut all_times, mut all_values) = (Vec::new(), Vec::new());
+        entry.decode(entry.range(), place, scratch, &mut all_times, &mut all_values);
+        rows::to_growth(&mut all_values);
+        clip(&mut all_times, &mut all_values, wanted.range);
+        times.append(&mut all_times);
+        values.append(&mut all_values);
+    } else {
+        entry.decode(wanted.range, place, scratch, times, values);
+    }
+    if !wanted.tombstones.is_empty() {
+        let (mut own_times, mut own_values) = (times.split_off(before), values.split_off(before));
+        erase(wanted.tombstones, entry.sequence(), labels, &mut own_times, &mut own_values);
+        times.append(&mut own_times);
+        values.append(&mut own_values);
+    }
+}
+
+/// Whether what was appended at `before` does not follow what was there.
+fn is_mixed_at(times: &[i64], before: usize) -> bool {
+    let last = before.checked_sub(1).and_then(|at| times.get(at));
+    last.zip(times.get(before)).is_some_and(|(last, first)| first <= last)
+}
+
+/// All series that there is something of, in the order of the first block that has them, those of the head
+/// alone at the end.
+fn plan<'a>(
+    blocks: &'a [Arc<Block>],
+    copied: &'a [Copied],
+    wanted: &Wanted<'_>,
+    budget: &Budget,
+) -> Result<Vec<Planned<'a>>, SelectError> {
+    let mut planned: Vec<Planned<'a>> = Vec::new();
+    let mut places: HashMap<Labels, usize> = HashMap::new();
+    // Of a single source every series is another one.
+    let has_several = blocks.len() + usize::from(!copied.is_empty()) > 1;
+    let mut place_of = |planned: &mut Vec<Planned<'a>>, labels: Labels| {
+        let next = planned.len();
+        let place = if has_several { *places.entry(labels.clone()).or_insert(next) } else { next };
+        if place == next {
+            planned.push(Planned { labels, entries: Vec::new(), head: None });
+        }
+        place
+    };
+    for block in blocks {
+        budget.check()?;
+        for ordinal in block.matching(wanted.matchers) {
+            let Some(entry) = block.entry(ordinal).filter(|entry| entry.overlaps(wanted.range))
+            else {
+                continue;
+            };
+            let Some(labels) = entry.labels() else { continue };
+            let place = place_of(&mut planned, labels);
+            planned[place].entries.push(entry);
+        }
+    }
+    for copied in copied {
+        let place = place_of(&mut planned, copied.labels.clone());
+        planned[place].head = Some(copied);
+    }
+    Ok(planned)
+}
+
+/// Work that several threads share.
+struct Reading<'a> {
+    planned: &'a [Planned<'a>],
+    wanted: &'a Wanted<'a>,
+    budget: &'a Budget,
+    visit: Visit<'a>,
+    /// The first series that nobody has taken yet.
+    next: AtomicUsize,
+    samples: AtomicU64,
+    damaged: AtomicU64,
+}
+
+impl Reading<'_> {
+    /// What one thread does: takes series until there are none.
+    fn work(&self) -> Result<(), SelectError> {
+        let mut scratch = Scratch::default();
+        let result = self.take_all(&mut scratch);
+        self.damaged.fetch_add(scratch.damaged, Ordering::Relaxed);
+        result
+    }
+
+    fn take_all(&self, scratch: &mut Scratch) -> Result<(), SelectError> {
+        let mut series = SeriesData::default();
+        loop {
+            let first = self.next.fetch_add(SERIES_TAKEN, Ordering::Relaxed);
+            let end = (first + SERIES_TAKEN).min(self.planned.len());
+            let Some(taken) = self.planned.get(first..end).filter(|taken| !taken.is_empty()) else {
+                return Ok(());
+            };
+            for (place, planned) in (first as u64..).zip(taken) {
+                self.budget.check()?;
+                planned.read(self.wanted, scratch, &mut series);
+                let added = series.times.len() as u64;
+                let samples = self.samples.fetch_add(added, Ordering::Relaxed) + added;
+                if samples > self.budget.samples_max {
+                    return Err(SelectError::TooManySamples);
+                }
+                if added > 0 {
+                    (self.visit)(place, &mut series)?;
+                }
+            }
+        }
+    }
+
+    /// Reads with several threads where it is much.
+    fn run(&self) -> Result<(), SelectError> {
+        let range = self.wanted.range;
+        let points: usize = self.planned.iter().map(|planned| planned.count_in(range)).sum();
+        let threads = match points as u64 {
+            0..POINTS_OF_THREAD_MIN => 1,
+            _ => available_parallelism().map_or(1, NonZero::get).min(THREADS_MAX),
+        };
+        if threads == 1 {
+            return self.work();
+        }
+        std::thread::scope(|scope| {
+            let others: Vec<_> = (1..threads).map(|_| scope.spawn(|| self.work())).collect();
+            let mut result = self.work();
+            for other in others {
+                let failed = || SelectError::Storage("a reading thread ended abnormally".into());
+                result = result.and(other.join().map_err(|_| failed()).flatten());
+            }
+            result
+        })
+    }
 }
 
 impl Store {
@@ -178,88 +235,40 @@ impl Store {
         self.0.block_list().iter().filter(is_wanted).cloned().collect()
     }
 
-    /// What blocks and head have, read by several threads where it is much. Each thread takes the series
-    /// whose fingerprints are its own, from everywhere, so that nothing has to be put together afterwards.
     fn read(
         &self,
         blocks: &[Arc<Block>],
         copied: &[Copied],
         wanted: &Wanted<'_>,
         budget: &Budget,
-    ) -> Result<Vec<Found>, SelectError> {
-        let matching: Vec<RoaringBitmap> =
-            blocks.iter().map(|block| block.matching(wanted.matchers)).collect();
-        let pairs: Vec<(&Block, &RoaringBitmap)> =
-            blocks.iter().map(Arc::as_ref).zip(&matching).collect();
-        let in_blocks = pairs.iter().map(|(block, found)| expected(block, found, wanted.range));
-        let in_head = copied.iter().map(|copied| copied.count() as u64);
-        let threads = match in_blocks.chain(in_head).sum::<u64>() {
-            0..POINTS_OF_THREAD_MIN => 1,
-            _ => available_parallelism().map_or(1, NonZero::get).min(THREADS_MAX),
-        };
-        let read = |thread: usize| {
-            let share = Share { index: thread as u64, of: threads as u64 };
-            self.read_share(&pairs, copied, wanted, share, budget)
-        };
-        if threads == 1 {
-            return Ok(vec![read(0)?]);
-        }
-        let read = &read;
-        let results: Vec<Result<Found, SelectError>> = std::thread::scope(|scope| {
-            let others: Vec<_> =
-                (1..threads).map(|thread| scope.spawn(move || read(thread))).collect();
-            let first = read(0);
-            let failed = || SelectError::Storage("a reading thread ended abnormally".into());
-            let others = others.into_iter().map(|other| other.join().map_err(|_| failed())?);
-            std::iter::once(first).chain(others).collect()
-        });
-        let found: Vec<Found> = results.into_iter().collect::<Result<_, _>>()?;
-        if found.iter().map(|found| found.samples).sum::<u64>() > budget.samples_max {
-            return Err(SelectError::TooManySamples);
-        }
-        Ok(found)
-    }
-
-    fn read_share(
-        &self,
-        blocks: &[(&Block, &RoaringBitmap)],
-        copied: &[Copied],
-        wanted: &Wanted<'_>,
-        share: Share,
-        budget: &Budget,
-    ) -> Result<Found, SelectError> {
-        let mut found = Found::default();
-        let mut scratch = Scratch::default();
-        for (block, matching) in blocks {
-            let result = found.add_block(block, matching, wanted, share, &mut scratch, budget);
-            self.0.counters.chunks_damaged.fetch_add(scratch.damaged, Ordering::Relaxed);
-            scratch.damaged = 0;
-            result?;
-        }
-        for copied in copied.iter().filter(|copied| share.has(&copied.labels)) {
-            found.add_copied(copied, wanted.range, budget)?;
-        }
-        Ok(found)
+        visit: Visit<'_>,
+    ) -> Result<(), SelectError> {
+        let planned = plan(blocks, copied, wanted, budget)?;
+        let (next, samples, damaged) = Default::default();
+        let reading = Reading { planned: &planned, wanted, budget, visit, next, samples, damaged };
+        let result = reading.run();
+        let damaged = reading.damaged.into_inner();
+        self.0.counters.chunks_damaged.fetch_add(damaged, Ordering::Relaxed);
+        result
     }
 }
 
-/// The series that one of several threads takes.
-#[derive(Clone, Copy)]
-struct Share {
-    index: u64,
-    of: u64,
-}
-
-impl Share {
-    fn has(self, labels: &Labels) -> bool {
-        labels.fingerprint() % self.of == self.index
-    }
-}
-
-/// About how many points the series of a block have in a range, judged by the first one.
-fn expected(block: &Block, matching: &RoaringBitmap, range: TimeRange) -> u64 {
-    let first = matching.min().and_then(|first| block.entry(first));
-    first.map_or(0, |entry| entry.count_in(range) as u64 * matching.len())
+/// Runs `read` and keeps everything that it visits, in its place.
+fn collect(
+    read: impl FnOnce(Visit<'_>) -> Result<(), SelectError>,
+) -> Result<Vec<SeriesData>, SelectError> {
+    let found = Mutex::new(Vec::new());
+    read(&|place, series| {
+        // Columns are made anew, so that none is larger than what it holds.
+        let mut series = take(series);
+        series.times.shrink_to_fit();
+        series.values.shrink_to_fit();
+        found.lock().unwrap_or_else(PoisonError::into_inner).push((place, series));
+        Ok(())
+    })?;
+    let mut found = found.into_inner().unwrap_or_else(PoisonError::into_inner);
+    found.sort_unstable_by_key(|(place, _)| *place);
+    Ok(found.into_iter().map(|(_, series)| series).collect())
 }
 
 impl SeriesSource for Store {
@@ -269,16 +278,23 @@ impl SeriesSource for Store {
         range: TimeRange,
         budget: &Budget,
     ) -> Result<Vec<SeriesData>, SelectError> {
+        collect(|visit| self.visit(matchers, range, budget, visit))
+    }
+
+    fn visit(
+        &self,
+        matchers: &[Matcher],
+        range: TimeRange,
+        budget: &Budget,
+        visit: Visit<'_>,
+    ) -> Result<(), SelectError> {
         // The head comes first: what moves into a block meanwhile is then seen twice, not lost.
         let copied = self.0.head().copy(matchers, range);
         // Tombstones come before blocks: one that is buried meanwhile was applied by the blocks.
         let tombstones = self.0.tombstone_list();
         let blocks = self.blocks_with(0, range);
-        let (sources, tombstones) = (blocks.len(), tombstones.as_slice());
-        let in_head = copied.iter().map(Copied::count).max().unwrap_or(0);
-        let wanted = Wanted { sources, in_head, matchers, range, column: None, tombstones };
-        let found = self.read(&blocks, &copied, &wanted, budget)?;
-        Ok(found.into_iter().flat_map(Found::finish).collect())
+        let wanted = Wanted { matchers, range, column: None, tombstones: &tombstones };
+        self.read(&blocks, &copied, &wanted, budget, visit)
     }
 
     fn select_histograms(
@@ -304,11 +320,9 @@ impl SeriesSource for Store {
     ) -> Result<Vec<SeriesData>, SelectError> {
         let tombstones = self.0.tombstone_list();
         let blocks = self.blocks_with(step_ms, range);
-        let (sources, tombstones) = (blocks.len(), tombstones.as_slice());
         let column = Some(column);
-        let wanted = Wanted { sources, in_head: 0, matchers, range, column, tombstones };
-        let found = self.read(&blocks, &[], &wanted, budget)?;
-        Ok(found.into_iter().flat_map(Found::finish).collect())
+        let wanted = Wanted { matchers, range, column, tombstones: &tombstones };
+        collect(|visit| self.read(&blocks, &[], &wanted, budget, visit))
     }
 
     fn oldest_sample(&self) -> UnixMs {
