@@ -162,6 +162,16 @@ impl Budget {
         Arc::clone(&self.cancelled)
     }
 
+    /// As [`Budget::check`], for so many series of so many points, which must not be more than the samples
+    /// that a query may touch.
+    pub fn check_points(&self, series: usize, points: usize) -> Result<(), SelectError> {
+        self.check()?;
+        match (series as u64).saturating_mul(points as u64) > self.samples_max {
+            true => Err(SelectError::TooManySamples),
+            false => Ok(()),
+        }
+    }
+
     /// To be asked at least every few thousand steps of any loop.
     pub fn check(&self) -> Result<(), SelectError> {
         if self.cancelled.load(Ordering::Relaxed) {
@@ -217,6 +227,9 @@ pub struct Rows {
     pub range: TimeRange,
 }
 
+/// Takes one of the series that [`SeriesSource::visit`] reads, and its place among them.
+pub type Visit<'a> = dyn Fn(usize, SeriesData) -> Result<(), SelectError> + Sync + 'a;
+
 /// Anything that holds series and answers questions about them. An implementation answers each
 /// call from one consistent snapshot.
 pub trait SeriesSource: Send + Sync {
@@ -228,6 +241,20 @@ pub trait SeriesSource: Send + Sync {
         range: TimeRange,
         budget: &Budget,
     ) -> Result<Vec<SeriesData>, SelectError>;
+
+    /// As [`SeriesSource::select`], each series given to `each` once it is read, with a place that sorts
+    /// them as they would be selected. Several threads may do so at the same time. An error of `each` ends
+    /// the reading, and is its result.
+    fn visit(
+        &self,
+        matchers: &[Matcher],
+        range: TimeRange,
+        budget: &Budget,
+        each: &Visit<'_>,
+    ) -> Result<(), SelectError> {
+        let series = self.select(matchers, range, budget)?;
+        series.into_iter().enumerate().try_for_each(|(place, series)| each(place, series))
+    }
 
     /// As [`SeriesSource::select`], the native histograms in place of the floats. Each counts as many
     /// samples as it weighs.

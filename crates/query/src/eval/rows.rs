@@ -113,13 +113,52 @@ pub(super) struct Look<'a> {
     pub(super) need: Need,
 }
 
+impl Look<'_> {
+    /// From the first window on to the last; `None` where there is none.
+    fn span(&self) -> Option<Span> {
+        let (first, last) = (self.times.first()?, self.times.last()?);
+        Some(Span { open: first.saturating_sub(self.back_ms), end: *last })
+    }
+}
+
+/// What a selector needs.
+pub(super) enum Wanted {
+    /// Samples of that time alone: no rows stand in for them, and no histograms are beside them.
+    Samples(TimeRange),
+    /// More than that, the histograms among it.
+    Mixed(Vec<HistogramSeries>),
+}
+
+/// What a selector needs, before any float is read.
+pub(super) fn wanted(context: &Context<'_>, look: &Look<'_>) -> Evaluated<Wanted> {
+    let Some(span) = look.span() else { return Ok(Wanted::Mixed(Vec::new())) };
+    let matchers = &look.selector.matchers;
+    let histograms = context.source.select_histograms(matchers, span.range(), context.budget)?;
+    let ready = context.source.rows();
+    let has_rows =
+        exact(&ready, look, span).is_some() || missing(context, &ready, look, span).is_some();
+    Ok(match histograms.is_empty() && !has_rows {
+        true => Wanted::Samples(span.range()),
+        false => Wanted::Mixed(histograms),
+    })
+}
+
 /// The series that a selector needs.
 pub(super) fn load(context: &Context<'_>, look: &Look<'_>) -> Evaluated<Vec<Loaded>> {
-    let (Some(first), Some(last)) = (look.times.first(), look.times.last()) else {
-        return Ok(Vec::new());
-    };
-    let span = Span { open: first.saturating_sub(look.back_ms), end: *last };
-    let loaded = with_histograms(context, look, span, load_floats(context, look, span)?)?;
+    let Some(span) = look.span() else { return Ok(Vec::new()) };
+    let matchers = &look.selector.matchers;
+    let histograms = context.source.select_histograms(matchers, span.range(), context.budget)?;
+    load_beside(context, look, histograms)
+}
+
+/// The series that a selector needs, with the histograms that were found for it.
+pub(super) fn load_beside(
+    context: &Context<'_>,
+    look: &Look<'_>,
+    histograms: Vec<HistogramSeries>,
+) -> Evaluated<Vec<Loaded>> {
+    let Some(span) = look.span() else { return Ok(Vec::new()) };
+    let loaded = with_histograms(context, load_floats(context, look, span)?, histograms);
     let histograms = loaded.iter().flat_map(|loaded| &loaded.histograms);
     let samples = loaded.iter().map(|loaded| loaded.series.values.len() as u64).sum::<u64>()
         + histograms.map(|(_, histogram)| histogram.weight()).sum::<u64>();
@@ -130,14 +169,11 @@ pub(super) fn load(context: &Context<'_>, look: &Look<'_>) -> Evaluated<Vec<Load
 /// Puts native histograms beside the floats of the same series.
 fn with_histograms(
     context: &Context<'_>,
-    look: &Look<'_>,
-    span: Span,
     mut loaded: Vec<Loaded>,
-) -> Evaluated<Vec<Loaded>> {
-    let matchers = &look.selector.matchers;
-    let found = context.source.select_histograms(matchers, span.range(), context.budget)?;
+    found: Vec<HistogramSeries>,
+) -> Vec<Loaded> {
     if found.is_empty() {
-        return Ok(loaded);
+        return loaded;
     }
     let places = loaded.iter().enumerate();
     let places: HashMap<Labels, usize> =
@@ -153,7 +189,7 @@ fn with_histograms(
             }
         }
     }
-    Ok(loaded)
+    loaded
 }
 
 /// Histograms that say whether their counter began anew since the one before.

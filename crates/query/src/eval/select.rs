@@ -5,10 +5,14 @@ use std::sync::Arc;
 use model::{histogram::Histogram, sample::is_stale};
 
 use super::{
-    Context, Evaluated, millis,
+    Context, Evaluated,
+    functions::Scalars,
+    millis,
     points::{Matrix, Place, Points},
     row::{Row, absent},
-    rows::{self, Loaded, Look, Need},
+    rows::{self, Loaded, Look, Need, Wanted},
+    streamed,
+    window::WindowFn,
 };
 use crate::{
     ast::{Node, Selector, Window},
@@ -22,6 +26,13 @@ type Found<'a> = Option<(i64, FoundSample<'a>)>;
 enum FoundSample<'a> {
     Float(f64),
     Histogram(&'a Arc<Histogram>),
+}
+
+/// What a function of windows begins with.
+pub(super) enum Windows {
+    /// Its values, with the labels of the samples.
+    Done(Vec<Row>),
+    Open(Matrix),
 }
 
 impl Context<'_> {
@@ -123,6 +134,31 @@ impl Context<'_> {
             row.set(step, pick(newest));
         }
         row
+    }
+
+    /// The windows of a selector, reckoned with already where they need nothing but samples.
+    pub(super) fn windows_of(
+        &self,
+        window: &Window,
+        node: &Node,
+        need: Need,
+        run: WindowFn,
+        given: &Scalars,
+    ) -> Evaluated<Windows> {
+        let ends = self.times(&window.selector.shift)?;
+        let range_ms = self.length(&window.range)?;
+        let selector = &window.selector;
+        let look = Look { selector, node, times: &ends, back_ms: range_ms, need };
+        Ok(match rows::wanted(self, &look)? {
+            Wanted::Samples(range) => {
+                Windows::Done(streamed::evaluate(self, &look, range, run, given)?)
+            }
+            Wanted::Mixed(histograms) => {
+                let loaded = rows::load_beside(self, &look, histograms)?.into_iter();
+                let series = loaded.map(|loaded| Points::new(loaded, false)).collect();
+                Windows::Open(Matrix { series, range_ms, ends })
+            }
+        })
     }
 
     pub(super) fn window(&self, window: &Window, node: &Node, need: Need) -> Evaluated<Matrix> {

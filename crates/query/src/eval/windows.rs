@@ -10,13 +10,14 @@ use model::{
 use super::{
     Context, Evaluated, aggregate, extended, fail,
     functions::{Function, Scalars},
-    points::{Points, Window},
+    points::Window,
     row::{Row, absent},
     rows::Need,
+    select::Windows,
     window::{self, WindowFn},
 };
 use crate::{
-    ast::{Node, Type},
+    ast::{Kind, Node, Type},
     histogram::{self, HistogramMean, HistogramSum, Incompatible, Notes},
     value::Sample,
 };
@@ -60,7 +61,14 @@ pub(super) fn evaluate(
     }
     let asked = Asked { context, node: &arguments[0] };
     check_given(&asked, function, &given)?;
-    let matrix = context.matrix(node, Need::of(function.name))?;
+    let need = Need::of(function.name);
+    let matrix = match &node.bare().kind {
+        Kind::Window(window) => match context.windows_of(window, node, need, run, &given)? {
+            Windows::Done(rows) => return named(&asked, function, rows, keeps_name),
+            Windows::Open(matrix) => matrix,
+        },
+        _ => context.matrix(node, need)?,
+    };
     context.check_size(matrix.series.len())?;
     let mut rows = Vec::with_capacity(matrix.series.len());
     let mut unchecked = 0;
@@ -96,15 +104,27 @@ pub(super) fn evaluate(
             row.set(step, sample);
         }
         if !row.is_empty() {
-            inform_of_gauge(&asked, function, series, &row);
             row.drops_name = series.drops_name;
-            if !keeps_name {
-                row.drop_name(context);
-            }
             rows.push(row);
         }
     }
-    if context.settings.delays_name_removal { Ok(rows) } else { distinct(rows) }
+    named(&asked, function, rows, keeps_name)
+}
+
+/// Lets names go that say no longer what a row is, after they served for what is said about it.
+fn named(
+    asked: &Asked<'_>,
+    function: &Function,
+    mut rows: Vec<Row>,
+    keeps_name: bool,
+) -> Evaluated<Vec<Row>> {
+    for row in &mut rows {
+        inform_of_gauge(asked, function, row);
+        if !keeps_name {
+            row.drop_name(asked.context);
+        }
+    }
+    if asked.context.settings.delays_name_removal { Ok(rows) } else { distinct(rows) }
 }
 
 /// What scalars a function refuses or warns of.
@@ -143,8 +163,8 @@ fn distinct(rows: Vec<Row>) -> Evaluated<Vec<Row>> {
 }
 
 /// Says that a rate is asked of what its name does not call a counter.
-fn inform_of_gauge(asked: &Asked<'_>, function: &Function, series: &Points, row: &Row) {
-    let name = series.labels.name();
+fn inform_of_gauge(asked: &Asked<'_>, function: &Function, row: &Row) {
+    let name = row.labels.name();
     let endings = ["_total", "_sum", "_count", "_bucket"];
     let is_asked = matches!(function.name, "rate" | "increase");
     if !is_asked || name.is_empty() || endings.iter().any(|ending| name.ends_with(ending)) {

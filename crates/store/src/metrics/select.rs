@@ -4,7 +4,11 @@ use std::{
     collections::{HashMap, HashSet},
     hash::BuildHasherDefault,
     num::NonZero,
-    sync::{Arc, atomic::Ordering},
+    ops::Range,
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering},
+    },
     thread::available_parallelism,
 };
 
@@ -12,161 +16,189 @@ use model::{
     Labels, UnixMs,
     series::{
         Budget, Column, HistogramSeries, Matcher, Rows, SelectError, SeriesData, SeriesSource,
-        TimeRange,
+        TimeRange, Visit,
     },
 };
-use roaring::RoaringBitmap;
 
 use super::{
     Store,
-    block::{Block, Scratch},
+    block::{Block, Entry, Scratch},
     delete::{Tombstone, erase},
     head::{Copied, Through, clip, in_order},
     rows,
 };
 
-/// Below so many points one thread reads a query's blocks.
+/// Below so many points one thread reads what a query needs.
 const POINTS_OF_THREAD_MIN: u64 = 200_000;
-/// Threads that read the blocks of one query.
+/// Threads that read for one query.
 const THREADS_MAX: usize = 4;
 /// Points of one series for which room is made before they are read.
 const RESERVED_MAX: usize = 1 << 18;
 
-/// Series found so far. Every source appends to the same columns, so that nothing is copied twice.
-#[derive(Default)]
-struct Found {
-    places: HashMap<Labels, usize, BuildHasherDefault<Through>>,
-    series: Vec<Points>,
-    samples: u64,
+/// So many series a thread takes at a time: neighbours share columns of times.
+const SERIES_TAKEN: usize = 32;
+
+/// Which series there are and where their points lie, put together before any is read.
+struct Plan<'a> {
+    series: Vec<Planned<'a>>,
+    places: Vec<Place>,
 }
 
-struct Points {
-    data: SeriesData,
-    /// A later source had earlier times, so that they have to be put into order.
-    is_mixed: bool,
+struct Planned<'a> {
+    labels: Labels,
+    copied: Option<&'a Copied>,
+    /// Its part of the places, oldest block first.
+    places: Range<usize>,
 }
 
-impl Found {
-    /// The columns of a series, where it is new with room for `expected` points.
-    fn points(&mut self, labels: Labels, expected: usize) -> &mut Points {
-        let place = *self.places.entry(labels).or_insert_with_key(|labels| {
-            let times = Vec::with_capacity(expected);
-            let values = Vec::with_capacity(expected);
-            let data = SeriesData { labels: labels.clone(), times, values };
-            self.series.push(Points { data, is_mixed: false });
-            self.series.len() - 1
-        });
-        &mut self.series[place]
-    }
+/// A series in a block.
+#[derive(Clone, Copy)]
+struct Place {
+    series: usize,
+    block: usize,
+    ordinal: u32,
+}
 
-    /// Counts points against the budget.
-    fn note(&mut self, added: usize, budget: &Budget) -> Result<(), SelectError> {
-        self.samples += added as u64;
-        if self.samples > budget.samples_max {
-            return Err(SelectError::TooManySamples);
-        }
-        budget.check()
-    }
-
-    /// Adds what the head has.
-    fn add_copied(
-        &mut self,
-        copied: &Copied,
-        range: TimeRange,
+impl<'a> Plan<'a> {
+    fn new(
+        blocks: &[Arc<Block>],
+        copied: &'a [Copied],
+        matchers: &[Matcher],
         budget: &Budget,
-    ) -> Result<(), SelectError> {
-        let points = self.points(copied.labels.clone(), copied.count());
-        let before = points.data.times.len();
-        copied.decode(range, &mut points.data.times, &mut points.data.values);
-        let added = points.data.times.len() - before;
-        points.note_order(before);
-        self.note(added, budget)
-    }
-
-    fn add_block(
-        &mut self,
-        block: &Block,
-        matching: &RoaringBitmap,
-        wanted: &Wanted<'_>,
-        share: Share,
-        scratch: &mut Scratch,
-        budget: &Budget,
-    ) -> Result<(), SelectError> {
-        scratch.start_block();
-        for ordinal in matching {
-            let Some(entry) = block.entry(ordinal) else { continue };
-            if !entry.overlaps(wanted.range) {
-                continue;
+    ) -> Result<Self, SelectError> {
+        let mut known: HashMap<Labels, usize, BuildHasherDefault<Through>> = HashMap::default();
+        let mut series: Vec<Planned<'a>> = Vec::new();
+        let mut places = Vec::new();
+        let mut number = |labels: Labels, series: &mut Vec<Planned<'a>>| {
+            *known.entry(labels).or_insert_with_key(|labels| {
+                series.push(Planned { labels: labels.clone(), copied: None, places: 0..0 });
+                series.len() - 1
+            })
+        };
+        for (block, source) in blocks.iter().enumerate() {
+            budget.check()?;
+            for ordinal in source.matching(matchers) {
+                let Some(labels) = source.labels(ordinal) else { continue };
+                let series = number(labels, &mut series);
+                places.push(Place { series, block, ordinal });
             }
-            let Some(labels) = entry.labels().filter(|labels| share.has(labels)) else { continue };
-            let in_blocks = entry.count_in(wanted.range).saturating_mul(wanted.sources);
-            let expected = in_blocks.saturating_add(wanted.in_head).min(RESERVED_MAX);
-            let points = self.points(labels, expected);
-            let before = points.data.times.len();
-            let SeriesData { labels, times, values } = &mut points.data;
-            let place = wanted.column.map_or(0, rows::place_of);
-            if wanted.column == Some(Column::Growth) {
-                // What the first row grew by shows only beside the one before.
-                let (mut all_times, mut all_values) = (Vec::new(), Vec::new());
-                entry.decode(block.range, place, scratch, &mut all_times, &mut all_values);
-                rows::to_growth(&mut all_values);
-                clip(&mut all_times, &mut all_values, wanted.range);
-                times.append(&mut all_times);
-                values.append(&mut all_values);
-            } else {
-                entry.decode(wanted.range, place, scratch, times, values);
-            }
-            if !wanted.tombstones.is_empty() {
-                let (mut own_times, mut own_values) =
-                    (times.split_off(before), values.split_off(before));
-                let sequence = block.description.sequence;
-                erase(wanted.tombstones, sequence, labels, &mut own_times, &mut own_values);
-                times.append(&mut own_times);
-                values.append(&mut own_values);
-            }
-            let added = times.len() - before;
-            points.note_order(before);
-            self.note(added, budget)?;
         }
-        Ok(())
-    }
-
-    fn finish(self) -> Vec<SeriesData> {
-        let series = self.series.into_iter().filter(|points| !points.data.times.is_empty());
-        let series = series.map(|Points { data, is_mixed }| {
-            if !is_mixed {
-                return data;
+        for one in copied {
+            let number = number(one.labels.clone(), &mut series);
+            if let Some(planned) = series.get_mut(number) {
+                planned.copied = Some(one);
             }
-            let (times, values) = in_order(data.times, data.values);
-            SeriesData { labels: data.labels, times, values }
-        });
-        series.collect()
+        }
+        // Stable, so that the blocks of a series stay in their order.
+        places.sort_by_key(|place| place.series);
+        let mut end = 0;
+        for (number, planned) in series.iter_mut().enumerate() {
+            let start = end;
+            end += places[start..].iter().take_while(|place| place.series == number).count();
+            planned.places = start..end;
+        }
+        Ok(Self { series, places })
     }
 }
 
-impl Points {
-    /// Notices when what was appended at `before` does not follow what was there.
-    fn note_order(&mut self, before: usize) {
-        let times = &self.data.times;
-        if let (Some(last), Some(first)) =
-            (before.checked_sub(1).and_then(|at| times.get(at)), times.get(before))
-        {
-            self.is_mixed |= first <= last;
-        }
-    }
-}
-
-/// What is looked for in blocks.
+/// What is looked for.
 struct Wanted<'a> {
-    /// How many blocks there are to look into.
-    sources: usize,
-    /// How many points of a series come from the head, at most.
-    in_head: usize,
-    matchers: &'a [Matcher],
+    blocks: &'a [Arc<Block>],
     range: TimeRange,
     /// Of rows; samples have but one.
     column: Option<Column>,
     tombstones: &'a [Tombstone],
+    budget: &'a Budget,
+}
+
+impl Wanted<'_> {
+    /// All points of one series, in order. `scratches` are those of the blocks.
+    fn read(
+        &self,
+        plan: &Plan<'_>,
+        planned: &Planned<'_>,
+        scratches: &mut [Scratch],
+    ) -> SeriesData {
+        let places = plan.places.get(planned.places.clone()).unwrap_or_default();
+        let found = places.iter().filter_map(|place| {
+            let entry = self.blocks.get(place.block)?.entry(place.ordinal)?;
+            entry.overlaps(self.range).then_some((place.block, entry))
+        });
+        let entries: Vec<(usize, Entry<'_>)> = found.collect();
+        let expected: usize = entries.iter().map(|(_, entry)| entry.count_in(self.range)).sum();
+        let expected = expected + planned.copied.map_or(0, Copied::count);
+        let (mut times, mut values) = (Vec::new(), Vec::new());
+        times.reserve(expected.min(RESERVED_MAX));
+        values.reserve(expected.min(RESERVED_MAX));
+        let mut is_mixed = false;
+        let mut note_order = |times: &[i64], before: usize| {
+            if let (Some(last), Some(first)) =
+                (before.checked_sub(1).and_then(|at| times.get(at)), times.get(before))
+            {
+                is_mixed |= first <= last;
+            }
+        };
+        for (block, entry) in entries {
+            let Some(scratch) = scratches.get_mut(block) else { continue };
+            let before = times.len();
+            self.read_entry(&entry, block, &planned.labels, scratch, &mut times, &mut values);
+            note_order(&times, before);
+        }
+        if let Some(copied) = planned.copied {
+            let before = times.len();
+            copied.decode(self.range, &mut times, &mut values);
+            note_order(&times, before);
+        }
+        if is_mixed {
+            (times, values) = in_order(times, values);
+        }
+        SeriesData { labels: planned.labels.clone(), times, values }
+    }
+
+    /// Appends what one block has of a series.
+    fn read_entry(
+        &self,
+        entry: &Entry<'_>,
+        block: usize,
+        labels: &Labels,
+        scratch: &mut Scratch,
+        times: &mut Vec<i64>,
+        values: &mut Vec<f64>,
+    ) {
+        let Some(block) = self.blocks.get(block) else { return };
+        let place = self.column.map_or(0, rows::place_of);
+        let before = times.len();
+        if self.column == Some(Column::Growth) {
+            // What the first row grew by shows only beside the one before.
+            let (mut all_times, mut all_values) = (Vec::new(), Vec::new());
+            entry.decode(block.range, place, scratch, &mut all_times, &mut all_values);
+            rows::to_growth(&mut all_values);
+            clip(&mut all_times, &mut all_values, self.range);
+            times.append(&mut all_times);
+            values.append(&mut all_values);
+        } else {
+            entry.decode(self.range, place, scratch, times, values);
+        }
+        if !self.tombstones.is_empty() {
+            let (mut own_times, mut own_values) =
+                (times.split_off(before), values.split_off(before));
+            let sequence = block.description.sequence;
+            erase(self.tombstones, sequence, labels, &mut own_times, &mut own_values);
+            times.append(&mut own_times);
+            values.append(&mut own_values);
+        }
+    }
+}
+
+/// What the threads that read one selection share.
+#[derive(Default)]
+struct Progress {
+    /// The next series that nobody has taken.
+    next: AtomicUsize,
+    samples: AtomicU64,
+    damaged: AtomicU64,
+    /// One of them failed, so that the others need not go on.
+    has_failed: AtomicBool,
 }
 
 impl Store {
@@ -178,88 +210,100 @@ impl Store {
         self.0.block_list().iter().filter(is_wanted).cloned().collect()
     }
 
-    /// What blocks and head have, read by several threads where it is much. Each thread takes the series
-    /// whose fingerprints are its own, from everywhere, so that nothing has to be put together afterwards.
+    /// Reads what blocks and head have, by several threads where it is much, series by series, so that no
+    /// more of them are in memory than there are threads, unless `each` keeps them.
     fn read(
         &self,
-        blocks: &[Arc<Block>],
-        copied: &[Copied],
         wanted: &Wanted<'_>,
-        budget: &Budget,
-    ) -> Result<Vec<Found>, SelectError> {
-        let matching: Vec<RoaringBitmap> =
-            blocks.iter().map(|block| block.matching(wanted.matchers)).collect();
-        let pairs: Vec<(&Block, &RoaringBitmap)> =
-            blocks.iter().map(Arc::as_ref).zip(&matching).collect();
-        let in_blocks = pairs.iter().map(|(block, found)| expected(block, found, wanted.range));
-        let in_head = copied.iter().map(|copied| copied.count() as u64);
-        let threads = match in_blocks.chain(in_head).sum::<u64>() {
-            0..POINTS_OF_THREAD_MIN => 1,
-            _ => available_parallelism().map_or(1, NonZero::get).min(THREADS_MAX),
-        };
-        let read = |thread: usize| {
-            let share = Share { index: thread as u64, of: threads as u64 };
-            self.read_share(&pairs, copied, wanted, share, budget)
-        };
-        if threads == 1 {
-            return Ok(vec![read(0)?]);
-        }
-        let read = &read;
-        let results: Vec<Result<Found, SelectError>> = std::thread::scope(|scope| {
-            let others: Vec<_> =
-                (1..threads).map(|thread| scope.spawn(move || read(thread))).collect();
-            let first = read(0);
-            let failed = || SelectError::Storage("a reading thread ended abnormally".into());
-            let others = others.into_iter().map(|other| other.join().map_err(|_| failed())?);
-            std::iter::once(first).chain(others).collect()
-        });
-        let found: Vec<Found> = results.into_iter().collect::<Result<_, _>>()?;
-        if found.iter().map(|found| found.samples).sum::<u64>() > budget.samples_max {
-            return Err(SelectError::TooManySamples);
-        }
-        Ok(found)
-    }
-
-    fn read_share(
-        &self,
-        blocks: &[(&Block, &RoaringBitmap)],
+        matchers: &[Matcher],
         copied: &[Copied],
-        wanted: &Wanted<'_>,
-        share: Share,
-        budget: &Budget,
-    ) -> Result<Found, SelectError> {
-        let mut found = Found::default();
-        let mut scratch = Scratch::default();
-        for (block, matching) in blocks {
-            let result = found.add_block(block, matching, wanted, share, &mut scratch, budget);
-            self.0.counters.chunks_damaged.fetch_add(scratch.damaged, Ordering::Relaxed);
-            scratch.damaged = 0;
-            result?;
-        }
-        for copied in copied.iter().filter(|copied| share.has(&copied.labels)) {
-            found.add_copied(copied, wanted.range, budget)?;
-        }
-        Ok(found)
+        each: &Visit<'_>,
+    ) -> Result<(), SelectError> {
+        let plan = Plan::new(wanted.blocks, copied, matchers, wanted.budget)?;
+        let progress = Progress::default();
+        let read = || read_series(wanted, &plan, &progress, each);
+        let result = match expected(wanted, &plan) {
+            0..POINTS_OF_THREAD_MIN => read(),
+            _ => {
+                let threads = available_parallelism().map_or(1, NonZero::get).min(THREADS_MAX);
+                let failed = || SelectError::Storage("a reading thread ended abnormally".into());
+                std::thread::scope(|scope| {
+                    let others: Vec<_> = (1..threads).map(|_| scope.spawn(read)).collect();
+                    let first = read();
+                    let others =
+                        others.into_iter().map(|other| other.join().map_err(|_| failed())?);
+                    std::iter::once(first).chain(others).fold(Ok(()), Result::and)
+                })
+            }
+        };
+        let damaged = progress.damaged.into_inner();
+        self.0.counters.chunks_damaged.fetch_add(damaged, Ordering::Relaxed);
+        result
     }
 }
 
-/// The series that one of several threads takes.
-#[derive(Clone, Copy)]
-struct Share {
-    index: u64,
-    of: u64,
+/// All series at once, in the order of their places, which does not depend on threads.
+fn collect(
+    read: impl FnOnce(&Visit<'_>) -> Result<(), SelectError>,
+) -> Result<Vec<SeriesData>, SelectError> {
+    let found = Mutex::new(Vec::new());
+    read(&|place, series| {
+        found.lock().unwrap_or_else(PoisonError::into_inner).push((place, series));
+        Ok(())
+    })?;
+    let mut found = found.into_inner().unwrap_or_else(PoisonError::into_inner);
+    found.sort_unstable_by_key(|(place, _)| *place);
+    Ok(found.into_iter().map(|(_, series)| series).collect())
 }
 
-impl Share {
-    fn has(self, labels: &Labels) -> bool {
-        labels.fingerprint() % self.of == self.index
+/// What one thread does: it takes series as long as there are any.
+fn read_series(
+    wanted: &Wanted<'_>,
+    plan: &Plan<'_>,
+    progress: &Progress,
+    each: &Visit<'_>,
+) -> Result<(), SelectError> {
+    let mut scratches: Vec<Scratch> = wanted.blocks.iter().map(|_| Scratch::default()).collect();
+    let mut read = || {
+        loop {
+            let first = progress.next.fetch_add(SERIES_TAKEN, Ordering::Relaxed);
+            let Some(rest) = plan.series.get(first..) else { return Ok(()) };
+            for (place, planned) in (first..).zip(rest.iter().take(SERIES_TAKEN)) {
+                if progress.has_failed.load(Ordering::Relaxed) {
+                    return Ok(());
+                }
+                let series = wanted.read(plan, planned, &mut scratches);
+                if series.times.is_empty() {
+                    continue;
+                }
+                let added = series.times.len() as u64;
+                let samples = progress.samples.fetch_add(added, Ordering::Relaxed) + added;
+                if samples > wanted.budget.samples_max {
+                    return Err(SelectError::TooManySamples);
+                }
+                wanted.budget.check()?;
+                each(place, series)?;
+            }
+        }
+    };
+    let result = read();
+    if result.is_err() {
+        progress.has_failed.store(true, Ordering::Relaxed);
     }
+    let damaged = scratches.iter().map(|scratch| scratch.damaged).sum();
+    progress.damaged.fetch_add(damaged, Ordering::Relaxed);
+    result
 }
 
-/// About how many points the series of a block have in a range, judged by the first one.
-fn expected(block: &Block, matching: &RoaringBitmap, range: TimeRange) -> u64 {
-    let first = matching.min().and_then(|first| block.entry(first));
-    first.map_or(0, |entry| entry.count_in(range) as u64 * matching.len())
+/// About how many points there are, judged by the first series.
+fn expected(wanted: &Wanted<'_>, plan: &Plan<'_>) -> u64 {
+    let Some(first) = plan.series.first() else { return 0 };
+    let places = plan.places.get(first.places.clone()).unwrap_or_default();
+    let entries =
+        places.iter().filter_map(|place| wanted.blocks.get(place.block)?.entry(place.ordinal));
+    let in_blocks: usize = entries.map(|entry| entry.count_in(wanted.range)).sum();
+    let count = in_blocks + first.copied.map_or(0, Copied::count);
+    count as u64 * plan.series.len() as u64
 }
 
 impl SeriesSource for Store {
@@ -269,16 +313,24 @@ impl SeriesSource for Store {
         range: TimeRange,
         budget: &Budget,
     ) -> Result<Vec<SeriesData>, SelectError> {
+        collect(|each| self.visit(matchers, range, budget, each))
+    }
+
+    fn visit(
+        &self,
+        matchers: &[Matcher],
+        range: TimeRange,
+        budget: &Budget,
+        each: &Visit<'_>,
+    ) -> Result<(), SelectError> {
         // The head comes first: what moves into a block meanwhile is then seen twice, not lost.
         let copied = self.0.head().copy(matchers, range);
         // Tombstones come before blocks: one that is buried meanwhile was applied by the blocks.
         let tombstones = self.0.tombstone_list();
         let blocks = self.blocks_with(0, range);
-        let (sources, tombstones) = (blocks.len(), tombstones.as_slice());
-        let in_head = copied.iter().map(Copied::count).max().unwrap_or(0);
-        let wanted = Wanted { sources, in_head, matchers, range, column: None, tombstones };
-        let found = self.read(&blocks, &copied, &wanted, budget)?;
-        Ok(found.into_iter().flat_map(Found::finish).collect())
+        let wanted =
+            Wanted { blocks: &blocks, range, column: None, tombstones: &tombstones, budget };
+        self.read(&wanted, matchers, &copied, each)
     }
 
     fn select_histograms(
@@ -304,11 +356,9 @@ impl SeriesSource for Store {
     ) -> Result<Vec<SeriesData>, SelectError> {
         let tombstones = self.0.tombstone_list();
         let blocks = self.blocks_with(step_ms, range);
-        let (sources, tombstones) = (blocks.len(), tombstones.as_slice());
         let column = Some(column);
-        let wanted = Wanted { sources, in_head: 0, matchers, range, column, tombstones };
-        let found = self.read(&blocks, &[], &wanted, budget)?;
-        Ok(found.into_iter().flat_map(Found::finish).collect())
+        let wanted = Wanted { blocks: &blocks, range, column, tombstones: &tombstones, budget };
+        collect(|each| self.read(&wanted, matchers, &[], each))
     }
 
     fn oldest_sample(&self) -> UnixMs {

@@ -34,9 +34,9 @@ use crate::varint::Reader;
 const MAGIC: &[u8; 8] = b"mwblock\x02";
 /// Offset, length and checksum of the index, and the magic again.
 const FOOTER_BYTES: usize = 8 + 8 + 4 + 8;
-/// A reader keeps shared columns of times decoded up to so many points, a megabyte, which stays in the
-/// cache of a core; then it starts anew. Series that share one need not follow each other.
-const TIMES_KEPT_MAX: usize = 1 << 17;
+/// A reader of a block keeps shared columns of times decoded up to so many points, half a megabyte; then it
+/// starts anew. Series that share one need not follow each other.
+const TIMES_KEPT_MAX: usize = 1 << 16;
 /// A chunk of histograms that is larger than this takes no more.
 const HISTOGRAM_CHUNK_BYTES: usize = 256 << 10;
 /// What its column has at most: the last histogram may be the largest there is.
@@ -160,6 +160,10 @@ impl Block {
 
     pub(crate) fn series_count(&self) -> u32 {
         self.index.series_count()
+    }
+
+    pub(crate) fn labels(&self, ordinal: u32) -> Option<Labels> {
+        self.index.labels(&self.map, ordinal)
     }
 
     pub(crate) fn entry(&self, ordinal: u32) -> Option<Entry<'_>> {
