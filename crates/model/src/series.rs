@@ -162,16 +162,6 @@ impl Budget {
         Arc::clone(&self.cancelled)
     }
 
-    /// As [`Budget::check`], for so many series of so many points, which must not be more than the samples
-    /// that a query may touch.
-    pub fn check_points(&self, series: usize, points: usize) -> Result<(), SelectError> {
-        self.check()?;
-        match (series as u64).saturating_mul(points as u64) > self.samples_max {
-            true => Err(SelectError::TooManySamples),
-            false => Ok(()),
-        }
-    }
-
     /// To be asked at least every few thousand steps of any loop.
     pub fn check(&self) -> Result<(), SelectError> {
         if self.cancelled.load(Ordering::Relaxed) {
@@ -227,8 +217,8 @@ pub struct Rows {
     pub range: TimeRange,
 }
 
-/// Takes one of the series that [`SeriesSource::visit`] reads, and its place among them.
-pub type Visit<'a> = dyn Fn(usize, SeriesData) -> Result<(), SelectError> + Sync + 'a;
+/// Takes one series, whose points it may move out or change.
+pub type Visit<'a> = &'a (dyn Fn(u64, &mut SeriesData) -> Result<(), SelectError> + Sync);
 
 /// Anything that holds series and answers questions about them. An implementation answers each
 /// call from one consistent snapshot.
@@ -242,18 +232,17 @@ pub trait SeriesSource: Send + Sync {
         budget: &Budget,
     ) -> Result<Vec<SeriesData>, SelectError>;
 
-    /// As [`SeriesSource::select`], each series given to `each` once it is read, with a place that sorts
-    /// them as they would be selected. Several threads may do so at the same time. An error of `each` ends
-    /// the reading, and is its result.
+    /// As [`SeriesSource::select`], one series after the other and perhaps several at the same time, so that
+    /// they need not all be held. Each is given with its place among all of them.
     fn visit(
         &self,
         matchers: &[Matcher],
         range: TimeRange,
         budget: &Budget,
-        each: &Visit<'_>,
+        visit: Visit<'_>,
     ) -> Result<(), SelectError> {
         let series = self.select(matchers, range, budget)?;
-        series.into_iter().enumerate().try_for_each(|(place, series)| each(place, series))
+        (0..).zip(series).try_for_each(|(place, mut series)| visit(place, &mut series))
     }
 
     /// As [`SeriesSource::select`], the native histograms in place of the floats. Each counts as many

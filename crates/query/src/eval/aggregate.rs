@@ -10,7 +10,7 @@ use model::{Labels, NAME, histogram::Histogram};
 use super::{
     Context, Evaluated, fail,
     math::{Sum, ascending, descending, mean, quantile, variance},
-    row::{Row, is_float},
+    row::{Row, absent, is_float},
 };
 use crate::{
     ast::{Aggregate, AggregateKind, Grouping, Node},
@@ -130,6 +130,14 @@ fn reduce(
         let mut row = Row::empty(labels, context.steps());
         row.drops_name = members.iter().any(|member| rows[*member].drops_name);
         let has_histograms = members.iter().any(|member| !rows[*member].histograms.is_empty());
+        let whole = || members.iter().map(|member| rows[*member].floats.as_slice());
+        if !has_histograms && let Some(floats) = by_rows(aggregate.kind, whole, context.steps()) {
+            row.floats = floats;
+            if !row.is_empty() {
+                reduced.push(row);
+            }
+            continue;
+        }
         for step in 0..context.steps() {
             buffer.clear();
             let floats = members.iter().map(|member| rows[*member].floats[step]);
@@ -162,6 +170,54 @@ fn reduce(
         }
     }
     Ok(reduced)
+}
+
+/// An aggregation that needs no more than one pass over each row, which memory likes; `None` for the others.
+fn by_rows<'r, I: Iterator<Item = &'r [f64]>>(
+    kind: AggregateKind,
+    rows: impl Fn() -> I,
+    steps: usize,
+) -> Option<Vec<f64>> {
+    let fold = |start: fn(f64) -> f64, next: fn(f64, f64) -> f64| {
+        let mut floats = vec![absent(); steps];
+        for row in rows() {
+            for (total, value) in floats.iter_mut().zip(row).filter(|(_, value)| is_float(**value))
+            {
+                *total = if is_float(*total) { next(*total, *value) } else { start(*value) };
+            }
+        }
+        floats
+    };
+    match kind {
+        // Rust's minimum and maximum ignore NaN as Prometheus' do.
+        AggregateKind::Min => Some(fold(|value| value, f64::min)),
+        AggregateKind::Max => Some(fold(|value| value, f64::max)),
+        AggregateKind::Group => Some(fold(|_| 1.0, |total, _| total)),
+        AggregateKind::Count => Some(fold(|_| 1.0, |total, _| total + 1.0)),
+        AggregateKind::Sum | AggregateKind::Avg => {
+            let mut sums = vec![(Sum::default(), 0.0); steps];
+            for row in rows() {
+                for ((sum, count), value) in sums.iter_mut().zip(row) {
+                    if is_float(*value) {
+                        sum.add(*value);
+                        *count += 1.0;
+                    }
+                }
+            }
+            // A mean of what leaves the range of floats takes more than one sum.
+            let is_mean = kind == AggregateKind::Avg;
+            if is_mean && sums.iter().any(|(sum, _)| !sum.value().is_finite()) {
+                return None;
+            }
+            let float = |(sum, count): (Sum, f64)| match (count, is_mean) {
+                (0.0, _) => absent(),
+                (count, true) => sum.value() / count,
+                (_, false) => sum.value(),
+            };
+            Some(sums.into_iter().map(float).collect())
+        }
+        _ => None,
+    }
 }
 
 fn one_value(kind: AggregateKind, phi: f64, values: &mut [f64]) -> f64 {

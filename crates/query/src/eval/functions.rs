@@ -363,6 +363,9 @@ impl Scalars {
     }
 
     pub(super) fn at(&self, step: usize) -> [f64; 2] {
+        if self.0.is_empty() {
+            return [f64::NAN; 2];
+        }
         let value = |index: usize| {
             let column: Option<&Vec<f64>> = self.0.get(index);
             column.and_then(|column| column.get(step)).copied().unwrap_or(f64::NAN)

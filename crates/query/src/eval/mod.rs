@@ -17,7 +17,7 @@ mod row;
 mod rows;
 mod select;
 mod sort;
-mod streamed;
+mod stream;
 mod tally;
 mod window;
 mod windows;
@@ -209,7 +209,12 @@ impl Context<'_> {
 
     /// Refuses results that would not fit into the budget before they are built.
     fn check_size(&self, rows: usize) -> Evaluated<()> {
-        Ok(self.budget.check_points(rows, self.steps())?)
+        self.budget.check()?;
+        let points = (rows as u64).saturating_mul(self.steps() as u64);
+        if points > self.budget.samples_max {
+            return Err(SelectError::TooManySamples.into());
+        }
+        Ok(())
     }
 
     /// The bytes of a string literal.

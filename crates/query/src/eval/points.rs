@@ -64,6 +64,9 @@ impl Points {
     }
 
     fn histograms_in(&self, open: i64, end: i64) -> &[(i64, Arc<Histogram>)] {
+        if self.histograms.is_empty() {
+            return &[];
+        }
         let place = |time: i64| self.histograms.partition_point(|(at, _)| *at <= time);
         self.histograms.get(place(open)..place(end)).unwrap_or_default()
     }

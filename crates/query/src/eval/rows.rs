@@ -114,51 +114,28 @@ pub(super) struct Look<'a> {
 }
 
 impl Look<'_> {
-    /// From the first window on to the last; `None` where there is none.
-    fn span(&self) -> Option<Span> {
-        let (first, last) = (self.times.first()?, self.times.last()?);
-        Some(Span { open: first.saturating_sub(self.back_ms), end: *last })
+    fn span(&self) -> Span {
+        let first = self.times.first().copied().unwrap_or_default();
+        let end = self.times.last().copied().unwrap_or_default();
+        Span { open: first.saturating_sub(self.back_ms), end }
+    }
+
+    /// When it looks for samples.
+    pub(super) fn range(&self) -> TimeRange {
+        self.span().range()
     }
 }
 
-/// What a selector needs.
-pub(super) enum Wanted {
-    /// Samples of that time alone: no rows stand in for them, and no histograms are beside them.
-    Samples(TimeRange),
-    /// More than that, the histograms among it.
-    Mixed(Vec<HistogramSeries>),
-}
-
-/// What a selector needs, before any float is read.
-pub(super) fn wanted(context: &Context<'_>, look: &Look<'_>) -> Evaluated<Wanted> {
-    let Some(span) = look.span() else { return Ok(Wanted::Mixed(Vec::new())) };
-    let matchers = &look.selector.matchers;
-    let histograms = context.source.select_histograms(matchers, span.range(), context.budget)?;
-    let ready = context.source.rows();
-    let has_rows =
-        exact(&ready, look, span).is_some() || missing(context, &ready, look, span).is_some();
-    Ok(match histograms.is_empty() && !has_rows {
-        true => Wanted::Samples(span.range()),
-        false => Wanted::Mixed(histograms),
-    })
+/// Whether rows may stand in for samples.
+pub(super) fn stand_in(context: &Context<'_>, look: &Look<'_>) -> bool {
+    let (ready, span) = (context.source.rows(), look.span());
+    exact(&ready, look, span).is_some() || missing(context, &ready, look, span).is_some()
 }
 
 /// The series that a selector needs.
 pub(super) fn load(context: &Context<'_>, look: &Look<'_>) -> Evaluated<Vec<Loaded>> {
-    let Some(span) = look.span() else { return Ok(Vec::new()) };
-    let matchers = &look.selector.matchers;
-    let histograms = context.source.select_histograms(matchers, span.range(), context.budget)?;
-    load_beside(context, look, histograms)
-}
-
-/// The series that a selector needs, with the histograms that were found for it.
-pub(super) fn load_beside(
-    context: &Context<'_>,
-    look: &Look<'_>,
-    histograms: Vec<HistogramSeries>,
-) -> Evaluated<Vec<Loaded>> {
-    let Some(span) = look.span() else { return Ok(Vec::new()) };
-    let loaded = with_histograms(context, load_floats(context, look, span)?, histograms);
+    let span = look.span();
+    let loaded = with_histograms(context, look, span, load_floats(context, look, span)?)?;
     let histograms = loaded.iter().flat_map(|loaded| &loaded.histograms);
     let samples = loaded.iter().map(|loaded| loaded.series.values.len() as u64).sum::<u64>()
         + histograms.map(|(_, histogram)| histogram.weight()).sum::<u64>();
@@ -169,11 +146,14 @@ pub(super) fn load_beside(
 /// Puts native histograms beside the floats of the same series.
 fn with_histograms(
     context: &Context<'_>,
+    look: &Look<'_>,
+    span: Span,
     mut loaded: Vec<Loaded>,
-    found: Vec<HistogramSeries>,
-) -> Vec<Loaded> {
+) -> Evaluated<Vec<Loaded>> {
+    let matchers = &look.selector.matchers;
+    let found = context.source.select_histograms(matchers, span.range(), context.budget)?;
     if found.is_empty() {
-        return loaded;
+        return Ok(loaded);
     }
     let places = loaded.iter().enumerate();
     let places: HashMap<Labels, usize> =
@@ -189,7 +169,7 @@ fn with_histograms(
             }
         }
     }
-    loaded
+    Ok(loaded)
 }
 
 /// Histograms that say whether their counter began anew since the one before.
@@ -227,9 +207,9 @@ fn load_floats(context: &Context<'_>, look: &Look<'_>, span: Span) -> Evaluated<
 
 /// The largest rows that answer as samples do.
 fn exact(ready: &[Rows], look: &Look<'_>, span: Span) -> Option<Stretch> {
-    let spacing = look.times.get(1).map_or(0, |second| second - look.times[0]);
-    let is_aligned =
-        |step: i64| [look.times[0], spacing, look.back_ms].iter().all(|t| t % step == 0);
+    let first = look.times.first()?;
+    let spacing = look.times.get(1).map_or(0, |second| second - first);
+    let is_aligned = |step: i64| [*first, spacing, look.back_ms].iter().all(|t| t % step == 0);
     let is_worth_it = |step: i64| {
         let least = step.saturating_mul(ROWS_MIN);
         // Without a distance the same window is asked for again and again, or only once.

@@ -5,15 +5,16 @@ use std::{collections::HashSet, sync::Arc};
 use model::{
     Labels,
     histogram::{CUSTOM_SCHEMA, Histogram, ResetHint},
+    series::SeriesData,
 };
 
 use super::{
     Context, Evaluated, aggregate, extended, fail,
     functions::{Function, Scalars},
-    points::Window,
+    points::{Points, Window},
     row::{Row, absent},
-    rows::Need,
-    select::Windows,
+    rows::{Loaded, Look, Need},
+    stream::{Pace, stream},
     window::{self, WindowFn},
 };
 use crate::{
@@ -40,9 +41,6 @@ pub(super) struct Asked<'a> {
     node: &'a Node,
 }
 
-/// So many samples may be looked at before the budget is.
-const SAMPLES_UNCHECKED: u64 = 1 << 20;
-
 pub(super) fn evaluate(
     context: &Context<'_>,
     function: &Function,
@@ -62,31 +60,30 @@ pub(super) fn evaluate(
     let asked = Asked { context, node: &arguments[0] };
     check_given(&asked, function, &given)?;
     let need = Need::of(function.name);
-    let matrix = match &node.bare().kind {
-        Kind::Window(window) => match context.windows_of(window, node, need, run, &given)? {
-            Windows::Done(rows) => return named(&asked, function, rows, keeps_name),
-            Windows::Open(matrix) => matrix,
-        },
-        _ => context.matrix(node, need)?,
-    };
+    if let Some(mut rows) = streamed(context, node, need, run, &given)? {
+        for row in &mut rows {
+            inform_of_gauge(&asked, function, row);
+            if !keeps_name {
+                row.drop_name(context);
+            }
+        }
+        return if context.settings.delays_name_removal { Ok(rows) } else { distinct(rows) };
+    }
+    let matrix = context.matrix(node, need)?;
     context.check_size(matrix.series.len())?;
     let mut rows = Vec::with_capacity(matrix.series.len());
-    let mut unchecked = 0;
     for series in &matrix.series {
         context.budget.check()?;
         let mut row = Row::empty(series.labels.clone(), context.steps());
         let windows = series.windows(&matrix.ends, matrix.range_ms);
+        let mut pace = Pace::new(context.budget);
         for (step, mut window) in windows.enumerate() {
             if window.is_empty() {
                 continue;
             }
             let weight = window.weight();
             context.count(step, weight);
-            unchecked += weight;
-            if unchecked > SAMPLES_UNCHECKED {
-                context.budget.check()?;
-                unchecked = 0;
-            }
+            pace.advance(weight)?;
             window.now = context.grid.time(step);
             if window.histograms.is_empty() {
                 row.floats[step] = run(&window, &given.at(step)).unwrap_or_else(absent);
@@ -104,27 +101,45 @@ pub(super) fn evaluate(
             row.set(step, sample);
         }
         if !row.is_empty() {
+            inform_of_gauge(&asked, function, &row);
             row.drops_name = series.drops_name;
+            if !keeps_name {
+                row.drop_name(context);
+            }
             rows.push(row);
         }
     }
-    named(&asked, function, rows, keeps_name)
+    if context.settings.delays_name_removal { Ok(rows) } else { distinct(rows) }
 }
 
-/// Lets names go that say no longer what a row is, after they served for what is said about it.
-fn named(
-    asked: &Asked<'_>,
-    function: &Function,
-    mut rows: Vec<Row>,
-    keeps_name: bool,
-) -> Evaluated<Vec<Row>> {
-    for row in &mut rows {
-        inform_of_gauge(asked, function, row);
-        if !keeps_name {
-            row.drop_name(asked.context);
+/// The rows of a window over a selector, where its series need not be held.
+fn streamed(
+    context: &Context<'_>,
+    node: &Node,
+    need: Need,
+    run: WindowFn,
+    given: &Scalars,
+) -> Evaluated<Option<Vec<Row>>> {
+    let Kind::Window(window) = &node.bare().kind else { return Ok(None) };
+    let ends = context.times(&window.selector.shift)?;
+    let (selector, back_ms) = (&window.selector, context.length(&window.range)?);
+    let look = Look { selector, node, times: &ends, back_ms, need };
+    let grid = context.grid;
+    stream(context, &look, &|series, pace| {
+        let loaded = Loaded { series: std::mem::take(series), ..Loaded::default() };
+        let points = Points::new(loaded, false);
+        let mut floats = Vec::with_capacity(ends.len());
+        for (step, mut window) in points.windows(&ends, back_ms).enumerate() {
+            pace.advance(window.values.len() as u64)?;
+            window.now = grid.time(step);
+            let value = (!window.values.is_empty()).then(|| run(&window, &given.at(step)));
+            floats.push(value.flatten().unwrap_or_else(absent));
         }
-    }
-    if asked.context.settings.delays_name_removal { Ok(rows) } else { distinct(rows) }
+        // The columns are used again for the next series.
+        let Points { labels, times, values, .. } = points;
+        *series = SeriesData { labels, times, values };
+        Ok(floats)
+    })
 }
 
 /// What scalars a function refuses or warns of.

@@ -62,6 +62,8 @@ pub(crate) struct Head {
     postings: BTreeMap<String, BTreeMap<String, RoaringBitmap>>,
     /// Bytes of all sealed chunks and of all histograms.
     chunk_bytes: usize,
+    /// Whether there ever was one.
+    has_histograms: bool,
 }
 
 pub(crate) struct Series {
@@ -183,6 +185,7 @@ impl Head {
     }
 
     pub(crate) fn push_histogram(&mut self, reference: Ref, time: i64, encoded: Encoded) {
+        self.has_histograms = true;
         if let Some(Some(series)) = self.series.get_mut(reference as usize) {
             series.newest = series.newest.max(time);
             self.chunk_bytes += series.histograms.get_or_insert_default().push(time, encoded);
@@ -202,6 +205,9 @@ impl Head {
         matchers: &[Matcher],
         range: TimeRange,
     ) -> Vec<(Labels, Vec<Point>)> {
+        if !self.has_histograms {
+            return Vec::new();
+        }
         let wanted = self.matching(matchers);
         let series = wanted.iter().filter_map(|reference| self.get(reference));
         let found = series.filter_map(|series| {

@@ -1,13 +1,12 @@
-//! Reading: head and blocks put together.
+//! Reading: head and blocks put together, one series after the other.
 
 use std::{
     collections::{HashMap, HashSet},
-    hash::BuildHasherDefault,
+    mem::take,
     num::NonZero,
-    ops::Range,
     sync::{
         Arc, Mutex, PoisonError,
-        atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering},
+        atomic::{AtomicU64, AtomicUsize, Ordering},
     },
     thread::available_parallelism,
 };
@@ -24,181 +23,211 @@ use super::{
     Store,
     block::{Block, Entry, Scratch},
     delete::{Tombstone, erase},
-    head::{Copied, Through, clip, in_order},
+    head::{Copied, clip, in_order},
     rows,
 };
 
 /// Below so many points one thread reads what a query needs.
-const POINTS_OF_THREAD_MIN: u64 = 200_000;
+const POINTS_OF_THREAD_MIN: u64 = 100_000;
 /// Threads that read for one query.
 const THREADS_MAX: usize = 4;
-/// Points of one series for which room is made before they are read.
-const RESERVED_MAX: usize = 1 << 18;
+/// Series that a thread takes at a time.
+const SERIES_TAKEN: usize = 16;
 
-/// So many series a thread takes at a time: neighbours share columns of times.
-const SERIES_TAKEN: usize = 32;
-
-/// Which series there are and where their points lie, put together before any is read.
-struct Plan<'a> {
-    series: Vec<Planned<'a>>,
-    places: Vec<Place>,
-}
-
+/// Where the points of one series lie.
 struct Planned<'a> {
     labels: Labels,
-    copied: Option<&'a Copied>,
-    /// Its part of the places, oldest block first.
-    places: Range<usize>,
-}
-
-/// A series in a block.
-#[derive(Clone, Copy)]
-struct Place {
-    series: usize,
-    block: usize,
-    ordinal: u32,
-}
-
-impl<'a> Plan<'a> {
-    fn new(
-        blocks: &[Arc<Block>],
-        copied: &'a [Copied],
-        matchers: &[Matcher],
-        budget: &Budget,
-    ) -> Result<Self, SelectError> {
-        let mut known: HashMap<Labels, usize, BuildHasherDefault<Through>> = HashMap::default();
-        let mut series: Vec<Planned<'a>> = Vec::new();
-        let mut places = Vec::new();
-        let mut number = |labels: Labels, series: &mut Vec<Planned<'a>>| {
-            *known.entry(labels).or_insert_with_key(|labels| {
-                series.push(Planned { labels: labels.clone(), copied: None, places: 0..0 });
-                series.len() - 1
-            })
-        };
-        for (block, source) in blocks.iter().enumerate() {
-            budget.check()?;
-            for ordinal in source.matching(matchers) {
-                let Some(labels) = source.labels(ordinal) else { continue };
-                let series = number(labels, &mut series);
-                places.push(Place { series, block, ordinal });
-            }
-        }
-        for one in copied {
-            let number = number(one.labels.clone(), &mut series);
-            if let Some(planned) = series.get_mut(number) {
-                planned.copied = Some(one);
-            }
-        }
-        // Stable, so that the blocks of a series stay in their order.
-        places.sort_by_key(|place| place.series);
-        let mut end = 0;
-        for (number, planned) in series.iter_mut().enumerate() {
-            let start = end;
-            end += places[start..].iter().take_while(|place| place.series == number).count();
-            planned.places = start..end;
-        }
-        Ok(Self { series, places })
-    }
+    /// Blocks from old to new.
+    entries: Vec<Entry<'a>>,
+    head: Option<&'a Copied>,
 }
 
 /// What is looked for.
 struct Wanted<'a> {
-    blocks: &'a [Arc<Block>],
+    matchers: &'a [Matcher],
     range: TimeRange,
     /// Of rows; samples have but one.
     column: Option<Column>,
     tombstones: &'a [Tombstone],
-    budget: &'a Budget,
 }
 
-impl Wanted<'_> {
-    /// All points of one series, in order. `scratches` are those of the blocks.
-    fn read(
-        &self,
-        plan: &Plan<'_>,
-        planned: &Planned<'_>,
-        scratches: &mut [Scratch],
-    ) -> SeriesData {
-        let places = plan.places.get(planned.places.clone()).unwrap_or_default();
-        let found = places.iter().filter_map(|place| {
-            let entry = self.blocks.get(place.block)?.entry(place.ordinal)?;
-            entry.overlaps(self.range).then_some((place.block, entry))
-        });
-        let entries: Vec<(usize, Entry<'_>)> = found.collect();
-        let expected: usize = entries.iter().map(|(_, entry)| entry.count_in(self.range)).sum();
-        let expected = expected + planned.copied.map_or(0, Copied::count);
-        let (mut times, mut values) = (Vec::new(), Vec::new());
-        times.reserve(expected.min(RESERVED_MAX));
-        values.reserve(expected.min(RESERVED_MAX));
+impl Planned<'_> {
+    /// About how many points it has in `range`.
+    fn count_in(&self, range: TimeRange) -> usize {
+        let in_blocks: usize = self.entries.iter().map(|entry| entry.count_in(range)).sum();
+        in_blocks + self.head.map_or(0, Copied::count)
+    }
+
+    /// Reads all of it into `series`, which is emptied first.
+    fn read(&self, wanted: &Wanted<'_>, scratch: &mut Scratch, series: &mut SeriesData) {
+        let SeriesData { labels, times, values } = series;
+        *labels = self.labels.clone();
+        times.clear();
+        values.clear();
+        let expected = self.count_in(wanted.range);
+        times.reserve(expected);
+        values.reserve(expected);
         let mut is_mixed = false;
-        let mut note_order = |times: &[i64], before: usize| {
-            if let (Some(last), Some(first)) =
-                (before.checked_sub(1).and_then(|at| times.get(at)), times.get(before))
-            {
-                is_mixed |= first <= last;
-            }
-        };
-        for (block, entry) in entries {
-            let Some(scratch) = scratches.get_mut(block) else { continue };
+        for entry in &self.entries {
             let before = times.len();
-            self.read_entry(&entry, block, &planned.labels, scratch, &mut times, &mut values);
-            note_order(&times, before);
+            read_entry(entry, labels, wanted, scratch, times, values);
+            is_mixed |= is_mixed_at(times, before);
         }
-        if let Some(copied) = planned.copied {
+        if let Some(copied) = self.head {
             let before = times.len();
-            copied.decode(self.range, &mut times, &mut values);
-            note_order(&times, before);
+            copied.decode(wanted.range, times, values);
+            is_mixed |= is_mixed_at(times, before);
         }
         if is_mixed {
-            (times, values) = in_order(times, values);
-        }
-        SeriesData { labels: planned.labels.clone(), times, values }
-    }
-
-    /// Appends what one block has of a series.
-    fn read_entry(
-        &self,
-        entry: &Entry<'_>,
-        block: usize,
-        labels: &Labels,
-        scratch: &mut Scratch,
-        times: &mut Vec<i64>,
-        values: &mut Vec<f64>,
-    ) {
-        let Some(block) = self.blocks.get(block) else { return };
-        let place = self.column.map_or(0, rows::place_of);
-        let before = times.len();
-        if self.column == Some(Column::Growth) {
-            // What the first row grew by shows only beside the one before.
-            let (mut all_times, mut all_values) = (Vec::new(), Vec::new());
-            entry.decode(block.range, place, scratch, &mut all_times, &mut all_values);
-            rows::to_growth(&mut all_values);
-            clip(&mut all_times, &mut all_values, self.range);
-            times.append(&mut all_times);
-            values.append(&mut all_values);
-        } else {
-            entry.decode(self.range, place, scratch, times, values);
-        }
-        if !self.tombstones.is_empty() {
-            let (mut own_times, mut own_values) =
-                (times.split_off(before), values.split_off(before));
-            let sequence = block.description.sequence;
-            erase(self.tombstones, sequence, labels, &mut own_times, &mut own_values);
-            times.append(&mut own_times);
-            values.append(&mut own_values);
+            (*times, *values) = in_order(take(times), take(values));
         }
     }
 }
 
-/// What the threads that read one selection share.
-#[derive(Default)]
-struct Progress {
-    /// The next series that nobody has taken.
+/// Appends what one block has of a series.
+fn read_entry(
+    entry: &Entry<'_>,
+    labels: &Labels,
+    wanted: &Wanted<'_>,
+    scratch: &mut Scratch,
+    times: &mut Vec<i64>,
+    values: &mut Vec<f64>,
+) {
+    let before = times.len();
+    let place = wanted.column.map_or(0, rows::place_of);
+    if wanted.column == Some(Column::Growth) {
+        // What the first row grew by shows only beside the one before.
+        let (mut all_times, mut all_values) = (Vec::new(), Vec::new());
+        entry.decode(entry.range(), place, scratch, &mut all_times, &mut all_values);
+        rows::to_growth(&mut all_values);
+        clip(&mut all_times, &mut all_values, wanted.range);
+        times.append(&mut all_times);
+        values.append(&mut all_values);
+    } else {
+        entry.decode(wanted.range, place, scratch, times, values);
+    }
+    if !wanted.tombstones.is_empty() {
+        let (mut own_times, mut own_values) = (times.split_off(before), values.split_off(before));
+        erase(wanted.tombstones, entry.sequence(), labels, &mut own_times, &mut own_values);
+        times.append(&mut own_times);
+        values.append(&mut own_values);
+    }
+}
+
+/// Whether what was appended at `before` does not follow what was there.
+fn is_mixed_at(times: &[i64], before: usize) -> bool {
+    let last = before.checked_sub(1).and_then(|at| times.get(at));
+    last.zip(times.get(before)).is_some_and(|(last, first)| first <= last)
+}
+
+/// All series that there is something of, in the order of the first block that has them, those of the head
+/// alone at the end.
+fn plan<'a>(
+    blocks: &'a [Arc<Block>],
+    copied: &'a [Copied],
+    wanted: &Wanted<'_>,
+    budget: &Budget,
+) -> Result<Vec<Planned<'a>>, SelectError> {
+    let mut planned: Vec<Planned<'a>> = Vec::new();
+    let mut places: HashMap<Labels, usize> = HashMap::new();
+    // Of a single source every series is another one.
+    let has_several = blocks.len() + usize::from(!copied.is_empty()) > 1;
+    let mut place_of = |planned: &mut Vec<Planned<'a>>, labels: Labels| {
+        let next = planned.len();
+        let place = if has_several { *places.entry(labels.clone()).or_insert(next) } else { next };
+        if place == next {
+            planned.push(Planned { labels, entries: Vec::new(), head: None });
+        }
+        place
+    };
+    for block in blocks {
+        budget.check()?;
+        for ordinal in block.matching(wanted.matchers) {
+            let Some(entry) = block.entry(ordinal).filter(|entry| entry.overlaps(wanted.range))
+            else {
+                continue;
+            };
+            let Some(labels) = entry.labels() else { continue };
+            let place = place_of(&mut planned, labels);
+            planned[place].entries.push(entry);
+        }
+    }
+    for copied in copied {
+        let place = place_of(&mut planned, copied.labels.clone());
+        planned[place].head = Some(copied);
+    }
+    Ok(planned)
+}
+
+/// Work that several threads share.
+struct Reading<'a> {
+    planned: &'a [Planned<'a>],
+    wanted: &'a Wanted<'a>,
+    budget: &'a Budget,
+    visit: Visit<'a>,
+    /// The first series that nobody has taken yet.
     next: AtomicUsize,
     samples: AtomicU64,
     damaged: AtomicU64,
-    /// One of them failed, so that the others need not go on.
-    has_failed: AtomicBool,
+}
+
+impl Reading<'_> {
+    /// What one thread does: takes series until there are none.
+    fn work(&self) -> Result<(), SelectError> {
+        let mut scratch = Scratch::default();
+        let result = self.take_all(&mut scratch);
+        if result.is_err() {
+            // Nothing is left for the others.
+            self.next.store(self.planned.len(), Ordering::Relaxed);
+        }
+        self.damaged.fetch_add(scratch.damaged, Ordering::Relaxed);
+        result
+    }
+
+    fn take_all(&self, scratch: &mut Scratch) -> Result<(), SelectError> {
+        let mut series = SeriesData::default();
+        loop {
+            let first = self.next.fetch_add(SERIES_TAKEN, Ordering::Relaxed);
+            let end = (first + SERIES_TAKEN).min(self.planned.len());
+            let Some(taken) = self.planned.get(first..end).filter(|taken| !taken.is_empty()) else {
+                return Ok(());
+            };
+            for (place, planned) in (first as u64..).zip(taken) {
+                self.budget.check()?;
+                planned.read(self.wanted, scratch, &mut series);
+                let added = series.times.len() as u64;
+                let samples = self.samples.fetch_add(added, Ordering::Relaxed) + added;
+                if samples > self.budget.samples_max {
+                    return Err(SelectError::TooManySamples);
+                }
+                if added > 0 {
+                    (self.visit)(place, &mut series)?;
+                }
+            }
+        }
+    }
+
+    /// Reads with several threads where it is much.
+    fn run(&self) -> Result<(), SelectError> {
+        let range = self.wanted.range;
+        let points: usize = self.planned.iter().map(|planned| planned.count_in(range)).sum();
+        let threads = match points as u64 {
+            0..POINTS_OF_THREAD_MIN => 1,
+            _ => available_parallelism().map_or(1, NonZero::get).min(THREADS_MAX),
+        };
+        if threads == 1 {
+            return self.work();
+        }
+        std::thread::scope(|scope| {
+            let others: Vec<_> = (1..threads).map(|_| scope.spawn(|| self.work())).collect();
+            let mut result = self.work();
+            for other in others {
+                let failed = || SelectError::Storage("a reading thread ended abnormally".into());
+                result = result.and(other.join().map_err(|_| failed()).flatten());
+            }
+            result
+        })
+    }
 }
 
 impl Store {
@@ -210,100 +239,40 @@ impl Store {
         self.0.block_list().iter().filter(is_wanted).cloned().collect()
     }
 
-    /// Reads what blocks and head have, by several threads where it is much, series by series, so that no
-    /// more of them are in memory than there are threads, unless `each` keeps them.
     fn read(
         &self,
-        wanted: &Wanted<'_>,
-        matchers: &[Matcher],
+        blocks: &[Arc<Block>],
         copied: &[Copied],
-        each: &Visit<'_>,
+        wanted: &Wanted<'_>,
+        budget: &Budget,
+        visit: Visit<'_>,
     ) -> Result<(), SelectError> {
-        let plan = Plan::new(wanted.blocks, copied, matchers, wanted.budget)?;
-        let progress = Progress::default();
-        let read = || read_series(wanted, &plan, &progress, each);
-        let result = match expected(wanted, &plan) {
-            0..POINTS_OF_THREAD_MIN => read(),
-            _ => {
-                let threads = available_parallelism().map_or(1, NonZero::get).min(THREADS_MAX);
-                let failed = || SelectError::Storage("a reading thread ended abnormally".into());
-                std::thread::scope(|scope| {
-                    let others: Vec<_> = (1..threads).map(|_| scope.spawn(read)).collect();
-                    let first = read();
-                    let others =
-                        others.into_iter().map(|other| other.join().map_err(|_| failed())?);
-                    std::iter::once(first).chain(others).fold(Ok(()), Result::and)
-                })
-            }
-        };
-        let damaged = progress.damaged.into_inner();
+        let planned = plan(blocks, copied, wanted, budget)?;
+        let (next, samples, damaged) = Default::default();
+        let reading = Reading { planned: &planned, wanted, budget, visit, next, samples, damaged };
+        let result = reading.run();
+        let damaged = reading.damaged.into_inner();
         self.0.counters.chunks_damaged.fetch_add(damaged, Ordering::Relaxed);
         result
     }
 }
 
-/// All series at once, in the order of their places, which does not depend on threads.
+/// Runs `read` and keeps everything that it visits, in its place.
 fn collect(
-    read: impl FnOnce(&Visit<'_>) -> Result<(), SelectError>,
+    read: impl FnOnce(Visit<'_>) -> Result<(), SelectError>,
 ) -> Result<Vec<SeriesData>, SelectError> {
     let found = Mutex::new(Vec::new());
     read(&|place, series| {
+        // Columns are made anew, so that none is larger than what it holds.
+        let mut series = take(series);
+        series.times.shrink_to_fit();
+        series.values.shrink_to_fit();
         found.lock().unwrap_or_else(PoisonError::into_inner).push((place, series));
         Ok(())
     })?;
     let mut found = found.into_inner().unwrap_or_else(PoisonError::into_inner);
     found.sort_unstable_by_key(|(place, _)| *place);
     Ok(found.into_iter().map(|(_, series)| series).collect())
-}
-
-/// What one thread does: it takes series as long as there are any.
-fn read_series(
-    wanted: &Wanted<'_>,
-    plan: &Plan<'_>,
-    progress: &Progress,
-    each: &Visit<'_>,
-) -> Result<(), SelectError> {
-    let mut scratches: Vec<Scratch> = wanted.blocks.iter().map(|_| Scratch::default()).collect();
-    let mut read = || {
-        loop {
-            let first = progress.next.fetch_add(SERIES_TAKEN, Ordering::Relaxed);
-            let Some(rest) = plan.series.get(first..) else { return Ok(()) };
-            for (place, planned) in (first..).zip(rest.iter().take(SERIES_TAKEN)) {
-                if progress.has_failed.load(Ordering::Relaxed) {
-                    return Ok(());
-                }
-                let series = wanted.read(plan, planned, &mut scratches);
-                if series.times.is_empty() {
-                    continue;
-                }
-                let added = series.times.len() as u64;
-                let samples = progress.samples.fetch_add(added, Ordering::Relaxed) + added;
-                if samples > wanted.budget.samples_max {
-                    return Err(SelectError::TooManySamples);
-                }
-                wanted.budget.check()?;
-                each(place, series)?;
-            }
-        }
-    };
-    let result = read();
-    if result.is_err() {
-        progress.has_failed.store(true, Ordering::Relaxed);
-    }
-    let damaged = scratches.iter().map(|scratch| scratch.damaged).sum();
-    progress.damaged.fetch_add(damaged, Ordering::Relaxed);
-    result
-}
-
-/// About how many points there are, judged by the first series.
-fn expected(wanted: &Wanted<'_>, plan: &Plan<'_>) -> u64 {
-    let Some(first) = plan.series.first() else { return 0 };
-    let places = plan.places.get(first.places.clone()).unwrap_or_default();
-    let entries =
-        places.iter().filter_map(|place| wanted.blocks.get(place.block)?.entry(place.ordinal));
-    let in_blocks: usize = entries.map(|entry| entry.count_in(wanted.range)).sum();
-    let count = in_blocks + first.copied.map_or(0, Copied::count);
-    count as u64 * plan.series.len() as u64
 }
 
 impl SeriesSource for Store {
@@ -313,7 +282,7 @@ impl SeriesSource for Store {
         range: TimeRange,
         budget: &Budget,
     ) -> Result<Vec<SeriesData>, SelectError> {
-        collect(|each| self.visit(matchers, range, budget, each))
+        collect(|visit| self.visit(matchers, range, budget, visit))
     }
 
     fn visit(
@@ -321,16 +290,15 @@ impl SeriesSource for Store {
         matchers: &[Matcher],
         range: TimeRange,
         budget: &Budget,
-        each: &Visit<'_>,
+        visit: Visit<'_>,
     ) -> Result<(), SelectError> {
         // The head comes first: what moves into a block meanwhile is then seen twice, not lost.
         let copied = self.0.head().copy(matchers, range);
         // Tombstones come before blocks: one that is buried meanwhile was applied by the blocks.
         let tombstones = self.0.tombstone_list();
         let blocks = self.blocks_with(0, range);
-        let wanted =
-            Wanted { blocks: &blocks, range, column: None, tombstones: &tombstones, budget };
-        self.read(&wanted, matchers, &copied, each)
+        let wanted = Wanted { matchers, range, column: None, tombstones: &tombstones };
+        self.read(&blocks, &copied, &wanted, budget, visit)
     }
 
     fn select_histograms(
@@ -357,8 +325,8 @@ impl SeriesSource for Store {
         let tombstones = self.0.tombstone_list();
         let blocks = self.blocks_with(step_ms, range);
         let column = Some(column);
-        let wanted = Wanted { blocks: &blocks, range, column, tombstones: &tombstones, budget };
-        collect(|each| self.read(&wanted, matchers, &[], each))
+        let wanted = Wanted { matchers, range, column, tombstones: &tombstones };
+        collect(|visit| self.read(&blocks, &[], &wanted, budget, visit))
     }
 
     fn oldest_sample(&self) -> UnixMs {

@@ -14,7 +14,7 @@ use std::{
     collections::HashMap,
     io,
     path::{Path, PathBuf},
-    sync::Arc,
+    sync::{Arc, OnceLock},
 };
 
 use model::{
@@ -34,9 +34,9 @@ use crate::varint::Reader;
 const MAGIC: &[u8; 8] = b"mwblock\x02";
 /// Offset, length and checksum of the index, and the magic again.
 const FOOTER_BYTES: usize = 8 + 8 + 4 + 8;
-/// A reader of a block keeps shared columns of times decoded up to so many points, half a megabyte; then it
-/// starts anew. Series that share one need not follow each other.
-const TIMES_KEPT_MAX: usize = 1 << 16;
+/// A reader keeps shared columns of times decoded up to so many points, a megabyte, which stays in the
+/// cache of a core; then it starts anew. Series that share one need not follow each other.
+const TIMES_KEPT_MAX: usize = 1 << 17;
 /// A chunk of histograms that is larger than this takes no more.
 const HISTOGRAM_CHUNK_BYTES: usize = 256 << 10;
 /// What its column has at most: the last histogram may be the largest there is.
@@ -60,6 +60,7 @@ pub(crate) struct Block {
     pub(crate) bytes: u64,
     map: Mapped,
     index: Index,
+    has_histograms: OnceLock<bool>,
 }
 
 /// A file that is not a good block.
@@ -115,8 +116,8 @@ pub(crate) struct Scratch {
     values: Vec<f64>,
     /// Values of the first column, which others may lie beside.
     first: Vec<f64>,
-    /// By offset in the file.
-    times: HashMap<u64, Arc<Vec<i64>>>,
+    /// By block and offset in its file.
+    times: HashMap<(u64, u64), Arc<Vec<i64>>>,
     /// Points of these.
     times_kept: usize,
     /// Columns that could not be read.
@@ -148,7 +149,8 @@ impl Block {
             .ok_or(BlockError::Damaged("its index makes no sense"))?;
         let bytes = map.len() as u64;
         let index::Head { description, range } = head;
-        Ok(Self { path: path.into(), description, range, bytes, map, index })
+        let has_histograms = OnceLock::new();
+        Ok(Self { path: path.into(), description, range, bytes, map, index, has_histograms })
     }
 
     /// The series that satisfy the matchers, by their place in the block.
@@ -158,12 +160,16 @@ impl Block {
         self.index.matching(&self.map, matchers).unwrap_or_default()
     }
 
-    pub(crate) fn series_count(&self) -> u32 {
-        self.index.series_count()
+    /// Whether any series has some, which is found out once: most blocks have none.
+    pub(crate) fn has_histograms(&self) -> bool {
+        *self.has_histograms.get_or_init(|| {
+            let mut entries = (0..self.series_count()).filter_map(|ordinal| self.entry(ordinal));
+            entries.any(|entry| !entry.chunks.histograms.is_empty())
+        })
     }
 
-    pub(crate) fn labels(&self, ordinal: u32) -> Option<Labels> {
-        self.index.labels(&self.map, ordinal)
+    pub(crate) fn series_count(&self) -> u32 {
+        self.index.series_count()
     }
 
     pub(crate) fn entry(&self, ordinal: u32) -> Option<Entry<'_>> {
@@ -204,6 +210,16 @@ impl Entry<'_> {
 
     pub(crate) fn has_histograms(&self, range: TimeRange) -> bool {
         self.chunks.histograms.iter().any(|chunk| chunk.overlaps(range))
+    }
+
+    /// The time that its block is about.
+    pub(crate) fn range(&self) -> TimeRange {
+        self.block.range
+    }
+
+    /// When its block was written, among all of them.
+    pub(crate) fn sequence(&self) -> u64 {
+        self.block.description.sequence
     }
 
     /// About how many floats it has in `range`.
@@ -315,7 +331,8 @@ impl ChunkRef {
 
 impl Scratch {
     fn times(&mut self, block: &Block, chunk: &ChunkRef) -> Option<Arc<Vec<i64>>> {
-        if let Some(times) = self.times.get(&chunk.times.offset) {
+        let place = (block.description.sequence, chunk.times.offset);
+        if let Some(times) = self.times.get(&place) {
             return (times.len() == chunk.count).then(|| Arc::clone(times));
         }
         let bytes = block.column(chunk.times)?;
@@ -324,17 +341,12 @@ impl Scratch {
         codec::read_times(plain, chunk.count, &mut times)?;
         let times = Arc::new(times);
         if self.times_kept >= TIMES_KEPT_MAX {
-            self.start_block();
+            self.times.clear();
+            self.times_kept = 0;
         }
         self.times_kept += times.len();
-        self.times.insert(chunk.times.offset, Arc::clone(&times));
+        self.times.insert(place, Arc::clone(&times));
         Some(times)
-    }
-
-    /// To be called before another block is read: offsets are of one file.
-    pub(crate) fn start_block(&mut self) {
-        self.times.clear();
-        self.times_kept = 0;
     }
 }
 

@@ -61,8 +61,7 @@ impl Store {
         let tombstones = self.0.tombstone_list();
         let mut found = Found { series: HashMap::new(), weight: 0, damaged: 0, budget };
         let mut scratch = Scratch::default();
-        for block in self.blocks_with(0, range) {
-            scratch.start_block();
+        for block in self.blocks_with(0, range).iter().filter(|block| block.has_histograms()) {
             for ordinal in block.matching(matchers) {
                 let Some(entry) = block.entry(ordinal) else { continue };
                 if !entry.has_histograms(range) {
