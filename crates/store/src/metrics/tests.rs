@@ -1,4 +1,4 @@
-use std::{collections::BTreeMap, fs, os::unix::fs::MetadataExt as _};
+use std::{collections::BTreeMap, fs, os::unix::fs::MetadataExt as _, sync::atomic::AtomicUsize};
 
 use model::{
     Labels,
@@ -825,9 +825,9 @@ fn many_points_are_read_by_several_threads_in_an_order_of_their_own() {
     let refused = store.select(&[], all, &budget(points as u64 - 1));
     assert!(matches!(refused, Err(SelectError::TooManySamples)));
 
-    let seen = std::sync::atomic::AtomicUsize::new(0);
+    let seen = AtomicUsize::new(0);
     let result = store.visit(&[], all, &budget(points as u64), &|_, _| match seen
-        .fetch_add(1, std::sync::atomic::Ordering::Relaxed)
+        .fetch_add(1, Ordering::Relaxed)
     {
         10.. => Err(SelectError::Storage("enough".into())),
         _ => Ok(()),
