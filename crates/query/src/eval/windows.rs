@@ -129,12 +129,14 @@ fn streamed(
         let loaded = Loaded { series: std::mem::take(series), ..Loaded::default() };
         let points = Points::new(loaded, false);
         let mut floats = Vec::with_capacity(ends.len());
-        for (step, mut window) in points.windows(&ends, back_ms).enumerate() {
+        // Not a loop: windows would be passed through memory, which takes as long as what is done with them.
+        points.windows(&ends, back_ms).enumerate().try_for_each(|(step, mut window)| {
             pace.advance(window.values.len() as u64)?;
             window.now = grid.time(step);
             let value = (!window.values.is_empty()).then(|| run(&window, &given.at(step)));
             floats.push(value.flatten().unwrap_or_else(absent));
-        }
+            Ok(())
+        })?;
         // The columns are used again for the next series.
         let Points { labels, times, values, .. } = points;
         *series = SeriesData { labels, times, values };

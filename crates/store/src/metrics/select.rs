@@ -176,6 +176,10 @@ impl Reading<'_> {
     fn work(&self) -> Result<(), SelectError> {
         let mut scratch = Scratch::default();
         let result = self.take_all(&mut scratch);
+        if result.is_err() {
+            // Nothing is left for the others.
+            self.next.store(self.planned.len(), Ordering::Relaxed);
+        }
         self.damaged.fetch_add(scratch.damaged, Ordering::Relaxed);
         result
     }
