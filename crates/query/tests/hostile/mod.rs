@@ -174,6 +174,12 @@ fn deep_queries_are_refused() {
     let nested =
         |depth: usize| format!("{}a{{x=\"1\"}}{}", "abs(".repeat(depth), ")".repeat(depth));
     is_refused(nested(1_000), "expressions nest deeper than");
+    // Chains within parentheses within chains, each of which is short.
+    let mut range = "1".to_owned();
+    for level in 0..130 {
+        range = format!("({range}{})", "+1".repeat(230 - level));
+    }
+    is_refused(format!("a[{range}]"), "the duration is too long an expression");
     let subqueries = "a".to_owned() + &"[1s:1s]".repeat(1_000);
     is_refused(subqueries, "parse error");
     // What is not deep is evaluated, on the same small stack.
