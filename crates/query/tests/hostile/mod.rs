@@ -271,6 +271,9 @@ fn hostile_patterns_are_refused() {
             "regular expression",
         );
     }
+    let many = |count: usize| format!("a{{{}}}", ["x=~\"1|2\""].repeat(count).join(","));
+    assert!(attack(many(100), instant()).is_ok());
+    is_refused(many(3_000), "more than 128 regular expressions");
     // What makes other engines backtrace for ever costs as much as its text is long.
     let backtracking = "a{x=~\"(x+x+)+y\", x!~\"(1|11)*(1|11)*(1|11)*$\"}".to_owned();
     assert_eq!(attack(backtracking, instant()).map(|(selections, _)| selections), Ok(2));
