@@ -191,7 +191,7 @@ impl Context<'_> {
             for row in rows.iter_mut().filter(|row| row.drops_name) {
                 row.labels = row::without_name(&row.labels);
             }
-            rows = merge(rows)?;
+            rows = merge(self, rows)?;
         }
         if self.grid.start == self.grid.end {
             let element = |row: Row| Some(Element { sample: row.sample(0)?, labels: row.labels });
@@ -277,12 +277,13 @@ impl Context<'_> {
     fn matrix(&self, node: &Node, need: Need) -> Evaluated<Matrix> {
         match &node.bare().kind {
             Kind::Window(window) => self.window(window, node, need),
-            Kind::Subquery(subquery) => self.subquery(subquery),
+            Kind::Subquery(subquery) => self.subquery(subquery, true),
             _ => fail("expected a range vector"),
         }
     }
 
-    fn subquery(&self, subquery: &Subquery) -> Evaluated<Matrix> {
+    /// `is_inner` unless what it reads is counted, because no windows over it are.
+    fn subquery(&self, subquery: &Subquery, is_inner: bool) -> Evaluated<Matrix> {
         let ends = self.times(&subquery.shift)?;
         let range_ms = self.length(&subquery.range)?;
         let step = match &subquery.step {
@@ -298,7 +299,7 @@ impl Context<'_> {
         let mut series = Vec::new();
         if start <= *last {
             let grid = Grid { start: UnixMs(start), end: UnixMs(*last), step_ms: step };
-            let inner = Context { grid, is_inner: true, finds_resets: false, ..*self };
+            let inner = Context { grid, is_inner, finds_resets: false, ..*self };
             inner.check_size(1)?;
             let rows = match subquery.inner.kind_of() {
                 Type::Scalar => vec![Row::new(Labels::empty(), inner.scalar(&subquery.inner)?)],
@@ -322,12 +323,21 @@ impl Context<'_> {
         if let Some(window) = extended::of(node) {
             return extended::raw(self, node, window);
         }
-        let matrix = self.matrix(node, Need::POINTS)?;
+        let subquery = match &node.bare().kind {
+            Kind::Subquery(subquery) => Some(subquery),
+            _ => None,
+        };
+        let matrix = match subquery {
+            Some(subquery) => self.subquery(subquery, false)?,
+            None => self.matrix(node, Need::POINTS)?,
+        };
         let mut found: Vec<Series> = Vec::with_capacity(matrix.series.len());
         for points in &matrix.series {
             let windows = points.windows(&matrix.ends, matrix.range_ms);
             for (step, window) in windows.enumerate().filter(|(_, window)| !window.is_empty()) {
-                self.count(step, window.weight());
+                if subquery.is_none() {
+                    self.count(step, window.weight());
+                }
                 let labels = if points.drops_name {
                     row::without_name(&points.labels)
                 } else {

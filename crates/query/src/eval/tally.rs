@@ -77,8 +77,10 @@ impl Context<'_> {
         tally.samples = tally.samples.saturating_add(samples);
         if self.settings.counts_per_step {
             if tally.per_step.is_empty() {
-                tally.per_step = vec![0; self.steps()];
+                tally.per_step = vec![0; self.outer.len()];
             }
+            // The steps of a subquery that is asked for by itself are those of its one instant.
+            let step = step.min(tally.per_step.len().saturating_sub(1));
             if let Some(count) = tally.per_step.get_mut(step) {
                 *count = count.saturating_add(samples);
             }

@@ -220,6 +220,8 @@ fn wide_queries_are_stopped() {
     is_too_much("a", window);
     is_too_much("count_over_time(a[10m])", window);
     is_too_much("sum(a)", window);
+    // One series, of which each step makes another one.
+    is_too_much("count_values(\"v\", a{x=\"1\"})", window);
 }
 
 #[test]
