@@ -119,7 +119,7 @@ pub fn evaluate(
     settings: &Settings,
     budget: &Budget,
 ) -> Evaluated<Output> {
-    let (notes, tally) = (RefCell::default(), RefCell::default());
+    let (notes, tally) = (RefCell::default(), RefCell::<Tally>::default());
     let context = Context {
         source,
         settings,
@@ -134,6 +134,9 @@ pub fn evaluate(
     };
     // Before anything is made for each step.
     context.check_size(1)?;
+    if settings.counts_per_step {
+        tally.borrow_mut().count_per_step(grid.len());
+    }
     let value = context.value(&expr.root)?;
     let (warnings, infos) = notes.into_inner().into_texts(&expr.text);
     let stats = tally.into_inner().into_stats(grid);

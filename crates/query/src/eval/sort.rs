@@ -70,21 +70,18 @@ fn by_labels(
     Ok(rows)
 }
 
-/// Orders texts by their bytes, and numbers in them as numbers.
+/// Orders texts piece by piece, pieces of digits among themselves as numbers.
 fn natural(a: &str, b: &str) -> Ordering {
     let (mut a, mut b) = (a.as_bytes(), b.as_bytes());
-    while let (Some((first, rest)), Some((other, other_rest))) = (a.split_first(), b.split_first())
-    {
-        if !(first.is_ascii_digit() && other.is_ascii_digit()) {
-            if first != other {
-                return first.cmp(other);
-            }
-            (a, b) = (rest, other_rest);
-            continue;
-        }
-        let ((number, rest), (other, other_rest)) = (number(a), number(b));
-        // Without zeros in front the longer one is more.
-        let order = number.len().cmp(&other.len()).then_with(|| number.cmp(other));
+    while !a.is_empty() && !b.is_empty() {
+        let ((piece, rest), (other, other_rest)) = (split_piece(a), split_piece(b));
+        let are_numbers = [piece, other].iter().all(|piece| piece.iter().all(u8::is_ascii_digit));
+        let order = if are_numbers {
+            let [piece, other] = [piece, other].map(without_zeros);
+            piece.len().cmp(&other.len()).then_with(|| piece.cmp(other))
+        } else {
+            piece.cmp(other)
+        };
         if order.is_ne() {
             return order;
         }
@@ -93,12 +90,16 @@ fn natural(a: &str, b: &str) -> Ordering {
     a.len().cmp(&b.len())
 }
 
-/// The digits that a text begins with, but for zeros in front, and what follows.
-fn number(text: &[u8]) -> (&[u8], &[u8]) {
-    let end = text.iter().position(|c| !c.is_ascii_digit()).unwrap_or(text.len());
-    let (digits, rest) = text.split_at(end);
-    let zeros = digits.iter().position(|c| *c != b'0').unwrap_or(digits.len());
-    (digits.get(zeros..).unwrap_or_default(), rest)
+/// The digits that a text begins with, or what comes before any, and what follows.
+fn split_piece(text: &[u8]) -> (&[u8], &[u8]) {
+    let is_number = text.first().is_some_and(u8::is_ascii_digit);
+    let end = text.iter().position(|c| c.is_ascii_digit() != is_number);
+    text.split_at(end.unwrap_or(text.len()))
+}
+
+fn without_zeros(digits: &[u8]) -> &[u8] {
+    let zeros = digits.iter().take_while(|c| **c == b'0').count();
+    digits.get(zeros..).unwrap_or_default()
 }
 
 #[cfg(test)]
@@ -118,13 +119,13 @@ mod tests {
             "18446744073709551616",
             "A",
             "a",
-            "a-b",
             "a1",
             "a1b",
             "a2",
             "a10",
             "a10b2",
             "a10b11",
+            "a-b",
             "b",
             "é",
         ];

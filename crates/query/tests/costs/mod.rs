@@ -62,6 +62,8 @@ fn samples_are_counted_at_their_steps() {
     let weight = Histogram::default().weight();
     looks_at("a", instant, &[2]);
     looks_at("a", range, &[2; 3]);
+    looks_at("a offset 1h", range, &[0; 3]);
+    looks_at("vector(1)", range, &[0; 3]);
     looks_at("a{x=\"1\"} + on () a{x=\"2\"}", range, &[2; 3]);
     looks_at("timestamp(a)", range, &[2; 3]);
     looks_at("h", instant, &[weight]);
