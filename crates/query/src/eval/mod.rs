@@ -72,14 +72,18 @@ impl Default for Settings {
 pub struct Grid {
     pub start: UnixMs,
     pub end: UnixMs,
-    /// More than 0.
+    /// More than 0; 0 of an instant. A range of a single time is no instant.
     pub step_ms: i64,
 }
 
 impl Grid {
     /// A single time.
     pub fn instant(time: UnixMs) -> Self {
-        Self { start: time, end: time, step_ms: 1 }
+        Self { start: time, end: time, step_ms: 0 }
+    }
+
+    fn is_instant(self) -> bool {
+        self.step_ms == 0
     }
 
     fn len(self) -> usize {
@@ -110,8 +114,8 @@ fn fail<T>(message: impl Into<String>) -> Evaluated<T> {
     Err(QueryError::Failed(message.into()))
 }
 
-/// Evaluates `expr` over `grid`. A grid of one instant yields the type of the expression; a longer
-/// one always a matrix, sorted by labels.
+/// Evaluates `expr` over `grid`. An instant yields the type of the expression; a range always a matrix, sorted
+/// by labels.
 pub fn evaluate(
     expr: &Expr,
     source: &dyn SeriesSource,
@@ -164,7 +168,7 @@ struct Context<'a> {
 impl Context<'_> {
     fn value(&self, root: &Node) -> Evaluated<Value> {
         let grid = self.grid;
-        let is_instant = grid.start == grid.end;
+        let is_instant = grid.is_instant();
         Ok(match root.kind_of() {
             kind @ (Type::Matrix | Type::String) if !is_instant => {
                 return Err(QueryError::NoRange(kind.words()));
@@ -196,7 +200,7 @@ impl Context<'_> {
             }
             rows = merge(self, rows)?;
         }
-        if self.grid.start == self.grid.end {
+        if self.grid.is_instant() {
             let element = |row: Row| Some(Element { sample: row.sample(0)?, labels: row.labels });
             return Ok(Value::Vector(rows.into_iter().filter_map(element).collect()));
         }

@@ -57,7 +57,7 @@ fn looks_at(query: &str, grid: Grid, expected: &[u64]) {
 /// The figures of Prometheus for the like of these.
 #[test]
 fn samples_are_counted_at_their_steps() {
-    let instant = grid(201, 201, 1);
+    let instant = Grid::instant(UnixMs(201_000));
     let range = grid(204, 214, 5);
     let weight = Histogram::default().weight();
     looks_at("a", instant, &[2]);
