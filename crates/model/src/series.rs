@@ -105,13 +105,16 @@ impl fmt::Display for Matcher {
 /// Compiles `^(?s:PATTERN)$` with the size limit that every pattern from outside gets.
 pub fn anchored(pattern: &str) -> Result<regex::Regex, BadRegex> {
     let bad = |reason: String| BadRegex { pattern: pattern.into(), reason };
+    let compile = |pattern: &str| {
+        regex::RegexBuilder::new(pattern)
+            .size_limit(REGEX_BYTES_MAX)
+            .dfa_size_limit(REGEX_BYTES_MAX)
+            .build()
+            .map_err(|error| bad(error.to_string()))
+    };
     // Compiled alone first, so that `a)(b` is refused instead of escaping the group below.
-    regex::Regex::new(pattern).map_err(|error| bad(error.to_string()))?;
-    regex::RegexBuilder::new(&format!("^(?s:{pattern})$"))
-        .size_limit(REGEX_BYTES_MAX)
-        .dfa_size_limit(REGEX_BYTES_MAX)
-        .build()
-        .map_err(|error| bad(error.to_string()))
+    compile(pattern)?;
+    compile(&format!("^(?s:{pattern})$"))
 }
 
 /// Both ends inclusive, in time.

@@ -24,6 +24,9 @@ const DEPTH_MAX: usize = 250;
 /// of the tree does: half of what a thread has where nothing is optimised.
 const NESTING_MAX: usize = 150;
 
+/// Most regular expressions in the matchers of one query: each may take a megabyte, and some milliseconds.
+const REGEXES_MAX: usize = 128;
+
 /// A text that is not a query, and where.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub struct ParseError {
@@ -89,6 +92,8 @@ struct Parser<'a> {
     tokens: Vec<Placed<'a>>,
     at: usize,
     depth: usize,
+    /// Regular expressions so far.
+    regexes: usize,
 }
 
 /// Words that cannot be the name of a metric unless it stands in braces. All others can, where they cannot
@@ -108,7 +113,7 @@ impl<'a> Parser<'a> {
         if tokens.len() == 1 {
             return Err(ParseError::new("", 0, "no expression found in input"));
         }
-        Ok(Self { text, tokens, at: 0, depth: 0 })
+        Ok(Self { text, tokens, at: 0, depth: 0, regexes: 0 })
     }
 
     fn peek(&self) -> &Token<'a> {
