@@ -161,11 +161,11 @@ describe("drawing", () => {
     expect(sharedLabels([{ a: "1" }])).toEqual({});
   });
 
-  test("points go to their times, others are gaps", () => {
+  test("points go to their times, the rest are gaps", () => {
     const values: [number, string][] = [[10, "1"], [20.001, "2"], [30, "NaN"], [40, "+Inf"], [99, "5"]];
     expect(columns([{ labels: {}, values, histograms: [] }], { start: 0, end: 50_000 }, 10)).toEqual([
       [0, 10, 20, 30, 40, 50],
-      [null, 1, 2, null, null, null],
+      [null, 1, 2, NaN, Infinity, null],
     ]);
   });
 

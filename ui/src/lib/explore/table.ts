@@ -1,7 +1,7 @@
 /** The rows of an answer at one time. */
 import type { Labels } from "../series";
 import type { Answer, Histogram, Series } from "./ask";
-import { sharedLabels } from "./draw";
+import { parsed, sharedLabels } from "./draw";
 
 /** More labels than these do not fit beside each other; the rest goes into one column. */
 export const LABELS_MAX = 8;
@@ -40,7 +40,7 @@ export function listed({ series }: Answer): Listed {
 /** What rows are sorted by: a number for values, which histograms give by their count. */
 function weight(cell: Cell | undefined): number {
   const text = typeof cell?.value === "object" ? cell.value.count : (cell?.value ?? "NaN");
-  const value = Number(text.replace("Inf", "Infinity"));
+  const value = parsed(text);
   return Number.isNaN(value) ? -Infinity : value;
 }
 
