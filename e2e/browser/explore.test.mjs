@@ -52,7 +52,8 @@ test("a query is typed with proposals, drawn, listed and shared", async () => {
   await page.locator("canvas").waitFor();
   const query = 'sum by (mode) (rate(node_cpu_seconds_total{mode!="idle"}[5s]))';
   assert.equal(chosen(page).get("q"), query);
-  assert.match(await page.locator(".cost").textContent(), /7 series.*\d ms/s);
+  const read = await (await fetch(`${product.url}/api/v1/query?query=count(node_cpu_seconds_total{mode!="idle"})`)).json();
+  assert.match(await page.locator(".cost").textContent(), new RegExp(`^${read.data.result[0].value[1]} series.*\\d ms`, "s"));
 
   await page.locator('[data-view="table"]').click();
   await page.getByRole("button", { name: "1h", exact: true }).click();
@@ -127,6 +128,17 @@ test("metrics are found by what they mean, in the reader's language", async () =
   await page.keyboard.press("Enter");
   await page.locator("canvas").waitFor();
   assert.equal(chosen(page).get("q"), "node_load1");
+  assert.deepEqual(wrong(problems), []);
+  await page.context().close();
+});
+
+test("Enter takes the first metric that was found", async () => {
+  const { page, problems } = await open("#/explore");
+  await page.locator("[data-metric]").nth(1).waitFor();
+  await page.locator('[data-action="find"]').fill("MemAvail");
+  await page.keyboard.press("Enter");
+  await page.locator("canvas").waitFor();
+  assert.equal(chosen(page).get("q"), "node_memory_MemAvailable_bytes");
   assert.deepEqual(wrong(problems), []);
   await page.context().close();
 });
@@ -230,13 +242,14 @@ test("histograms, notes, costs and many series", async () => {
   const { page, problems } = await openPage(browser);
   const now = Math.floor(Date.now() / 1000);
   const stats = { timings: { execTotalTime: 0.0125 }, samples: { totalQueryableSamples: 4321, series: 7 } };
-  const histogram = { metric: { __name__: "latency" }, histogram: [now, { count: "125", sum: "31.5", buckets: [] }] };
+  const histogram = { metric: { __name__: "latency" }, histogram: [now, { count: "125", sum: "31.5", buckets: [[3, "-0.1", "0.1", "5"], [0, "1", "2", "120"]] }] };
   const notes = { warnings: ["a warning"], infos: ["a note"] };
   await page.route("**/api/v1/query", (route) => route.fulfill(said({ resultType: "vector", result: [histogram], stats }, notes)));
   const many = Array.from({ length: 140 }, (_, index) => ({ metric: { pod: String(index) }, values: [[now - 60, "1"], [now - 58, String(index)]] }));
   await page.route("**/api/v1/query_range", (route) => route.fulfill(said({ resultType: "matrix", result: many })));
   await page.goto(`${product.url}/#/explore?q=latency&view=table`);
-  await page.getByRole("cell", { name: "count 125, sum 31.5" }).waitFor();
+  await page.getByText("count 125, sum 31.5").click();
+  assert.match(await page.locator(".buckets").innerText(), /\[-0\.1, 0\.1\]\s*5\s*\(1, 2\]\s*120/);
   assert.match(await page.locator(".status").textContent(), /7 series.*4,321 samples.*12\.5 ms.*Warning a warning.*Note a note/s);
   await page.locator('[data-view="graph"]').click();
   await page.getByText("Showing 100 of 140 series").waitFor();

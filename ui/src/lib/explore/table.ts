@@ -1,6 +1,6 @@
 /** The rows of an answer at one time. */
 import type { Labels } from "../series";
-import type { Answer, Histogram, Series } from "./ask";
+import type { Answer, Bucket, Histogram, Series } from "./ask";
 import { parsed, sharedLabels } from "./draw";
 
 /** More labels than these do not fit beside each other; the rest goes into one column. */
@@ -35,6 +35,12 @@ export function listed({ series }: Answer): Listed {
   const rank = (name: string) => (name === "__name__" ? Infinity : (counts.get(name) ?? 0));
   const names = [...counts.keys()].sort((a, b) => rank(b) - rank(a) || a.localeCompare(b));
   return { shared, names, rows: series.map((one) => ({ labels: one.labels, cells: cellsOf(one) })) };
+}
+
+/** The bounds of a bucket as mathematics writes them: `(1, 2]`. */
+export function interval([bounds, low, high]: Bucket): string {
+  const [hasLow, hasHigh] = [bounds === 1 || bounds === 3, bounds === 0 || bounds === 3];
+  return `${hasLow ? "[" : "("}${low}, ${high}${hasHigh ? "]" : ")"}`;
 }
 
 /** What rows are sorted by: a number for values, which histograms give by their count. */
