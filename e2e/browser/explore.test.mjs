@@ -132,13 +132,25 @@ test("metrics are found by what they mean, in the reader's language", async () =
   await page.context().close();
 });
 
-test("Enter takes the first metric that was found", async () => {
+test("metrics are taken from the list one after the other", async () => {
   const { page, problems } = await open("#/explore");
   await page.locator("[data-metric]").nth(1).waitFor();
   await page.locator('[data-action="find"]').fill("MemAvail");
   await page.keyboard.press("Enter");
   await page.locator("canvas").waitFor();
   assert.equal(chosen(page).get("q"), "node_memory_MemAvailable_bytes");
+
+  // The next one takes its place; into an expression it is put where the cursor is.
+  await loaded(page);
+  await page.locator('[data-action="find"]').fill("node_load15");
+  await page.keyboard.press("Enter");
+  await until("the next metric", 10, () => chosen(page).get("q") === "node_load15");
+  await editor(page).click();
+  await page.keyboard.press("End");
+  await page.keyboard.type(" + ");
+  await page.locator('[data-action="find"]').fill("node_load5");
+  await page.keyboard.press("Enter");
+  assert.equal(await editor(page).textContent(), "node_load15 + node_load5");
   assert.deepEqual(wrong(problems), []);
   await page.context().close();
 });
@@ -277,6 +289,10 @@ test("what makes the store large is shown, or that it is not known", async () =>
   assert.match(await page.getByRole("region", { name: "Labels that take the most memory" }).textContent(), /device\s*2 KiB/);
   assert.deepEqual(await violations(page), []);
   await page.screenshot({ path: `${OUT}explore-cardinality.png` });
+  // Also where a query is already.
+  await loaded(page);
+  await editor(page).click();
+  await page.keyboard.insertText("node_load1");
   await page.getByRole("button", { name: "job=node" }).click();
   await page.locator("canvas").waitFor();
   assert.equal(chosen(page).get("q"), '{job="node"}');
