@@ -599,7 +599,7 @@ pub static MESSAGES: &[Message] = &[
     },
     Message {
         code: "query.stats",
-        en: "{series} series, {samples} samples, {ms} ms",
+        en: "series: {series}, samples: {samples}, {ms} ms",
         zh: "序列 {series} 条，样本 {samples} 个，耗时 {ms} 毫秒",
     },
     Message {
@@ -748,8 +748,8 @@ pub static MESSAGES: &[Message] = &[
     },
     Message {
         code: "transfer.wrong_url",
-        en: "--url {url}: expected an address such as http://127.0.0.1:9640",
-        zh: "--url {url}：应为形如 http://127.0.0.1:9640 的地址",
+        en: "--url {url}: expected an address such as http://127.0.0.1:9640; https is not supported yet",
+        zh: "--url {url}：应为形如 http://127.0.0.1:9640 的地址；暂不支持 https",
     },
     Message {
         code: "verdict.context_full",

@@ -135,6 +135,8 @@ impl<'a> Parser<'a> {
         Err(ParseError::new(self.text, start, message))
     }
 
+    /// The next token fits nowhere: `place` says in what, and what would fit; in an expression, where nearly
+    /// everything does, it is empty.
     fn unexpected<T>(&self, place: &str) -> Parsed<T> {
         if let Some(message) = self.unbalanced() {
             return self.fail(self.start(), message);
@@ -151,7 +153,8 @@ impl<'a> Parser<'a> {
             Token::Symbol(text) => format!("{text:?}"),
             Token::End => "end of input".into(),
         };
-        self.fail(self.start(), format!("unexpected {token} in {place}"))
+        let preposition = if place.is_empty() { "" } else { " in " };
+        self.fail(self.start(), format!("unexpected {token}{preposition}{place}"))
     }
 
     /// What is wrong with parentheses, where that is why the next token does not fit.
@@ -205,7 +208,7 @@ impl<'a> Parser<'a> {
             Token::Ident(word) => {
                 self.fail(self.start(), format!("unexpected identifier {word:?}"))
             }
-            _ => self.unexpected("expression"),
+            _ => self.unexpected(""),
         }
     }
 
@@ -383,7 +386,7 @@ impl<'a> Parser<'a> {
             }
             Token::Symbol("{") => return self.selector(None, start),
             Token::Ident(word) => return self.word(word, start),
-            _ => return self.unexpected("expression"),
+            _ => return self.unexpected(""),
         };
         self.at += 1;
         self.node(kind, start)
