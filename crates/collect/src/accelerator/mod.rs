@@ -8,8 +8,10 @@
 //! Nothing is ever written to a device, and no device is woken to be read. Facts: `collect.md` of the
 //! project's reference, sections 2, 3 and 8.
 
+mod kmsg;
 mod library;
 mod report;
+mod xid;
 
 use std::{io, path::PathBuf, time::Duration};
 
