@@ -45,7 +45,8 @@ impl Log {
                 Ok(0) => return,
                 Ok(length) => self.rest.extend_from_slice(self.buffer.get(..length).unwrap_or(&[])),
                 // Messages were overwritten before we came; the next read goes on with the oldest.
-                Err(error) if error.raw_os_error() == Some(rustix::io::Errno::PIPE.raw_os_error()) => {}
+                Err(error)
+                    if error.raw_os_error() == Some(rustix::io::Errno::PIPE.raw_os_error()) => {}
                 Err(_) => return,
             }
             let Some(end) = self.rest.iter().rposition(|byte| *byte == b'\n') else {
@@ -86,7 +87,8 @@ mod tests {
     #[test]
     fn records_are_read_once_and_only_the_kernel_is_believed() {
         let mut file = tempfile::NamedTempFile::new().unwrap();
-        file.write_all(b"3,1,5,-;one\n SUBSYSTEM=pci\n12,2,6,-;forged\nno record\n4,3,7,-;tw").unwrap();
+        file.write_all(b"3,1,5,-;one\n SUBSYSTEM=pci\n12,2,6,-;forged\nno record\n4,3,7,-;tw")
+            .unwrap();
         let mut log = Log::open(file.path()).unwrap();
         assert_eq!(texts(&mut log), ["one"]);
         assert_eq!(texts(&mut log), Vec::<String>::new());

@@ -10,6 +10,8 @@
 
 mod kmsg;
 mod library;
+mod nvml;
+mod processes;
 mod report;
 mod xid;
 
@@ -24,8 +26,9 @@ use crate::{
     source::SourceGroup,
 };
 
-/// How long a vendor that is not on this machine is left alone.
+/// How long a vendor that could not be opened is left alone.
 const REST: Duration = Duration::from_secs(60);
+const SECOND: Duration = Duration::from_secs(1);
 
 /// One vendor.
 struct Vendor {
@@ -37,7 +40,13 @@ struct Vendor {
 }
 
 /// All vendors, sorted by name.
-static VENDORS: &[Vendor] = &[];
+#[rustfmt::skip]
+static VENDORS: &[Vendor] = &[
+    Vendor { name: "accelerator.enflame", period: SECOND, open: nvml::open_enflame },
+    Vendor { name: "accelerator.iluvatar", period: SECOND, open: nvml::open_iluvatar },
+    Vendor { name: "accelerator.kunlunxin", period: SECOND, open: nvml::open_kunlunxin },
+    Vendor { name: "accelerator.nvidia", period: SECOND, open: nvml::open_nvidia },
+];
 
 /// What the configuration says of accelerators.
 #[derive(Clone, Debug)]

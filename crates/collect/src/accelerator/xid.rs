@@ -193,7 +193,8 @@ mod tests {
     #[test]
     fn each_code_has_one_action() {
         for code in 1..=172 {
-            let has = |action: &&Action| action.codes.iter().any(|(a, z)| (*a..=*z).contains(&code));
+            let has =
+                |action: &&Action| action.codes.iter().any(|(a, z)| (*a..=*z).contains(&code));
             assert_eq!(ACTIONS.iter().filter(has).count(), 1, "{code}");
         }
         for (code, expected) in [
