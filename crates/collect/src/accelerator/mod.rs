@@ -8,6 +8,8 @@
 //! Nothing is ever written to a device, and no device is woken to be read. Facts: `collect.md` of the
 //! project's reference, sections 2, 3 and 8.
 
+#[cfg(test)]
+mod fake;
 mod kmsg;
 mod library;
 mod nvml;

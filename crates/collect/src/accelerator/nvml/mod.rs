@@ -17,6 +17,8 @@ mod partition;
 mod read;
 mod running;
 mod session;
+#[cfg(test)]
+mod tests;
 
 use std::{collections::VecDeque, path::PathBuf, sync::Arc, time::Duration};
 
