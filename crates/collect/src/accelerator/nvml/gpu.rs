@@ -13,13 +13,13 @@ use super::{
     Shared,
     facts::RECOVERY,
     gpm::Gpm,
-    partition::{self, Partition},
+    partition::{self, Parent, Partition},
     read,
     session::Session,
 };
 use crate::accelerator::{
     library::{Arg, Pointer},
-    report::{Device, Group, Health, Reporter, pci_bus_id},
+    report::{Device, FieldState, Group, Health, Reporter, pci_bus_id},
     xid,
 };
 
@@ -44,6 +44,8 @@ pub(super) struct Gpu {
     partitions: Vec<Partition>,
     pub(super) state: read::State,
     device: Device,
+    /// The labels of DCGM's exporter, where its names are wanted.
+    dcgm: Option<Vec<(&'static str, String)>>,
     /// When a lost device was asked last.
     asked_at: Duration,
     xids: VecDeque<(UnixMs, u32)>,
@@ -70,8 +72,9 @@ impl Gpu {
             device.uuid = uuid.unwrap_or_else(|| format!("pci:{}", device.pci_bus_id));
         }
         let mut reporter = Reporter::new(&device, &shared.clock);
-        if shared.has_dcgm_names {
-            reporter = reporter.with_compat(dcgm_labels(shared, &device, &written));
+        let dcgm = shared.has_dcgm_names.then(|| dcgm_labels(shared, &device, &written));
+        if let Some(labels) = &dcgm {
+            reporter = reporter.with_compat(labels.clone());
         }
         let gpm = session.as_mut().and_then(|session| Gpm::new(session, session.handle, None));
         Self {
@@ -82,6 +85,7 @@ impl Gpu {
             partitions: Vec::new(),
             state: read::State::default(),
             device,
+            dcgm,
             asked_at: shared.clock.monotonic(),
             xids: VecDeque::new(),
             faulty_at: None,
@@ -138,7 +142,8 @@ impl Gpu {
             reporter.read(Group::Static, |readings| {
                 is_mig = read::limits(session, &facts, readings);
             });
-            partition::update(partitions, session, is_mig == Some(true), &self.device, shared);
+            let parent = Parent { device: &self.device, dcgm: self.dcgm.as_deref() };
+            partition::update(partitions, session, is_mig == Some(true), &parent, shared);
         }
         for partition in partitions {
             partition.read(session.now);
@@ -219,12 +224,18 @@ impl Gpu {
         }
     }
 
-    /// Adds the series of the device and of its partitions.
-    pub(super) fn deliver(&mut self, batch: &mut Batch, now: UnixMs) {
+    /// Adds the series of the device and of its partitions. `xids` says where Xids come from.
+    pub(super) fn deliver(
+        &mut self,
+        batch: &mut Batch,
+        xids: impl Iterator<Item = (&'static str, FieldState)>,
+        now: UnixMs,
+    ) {
         let is_up = self.session.as_ref().is_some_and(|session| session.lost.is_none());
         self.reporter.set_up(is_up);
         self.reporter.set_health(self.health(now));
-        for (field, state) in self.session.iter().flat_map(Session::states) {
+        let states = self.session.iter().flat_map(Session::states);
+        for (field, state) in states.chain(xids) {
             self.reporter.set_field(field, state);
         }
         let (recovery, last) = (self.state.recovery, self.xids.back().copied());
