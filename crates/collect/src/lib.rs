@@ -23,7 +23,7 @@ mod source;
 
 pub mod exposition;
 
-pub use accelerator::{Settings as AcceleratorSettings, vendors as accelerator_vendors};
+pub use accelerator::Settings as AcceleratorSettings;
 pub use collector::{
     Collector, EngineReport, EngineSetting, EngineState, Found, Settings, look_once,
 };
