@@ -17,7 +17,11 @@ mod processes;
 mod report;
 mod xid;
 
-use std::{io, path::PathBuf, time::Duration};
+use std::{
+    io,
+    path::{Path, PathBuf},
+    time::Duration,
+};
 
 use model::{Clock, sample::Batch};
 
@@ -133,12 +137,18 @@ fn task(
 ) -> Task {
     let context = Context {
         root: settings.root.clone(),
-        host: settings.instance.clone(),
+        host: host(&settings.root).unwrap_or_else(|| settings.instance.clone()),
         clock: clock.clone(),
         settings: settings.accelerators.clone(),
     };
     let open = move || (vendor.open)(&context);
     Task::new(vendor.name, SourceGroup::Accelerator, (period, 1), registry, open).resting(REST)
+}
+
+/// The name of the watched machine.
+fn host(root: &Path) -> Option<String> {
+    let name = std::fs::read_to_string(root.join("proc/sys/kernel/hostname")).ok()?;
+    Some(name.trim().to_owned()).filter(|name| !name.is_empty())
 }
 
 #[cfg(test)]
@@ -148,6 +158,15 @@ mod tests {
     #[test]
     fn the_table_is_sorted() {
         assert!(VENDORS.is_sorted_by(|a, b| a.name < b.name));
+    }
+
+    #[test]
+    fn the_host_has_the_name_of_the_watched_machine() {
+        let root = tempfile::tempdir().unwrap();
+        assert_eq!(host(root.path()), None);
+        std::fs::create_dir_all(root.path().join("proc/sys/kernel")).unwrap();
+        std::fs::write(root.path().join("proc/sys/kernel/hostname"), "gpu-1\n").unwrap();
+        assert_eq!(host(root.path()).as_deref(), Some("gpu-1"));
     }
 
     #[test]
