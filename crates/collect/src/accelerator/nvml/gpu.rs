@@ -15,7 +15,7 @@ use super::{
     gpm::Gpm,
     partition::{self, Parent, Partition},
     read,
-    session::Session,
+    session::{Session, code, state_of},
 };
 use crate::accelerator::{
     library::{Arg, Pointer},
@@ -37,8 +37,10 @@ const XIDS_MAX: usize = 1_024;
 /// A device, or the place of one that does not answer.
 pub(super) struct Gpu {
     index: u32,
-    /// `None` when it was lost before we came.
+    /// `None` when it could not be reached when we came.
     pub(super) session: Option<Session>,
+    /// The code with which it could not be reached.
+    refusal: Option<i32>,
     pub(super) reporter: Reporter,
     gpm: Option<Gpm>,
     partitions: Vec<Partition>,
@@ -62,6 +64,7 @@ impl Gpu {
             host: shared.host.clone(),
             ..Device::default()
         };
+        let refusal = handle.err();
         let mut session = handle.ok().map(|handle| Session::new(Arc::clone(&shared.api), handle));
         let mut written = String::new();
         if let Some(session) = &mut session {
@@ -80,6 +83,7 @@ impl Gpu {
         Self {
             index,
             session,
+            refusal,
             reporter,
             gpm,
             partitions: Vec::new(),
@@ -159,7 +163,13 @@ impl Gpu {
     fn ask_again(&mut self, shared: &Shared) {
         self.asked_at = shared.clock.monotonic();
         let handle = shared.api.handle("DeviceGetHandleByIndex", None, Some(self.index));
-        let Ok(handle) = handle else { return };
+        let handle = match handle {
+            Ok(handle) => handle,
+            Err(answer) => {
+                self.refusal = self.refusal.map(|_| answer);
+                return;
+            }
+        };
         let mut session = Session::new(Arc::clone(&shared.api), handle);
         let _ = session.number("power", "DeviceGetPowerUsage", &[]);
         if session.lost.is_some() {
@@ -207,11 +217,20 @@ impl Gpu {
         LogRecord { time: now, source, severity, body: "event.xid".into(), attributes }
     }
 
+    /// Whether the device answers; `None` where that cannot be told.
+    fn is_up(&self) -> Option<bool> {
+        match (&self.session, self.refusal) {
+            (Some(session), _) => Some(session.lost.is_none()),
+            (None, Some(code::GPU_IS_LOST | code::RESET_REQUIRED)) => Some(false),
+            (None, _) => None,
+        }
+    }
+
     fn health(&self, now: UnixMs) -> Health {
         let state = &self.state;
-        let is_lost = self.session.as_ref().is_none_or(|session| session.lost.is_some());
-        let is_failed =
-            is_lost || state.repair_failed == Some(true) || state.recovery.is_some_and(|a| a != 0);
+        let is_failed = self.is_up() == Some(false)
+            || state.repair_failed == Some(true)
+            || state.recovery.is_some_and(|a| a != 0);
         let is_degraded = state.repair_pending == Some(true)
             || state.is_link_down
             || self.session.as_ref().is_some_and(Session::is_suspect)
@@ -231,8 +250,13 @@ impl Gpu {
         xids: impl Iterator<Item = (&'static str, FieldState)>,
         now: UnixMs,
     ) {
-        let is_up = self.session.as_ref().is_some_and(|session| session.lost.is_none());
-        self.reporter.set_up(is_up);
+        match self.is_up() {
+            Some(is_up) => self.reporter.set_up(is_up),
+            None => self.reporter.set_unknown(),
+        }
+        if let Some(refusal) = self.refusal {
+            self.reporter.set_field("device", state_of(refusal));
+        }
         self.reporter.set_health(self.health(now));
         let states = self.session.iter().flat_map(Session::states);
         for (field, state) in states.chain(xids) {

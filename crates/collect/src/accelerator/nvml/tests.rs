@@ -118,6 +118,29 @@ fn a_gpu_that_was_lost_before_we_came_has_a_place() {
 }
 
 #[test]
+fn a_gpu_that_a_container_may_not_open_is_not_called_lost() {
+    let fake = nvidia(&[], &with(TWO_GPUS, &["DeviceGetHandleByIndex 0 17"]));
+    let mut sampler = open_nvidia(&fake.context("nvidia")).unwrap();
+    let lines = read(&mut sampler).unwrap();
+    let names = [
+        "accelerator_up",
+        "accelerator_health{index=\"0\", state=\"unknown\"",
+        "accelerator_field_state{field=\"device\"",
+    ];
+    let expected = [
+        r#"accelerator_field_state{field="device", index="0", state="denied"} 1"#,
+        r#"accelerator_health{index="0", state="unknown"} 1"#,
+        r#"accelerator_up{index="1"} 1"#,
+    ];
+    assert_eq!(only(&lines, &names), expected);
+    fake.say(TWO_GPUS);
+    fake.pass(MINUTE);
+    let lines = read(&mut sampler).unwrap();
+    let up = [r#"accelerator_up{index="0"} 1"#, r#"accelerator_up{index="1"} 1"#];
+    assert_eq!(only(&lines, &["accelerator_up"]), up);
+}
+
+#[test]
 fn what_is_refused_is_tried_again_and_what_is_not_supported_is_not() {
     let denied = &with(TWO_GPUS, &["DeviceGetPowerUsage 0 4", "DeviceGetTemperature/0 0 3"]);
     let fake = nvidia(&[], denied);
@@ -336,8 +359,8 @@ fn answers_that_cannot_be() {
     read(&mut sampler).unwrap();
     fake.pass(SECOND);
     let lines = read(&mut sampler).unwrap();
-    let ups = only(&lines, &["accelerator_up"]);
-    assert_eq!(ups.len(), DEVICES_MAX as usize);
+    let healths = only(&lines, &["accelerator_health"]);
+    assert_eq!(healths.len(), 4 * DEVICES_MAX as usize);
     let none = [
         "accelerator_utilization_ratio{index=\"0\"",
         "accelerator_memory_busy_ratio{index=\"0\"",
