@@ -6,7 +6,6 @@
 //! the two sinks it is given. It is biased towards leaving a value out over guessing it.
 #![deny(unsafe_code)]
 
-mod accelerator;
 mod collector;
 mod discovery;
 mod engine;
@@ -21,9 +20,9 @@ mod schedule;
 mod sink;
 mod source;
 
+pub mod accelerator;
 pub mod exposition;
 
-pub use accelerator::Settings as AcceleratorSettings;
 pub use collector::{
     Collector, EngineReport, EngineSetting, EngineState, Found, Settings, look_once,
 };

@@ -157,12 +157,12 @@ fn assemble(
     Ok((Arc::new(app), writer))
 }
 
-fn accelerator_settings(config: &Config) -> collect::AcceleratorSettings {
+fn accelerator_settings(config: &Config) -> collect::accelerator::Settings {
     let library = |text: &String| {
         let (vendor, path) = text.split_once('=')?;
         Some((vendor.trim().to_owned(), path.trim().into()))
     };
-    collect::AcceleratorSettings {
+    collect::accelerator::Settings {
         libraries: config.collect.accelerator_libraries.iter().filter_map(library).collect(),
         has_dcgm_names: config.collect.has_dcgm_names,
     }

@@ -54,6 +54,11 @@ static VENDORS: &[Vendor] = &[
     Vendor { name: "accelerator.nvidia", period: SECOND, open: nvml::open_nvidia },
 ];
 
+/// The vendors that are known, as the label has them.
+pub fn vendors() -> impl Iterator<Item = &'static str> {
+    VENDORS.iter().map(|vendor| vendor.name.rsplit('.').next().unwrap_or(vendor.name))
+}
+
 /// What the configuration says of accelerators.
 #[derive(Clone, Debug)]
 pub struct Settings {
@@ -61,13 +66,6 @@ pub struct Settings {
     pub libraries: Vec<(String, PathBuf)>,
     /// Whether to give NVIDIA's readings under the names of DCGM too.
     pub has_dcgm_names: bool,
-}
-
-impl Settings {
-    /// The vendors that are known, as the label has them.
-    pub fn vendors() -> impl Iterator<Item = &'static str> {
-        VENDORS.iter().map(|vendor| vendor.name.rsplit('.').next().unwrap_or(vendor.name))
-    }
 }
 
 impl Default for Settings {
