@@ -29,6 +29,7 @@ export const messages: Record<string, { en: string; zh: string }> = {
   "event.storage_damaged": { en: "the data directory {path} was not whole when it was opened: {reason}. Such places: {count}; the rest is served", zh: "打开数据目录 {path} 时发现数据不完整：{reason}。共 {count} 处，其余数据照常提供" },
   "event.storage_failed": { en: "samples can no longer be written: {reason}. What is stored stays readable; free space in {path} and writing resumes by itself", zh: "无法继续写入样本：{reason}。已存储的数据仍可读取；请为 {path} 释放空间，写入会自动恢复" },
   "event.storage_recovered": { en: "samples are written again to {path}; {lost} were dropped meanwhile", zh: "已恢复向 {path} 写入样本；其间丢弃了 {lost} 个样本" },
+  "event.xid": { en: "GPU {index} ({model}, {uuid}) reported Xid {code}; NVIDIA's immediate action: {action}; process: {pid}", zh: "GPU {index}（{model}，{uuid}）报告了 Xid {code}；NVIDIA 建议的处置：{action}；进程：{pid}" },
   "export.done": { en: "exported {samples} samples, {bytes} bytes", zh: "已导出 {samples} 个样本，共 {bytes} 字节" },
   "export.expected_time": { en: "expected seconds since 1970 or a time such as 2026-11-24T10:00:00Z", zh: "应为 Unix 秒数，或形如 2026-11-24T10:00:00Z 的时间" },
   "export.no_store": { en: "there is no data directory {path}; name one with --path, or go through a running modelwatch with --url", zh: "数据目录 {path} 不存在；请用 --path 指定，或用 --url 通过运行中的 modelwatch 进行" },
