@@ -21,7 +21,7 @@ use crate::{
     engine::watch::EngineWatch,
     exposition::ScrapedMetric,
     host,
-    http::Secret,
+    http::{Endpoint, Secret},
     process::Identity,
 };
 
@@ -111,6 +111,8 @@ pub struct Collector {
 pub(crate) struct Shared {
     pub(crate) settings: Settings,
     pub(crate) clock: Clock,
+    /// When this program began to watch.
+    pub(crate) since: UnixMs,
     pub(crate) sinks: Sinks,
     pub(crate) registry: Registry,
     /// By instance.
@@ -126,6 +128,8 @@ pub(crate) struct Entry {
     pub(crate) process: Option<Identity>,
     /// The listening socket, where it is on this machine.
     pub(crate) inode: Option<u64>,
+    /// Engines that this one started and hides, by their listening sockets.
+    pub(crate) hidden: BTreeMap<u64, Endpoint>,
     pub(crate) task: Option<JoinHandle<()>>,
 }
 
@@ -133,6 +137,7 @@ impl Shared {
     pub(crate) fn new(settings: Settings, clock: Clock, sinks: Sinks, registry: Registry) -> Self {
         Self {
             settings,
+            since: clock.now(),
             clock,
             sinks,
             registry,

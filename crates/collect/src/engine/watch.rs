@@ -1,6 +1,10 @@
 //! Watching one engine: scrapes on a schedule, its state, and the events of its life.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    collections::BTreeMap,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use model::{
     Labels, UnixMs, catalogue as metric,
@@ -9,7 +13,12 @@ use model::{
 };
 use tokio::sync::oneshot;
 
-use super::{Kind, Reading, neutral_labels, recognise};
+use super::{
+    Kept, Kind, Reading,
+    facts::{self, Command},
+    life::{Event, Life, Seen},
+    neutral_labels, recognise, scrape_hidden,
+};
 use crate::{
     EngineReport, EngineState, Failure, FailureKind, SourceGroup,
     collector::{Entry, Shared, lock},
@@ -24,6 +33,18 @@ use crate::{
 const FAILURES_MAX: u32 = 2;
 /// Most metrics whose descriptions are kept, over all engines.
 const METADATA_MAX: usize = 10_000;
+/// How long what is known of a process is good.
+const PROCESS_PERIOD: Duration = Duration::from_secs(60);
+
+/// What is known of an engine's process beyond its numbers.
+#[derive(Default)]
+struct About {
+    /// Whose this is, and when it was looked at.
+    of: Option<(Identity, Instant)>,
+    command: Command,
+    uses_accelerator: Option<bool>,
+    has_accelerator: bool,
+}
 
 /// The watch over one engine.
 pub(crate) struct EngineWatch {
@@ -38,6 +59,13 @@ pub(crate) struct EngineWatch {
     is_announced: bool,
     /// The process at the last good scrape.
     process: Option<Identity>,
+    /// When the engine said that it started, at the last good scrape.
+    started: Option<f64>,
+    kept: Kept,
+    /// The same of each engine that it hides, by listening socket.
+    kept_hidden: BTreeMap<u64, Kept>,
+    about: About,
+    life: Life,
     /// Labels of the last `llm_engine_up`.
     up: Option<Labels>,
 }
@@ -62,7 +90,8 @@ impl EngineWatch {
             configured: found.configured,
             notes: Vec::new(),
         };
-        let entry = Entry { report, process: found.process, inode: found.inode, task: None };
+        let (process, inode) = (found.process, found.inode);
+        let entry = Entry { report, process, inode, hidden: BTreeMap::new(), task: None };
         shared.entries().insert(instance.clone(), entry);
         Self {
             shared: Arc::clone(shared),
@@ -73,6 +102,11 @@ impl EngineWatch {
             failures: 0,
             is_announced: false,
             process: None,
+            started: None,
+            kept: Kept::default(),
+            kept_hidden: BTreeMap::new(),
+            about: About::default(),
+            life: Life::default(),
             up: None,
         }
     }
@@ -103,12 +137,23 @@ impl EngineWatch {
         let started = self.shared.clock.monotonic();
         let result = self.ask().await;
         let process = self.shared.entries().get(self.instance()).and_then(|entry| entry.process);
+        if result.is_ok() {
+            self.look_at(process).await;
+        }
+        let events = match &result {
+            Ok(reading) => self.derive(reading, process),
+            // The next answer may be of another process.
+            Err(_) => {
+                self.kept = Kept::default();
+                Vec::new()
+            }
+        };
         let mut batch = Batch::new(time);
         let clock = self.shared.clock.clone();
         let kind = self.kind;
         let (instance, url) = (self.instance().to_owned(), self.endpoint.url());
         let root = self.shared.settings.root.clone();
-        let failure = result.as_ref().err().cloned();
+        let life = &self.life;
         self.guard.run_since(started, &clock, &mut batch, |batch| {
             let (reading, Some(kind)) = (result.as_ref().map_err(Clone::clone)?, kind) else {
                 return Ok(());
@@ -117,9 +162,13 @@ impl EngineWatch {
             let process = process.and_then(|p| Some((p, process::usage(&root, p)?)));
             let pid = process.map_or(String::new(), |(process, _)| process.pid.to_string());
             let model = reading.model();
+            let mut push_as = |metric: &metric::Metric, labels: &[(&str, &str)], value: f64| {
+                let labels = labels.iter().copied();
+                batch.push(&neutral_labels(metric.name, kind, &instance, labels), value);
+            };
+            life.series(&model, &mut push_as);
             let mut push = |metric: &metric::Metric, extra: &[(&str, &str)], value: f64| {
-                let extra = [("model", model.as_str())].into_iter().chain(extra.iter().copied());
-                batch.push(&neutral_labels(metric.name, kind, &instance, extra), value);
+                push_as(metric, &[&[("model", model.as_str())], extra].concat(), value);
             };
             let version = reading.version.as_deref().unwrap_or_default();
             let facts = [("version", version), ("url", url.as_str()), ("pid", pid.as_str())];
@@ -135,13 +184,64 @@ impl EngineWatch {
             }
             Ok(())
         });
-        match (result, failure) {
-            (Ok(reading), _) => self.answered(reading, process),
-            (_, Some(failure)) => self.failed(&failure),
-            (Err(_), None) => {}
+        match result {
+            Ok(reading) => self.answered(reading, process, events),
+            Err(failure) => self.failed(&failure),
         }
         self.push_up(&mut batch);
         (self.shared.sinks.batch)(batch);
+    }
+
+    /// Looks at the process once and then now and again, off the thread that the engines share.
+    async fn look_at(&mut self, process: Option<Identity>) {
+        let Some(identity) = process else { return };
+        let is_known = self
+            .about
+            .of
+            .is_some_and(|(of, when)| of == identity && when.elapsed() < PROCESS_PERIOD);
+        if is_known {
+            return;
+        }
+        let root = self.shared.settings.root.clone();
+        let look = move || About {
+            of: Some((identity, Instant::now())),
+            command: facts::command(&root, identity.pid).unwrap_or_default(),
+            uses_accelerator: facts::uses_accelerator(&root, identity),
+            has_accelerator: facts::has_accelerator(&root),
+        };
+        if let Ok(about) = tokio::task::spawn_blocking(look).await {
+            self.about = about;
+        }
+    }
+
+    /// What this reading says together with those before it.
+    fn derive(&mut self, reading: &Reading, process: Option<Identity>) -> Vec<Event> {
+        let Some(kind) = self.kind else { return Vec::new() };
+        let is_other = matches!((self.process, process), (Some(old), Some(new)) if old != new);
+        // Of an engine on another machine only it can say.
+        let says_other = matches!((self.started, reading.started),
+            (Some(old), Some(new)) if process.is_none() && (new - old).abs() > 1.0);
+        let is_restarted = is_other || says_other;
+        if is_restarted {
+            self.kept = Kept::default();
+            self.kept_hidden.clear();
+        }
+        self.started = reading.started.or(self.started);
+        let root = &self.shared.settings.root;
+        let start = process.and_then(|process| process::start_time(root, process));
+        let now = self.shared.clock.now().0 as f64 / 1000.0;
+        // An engine that ran before us may have been ready long ago.
+        let is_young = |start: &f64| *start >= self.shared.since.0 as f64 / 1000.0;
+        self.life.observe(&Seen {
+            now: self.shared.clock.monotonic(),
+            kind,
+            reading,
+            command: &self.about.command,
+            uses_accelerator: process.and(self.about.uses_accelerator),
+            has_accelerator: process.is_some() && self.about.has_accelerator,
+            is_restarted,
+            age: start.filter(is_young).map(|start| (now - start).max(0.0)),
+        })
     }
 
     async fn ask(&mut self) -> Result<Reading, Failure> {
@@ -156,12 +256,32 @@ impl EngineWatch {
                 kind
             }
         };
-        kind.scrape(&self.endpoint).await
+        let mut reading = kind.scrape(&self.endpoint, &mut self.kept).await?;
+        self.ask_hidden(&mut reading).await;
+        Ok(reading)
     }
 
-    fn answered(&mut self, reading: Reading, process: Option<Identity>) {
+    /// Asks the engines that this one started. Which model is whose is known only if there is one.
+    async fn ask_hidden(&mut self, reading: &mut Reading) {
+        let hidden = self.shared.entries().get(&self.instance).map(|entry| entry.hidden.clone());
+        let hidden = hidden.unwrap_or_default();
+        self.kept_hidden.retain(|inode, _| hidden.contains_key(inode));
+        let is_one = hidden.len() == 1 && reading.models.len() == 1;
+        for (inode, endpoint) in hidden {
+            let kept = self.kept_hidden.entry(inode).or_default();
+            // One that is just starting or ending is no failure of its parent.
+            let Ok(child) = scrape_hidden(&endpoint, kept).await else { continue };
+            let model = if is_one { reading.model() } else { child.model() };
+            reading.adopt(child, &model);
+        }
+    }
+
+    fn answered(&mut self, mut reading: Reading, process: Option<Identity>, events: Vec<Event>) {
         self.failures = 0;
-        self.guard.handle().set_hint(None);
+        self.guard.handle().set_hint(problem(&reading));
+        if self.life.is_on_cpu() {
+            reading.notes.push(("note.engine_on_cpu", Vec::new()));
+        }
         let state = if reading.is_starting { EngineState::Starting } else { EngineState::Up };
         self.describe(&reading.raw.metrics);
         let mut entries = self.shared.entries();
@@ -176,7 +296,7 @@ impl EngineWatch {
             report.name = kind.title.into();
         }
         // While it starts it says nothing, and what was known is likely to come again.
-        if state == EngineState::Up {
+        if state == EngineState::Up && !reading.is_busy {
             report.version = reading.version;
             report.models = reading.models;
             report.notes = reading.notes;
@@ -187,11 +307,14 @@ impl EngineWatch {
             matches!((self.process, process), (Some(old), Some(new)) if old != new);
         if state == EngineState::Up && !self.is_announced {
             self.is_announced = true;
-            self.tell("event.engine_found", Severity::Info, &report, None);
+            self.tell("event.engine_found", Severity::Info, &report, Vec::new());
         } else if self.is_announced && is_other_process {
-            self.tell("event.engine_restarted", Severity::Warn, &report, None);
+            self.tell("event.engine_restarted", Severity::Warn, &report, Vec::new());
         } else if self.is_announced && was_down {
-            self.tell("event.engine_up", Severity::Info, &report, None);
+            self.tell("event.engine_up", Severity::Info, &report, Vec::new());
+        }
+        for event in events {
+            self.tell(event.code, event.severity, &report, event.params);
         }
         self.process = process.or(self.process);
     }
@@ -220,7 +343,8 @@ impl EngineWatch {
         let report = entry.report.clone();
         drop(entries);
         if !was_down {
-            self.tell("event.engine_down", Severity::Error, &report, Some(failure));
+            let reason = vec![("reason", failure.to_string())];
+            self.tell("event.engine_down", Severity::Error, &report, reason);
         }
     }
 
@@ -239,27 +363,36 @@ impl EngineWatch {
         batch.push(&labels, f64::from(u8::from(report.state == EngineState::Up)));
     }
 
+    /// Tells an event: its own parameters before those that every event has.
     fn tell(
         &self,
         code: &str,
         severity: Severity,
         report: &EngineReport,
-        failure: Option<&Failure>,
+        params: Vec<(&'static str, String)>,
     ) {
         let or_dash = |text: String| if text.is_empty() { "–".to_owned() } else { text };
-        let attributes = [
+        let common = [
             ("engine", report.name.clone()),
             ("version", or_dash(report.version.clone().unwrap_or_default())),
             ("url", report.url.clone()),
             ("model", or_dash(report.models.join(", "))),
-            ("reason", failure.map_or(String::new(), ToString::to_string)),
+            ("reason", String::new()),
         ];
+        let common = common
+            .into_iter()
+            .filter(|(name, _)| params.iter().all(|(own, _)| own != name))
+            .collect::<Vec<_>>();
         (self.shared.sinks.event)(LogRecord {
             time: self.shared.clock.now(),
             source: format!("engine {}", report.instance),
             severity,
             body: code.into(),
-            attributes: attributes.into_iter().map(|(name, value)| (name.into(), value)).collect(),
+            attributes: params
+                .into_iter()
+                .chain(common)
+                .map(|(name, value)| (name.into(), value))
+                .collect(),
         });
     }
 
@@ -271,4 +404,13 @@ impl EngineWatch {
             }
         }
     }
+}
+
+/// What was wrong with an answer that was good enough.
+fn problem(reading: &Reading) -> Option<(&'static str, Vec<(String, String)>)> {
+    if let Some(cut) = &reading.raw.cut {
+        return Some(("hint.engine_cut", vec![("reason".into(), cut.to_string())]));
+    }
+    let count = reading.raw.bad_lines;
+    (count > 0).then(|| ("hint.engine_lines", vec![("count".into(), count.to_string())]))
 }
