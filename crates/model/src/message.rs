@@ -481,8 +481,8 @@ pub static MESSAGES: &[Message] = &[
     },
     Message {
         code: "hint.engine_lines",
-        en: "{count} lines of the engine's metrics could not be read and were left out",
-        zh: "引擎指标中有 {count} 行无法解析，已忽略",
+        en: "{count} lines of the engine's metrics could not be read or came twice, and were left out",
+        zh: "引擎指标中有 {count} 行无法解析或重复，已忽略",
     },
     Message {
         code: "hint.engine_other",
@@ -634,6 +634,11 @@ pub static MESSAGES: &[Message] = &[
         code: "note.mindie_metrics_off",
         en: "Its metrics cannot be read. Start it with MIES_SERVICE_MONITOR_MODE=1 and the metrics port two above the service port, without HTTPS",
         zh: "无法读取指标。请设置 MIES_SERVICE_MONITOR_MODE=1，指标端口为服务端口加 2，并关闭 HTTPS",
+    },
+    Message {
+        code: "note.ollama_metrics_off",
+        en: "Token counts are missing. Set LLAMA_ARG_ENDPOINT_METRICS=1 in Ollama's environment",
+        zh: "缺少 Token 计数。请在 Ollama 的环境变量中设置 LLAMA_ARG_ENDPOINT_METRICS=1",
     },
     Message {
         code: "note.sglang_metrics_off",

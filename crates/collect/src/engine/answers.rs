@@ -2,10 +2,7 @@
 //!
 //! Only the paths that a kind names are asked for. What seldom changes is asked for seldom and kept.
 
-use std::{
-    collections::BTreeMap,
-    time::{Duration, Instant},
-};
+use std::{collections::BTreeMap, time::Duration};
 
 use serde_json::Value;
 
@@ -23,7 +20,7 @@ const SELDOM: Duration = Duration::from_secs(60);
 #[derive(Debug, Default)]
 pub(crate) struct Kept {
     answers: BTreeMap<&'static str, Answer>,
-    asked: Option<Instant>,
+    asked: Option<Duration>,
 }
 
 /// What an engine answered, by path.
@@ -32,12 +29,17 @@ pub(crate) struct Answers(pub(super) BTreeMap<&'static str, Result<Answer, Failu
 
 impl Answers {
     /// Asks for all that `kind` names.
-    pub(super) async fn of(kind: &Kind, endpoint: &Endpoint, kept: &mut Kept) -> Self {
+    pub(super) async fn of(
+        kind: &Kind,
+        endpoint: &Endpoint,
+        kept: &mut Kept,
+        now: Duration,
+    ) -> Self {
         let mut answers = Self::default();
         answers.ask(endpoint, kind.paths).await;
         let more = (kind.then)(&answers);
         answers.ask(endpoint, more).await;
-        let is_due = kept.asked.is_none_or(|asked| asked.elapsed() >= SELDOM);
+        let is_due = kept.asked.is_none_or(|asked| now.saturating_sub(asked) >= SELDOM);
         if is_due && !kind.seldom.is_empty() {
             let mut seldom = Self::default();
             seldom.ask(endpoint, kind.seldom).await;
@@ -45,9 +47,13 @@ impl Answers {
             let is_said = |answer: &Result<Answer, Failure>| {
                 answer.as_ref().is_ok_and(|answer| !answer.status.is_server_error())
             };
-            kept.asked = seldom.0.values().all(is_said).then(Instant::now);
-            let answered = seldom.0.into_iter().filter_map(|(path, a)| Some((path, a.ok()?)));
-            kept.answers.extend(answered);
+            kept.asked = seldom.0.values().all(is_said).then_some(now);
+            for (path, answer) in seldom.0 {
+                match answer {
+                    Ok(answer) => drop(kept.answers.insert(path, answer)),
+                    Err(failure) => drop(answers.0.insert(path, Err(failure))),
+                }
+            }
         }
         let seldom = kept.answers.iter().map(|(path, answer)| (*path, Ok(answer.clone())));
         answers.0.extend(seldom);
@@ -134,7 +140,8 @@ fn place(endpoint: &Endpoint, path: &'static str) -> (Endpoint, &'static str) {
         let (host, port) = endpoint.authority.rsplit_once(':')?;
         let port = port.parse::<u16>().ok()?.checked_add_signed(offset.parse().ok()?)?;
         let authority = format!("{host}:{port}");
-        Some((Endpoint { authority, ..endpoint.clone() }, place))
+        // The key and the path before every path are those of the engine's own port.
+        Some((Endpoint { authority, prefix: String::new(), api_key: None }, place))
     };
     elsewhere().unwrap_or_else(|| (endpoint.clone(), path))
 }

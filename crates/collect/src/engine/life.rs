@@ -5,7 +5,7 @@
 //! and of discovery, ten seconds together.
 
 use std::{
-    collections::{BTreeMap, VecDeque},
+    collections::{BTreeMap, BTreeSet, VecDeque},
     time::Duration,
 };
 
@@ -140,13 +140,14 @@ impl Life {
             facts.insert("version", version.clone());
         }
         // Of engines that load and unload, the models and what belongs to them change all the time.
-        let is_lasting =
-            |name: &str| seen.reading.loaded.is_none() || matches!(name, "version" | "flags");
-        if seen.reading.loaded.is_none() {
+        let swaps = seen.kind.swaps_models;
+        let is_lasting = |name: &str| !swaps || matches!(name, "version" | "flags");
+        if !swaps {
             facts.insert("model", seen.reading.models.join(", "));
         }
-        if seen.reading.is_busy {
-            // It did not say all.
+        let is_asleep = !swaps && seen.reading.loaded.as_ref().is_some_and(BTreeSet::is_empty);
+        if seen.reading.is_busy || is_asleep {
+            // It does not say all.
             return Vec::new();
         }
         let old = std::mem::replace(&mut self.facts, facts);
@@ -194,8 +195,7 @@ impl Life {
     /// All of the engine on the CPU though there is an accelerator and nobody asked for that.
     fn on_cpu(&mut self, seen: &Seen<'_>) -> Option<Event> {
         self.uses_accelerator = seen.uses_accelerator;
-        let is_idle =
-            seen.reading.loaded.as_ref().is_some_and(std::collections::BTreeSet::is_empty);
+        let is_idle = seen.reading.loaded.as_ref().is_some_and(BTreeSet::is_empty);
         let is_asked_for = is_told(seen, "device", "cpu") || is_told(seen, "gpu_layers", "0");
         let is_silent = seen.uses_accelerator == Some(false)
             && seen.has_accelerator

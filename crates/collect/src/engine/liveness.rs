@@ -20,7 +20,8 @@ const PREFILL_MAX: Duration = Duration::from_secs(600);
 /// What moved last, and when.
 #[derive(Debug, Default)]
 pub(super) struct Liveness {
-    progress: Vec<f64>,
+    counters: Vec<(&'static str, f64)>,
+    work: Vec<f64>,
     moved: Option<Duration>,
     running: f64,
     is_told: bool,
@@ -47,8 +48,9 @@ impl Liveness {
         else {
             return (None, None);
         };
-        let progress = reading.progress();
-        let moved = running <= 0.0 || self.moved.is_none() || progress != self.progress;
+        let counters = reading.counters();
+        let is_same = counters == self.counters && reading.work == self.work;
+        let moved = running <= 0.0 || self.moved.is_none() || !is_same;
         self.running = running;
         if !moved {
             return self.judge(now, if reading.is_prefill { PREFILL_MAX } else { STALL_MAX });
@@ -58,7 +60,8 @@ impl Liveness {
             let params = vec![("seconds", format!("{stood:.0}"))];
             Event { code: "event.engine_moves", severity: Severity::Info, params }
         });
-        (self.progress, self.moved) = (progress, Some(now));
+        (self.counters, self.moved) = (counters, Some(now));
+        self.work.clone_from(&reading.work);
         (Some(0.0), event)
     }
 
@@ -70,8 +73,9 @@ impl Liveness {
             return (Some(seconds), None);
         }
         self.is_told = true;
-        let counters = self.progress.iter().filter(|value| **value > f64::MIN);
-        let evidence: Vec<String> = counters.take(16).map(f64::to_string).collect();
+        let counters = self.counters.iter().map(|(name, value)| format!("{name} {value}"));
+        let places = self.work.iter().take(16).map(|place| format!("slot {place}"));
+        let evidence: Vec<String> = counters.chain(places).collect();
         let params = vec![
             ("seconds", format!("{seconds:.0}")),
             ("running", self.running.to_string()),

@@ -48,6 +48,9 @@ pub(super) const NAMES: Names = Names {
     ],
 };
 
+/// Most slots whose places are compared.
+const SLOTS_MAX: usize = 256;
+
 fn slots_unless_asleep(answers: &Answers) -> &'static [&'static str] {
     let is_awake = answers.json("/props").is_ok_and(|props| {
         props.get("is_sleeping").and_then(Value::as_bool) != Some(true)
@@ -108,7 +111,7 @@ fn read_slots(slots: &Value, model: &str, has_metrics: bool, reading: &mut Readi
     }
     let fullest = slots.iter().filter(busy).filter_map(usage).fold(0.0, f64::max);
     reading.push(&metric::LLM_CONTEXT_USAGE_RATIO, model, fullest);
-    for slot in slots.iter().filter(busy) {
+    for slot in slots.iter().filter(busy).take(SLOTS_MAX) {
         let number = |field: &str| slot.get(field).and_then(Value::as_f64);
         let place =
             ["id_task", "n_prompt_tokens_processed"].map(|field| number(field).unwrap_or(-1.0));

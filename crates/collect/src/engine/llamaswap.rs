@@ -25,6 +25,7 @@ pub(super) const KIND: Kind = Kind {
     seldom: &["/v1/models"],
     read,
     computes: false,
+    swaps_models: true,
     ..PLAIN
 };
 

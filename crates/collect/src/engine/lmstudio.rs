@@ -29,6 +29,7 @@ pub(super) const KIND: Kind = Kind {
     },
     paths: &[NEW, OLD],
     read,
+    swaps_models: true,
     ..PLAIN
 };
 

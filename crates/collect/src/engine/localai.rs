@@ -33,6 +33,7 @@ pub(super) const KIND: Kind = Kind {
     paths: &["/metrics", "/system"],
     seldom: &["/version", "/v1/models"],
     read,
+    swaps_models: true,
     ..PLAIN
 };
 

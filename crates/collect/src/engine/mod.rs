@@ -33,10 +33,12 @@ mod webui;
 mod xinference;
 
 use std::{
-    collections::HashMap,
+    collections::{HashMap, HashSet},
     panic::{AssertUnwindSafe, catch_unwind},
+    time::Duration,
 };
 
+use model::limits::LABEL_BYTES_MAX;
 use serde_json::Value;
 
 pub(crate) use self::{
@@ -47,7 +49,7 @@ pub use reference::engines_page;
 
 use self::{
     answers::Answers,
-    reading::{Names, Translation, name},
+    reading::{MODELS_MAX, Names, Translation, name},
 };
 use crate::{
     Failure, FailureKind, exposition,
@@ -107,6 +109,8 @@ pub(crate) struct Kind {
     has_heartbeat: bool,
     /// Whether its own processes do the computing.
     computes: bool,
+    /// Whether models come and go while it runs, so that they are no part of how it is set up.
+    swaps_models: bool,
     checked: Checked,
 }
 
@@ -121,6 +125,7 @@ const PLAIN: Kind = Kind {
     read: |_, _| Ok(()),
     has_heartbeat: false,
     computes: true,
+    swaps_models: false,
     checked: Checked::Written,
 };
 
@@ -284,8 +289,9 @@ impl Kind {
         &self,
         endpoint: &Endpoint,
         kept: &mut Kept,
+        now: Duration,
     ) -> Result<Reading, Failure> {
-        let answers = Answers::of(self, endpoint, kept).await;
+        let answers = Answers::of(self, endpoint, kept, now).await;
         // What an engine answers is not ours, so a mistake in reading it must end this scrape only.
         let read = || {
             let mut reading = Reading::default();
@@ -299,7 +305,7 @@ impl Kind {
     }
 
     /// Whether engines of this kind start others that are theirs alone.
-    pub(crate) fn hides(&self, child: &Kind) -> bool {
+    pub(crate) fn hides(&self, child: &Self) -> bool {
         self.name == ollama::KIND.name && child.name == llamacpp::KIND.name
     }
 }
@@ -308,19 +314,20 @@ impl Kind {
 pub(crate) async fn scrape_hidden(
     endpoint: &Endpoint,
     kept: &mut Kept,
+    now: Duration,
 ) -> Result<Reading, Failure> {
-    llamacpp::KIND.scrape(endpoint, kept).await
+    llamacpp::KIND.scrape(endpoint, kept, now).await
 }
 
-/// The text at a key.
+/// The text at a key, unless it is too long for a label.
 fn text(value: &Value, key: &str) -> Option<String> {
-    value.get(key)?.as_str().map(str::to_owned)
+    value.get(key)?.as_str().filter(|text| text.len() <= LABEL_BYTES_MAX).map(str::to_owned)
 }
 
 /// Identifiers of the models in an answer of `/v1/models`.
 fn model_ids(models: &Value) -> Vec<String> {
     let list = models.get("data").and_then(Value::as_array);
-    list.into_iter().flatten().filter_map(|model| text(model, "id")).collect()
+    list.into_iter().flatten().take(MODELS_MAX).filter_map(|model| text(model, "id")).collect()
 }
 
 /// Puts the models of `/v1/models` on the list, and what it says of their contexts.
@@ -328,7 +335,7 @@ fn read_models(answers: &Answers, reading: &mut Reading) {
     let models = answers.json("/v1/models").unwrap_or_default();
     reading.models = model_ids(&models);
     let list = models.get("data").and_then(Value::as_array);
-    for model in list.into_iter().flatten() {
+    for model in list.into_iter().flatten().take(MODELS_MAX) {
         let context = model.get("max_model_len").and_then(Value::as_f64);
         if let (Some(id), Some(context)) = (text(model, "id"), context) {
             reading.push(&model::catalogue::LLM_CONTEXT_TOKENS_MAX, &id, context);
@@ -347,6 +354,10 @@ fn read_metrics(
     reading: &mut Reading,
 ) -> Result<(), Failure> {
     reading.raw = answers.exposition(path)?;
+    let mut known = HashSet::new();
+    let lines = reading.raw.samples.len();
+    reading.raw.samples.retain(|(labels, _)| known.insert(labels.fingerprint()));
+    reading.raw.bad_lines += lines - reading.raw.samples.len();
     let mut samples = reading.raw.samples.iter();
     reading.started = samples
         .find(|(labels, _)| labels.name() == "process_start_time_seconds")

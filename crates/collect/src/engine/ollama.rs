@@ -4,7 +4,9 @@
 use model::catalogue as metric;
 use serde_json::Value;
 
-use super::{Answers, Clues, Confirm, Kind, PLAIN, Reading, Signs, body, text};
+use super::{
+    Answers, Clues, Confirm, Kind, PLAIN, Reading, Signs, body, reading::MODELS_MAX, text,
+};
 use crate::{Failure, FailureKind};
 
 pub(super) const KIND: Kind = Kind {
@@ -23,6 +25,7 @@ pub(super) const KIND: Kind = Kind {
     paths: &["/api/version", "/api/ps"],
     read,
     has_heartbeat: true,
+    swaps_models: true,
     ..PLAIN
 };
 
@@ -37,7 +40,7 @@ fn read(answers: &Answers, reading: &mut Reading) -> Result<(), Failure> {
     else {
         return Err(Failure::new(FailureKind::Malformed, "/api/ps: no list of models"));
     };
-    for model in loaded.as_array().into_iter().flatten() {
+    for model in loaded.as_array().into_iter().flatten().take(MODELS_MAX) {
         let Some(name) = text(model, "name") else { continue };
         for (field, metric) in [
             ("size", &metric::LLM_MODEL_RESIDENT_BYTES),

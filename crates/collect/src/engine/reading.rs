@@ -14,7 +14,7 @@ use crate::exposition::Exposition;
 /// Most bytes of one fact.
 const FACT_BYTES_MAX: usize = 1_024;
 /// Most models of one engine that are kept apart.
-const MODELS_MAX: usize = 256;
+pub(super) const MODELS_MAX: usize = 256;
 
 /// Labels beyond the common ones.
 type Extra = Vec<(String, String)>;
@@ -112,7 +112,7 @@ impl Reading {
     }
 
     /// Takes over what an engine says that this one started and hides.
-    pub(super) fn adopt(&mut self, hidden: Reading, model: &str) {
+    pub(super) fn adopt(&mut self, hidden: Self, model: &str) {
         for ((name, extra), value) in hidden.neutral {
             let mut extra: Extra = extra.into_iter().filter(|(name, _)| name != "model").collect();
             extra.insert(0, ("model".to_owned(), model.to_owned()));
@@ -126,6 +126,9 @@ impl Reading {
         self.raw.metrics.extend(hidden.raw.metrics);
         self.raw.bad_lines += hidden.raw.bad_lines;
         self.work.extend(hidden.work);
+        if !hidden.notes.is_empty() {
+            self.notes.push(("note.ollama_metrics_off", Vec::new()));
+        }
         self.is_prefill |= hidden.is_prefill;
         self.is_busy |= hidden.is_busy;
         for (name, value) in hidden.facts {
@@ -197,16 +200,17 @@ impl Reading {
         raw.chain(neutral).collect()
     }
 
-    /// The counters that move while requests run, and whatever else does.
-    pub(crate) fn progress(&self) -> Vec<f64> {
-        let counters = [
+    /// The counters that move while requests run.
+    pub(crate) fn counters(&self) -> Vec<(&'static str, f64)> {
+        [
             &metric::LLM_ENGINE_STEPS_TOTAL,
             &metric::LLM_GENERATION_TOKENS_TOTAL,
             &metric::LLM_PROMPT_TOKENS_TOTAL,
             &metric::LLM_REQUESTS_FINISHED_TOTAL,
-        ];
-        let counted = counters.into_iter().map(|metric| self.total(metric).unwrap_or(f64::MIN));
-        counted.chain(self.work.iter().copied()).collect()
+        ]
+        .into_iter()
+        .filter_map(|metric| Some((metric.name, self.total(metric)?)))
+        .collect()
     }
 }
 

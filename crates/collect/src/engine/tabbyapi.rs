@@ -27,6 +27,7 @@ pub(super) const KIND: Kind = Kind {
     },
     paths: &["/health", "/v1/model"],
     read,
+    swaps_models: true,
     ..PLAIN
 };
 

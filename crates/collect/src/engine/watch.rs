@@ -1,10 +1,6 @@
 //! Watching one engine: scrapes on a schedule, its state, and the events of its life.
 
-use std::{
-    collections::BTreeMap,
-    sync::Arc,
-    time::{Duration, Instant},
-};
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use model::{
     Labels, UnixMs, catalogue as metric,
@@ -40,7 +36,7 @@ const PROCESS_PERIOD: Duration = Duration::from_secs(60);
 #[derive(Default)]
 struct About {
     /// Whose this is, and when it was looked at.
-    of: Option<(Identity, Instant)>,
+    of: Option<(Identity, Duration)>,
     command: Command,
     uses_accelerator: Option<bool>,
     has_accelerator: bool,
@@ -195,16 +191,17 @@ impl EngineWatch {
     /// Looks at the process once and then now and again, off the thread that the engines share.
     async fn look_at(&mut self, process: Option<Identity>) {
         let Some(identity) = process else { return };
+        let now = self.shared.clock.monotonic();
         let is_known = self
             .about
             .of
-            .is_some_and(|(of, when)| of == identity && when.elapsed() < PROCESS_PERIOD);
+            .is_some_and(|(of, when)| of == identity && now.saturating_sub(when) < PROCESS_PERIOD);
         if is_known {
             return;
         }
         let root = self.shared.settings.root.clone();
         let look = move || About {
-            of: Some((identity, Instant::now())),
+            of: Some((identity, now)),
             command: facts::command(&root, identity.pid).unwrap_or_default(),
             uses_accelerator: facts::uses_accelerator(&root, identity),
             has_accelerator: facts::has_accelerator(&root),
@@ -256,7 +253,8 @@ impl EngineWatch {
                 kind
             }
         };
-        let mut reading = kind.scrape(&self.endpoint, &mut self.kept).await?;
+        let now = self.shared.clock.monotonic();
+        let mut reading = kind.scrape(&self.endpoint, &mut self.kept, now).await?;
         self.ask_hidden(&mut reading).await;
         Ok(reading)
     }
@@ -265,12 +263,13 @@ impl EngineWatch {
     async fn ask_hidden(&mut self, reading: &mut Reading) {
         let hidden = self.shared.entries().get(&self.instance).map(|entry| entry.hidden.clone());
         let hidden = hidden.unwrap_or_default();
+        let now = self.shared.clock.monotonic();
         self.kept_hidden.retain(|inode, _| hidden.contains_key(inode));
         let is_one = hidden.len() == 1 && reading.models.len() == 1;
         for (inode, endpoint) in hidden {
             let kept = self.kept_hidden.entry(inode).or_default();
             // One that is just starting or ending is no failure of its parent.
-            let Ok(child) = scrape_hidden(&endpoint, kept).await else { continue };
+            let Ok(child) = scrape_hidden(&endpoint, kept, now).await else { continue };
             let model = if is_one { reading.model() } else { child.model() };
             reading.adopt(child, &model);
         }

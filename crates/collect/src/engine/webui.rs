@@ -17,6 +17,7 @@ pub(super) const KIND: Kind = Kind {
     },
     paths: &[MODEL],
     read,
+    swaps_models: true,
     ..PLAIN
 };
 

@@ -26,6 +26,7 @@ pub(super) const KIND: Kind = Kind {
     seldom: &["/v1/cluster/version", "/v1/models"],
     read,
     computes: false,
+    swaps_models: true,
     ..PLAIN
 };
 
