@@ -18,7 +18,7 @@ use tokio::task::JoinHandle;
 use crate::{
     Registry, Sinks, SourceReport,
     discovery::{Search, discover},
-    engine::watch::EngineWatch,
+    engine::{self, watch::EngineWatch},
     exposition::ScrapedMetric,
     host,
     http::{Endpoint, Secret},
@@ -49,6 +49,16 @@ pub struct EngineSetting {
     /// Found out by itself when absent.
     pub kind: Option<String>,
     pub api_key: Option<Secret>,
+}
+
+impl EngineSetting {
+    /// The kinds that an engine may be, as in labels and configuration.
+    pub const KINDS: &'static [&'static str] = engine::NAMES;
+
+    /// `docs/engines.md` or the same in Chinese: how each kind is recognised and read.
+    pub fn kinds_page(is_chinese: bool) -> String {
+        engine::page(is_chinese)
+    }
 }
 
 /// How an engine is doing.

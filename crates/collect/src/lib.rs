@@ -24,7 +24,6 @@ pub mod exposition;
 pub use collector::{
     Collector, EngineReport, EngineSetting, EngineState, Found, Settings, look_once,
 };
-pub use engine::{ENGINE_KINDS, engines_page};
 pub(crate) use failure::{Failure, FailureKind};
 pub use http::{DEADLINE as ENGINE_DEADLINE, Secret, engine_url};
 pub use inventory::{Accelerator, Inventory, inventory};

@@ -16,8 +16,9 @@ use crate::process::{self, Identity};
 const ARGUMENTS_MAX: usize = 512;
 /// Most bytes of the command line that become a fact.
 const FLAGS_BYTES_MAX: usize = 1_024;
-/// Most processes and open files that are looked at for devices.
+/// Most processes that are looked at for devices; of an engine with more nothing is said.
 const PROCESSES_MAX: usize = 256;
+/// Most open files likewise.
 const FILES_MAX: usize = 16_384;
 /// What stands in place of a secret.
 const HIDDEN: &str = "***";

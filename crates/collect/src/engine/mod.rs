@@ -44,8 +44,8 @@ use serde_json::Value;
 pub(crate) use self::{
     answers::Kept,
     reading::{Reading, neutral_labels},
+    reference::page,
 };
-pub use reference::engines_page;
 
 use self::{
     answers::Answers,
@@ -80,7 +80,7 @@ pub(crate) const KINDS: &[Kind] = &[
 ];
 
 /// The names of all kinds, as in labels and configuration.
-pub static ENGINE_KINDS: &[&str] = &{
+pub(crate) const NAMES: &[&str] = &{
     let mut names = [""; KINDS.len()];
     let mut at = 0;
     while at < names.len() {

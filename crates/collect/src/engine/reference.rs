@@ -3,8 +3,8 @@
 use super::{Checked, KINDS, Kind};
 
 /// `docs/engines.md`, or the same in Chinese.
-pub fn engines_page(is_chinese: bool) -> String {
-    let mut page = if is_chinese { HEAD_ZH } else { HEAD_EN }.to_owned();
+pub(crate) fn page(is_chinese: bool) -> String {
+    let mut text = if is_chinese { HEAD_ZH } else { HEAD_EN }.to_owned();
     for kind in KINDS {
         let cells = [
             kind.title.to_owned(),
@@ -13,10 +13,10 @@ pub fn engines_page(is_chinese: bool) -> String {
             asked(kind, is_chinese),
             checked(kind.checked, is_chinese).to_owned(),
         ];
-        page.push_str(&format!("| {} |\n", cells.join(" | ")));
+        text.push_str(&format!("| {} |\n", cells.join(" | ")));
     }
-    page.push_str(if is_chinese { FOOT_ZH } else { FOOT_EN });
-    page
+    text.push_str(if is_chinese { FOOT_ZH } else { FOOT_EN });
+    text
 }
 
 fn signs(kind: &Kind, is_chinese: bool) -> String {
@@ -128,7 +128,7 @@ mod tests {
             let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs").join(name);
             let stored = fs::read_to_string(path).unwrap_or_default();
             assert!(
-                stored == engines_page(is_chinese),
+                stored == page(is_chinese),
                 "docs/{name} is stale: run `cargo xtask docs`"
             );
         }

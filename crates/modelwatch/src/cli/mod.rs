@@ -131,7 +131,7 @@ pub(crate) fn main() -> ExitCode {
             ExitCode::SUCCESS
         }
         Command::Docs { page: Page::Engines } => {
-            say(collect::engines_page(language == Language::Chinese).trim_end());
+            say(collect::EngineSetting::kinds_page(language == Language::Chinese).trim_end());
             ExitCode::SUCCESS
         }
         Command::Serve => with_config(config, language, |config| serve(config, language)),
