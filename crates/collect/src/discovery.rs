@@ -290,10 +290,11 @@ impl Search {
         let is_child =
             process.is_some_and(|process| process::descends_from(root, process.pid, "ollama"));
         if is_child {
-            // Not rarely: its parent may not be on the list yet, or be there anew.
-            self.strangers.insert(socket.inode, (shared.clock.monotonic(), 1));
             let pid = process.map_or(0, |process| process.pid);
-            adopt(shared, socket, kind, &process::ancestors(root, pid));
+            if adopt(shared, socket, kind, &process::ancestors(root, pid)) {
+                // Now and again: its parent may be on the list anew.
+                self.strangers.insert(socket.inode, (shared.clock.monotonic(), 1));
+            }
             return None;
         }
         let instance = socket.address.to_string();
@@ -317,16 +318,18 @@ impl Search {
     }
 }
 
-/// Gives a recognised engine to the one that started it.
-fn adopt(shared: &Shared, socket: Listener, kind: &Kind, ancestors: &[u32]) {
+/// Gives a recognised engine to the one that started it, if that is on the list already.
+fn adopt(shared: &Shared, socket: Listener, kind: &Kind, ancestors: &[u32]) -> bool {
     let mut entries = shared.entries();
     let parent = entries.values_mut().find(|entry| {
         let hides = KINDS.iter().any(|own| own.name == entry.report.kind && own.hides(kind));
         hides && entry.process.is_some_and(|process| ancestors.contains(&process.pid))
     });
-    if let Some(parent) = parent.filter(|parent| parent.hidden.len() < HIDDEN_MAX) {
+    let Some(parent) = parent else { return false };
+    if parent.hidden.len() < HIDDEN_MAX {
         parent.hidden.insert(socket.inode, endpoint_of(socket));
     }
+    true
 }
 
 /// Whether a host of the configuration is surely this one.

@@ -127,10 +127,7 @@ mod tests {
         for (name, is_chinese) in [("engines.md", false), ("engines.zh-CN.md", true)] {
             let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs").join(name);
             let stored = fs::read_to_string(path).unwrap_or_default();
-            assert!(
-                stored == page(is_chinese),
-                "docs/{name} is stale: run `cargo xtask docs`"
-            );
+            assert!(stored == page(is_chinese), "docs/{name} is stale: run `cargo xtask docs`");
         }
     }
 }

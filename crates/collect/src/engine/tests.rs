@@ -1,6 +1,9 @@
 //! All kinds together: recognition, safety, and pages that are damaged in every way.
 
-use std::time::Duration;
+use std::{
+    sync::{Arc, Mutex},
+    time::Duration,
+};
 
 use hyper::StatusCode;
 use proptest::prelude::*;
@@ -135,10 +138,14 @@ fn every_kind_is_whole() {
     assert_eq!(asks_health, ["aphrodite", "llamacpp", "tabbyapi", "vllm"]);
 }
 
-/// Answers like an engine: by path, everything else with 404. Counts nothing, ends with the test.
-async fn serve(pages: Vec<(&'static str, String)>) -> Endpoint {
+/// What a stand-in answers by path; a test may change it meanwhile.
+pub(super) type Pages = Arc<Mutex<Vec<(&'static str, String)>>>;
+
+/// Answers like an engine: by path, everything else with 404. Ends with the test.
+pub(super) async fn serve(pages: &Pages) -> Endpoint {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let authority = listener.local_addr().unwrap().to_string();
+    let pages = Arc::clone(pages);
     tokio::spawn(async move {
         loop {
             let (mut stream, _) = listener.accept().await.unwrap();
@@ -146,16 +153,16 @@ async fn serve(pages: Vec<(&'static str, String)>) -> Endpoint {
             let read = stream.read(&mut head).await.unwrap();
             let head = String::from_utf8_lossy(&head[..read]).into_owned();
             let path = head.split(' ').nth(1).unwrap_or_default().to_owned();
-            let page =
-                pages.iter().find(|(known, _)| *known == path).map(|(_, page)| page.as_str());
-            let reply = page.unwrap_or("HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n");
+            let page = pages.lock().unwrap().iter().find(|(known, _)| *known == path).cloned();
+            let nothing = "HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n".to_owned();
+            let reply = page.map_or(nothing, |(_, page)| page);
             stream.write_all(reply.as_bytes()).await.unwrap();
         }
     });
     Endpoint { authority, prefix: String::new(), api_key: None }
 }
 
-fn ok(body: &str) -> String {
+pub(super) fn ok(body: &str) -> String {
     format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n{body}", body.len())
 }
 
@@ -207,7 +214,7 @@ async fn engines_that_imitate_others() {
             Some("xinference"),
         ),
     ] {
-        let endpoint = serve(pages.clone()).await;
+        let endpoint = serve(&Arc::new(Mutex::new(pages.clone()))).await;
         let found = recognise(&endpoint, command).await.unwrap();
         assert_eq!(found.map(|kind| kind.name), expected, "{pages:?}");
     }
@@ -302,7 +309,8 @@ async fn endpoints_that_misbehave() {
         (moved.to_owned(), Err(FailureKind::Refused)),
         (head.to_owned(), Err(FailureKind::Unreachable)),
     ] {
-        let endpoint = serve(vec![version.clone(), ("/metrics", page.clone())]).await;
+        let pages = vec![version.clone(), ("/metrics", page.clone())];
+        let endpoint = serve(&Arc::new(Mutex::new(pages))).await;
         let found = vllm::KIND.scrape(&endpoint, &mut Kept::default(), Duration::ZERO).await;
         let found = found.map(|reading| {
             assert_eq!(neutral(&reading, &vllm::KIND), [r#"llm_requests_running{model="m"} 2"#]);

@@ -36,6 +36,7 @@ const NAMES: Names = Names {
         name("num_requests_running", &metric::LLM_REQUESTS_RUNNING),
         name("num_requests_waiting", &metric::LLM_REQUESTS_WAITING),
         name("kv_cache_utilization", &metric::LLM_KV_CACHE_USAGE_RATIO),
+        name("gpu_memory_usage_bytes", &metric::LLM_ENGINE_ACCELERATOR_BYTES).set("part", "all"),
         name("kv_cache_max_blocks", &metric::LLM_KV_CACHE_BLOCKS_MAX),
         name("generation_tokens_total", &metric::LLM_GENERATION_TOKENS_TOTAL),
         name("prompt_tokens_total", &metric::LLM_PROMPT_TOKENS_TOTAL),

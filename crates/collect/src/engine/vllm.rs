@@ -85,7 +85,26 @@ pub(super) fn read(answers: &Answers, reading: &mut Reading, names: &Names) -> R
     if let Some(cache) = cache.cloned() {
         read_cache(&cache, reading);
     }
+    read_sleep(reading, names);
     Ok(())
+}
+
+/// Whether the weights are in memory: an engine that sleeps has put them away.
+fn read_sleep(reading: &mut Reading, names: &Names) {
+    let states = reading.raw.samples.iter().filter(|(labels, _)| {
+        names
+            .prefixes
+            .iter()
+            .any(|prefix| labels.name().strip_prefix(prefix) == Some("engine_sleep_state"))
+    });
+    let awake = states
+        .filter(|(labels, _)| labels.get("sleep_state") == Some("awake"))
+        .map(|(_, value)| *value)
+        .reduce(f64::max);
+    if let Some(awake) = awake {
+        let models = if awake > 0.0 { reading.models.clone() } else { Vec::new() };
+        reading.set_loaded(models.into_iter());
+    }
 }
 
 /// How the KV cache is set up, of one worker of several that are alike.
@@ -202,6 +221,11 @@ vllm:time_to_first_token_seconds_sum{engine="0",model_name="m"} 0.3
             ["context_tokens", "kv_cache_blocks", "kv_cache_tokens", "gpu_memory_utilization"];
         let found = facts.map(|fact| reading.facts.get(fact).map(String::as_str));
         assert_eq!(found, ["2048", "364", "46592", "0.92"].map(Some));
+        assert_eq!(reading.loaded.as_ref().map(|loaded| loaded.len()), Some(1));
+        let asleep = page.replace("sleep_state=\"awake\"} 1.0", "sleep_state=\"awake\"} 0.0");
+        assert_ne!(page, asleep);
+        let asleep = read(&KIND, &[version, ("/metrics", 200, &asleep)]).unwrap();
+        assert_eq!(asleep.loaded.map(|loaded| loaded.len()), Some(0));
         assert!(reading.started.is_some_and(|time| time > 1.7e9));
         assert_eq!(reading.total(&metric::LLM_REQUESTS_RUNNING), Some(8.0));
         assert_eq!(reading.total(&metric::LLM_REQUESTS_WAITING), Some(4.0));

@@ -57,6 +57,8 @@ pub(crate) struct EngineWatch {
     process: Option<Identity>,
     /// When the engine said that it started, at the last good scrape.
     started: Option<f64>,
+    /// The last answer came from another process than the one before.
+    is_restarted: bool,
     kept: Kept,
     /// The same of each engine that it hides, by listening socket.
     kept_hidden: BTreeMap<u64, Kept>,
@@ -99,6 +101,7 @@ impl EngineWatch {
             is_announced: false,
             process: None,
             started: None,
+            is_restarted: false,
             kept: Kept::default(),
             kept_hidden: BTreeMap::new(),
             about: About::default(),
@@ -218,8 +221,8 @@ impl EngineWatch {
         // Of an engine on another machine only it can say.
         let says_other = matches!((self.started, reading.started),
             (Some(old), Some(new)) if process.is_none() && (new - old).abs() > 1.0);
-        let is_restarted = is_other || says_other;
-        if is_restarted {
+        self.is_restarted = is_other || says_other;
+        if self.is_restarted {
             self.kept = Kept::default();
             self.kept_hidden.clear();
         }
@@ -236,7 +239,7 @@ impl EngineWatch {
             command: &self.about.command,
             uses_accelerator: process.and(self.about.uses_accelerator),
             has_accelerator: process.is_some() && self.about.has_accelerator,
-            is_restarted,
+            is_restarted: self.is_restarted,
             age: start.filter(is_young).map(|start| (now - start).max(0.0)),
         })
     }
@@ -302,12 +305,10 @@ impl EngineWatch {
         }
         let report = report.clone();
         drop(entries);
-        let is_other_process =
-            matches!((self.process, process), (Some(old), Some(new)) if old != new);
         if state == EngineState::Up && !self.is_announced {
             self.is_announced = true;
             self.tell("event.engine_found", Severity::Info, &report, Vec::new());
-        } else if self.is_announced && is_other_process {
+        } else if self.is_announced && self.is_restarted {
             self.tell("event.engine_restarted", Severity::Warn, &report, Vec::new());
         } else if self.is_announced && was_down {
             self.tell("event.engine_up", Severity::Info, &report, Vec::new());
@@ -412,4 +413,130 @@ fn problem(reading: &Reading) -> Option<(&'static str, Vec<(String, String)>)> {
     }
     let count = reading.raw.bad_lines;
     (count > 0).then(|| ("hint.engine_lines", vec![("count".into(), count.to_string())]))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{path::PathBuf, sync::Mutex};
+
+    use model::Clock;
+
+    use super::{
+        super::tests::{Pages, ok, serve},
+        *,
+    };
+    use crate::{Registry, Settings, Sinks};
+
+    fn page(tokens: u32, start: u32, more: &str) -> (&'static str, String) {
+        let page = format!(
+            "vllm:num_requests_running{{model_name=\"m\"}} 2\n\
+             vllm:generation_tokens_total{{model_name=\"m\"}} {tokens}\n\
+             process_start_time_seconds {start}\n{more}"
+        );
+        ("/metrics", ok(&page))
+    }
+
+    fn version(version: &str) -> (&'static str, String) {
+        ("/version", ok(&format!(r#"{{"version":"{version}"}}"#)))
+    }
+
+    struct World {
+        clock: Clock,
+        pages: Pages,
+        registry: Registry,
+        batches: Arc<Mutex<Vec<Batch>>>,
+        events: Arc<Mutex<Vec<LogRecord>>>,
+        watch: EngineWatch,
+    }
+
+    impl World {
+        async fn new(pages: Vec<(&'static str, String)>) -> Self {
+            let pages = Pages::new(Mutex::new(pages));
+            let endpoint = serve(&pages).await;
+            let clock = Clock::manual(UnixMs(1_000_000));
+            let registry = Registry::default();
+            let batches = Arc::<Mutex<Vec<Batch>>>::default();
+            let events = Arc::<Mutex<Vec<LogRecord>>>::default();
+            let (into_batches, into_events) = (Arc::clone(&batches), Arc::clone(&events));
+            let sinks = Sinks {
+                batch: Arc::new(move |batch| lock(&into_batches).push(batch)),
+                event: Arc::new(move |event| lock(&into_events).push(event)),
+            };
+            let settings = Settings {
+                root: PathBuf::from("/nowhere"),
+                instance: "h".into(),
+                host_period: Duration::from_secs(1),
+                engine_period: Duration::from_secs(5),
+                discover: false,
+                own_ports: Vec::new(),
+                engines: Vec::new(),
+            };
+            let shared = Arc::new(Shared::new(settings, clock.clone(), sinks, registry.clone()));
+            let kind = Some(&super::super::vllm::KIND);
+            let found =
+                FoundEngine { endpoint, kind, configured: true, process: None, inode: None };
+            let watch = EngineWatch::new(&shared, found);
+            Self { clock, pages, registry, batches, events, watch }
+        }
+
+        /// Scrapes `seconds` later and returns the events by then, as code and one parameter.
+        async fn scrape(&mut self, seconds: i64, parameter: &str) -> Vec<String> {
+            let now = UnixMs(self.clock.now().0 + seconds * 1000);
+            self.clock.set(now);
+            self.watch.scrape(now).await;
+            let events = std::mem::take(&mut *lock(&self.events));
+            let told = events.iter().map(|event| {
+                let value = event.attributes.iter().find(|(name, _)| name == parameter);
+                format!("{} {}", event.body, value.map_or("", |(_, value)| value))
+            });
+            told.collect()
+        }
+
+        fn value(&self, name: &str) -> Option<f64> {
+            let batches = lock(&self.batches);
+            let mut samples = batches.last()?.samples.iter();
+            samples.find(|(labels, _)| labels.name() == name).map(|(_, value)| *value)
+        }
+
+        fn hint(&self) -> Option<&'static str> {
+            self.registry.reports().first()?.hint.as_ref().map(|(code, _)| *code)
+        }
+    }
+
+    #[tokio::test]
+    async fn a_life_from_being_found_to_another_version() {
+        let mut world = World::new(vec![version("1"), page(10, 500, "")]).await;
+        assert_eq!(world.scrape(0, "version").await, ["event.engine_found 1"]);
+        assert_eq!(world.scrape(60, "").await, Vec::<String>::new());
+        assert_eq!(world.value("llm_engine_stalled_seconds"), Some(60.0));
+        assert_eq!(
+            world.scrape(60, "evidence").await,
+            ["event.engine_hung llm_generation_tokens_total 10"]
+        );
+        *lock(&world.pages) = vec![version("2"), page(3, 900, "a b\n")];
+        assert_eq!(world.scrape(5, "version").await, ["event.engine_restarted 1"]);
+        assert_eq!(world.hint(), Some("hint.engine_lines"));
+        assert_eq!(world.value("llm_engine_restarts_total"), Some(1.0));
+        assert_eq!(world.value("llm_engine_stalled_seconds"), Some(0.0));
+        // What seldom changes is asked again once the restart was seen.
+        assert_eq!(world.scrape(5, "new").await, ["event.engine_changed 2"]);
+        *lock(&world.pages) = vec![version("2"), page(4, 900, "")];
+        world.scrape(5, "").await;
+        assert_eq!(world.hint(), None);
+    }
+
+    #[tokio::test]
+    async fn gone_and_back() {
+        let pages = vec![version("1"), page(10, 500, "")];
+        let mut world = World::new(pages.clone()).await;
+        world.scrape(0, "").await;
+        lock(&world.pages).clear();
+        assert_eq!(world.scrape(5, "").await, Vec::<String>::new(), "one failure is none");
+        let ended = world.value("llm_engine_restarts_total");
+        assert!(ended.is_some_and(f64::is_nan), "its series end at once: {ended:?}");
+        let told = world.scrape(5, "reason").await;
+        assert_eq!(told, ["event.engine_down /version: the engine answered 404 Not Found"]);
+        *lock(&world.pages) = pages;
+        assert_eq!(world.scrape(5, "version").await, ["event.engine_up 1"]);
+    }
 }
