@@ -7,7 +7,7 @@ use model::{
     log::{LogRecord, Severity},
     sample::{Batch, stale},
 };
-use tokio::sync::oneshot;
+use tokio::{sync::oneshot, time::timeout_at};
 
 use super::{
     Kept, Kind, Reading,
@@ -31,6 +31,9 @@ const FAILURES_MAX: u32 = 2;
 const METADATA_MAX: usize = 10_000;
 /// How long what is known of a process is good.
 const PROCESS_PERIOD: Duration = Duration::from_secs(60);
+
+/// How long the engines that one engine hides may take together; the rest is left out.
+const HIDDEN_MAX: Duration = Duration::from_secs(3);
 
 /// What is known of an engine's process beyond its numbers.
 #[derive(Default)]
@@ -136,50 +139,59 @@ impl EngineWatch {
         let started = self.shared.clock.monotonic();
         let result = self.ask().await;
         let process = self.shared.entries().get(self.instance()).and_then(|entry| entry.process);
-        if result.is_ok() {
-            self.look_at(process).await;
-        }
-        let events = match &result {
-            Ok(reading) => self.derive(reading, process),
-            // The next answer may be of another process.
-            Err(_) => {
-                self.kept = Kept::default();
-                Vec::new()
+        match &result {
+            Ok(reading) => {
+                self.look_at(process).await;
+                self.note_restart(reading, process);
             }
-        };
+            // The next answer may be of another process.
+            Err(_) => self.kept = Kept::default(),
+        }
         let mut batch = Batch::new(time);
+        let mut events = Vec::new();
         let clock = self.shared.clock.clone();
         let kind = self.kind;
         let (instance, url) = (self.instance().to_owned(), self.endpoint.url());
         let root = self.shared.settings.root.clone();
-        let life = &self.life;
+        let about = &self.about;
+        let life = &mut self.life;
+        let start = process.and_then(|process| process::start_time(&root, process));
+        let now = clock.now().0 as f64 / 1000.0;
+        // An engine that ran before us may have been ready long ago.
+        let is_young = |start: &f64| *start >= self.shared.since.0 as f64 / 1000.0;
+        let age = start.filter(is_young).map(|start| (now - start).max(0.0));
+        let is_restarted = self.is_restarted;
         self.guard.run_since(started, &clock, &mut batch, |batch| {
             let (reading, Some(kind)) = (result.as_ref().map_err(Clone::clone)?, kind) else {
                 return Ok(());
             };
+            events = life.observe(&Seen {
+                now: clock.monotonic(),
+                kind,
+                reading,
+                command: &about.command,
+                uses_accelerator: process.and(about.uses_accelerator),
+                has_accelerator: process.is_some() && about.has_accelerator,
+                is_restarted,
+                age,
+            });
             batch.samples.extend(reading.samples(kind, &instance));
-            let process = process.and_then(|p| Some((p, process::usage(&root, p)?)));
-            let pid = process.map_or(String::new(), |(process, _)| process.pid.to_string());
-            let model = reading.model();
-            let mut push_as = |metric: &metric::Metric, labels: &[(&str, &str)], value: f64| {
+            let mut push = |metric: &metric::Metric, labels: &[(&str, &str)], value: f64| {
                 let labels = labels.iter().copied();
                 batch.push(&neutral_labels(metric.name, kind, &instance, labels), value);
             };
-            life.series(&model, &mut push_as);
-            let mut push = |metric: &metric::Metric, extra: &[(&str, &str)], value: f64| {
-                push_as(metric, &[&[("model", model.as_str())], extra].concat(), value);
-            };
+            let model = reading.model();
+            if !reading.is_starting {
+                life.series(&model, &mut push);
+            }
+            let usage = process.and_then(|p| Some((p, process::usage(&root, p)?)));
+            let pid = usage.map_or(String::new(), |(process, _)| process.pid.to_string());
             let version = reading.version.as_deref().unwrap_or_default();
-            let facts = [("version", version), ("url", url.as_str()), ("pid", pid.as_str())];
+            let of_model = ("model", model.as_str());
+            let facts = [of_model, ("version", version), ("url", &url), ("pid", &pid)];
             push(&metric::LLM_ENGINE_INFO, &facts, 1.0);
-            if let Some((process, usage)) = process {
-                push(&metric::LLM_ENGINE_PROCESS_CPU_SECONDS_TOTAL, &[], usage.cpu_seconds);
-                let resident = usage.resident_bytes as f64;
-                push(&metric::LLM_ENGINE_PROCESS_RESIDENT_BYTES, &[], resident);
-                push(&metric::LLM_ENGINE_PROCESS_THREADS, &[], usage.threads as f64);
-                if let Some(start) = process::start_time(&root, process) {
-                    push(&metric::LLM_ENGINE_PROCESS_START_TIME_SECONDS, &[], start);
-                }
+            if let Some((_, usage)) = usage {
+                push_usage(usage, start, of_model, &mut push);
             }
             Ok(())
         });
@@ -214,9 +226,8 @@ impl EngineWatch {
         }
     }
 
-    /// What this reading says together with those before it.
-    fn derive(&mut self, reading: &Reading, process: Option<Identity>) -> Vec<Event> {
-        let Some(kind) = self.kind else { return Vec::new() };
+    /// Tells whether another process answered than the last time.
+    fn note_restart(&mut self, reading: &Reading, process: Option<Identity>) {
         let is_other = matches!((self.process, process), (Some(old), Some(new)) if old != new);
         // Of an engine on another machine only it can say.
         let says_other = matches!((self.started, reading.started),
@@ -227,21 +238,6 @@ impl EngineWatch {
             self.kept_hidden.clear();
         }
         self.started = reading.started.or(self.started);
-        let root = &self.shared.settings.root;
-        let start = process.and_then(|process| process::start_time(root, process));
-        let now = self.shared.clock.now().0 as f64 / 1000.0;
-        // An engine that ran before us may have been ready long ago.
-        let is_young = |start: &f64| *start >= self.shared.since.0 as f64 / 1000.0;
-        self.life.observe(&Seen {
-            now: self.shared.clock.monotonic(),
-            kind,
-            reading,
-            command: &self.about.command,
-            uses_accelerator: process.and(self.about.uses_accelerator),
-            has_accelerator: process.is_some() && self.about.has_accelerator,
-            is_restarted: self.is_restarted,
-            age: start.filter(is_young).map(|start| (now - start).max(0.0)),
-        })
     }
 
     async fn ask(&mut self) -> Result<Reading, Failure> {
@@ -267,12 +263,14 @@ impl EngineWatch {
         let hidden = self.shared.entries().get(&self.instance).map(|entry| entry.hidden.clone());
         let hidden = hidden.unwrap_or_default();
         let now = self.shared.clock.monotonic();
+        let until = tokio::time::Instant::now() + HIDDEN_MAX;
         self.kept_hidden.retain(|inode, _| hidden.contains_key(inode));
         let is_one = hidden.len() == 1 && reading.models.len() == 1;
         for (inode, endpoint) in hidden {
             let kept = self.kept_hidden.entry(inode).or_default();
             // One that is just starting or ending is no failure of its parent.
-            let Ok(child) = scrape_hidden(&endpoint, kept, now).await else { continue };
+            let answered = timeout_at(until, scrape_hidden(&endpoint, kept, now)).await;
+            let Ok(Ok(child)) = answered else { continue };
             let model = if is_one { reading.model() } else { child.model() };
             reading.adopt(child, &model);
         }
@@ -403,6 +401,22 @@ impl EngineWatch {
                 metadata.insert(metric.name.clone(), metric.clone());
             }
         }
+    }
+}
+
+/// What the process of an engine uses, given to `push` as metric, labels and value.
+fn push_usage(
+    usage: process::Usage,
+    start: Option<f64>,
+    of_model: (&str, &str),
+    push: &mut impl FnMut(&metric::Metric, &[(&str, &str)], f64),
+) {
+    push(&metric::LLM_ENGINE_PROCESS_CPU_SECONDS_TOTAL, &[of_model], usage.cpu_seconds);
+    let resident = usage.resident_bytes as f64;
+    push(&metric::LLM_ENGINE_PROCESS_RESIDENT_BYTES, &[of_model], resident);
+    push(&metric::LLM_ENGINE_PROCESS_THREADS, &[of_model], usage.threads as f64);
+    if let Some(start) = start {
+        push(&metric::LLM_ENGINE_PROCESS_START_TIME_SECONDS, &[of_model], start);
     }
 }
 
