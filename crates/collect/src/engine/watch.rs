@@ -480,6 +480,7 @@ mod tests {
                 root: PathBuf::from("/nowhere"),
                 instance: "h".into(),
                 host_period: Duration::from_secs(1),
+                accelerators: crate::accelerator::Settings::default(),
                 engine_period: Duration::from_secs(5),
                 discover: false,
                 own_ports: Vec::new(),
