@@ -6,6 +6,7 @@
 //! the two sinks it is given. It is biased towards leaving a value out over guessing it.
 #![deny(unsafe_code)]
 
+mod accelerator;
 mod collector;
 mod discovery;
 mod engine;
@@ -16,11 +17,13 @@ mod http;
 mod inventory;
 mod listeners;
 mod process;
+mod schedule;
 mod sink;
 mod source;
 
 pub mod exposition;
 
+pub use accelerator::Settings as AcceleratorSettings;
 pub use collector::{
     Collector, EngineReport, EngineSetting, EngineState, Found, Settings, look_once,
 };

@@ -177,6 +177,7 @@ pub(crate) fn collect_settings(
         instance: instance.to_owned(),
         host_period: config.collect.host_period,
         engine_period: config.collect.engine_period,
+        accelerators: collect::AcceleratorSettings::default(),
         discover: config.collect.discover,
         own_ports: vec![own_port],
         engines: engines.collect(),

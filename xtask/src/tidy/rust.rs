@@ -151,7 +151,7 @@ fn undocumented_bounds(name: &str, text: &str) -> Vec<String> {
 
 /// Strings that are whole metric names; names belong to the catalogue.
 fn raw_metric_names(name: &str, text: &str) -> Vec<String> {
-    let metric = Regex::new(r"^(?:node|llm|accelerator|modelwatch)_[a-zA-Z0-9_*]+$")
+    let metric = Regex::new(r"^(?:node|llm|accelerator|modelwatch|DCGM)_[a-zA-Z0-9_*]+$")
         .expect("invariant: a valid pattern");
     let strings = Source::read(production(text)).strings;
     let raw = strings.iter().filter(|(_, string)| metric.is_match(string));
