@@ -16,7 +16,16 @@ use crate::{Failure, FailureKind, Registry, Sinks, guard::Guard, source::SourceG
 pub(crate) trait Sampler: Send {
     /// Adds what can be read now. A single value that cannot be read is left out.
     fn sample(&mut self, batch: &mut Batch) -> Result<(), Failure>;
+
+    /// What a person should know of a source that works all the same, as a message code with its
+    /// parameters.
+    fn hint(&self) -> Option<Hint> {
+        None
+    }
 }
+
+/// A message code with its parameters.
+pub(crate) type Hint = (&'static str, Vec<(String, String)>);
 
 type Open = Box<dyn FnMut() -> Result<Box<dyn Sampler>, Failure> + Send>;
 
@@ -73,6 +82,7 @@ impl Task {
             };
             sampler.sample(batch)
         });
+        guard.handle().set_hint(sampler.as_ref().and_then(|sampler| sampler.hint()));
         if !succeeded {
             *sampler = None;
         }

@@ -423,6 +423,11 @@ pub static MESSAGES: &[Message] = &[
     Message { code: "help.usage", en: "Usage:", zh: "用法：" },
     Message { code: "help.version", en: "Print the version", zh: "显示版本号" },
     Message {
+        code: "hint.accelerator_left_out",
+        en: "Some readings of a device are left out, because their meaning is not known: {detail}",
+        zh: "设备的部分读数因含义未知而未采集：{detail}",
+    },
+    Message {
         code: "hint.engine_other",
         en: "Something at {url} answers, but not as this engine would. Check the address, its path and kind in [[engine]], and whether it wants an API key (api_key_env)",
         zh: "{url} 有响应，但不像是该引擎。请检查 [[engine]] 中的地址、路径与 kind，以及是否需要 API 密钥（api_key_env）",

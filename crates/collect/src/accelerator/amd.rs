@@ -25,7 +25,7 @@ use super::{
     holders::{self, Holder},
     report::{Device, FieldState, Group, Health, Readings, Reporter},
 };
-use crate::{Failure, FailureKind, schedule::Sampler};
+use crate::{Failure, FailureKind, schedule::{Hint, Sampler}};
 
 const FAST: Duration = Duration::from_secs(1);
 const PROCESS: Duration = Duration::from_secs(5);
@@ -145,7 +145,10 @@ impl Family {
 impl Sampler for Family {
     fn sample(&mut self, batch: &mut Batch) -> Result<(), Failure> {
         self.search();
-        if self.cards.iter().any(|gpu| gpu.reporter.is_due(Group::Process, PROCESS)) {
+        let now = self.context.clock.monotonic();
+        // A little early, since ticks are not exact.
+        let is_due = |at| now.saturating_sub(at) + Duration::from_millis(500) >= PROCESS;
+        if self.followed_at.is_none_or(is_due) {
             let uses = self.uses();
             let memory = kfd_memory(&self.context.root);
             let is_complete = self.follower.is_complete();
@@ -159,7 +162,7 @@ impl Sampler for Family {
         Ok(())
     }
 
-    fn hint(&self) -> Option<(&'static str, Vec<(String, String)>)> {
+    fn hint(&self) -> Option<Hint> {
         let complaint = self.cards.iter().find_map(|gpu| gpu.complaint.clone())?;
         Some(("hint.accelerator_left_out", vec![("detail".into(), complaint)]))
     }
@@ -283,6 +286,13 @@ impl Gpu {
         };
         let limiters = &mut self.limiters;
         limiters.add(metrics.throttle, clock.monotonic());
+        if metrics.throttle.is_some() {
+            files.set("throttle_seconds", FieldState::Estimated);
+        }
+        if metrics.xgmi_received_bytes.is_some() {
+            // Nobody says in which unit the firmware counts; KiB is likely.
+            files.set("xgmi", FieldState::Estimated);
+        }
         reporter.read(Group::Fast, |readings| {
             let busy = files.number("utilization", &folder.join("gpu_busy_percent"));
             let busy = busy.and_then(share).or(metrics.gfx_ratio);
@@ -434,7 +444,7 @@ fn put_temperatures(
 ) {
     let mut has = Vec::new();
     for (path, sensor) in sensors {
-        let Some(value) = files.number("temperature", path) else { continue };
+        let Some(value) = files.signed("temperature", path) else { continue };
         has.push(*sensor);
         let label = [("sensor", *sensor)];
         readings.put_of(&ACCELERATOR_TEMPERATURE_CELSIUS, &label, Some(value / 1e3));

@@ -71,8 +71,13 @@ impl Files {
         (!text.is_empty()).then(|| text.to_owned())
     }
 
-    /// The number that the file holds.
+    /// The number that the file holds; one below zero means that the driver does not know it.
     pub(super) fn number(&mut self, field: &'static str, path: &Path) -> Option<f64> {
+        self.signed(field, path).filter(|value| *value >= 0.0)
+    }
+
+    /// The same for what may be below zero.
+    pub(super) fn signed(&mut self, field: &'static str, path: &Path) -> Option<f64> {
         let text = self.text(field, path)?;
         text.parse().ok().filter(|value: &f64| value.is_finite())
     }

@@ -8,6 +8,13 @@
 //! Nothing is ever written to a device, and no device is woken to be read. Facts: `collect.md` of the
 //! project's reference, sections 2, 3 and 8.
 
+mod amd;
+mod child;
+mod drm;
+mod fdinfo;
+mod files;
+mod gpu_metrics;
+mod holders;
 mod report;
 
 use std::{io, path::PathBuf, time::Duration};
@@ -24,6 +31,9 @@ use crate::{
 /// How long a vendor that is not on this machine is left alone.
 const REST: Duration = Duration::from_secs(60);
 
+/// What answers from files or quickly.
+const SECOND: Duration = Duration::from_secs(1);
+
 /// One vendor.
 struct Vendor {
     /// Of the source; the part after the dot is the label `vendor`.
@@ -34,7 +44,10 @@ struct Vendor {
 }
 
 /// All vendors, sorted by name.
-static VENDORS: &[Vendor] = &[];
+static VENDORS: &[Vendor] = &[
+    Vendor { name: "accelerator.amd", period: SECOND, open: amd::open },
+    Vendor { name: "accelerator.hygon", period: SECOND, open: amd::open_hygon },
+];
 
 /// What the configuration says of accelerators.
 #[derive(Clone, Debug)]
