@@ -15,6 +15,7 @@ mod fdinfo;
 mod files;
 mod gpu_metrics;
 mod holders;
+mod intel;
 mod report;
 
 use std::{io, path::PathBuf, time::Duration};
@@ -47,6 +48,7 @@ struct Vendor {
 static VENDORS: &[Vendor] = &[
     Vendor { name: "accelerator.amd", period: SECOND, open: amd::open },
     Vendor { name: "accelerator.hygon", period: SECOND, open: amd::open_hygon },
+    Vendor { name: "accelerator.intel", period: SECOND, open: intel::open },
 ];
 
 /// What the configuration says of accelerators.
