@@ -16,6 +16,7 @@ mod files;
 mod gpu_metrics;
 mod holders;
 mod intel;
+mod library;
 mod report;
 
 use std::{io, path::PathBuf, time::Duration};
