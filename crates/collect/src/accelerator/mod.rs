@@ -9,6 +9,7 @@
 //! project's reference, sections 2, 3 and 8.
 
 mod amd;
+mod ascend;
 mod child;
 mod drm;
 mod fdinfo;
@@ -48,6 +49,7 @@ struct Vendor {
 /// All vendors, sorted by name.
 static VENDORS: &[Vendor] = &[
     Vendor { name: "accelerator.amd", period: SECOND, open: amd::open },
+    Vendor { name: "accelerator.huawei", period: ascend::PERIOD, open: ascend::open },
     Vendor { name: "accelerator.hygon", period: SECOND, open: amd::open_hygon },
     Vendor { name: "accelerator.intel", period: SECOND, open: intel::open },
 ];
@@ -135,6 +137,9 @@ fn task(
     let open = move || (vendor.open)(&context);
     Task::new(vendor.name, SourceGroup::Accelerator, (period, 1), registry, open).resting(REST)
 }
+
+#[cfg(test)]
+mod fake;
 
 #[cfg(test)]
 mod tests {
