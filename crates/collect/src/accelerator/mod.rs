@@ -10,14 +10,18 @@
 
 mod amd;
 mod ascend;
+mod cambricon;
 mod child;
 mod drm;
 mod fdinfo;
 mod files;
+mod fleet;
 mod gpu_metrics;
 mod holders;
 mod intel;
 mod library;
+mod metax;
+mod mthreads;
 mod report;
 
 use std::{io, path::PathBuf, time::Duration};
@@ -49,9 +53,12 @@ struct Vendor {
 /// All vendors, sorted by name.
 static VENDORS: &[Vendor] = &[
     Vendor { name: "accelerator.amd", period: SECOND, open: amd::open },
+    Vendor { name: "accelerator.cambricon", period: SECOND, open: cambricon::open },
     Vendor { name: "accelerator.huawei", period: ascend::PERIOD, open: ascend::open },
     Vendor { name: "accelerator.hygon", period: SECOND, open: amd::open_hygon },
     Vendor { name: "accelerator.intel", period: SECOND, open: intel::open },
+    Vendor { name: "accelerator.metax", period: SECOND, open: metax::open },
+    Vendor { name: "accelerator.mthreads", period: SECOND, open: mthreads::open },
 ];
 
 /// What the configuration says of accelerators.
@@ -139,7 +146,7 @@ fn task(
 }
 
 #[cfg(test)]
-mod fake;
+mod standin;
 
 #[cfg(test)]
 mod tests {

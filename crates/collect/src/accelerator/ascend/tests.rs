@@ -3,7 +3,7 @@ use std::collections::BTreeMap;
 use model::{Clock, UnixMs};
 
 use super::{
-    super::{Settings, fake::Fake},
+    super::{Settings, standin::Fake},
     *,
 };
 
