@@ -10,7 +10,7 @@ use std::{
 
 use model::{Clock, UnixMs, sample::Batch};
 
-use crate::{Failure, FailureKind, Registry, Sinks, guard::Guard, source::SourceGroup};
+use crate::{Failure, Registry, Sinks, guard::Guard, source::SourceGroup};
 
 /// An opened source.
 pub(crate) trait Sampler: Send {
@@ -32,7 +32,7 @@ type Open = Box<dyn FnMut() -> Result<Box<dyn Sampler>, Failure> + Send>;
 /// A source with its schedule. It is opened again after a failure, since files come and go.
 pub(crate) struct Task {
     every: u32,
-    /// How long to leave a source alone that is not on this machine.
+    /// How long to leave a source alone that could not be opened.
     rest: Duration,
     rests_until: Duration,
     open: Open,
@@ -60,7 +60,7 @@ impl Task {
         }
     }
 
-    /// Looks for a source that is not on this machine only every `rest`.
+    /// Tries to open the source again only after `rest`.
     pub(crate) fn resting(mut self, rest: Duration) -> Self {
         self.rest = rest;
         self
@@ -68,17 +68,14 @@ impl Task {
 
     pub(crate) fn read(&mut self, clock: &Clock, batch: &mut Batch) {
         let Self { open, sampler, guard, .. } = self;
-        let mut is_absent = false;
+        let mut was_closed = false;
         let succeeded = guard.run(clock, batch, |batch| {
             let sampler = match sampler {
                 Some(sampler) => sampler,
-                None => match open() {
-                    Ok(opened) => sampler.insert(opened),
-                    Err(failure) => {
-                        is_absent = failure.kind == FailureKind::Absent;
-                        return Err(failure);
-                    }
-                },
+                None => {
+                    was_closed = true;
+                    sampler.insert(open()?)
+                }
             };
             sampler.sample(batch)
         });
@@ -86,7 +83,7 @@ impl Task {
         if !succeeded {
             *sampler = None;
         }
-        if is_absent {
+        if was_closed && !succeeded {
             self.rests_until = clock.monotonic() + self.rest;
         }
     }

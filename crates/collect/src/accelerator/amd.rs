@@ -22,7 +22,7 @@ use super::{
     fdinfo::{Follower, Uses},
     files::Files,
     gpu_metrics::{self, GpuMetrics, THROTTLE_REASONS},
-    holders::{self, Holder},
+    processes::{self, Use as Holder},
     report::{Device, FieldState, Group, Health, Readings, Reporter},
 };
 use crate::{Failure, FailureKind, schedule::{Hint, Sampler}};
@@ -321,7 +321,7 @@ impl Gpu {
         &mut self,
         root: &Path,
         uses: &Uses,
-        kfd: &BTreeMap<(String, u32), f64>,
+        kfd: &BTreeMap<(String, u32), u64>,
         is_complete: bool,
     ) {
         let Self { reporter, files, card, is_part, .. } = self;
@@ -487,25 +487,25 @@ fn put_holders(
     root: &Path,
     address: &str,
     uses: &Uses,
-    kfd: &BTreeMap<(String, u32), f64>,
+    kfd: &BTreeMap<(String, u32), u64>,
 ) {
     let mut found: BTreeMap<u32, Holder> = BTreeMap::new();
     for ((_, pid), used) in uses.iter().filter(|((device, _), _)| device == address) {
         let busiest = used.engines.values().copied().reduce(f64::max);
-        let memory_bytes = used.memory_bytes.map(|bytes| bytes as f64);
-        found.insert(*pid, Holder { pid: *pid, memory_bytes, utilization: busiest });
+        let holder = Holder { pid: *pid, bytes: used.memory_bytes, utilization: busiest };
+        found.insert(*pid, holder);
     }
     // What compute allocates is not in every driver's fdinfo; KFD knows it.
     for ((_, pid), bytes) in kfd.iter().filter(|((device, _), _)| device == address) {
-        let holder = found.entry(*pid).or_insert(Holder { pid: *pid, ..Holder::default() });
-        let memory = holder.memory_bytes.unwrap_or_default().max(*bytes);
-        holder.memory_bytes = Some(memory);
+        let unknown = Holder { pid: *pid, bytes: None, utilization: None };
+        let holder = found.entry(*pid).or_insert(unknown);
+        holder.bytes = holder.bytes.max(Some(*bytes));
     }
-    holders::put(readings, root, found.into_values().collect());
+    processes::put(readings, root, Some(found.into_values().collect()));
 }
 
 /// Device memory that KFD's processes hold, by PCI address and process.
-fn kfd_memory(root: &Path) -> BTreeMap<(String, u32), f64> {
+fn kfd_memory(root: &Path) -> BTreeMap<(String, u32), u64> {
     let folder = root.join("sys/class/kfd/kfd");
     let addresses = kfd_addresses(&folder.join("topology/nodes"));
     let mut memory = BTreeMap::new();
@@ -517,7 +517,8 @@ fn kfd_memory(root: &Path) -> BTreeMap<(String, u32), f64> {
             let text = fs::read_to_string(process.path().join(format!("vram_{id}")));
             let bytes = text.ok().and_then(|text| text.trim().parse::<u64>().ok());
             if let Some(bytes) = bytes.filter(|bytes| *bytes > 0) {
-                *memory.entry((address.clone(), pid)).or_default() += bytes as f64;
+                let sum: &mut u64 = memory.entry((address.clone(), pid)).or_default();
+                *sum = sum.saturating_add(bytes);
             }
         }
     }

@@ -28,7 +28,7 @@ use super::{
     Context,
     drm::put_link,
     files::Files,
-    holders::{self, Holder},
+    processes::{self, Use as Holder},
     report::{Device, FieldState, Group, Health, Readings, Reporter, pci_bus_id},
 };
 use crate::{Failure, FailureKind, schedule::Sampler};
@@ -296,12 +296,13 @@ fn put_body(readings: &mut Readings<'_>, reading: &Reading) {
 
 fn put_processes(readings: &mut Readings<'_>, context: &Context, reading: &Reading) {
     let Some(processes) = &reading.processes else { return };
-    let mut memory: BTreeMap<u32, f64> = BTreeMap::new();
+    let mut memory: BTreeMap<u32, u64> = BTreeMap::new();
     for (pid, bytes) in processes {
-        *memory.entry(*pid).or_default() += *bytes as f64;
+        let sum = memory.entry(*pid).or_default();
+        *sum = sum.saturating_add(*bytes);
     }
-    let holder = |(pid, bytes)| Holder { pid, memory_bytes: Some(bytes), utilization: None };
-    holders::put(readings, &context.root, memory.into_iter().map(holder).collect());
+    let holder = |(pid, bytes)| Holder { pid, bytes: Some(bytes), utilization: None };
+    processes::put(readings, &context.root, Some(memory.into_iter().map(holder).collect()));
 }
 
 fn put_ecc(readings: &mut Readings<'_>, reading: &Reading) {

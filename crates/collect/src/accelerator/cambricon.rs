@@ -13,7 +13,7 @@ use model::catalogue::*;
 use super::{
     Context,
     fleet::{Asker, Codes, Fleet, Member, celsius, percent},
-    holders::{self, Holder},
+    processes::{self, Use as Holder},
     library::{Arg, Buffer, Function, Library},
     report::{Device, Health, Readings, Reporter},
 };
@@ -188,12 +188,13 @@ impl Mlu {
             return None;
         }
         let count = (count.u32(0)? as usize).min(PROCESSES_MAX);
-        let mut memory: BTreeMap<u32, f64> = BTreeMap::new();
+        let mut memory: BTreeMap<u32, u64> = BTreeMap::new();
         for index in 0..count {
             let (pid, kibibytes) = (list.u32(24 * index + 4)?, list.u64(24 * index + 8)?);
-            *memory.entry(pid).or_default() += kibibytes as f64 * 1024.0;
+            let sum = memory.entry(pid).or_default();
+            *sum = sum.saturating_add(kibibytes.saturating_mul(1024));
         }
-        let holder = |(pid, bytes)| Holder { pid, memory_bytes: Some(bytes), utilization: None };
+        let holder = |(pid, bytes)| Holder { pid, bytes: Some(bytes), utilization: None };
         Some(memory.into_iter().filter(|(pid, _)| *pid > 0).map(holder).collect())
     }
 }
@@ -247,9 +248,8 @@ impl Member for Mlu {
             let width = link.u32(8).filter(|lanes| (1..=32).contains(lanes)).map(f64::from);
             readings.put_of(&ACCELERATOR_PCIE_LINK_WIDTH, &label, width);
         }
-        if let Some(processes) = self.processes() {
-            holders::put(readings, &self.root, processes);
-        }
+        let list = self.processes();
+        processes::put(readings, &self.root, list);
     }
 
     fn errors(&mut self, readings: &mut Readings<'_>) {

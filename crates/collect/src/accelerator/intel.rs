@@ -21,7 +21,7 @@ use super::{
     drm::{self, Card, put_link},
     fdinfo::{Follower, Uses},
     files::Files,
-    holders::{self, Holder},
+    processes::{self, Use as Holder},
     report::{Device, FieldState, Group, Health, Readings, Reporter},
 };
 use crate::{Failure, FailureKind, schedule::Sampler};
@@ -313,12 +313,11 @@ impl Gpu {
                     let sum = engines.entry(label).or_default();
                     *sum = (*sum + share).min(1.0);
                 }
-                let memory_bytes = used.memory_bytes.map(|bytes| bytes as f64);
-                memory += memory_bytes.unwrap_or_default();
+                memory += used.memory_bytes.unwrap_or_default() as f64;
                 let utilization = used.engines.values().copied().reduce(f64::max);
-                list.push(Holder { pid: *pid, memory_bytes, utilization });
+                list.push(Holder { pid: *pid, bytes: used.memory_bytes, utilization });
             }
-            holders::put(readings, root, list);
+            processes::put(readings, root, Some(list));
             if is_complete {
                 put_sums(readings, &engines, memory, *total_bytes);
             }

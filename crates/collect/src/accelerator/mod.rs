@@ -13,16 +13,23 @@ mod ascend;
 mod cambricon;
 mod child;
 mod drm;
+#[cfg(test)]
+mod fake;
 mod fdinfo;
 mod files;
 mod fleet;
 mod gpu_metrics;
-mod holders;
 mod intel;
+mod kmsg;
 mod library;
 mod metax;
 mod mthreads;
+mod nvml;
+mod processes;
 mod report;
+#[cfg(test)]
+mod standin;
+mod xid;
 
 use std::{io, path::PathBuf, time::Duration};
 
@@ -35,10 +42,8 @@ use crate::{
     source::SourceGroup,
 };
 
-/// How long a vendor that is not on this machine is left alone.
+/// How long a vendor that could not be opened is left alone.
 const REST: Duration = Duration::from_secs(60);
-
-/// What answers from files or quickly.
 const SECOND: Duration = Duration::from_secs(1);
 
 /// One vendor.
@@ -51,14 +56,19 @@ struct Vendor {
 }
 
 /// All vendors, sorted by name.
+#[rustfmt::skip]
 static VENDORS: &[Vendor] = &[
     Vendor { name: "accelerator.amd", period: SECOND, open: amd::open },
     Vendor { name: "accelerator.cambricon", period: SECOND, open: cambricon::open },
+    Vendor { name: "accelerator.enflame", period: SECOND, open: nvml::open_enflame },
     Vendor { name: "accelerator.huawei", period: ascend::PERIOD, open: ascend::open },
     Vendor { name: "accelerator.hygon", period: SECOND, open: amd::open_hygon },
+    Vendor { name: "accelerator.iluvatar", period: SECOND, open: nvml::open_iluvatar },
     Vendor { name: "accelerator.intel", period: SECOND, open: intel::open },
+    Vendor { name: "accelerator.kunlunxin", period: SECOND, open: nvml::open_kunlunxin },
     Vendor { name: "accelerator.metax", period: SECOND, open: metax::open },
     Vendor { name: "accelerator.mthreads", period: SECOND, open: mthreads::open },
+    Vendor { name: "accelerator.nvidia", period: SECOND, open: nvml::open_nvidia },
 ];
 
 /// What the configuration says of accelerators.
@@ -144,9 +154,6 @@ fn task(
     let open = move || (vendor.open)(&context);
     Task::new(vendor.name, SourceGroup::Accelerator, (period, 1), registry, open).resting(REST)
 }
-
-#[cfg(test)]
-mod standin;
 
 #[cfg(test)]
 mod tests {

@@ -168,6 +168,7 @@ impl Emitter {
 /// Where a reader puts what it read.
 pub(super) struct Readings<'a> {
     emitter: &'a mut Emitter,
+    compat: Option<&'a mut Emitter>,
     samples: &'a mut Vec<(Labels, f64)>,
 }
 
@@ -187,6 +188,20 @@ impl Readings<'_> {
     ) {
         if let Some(value) = value.filter(|value| value.is_finite()) {
             let labels = self.emitter.labels(metric, extra);
+            self.samples.push((labels, value));
+        }
+    }
+
+    /// A reading under the vendor's customary name and labels, where those are wanted.
+    pub(super) fn put_compat(
+        &mut self,
+        metric: &Metric,
+        extra: &[(&'static str, &str)],
+        value: Option<f64>,
+    ) {
+        let value = value.filter(|value| value.is_finite());
+        if let (Some(emitter), Some(value)) = (&mut self.compat, value) {
+            let labels = emitter.labels(metric, extra);
             self.samples.push((labels, value));
         }
     }
@@ -215,6 +230,7 @@ struct Kept {
 /// All series of one device.
 pub(super) struct Reporter {
     emitter: Emitter,
+    compat: Option<Emitter>,
     clock: Clock,
     groups: [Kept; 4],
     fields: BTreeMap<&'static str, FieldState>,
@@ -244,6 +260,7 @@ impl Reporter {
         ];
         Self {
             emitter: Emitter::new(base),
+            compat: None,
             clock: clock.clone(),
             groups: Default::default(),
             fields: BTreeMap::new(),
@@ -251,6 +268,12 @@ impl Reporter {
             health: Health::Unknown,
             is_up: true,
         }
+    }
+
+    /// Gives readings under the vendor's customary names too, with these labels.
+    pub(super) fn with_compat(mut self, base: Vec<(&'static str, String)>) -> Self {
+        self.compat = Some(Emitter::new(base));
+        self
     }
 
     /// Whether `group` was not read for `every`.
@@ -264,7 +287,8 @@ impl Reporter {
         let started = self.clock.monotonic();
         let kept = &mut self.groups[group as usize];
         kept.samples.clear();
-        read(&mut Readings { emitter: &mut self.emitter, samples: &mut kept.samples });
+        let (emitter, compat) = (&mut self.emitter, self.compat.as_mut());
+        read(&mut Readings { emitter, compat, samples: &mut kept.samples });
         let ended = self.clock.monotonic();
         kept.read_at = Some(ended);
         kept.spent += ended.saturating_sub(started);
@@ -307,10 +331,19 @@ impl Reporter {
 
     /// Adds all series of the device.
     pub(super) fn deliver(&mut self, batch: &mut Batch) {
+        self.deliver_with(batch, |_| ());
+    }
+
+    /// Adds all series of the device, and what `add` puts now.
+    pub(super) fn deliver_with(&mut self, batch: &mut Batch, add: impl FnOnce(&mut Readings<'_>)) {
         self.emitter.tick += 1;
+        if let Some(compat) = &mut self.compat {
+            compat.tick += 1;
+        }
         let now = self.clock.monotonic();
         let mut own = Vec::new();
-        let mut readings = Readings { emitter: &mut self.emitter, samples: &mut own };
+        let (emitter, compat) = (&mut self.emitter, self.compat.as_mut());
+        let mut readings = Readings { emitter, compat, samples: &mut own };
         readings.put(&ACCELERATOR_UP, Some(f64::from(u8::from(self.is_up))));
         let states = Health::STATES.map(|(state, word)| (state == self.health, word));
         readings.put_states(&ACCELERATOR_HEALTH, "state", states);
@@ -332,6 +365,7 @@ impl Reporter {
             let last = Some(errors.last.seconds());
             readings.put_of(&ACCELERATOR_LAST_ERROR_TIMESTAMP_SECONDS, &labels[..1], last);
         }
+        add(&mut readings);
         batch.samples.append(&mut own);
         for kept in &self.groups {
             batch.samples.extend_from_slice(&kept.samples);

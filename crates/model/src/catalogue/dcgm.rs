@@ -35,7 +35,7 @@ metrics! { DCGM:
         "Clock of the memory in MHz" "显存频率（MHz）";
     DCGM_FI_DEV_MEM_COPY_UTIL = Gauge "DCGM_FI_DEV_MEM_COPY_UTIL" "percent" ["gpu" "UUID" "pci_bus_id" "device" "modelName" "hostname" "DCGM_FI_DRIVER_VERSION" "GPU_I_PROFILE" "GPU_I_ID"]
         "Share of time in which memory was read or written, 0 to 100" "显存读写的时间占比，0 到 100";
-    DCGM_FI_DEV_NVLINK_BANDWIDTH_TOTAL = Gauge "DCGM_FI_DEV_NVLINK_BANDWIDTH_TOTAL" "MB/s" ["gpu" "gpu_uuid" "pci_bus_id" "device" "model_name" "hostname" "DCGM_FI_DRIVER_VERSION"]
+    DCGM_FI_DEV_NVLINK_BANDWIDTH_TOTAL = Gauge "DCGM_FI_DEV_NVLINK_BANDWIDTH_TOTAL" "MB/s" ["gpu" "UUID" "pci_bus_id" "device" "modelName" "hostname" "DCGM_FI_DRIVER_VERSION"]
         "Rate of data over all NVLinks in MB/s; dcgm-exporter calls it a counter, but it is a rate" "所有 NVLink 的数据速率（MB/s）；dcgm-exporter 标为计数器，实为速率";
     DCGM_FI_DEV_PCIE_REPLAY_COUNTER = Counter "DCGM_FI_DEV_PCIE_REPLAY_COUNTER" "" ["gpu" "UUID" "pci_bus_id" "device" "modelName" "hostname" "DCGM_FI_DRIVER_VERSION" "GPU_I_PROFILE" "GPU_I_ID"]
         "PCIe packets sent again because of errors" "因错误而重传的 PCIe 数据包数";
