@@ -23,7 +23,10 @@ mod source;
 
 pub mod exposition;
 
-pub use accelerator::Settings as AcceleratorSettings;
+pub use accelerator::{
+    COMMAND_PERIOD_MIN as ACCELERATOR_COMMAND_PERIOD_MIN, Command as AcceleratorCommand,
+    Rules as AcceleratorRules, Settings as AcceleratorSettings,
+};
 pub use collector::{
     Collector, EngineReport, EngineSetting, EngineState, Found, Settings, look_once,
 };

@@ -12,6 +12,7 @@ mod amd;
 mod ascend;
 mod cambricon;
 mod child;
+mod command;
 mod drm;
 #[cfg(test)]
 mod fake;
@@ -27,6 +28,7 @@ mod mthreads;
 mod nvml;
 mod processes;
 mod report;
+mod rules;
 #[cfg(test)]
 mod standin;
 mod xid;
@@ -41,6 +43,9 @@ use crate::{
     schedule::{Sampler, Task, Watch},
     source::SourceGroup,
 };
+
+pub use command::{Command, PERIOD_MIN as COMMAND_PERIOD_MIN};
+pub use rules::Rules;
 
 /// How long a vendor that could not be opened is left alone.
 const REST: Duration = Duration::from_secs(60);
@@ -78,11 +83,13 @@ pub struct Settings {
     pub libraries: Vec<(String, PathBuf)>,
     /// Whether to give NVIDIA's readings under the names of DCGM too.
     pub has_dcgm_names: bool,
+    /// Programs that tell of devices that nothing else can read.
+    pub commands: Vec<Command>,
 }
 
 impl Default for Settings {
     fn default() -> Self {
-        Self { libraries: Vec::new(), has_dcgm_names: true }
+        Self { libraries: Vec::new(), has_dcgm_names: true, commands: Vec::new() }
     }
 }
 
@@ -106,7 +113,7 @@ impl Context {
     }
 }
 
-/// Starts one thread for each vendor.
+/// Starts one thread for each vendor and each program.
 pub(crate) fn start(
     settings: &collector::Settings,
     clock: &Clock,
@@ -119,10 +126,14 @@ pub(crate) fn start(
         let task = task(vendor, period, settings, clock, registry);
         watch.spawn(vendor.name, vec![task], period, clock, sinks)?;
     }
+    for (index, command) in settings.accelerators.commands.iter().enumerate() {
+        let task = command_task(index, command, settings, clock, registry);
+        watch.spawn("accel.command", vec![task], command.period(), clock, sinks)?;
+    }
     Ok(watch)
 }
 
-/// Reads every vendor once, for `check`.
+/// Reads every vendor once, and runs every program once, for `check`.
 pub(crate) fn look_once(
     settings: &collector::Settings,
     clock: &Clock,
@@ -130,7 +141,11 @@ pub(crate) fn look_once(
 ) -> Vec<Guard> {
     let mut batch = Batch::new(clock.now());
     let tasks = VENDORS.iter().map(|vendor| task(vendor, vendor.period, settings, clock, registry));
+    let commands = settings.accelerators.commands.iter().enumerate();
+    let commands =
+        commands.map(|(index, command)| command_task(index, command, settings, clock, registry));
     tasks
+        .chain(commands)
         .map(|mut task| {
             task.read(clock, &mut batch);
             task.into_guard()
@@ -145,14 +160,34 @@ fn task(
     clock: &Clock,
     registry: &Registry,
 ) -> Task {
-    let context = Context {
+    let context = context(settings, clock);
+    let open = move || (vendor.open)(&context);
+    Task::new(vendor.name, SourceGroup::Accelerator, (period, 1), registry, open).resting(REST)
+}
+
+fn command_task(
+    index: usize,
+    command: &Command,
+    settings: &collector::Settings,
+    clock: &Clock,
+    registry: &Registry,
+) -> Task {
+    let (context, command, runner) =
+        (context(settings, clock), command.clone(), command::Shared::default());
+    // There may be several programs of one vendor.
+    let name = format!("accelerator.command.{}.{}", index + 1, command.vendor);
+    let period = command.period();
+    let open = move || Ok(command::open(&context, &command, &runner));
+    Task::new(&name, SourceGroup::Accelerator, (period, 1), registry, open)
+}
+
+fn context(settings: &collector::Settings, clock: &Clock) -> Context {
+    Context {
         root: settings.root.clone(),
         host: settings.instance.clone(),
         clock: clock.clone(),
         settings: settings.accelerators.clone(),
-    };
-    let open = move || (vendor.open)(&context);
-    Task::new(vendor.name, SourceGroup::Accelerator, (period, 1), registry, open).resting(REST)
+    }
 }
 
 #[cfg(test)]

@@ -5,7 +5,7 @@
 
 use model::{
     Labels,
-    catalogue::{self, *},
+    catalogue::*,
     sample::Batch,
 };
 
@@ -137,7 +137,7 @@ fn state(value: Option<u32>, good: &[u32]) -> f64 {
 /// How many chips there are, and how many in each state.
 pub(super) fn put_counts(host: &str, healths: &[Health], batch: &mut Batch) {
     let count = |wanted: &[Health]| healths.iter().filter(|health| wanted.contains(health)).count();
-    let pairs: [(&catalogue::Metric, usize); 4] = [
+    let pairs: [(&Metric, usize); 4] = [
         (&MACHINE_NPU_NUMS, healths.len()),
         (&MACHINE_HEALTHY_NPU_NUMS, count(&[Health::Ok])),
         (&MACHINE_UNHEALTHY_NPU_NUMS, count(&[Health::Degraded, Health::Failed])),

@@ -164,7 +164,7 @@ fn the_names_of_npu_exporter() {
     check(&found, "0 npu_chip_info_error_code", None);
     check(&found, "1 npu_chip_info_overall_utilization", None);
     for name in found.keys().filter_map(|key| key.split([' ', '{']).nth(1)) {
-        assert!(model::catalogue::find(name).is_some(), "{name}");
+        assert!(find(name).is_some(), "{name}");
     }
 }
 
