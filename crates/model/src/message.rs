@@ -64,6 +64,16 @@ pub static MESSAGES: &[Message] = &[
     Message { code: "check.machine", en: "Machine", zh: "本机" },
     Message { code: "check.sources", en: "Sources", zh: "数据源" },
     Message {
+        code: "config.command_incomplete",
+        en: "this [[accelerator_command]] has no {key}",
+        zh: "此 [[accelerator_command]] 缺少 {key}",
+    },
+    Message {
+        code: "config.command_rules",
+        en: "this [[accelerator_command]] cannot be used: {reason}",
+        zh: "此 [[accelerator_command]] 无法使用：{reason}",
+    },
+    Message {
         code: "config.engine_twice",
         en: "the engine {url} is listed twice",
         zh: "引擎 {url} 重复列出",

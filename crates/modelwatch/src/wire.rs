@@ -177,11 +177,29 @@ pub(crate) fn collect_settings(
         instance: instance.to_owned(),
         host_period: config.collect.host_period,
         engine_period: config.collect.engine_period,
-        accelerators: collect::AcceleratorSettings::default(),
+        accelerators: collect::AcceleratorSettings {
+            commands: accelerator_commands(config),
+            ..collect::AcceleratorSettings::default()
+        },
         discover: config.collect.discover,
         own_ports: vec![own_port],
         engines: engines.collect(),
     }
+}
+
+/// The programs that tell of accelerators. Their rules were checked with the configuration.
+fn accelerator_commands(config: &Config) -> Vec<collect::AcceleratorCommand> {
+    let commands = config.accelerator_commands.iter().filter_map(|command| {
+        Some(collect::AcceleratorCommand {
+            command: command.command.clone(),
+            // Vendors are constants everywhere else; these few words live as long as the program.
+            vendor: command.vendor.trim().to_owned().leak(),
+            period: command.period,
+            timeout: command.timeout,
+            rules: command.rules().ok()?,
+        })
+    });
+    commands.collect()
 }
 
 async fn run(

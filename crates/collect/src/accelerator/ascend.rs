@@ -31,7 +31,7 @@ use super::{
     processes::{self, Use as Holder},
     report::{Device, FieldState, Group, Health, Readings, Reporter, pci_bus_id},
 };
-use crate::{Failure, FailureKind, schedule::Sampler};
+use crate::{Failure, schedule::Sampler};
 
 /// Where drivers put the library.
 const LIBRARIES: &[&str] = &[
