@@ -6,7 +6,6 @@
 //! the two sinks it is given. It is biased towards leaving a value out over guessing it.
 #![deny(unsafe_code)]
 
-mod accelerator;
 mod collector;
 mod discovery;
 mod engine;
@@ -21,12 +20,9 @@ mod schedule;
 mod sink;
 mod source;
 
+pub mod accelerator;
 pub mod exposition;
 
-pub use accelerator::{
-    COMMAND_PERIOD_MIN as ACCELERATOR_COMMAND_PERIOD_MIN, Command as AcceleratorCommand,
-    Rules as AcceleratorRules, Settings as AcceleratorSettings,
-};
 pub use collector::{
     Collector, EngineReport, EngineSetting, EngineState, Found, Settings, look_once,
 };

@@ -8,7 +8,7 @@ use std::{
     time::Duration,
 };
 
-use model::{Clock, UnixMs, sample::Batch};
+use model::{Clock, UnixMs, log::LogRecord, sample::Batch};
 
 use crate::{Failure, Registry, Sinks, guard::Guard, source::SourceGroup};
 
@@ -16,6 +16,11 @@ use crate::{Failure, Registry, Sinks, guard::Guard, source::SourceGroup};
 pub(crate) trait Sampler: Send {
     /// Adds what can be read now. A single value that cannot be read is left out.
     fn sample(&mut self, batch: &mut Batch) -> Result<(), Failure>;
+
+    /// What it noticed since the last call that people should be told.
+    fn events(&mut self) -> Vec<LogRecord> {
+        Vec::new()
+    }
 
     /// What a person should know of a source that works all the same, as a message code with its
     /// parameters.
@@ -88,6 +93,10 @@ impl Task {
         }
     }
 
+    fn events(&mut self) -> Vec<LogRecord> {
+        self.sampler.as_mut().map(|sampler| sampler.events()).unwrap_or_default()
+    }
+
     pub(crate) fn into_guard(self) -> Guard {
         self.guard
     }
@@ -147,6 +156,7 @@ fn run(
             let is_due = is_first || tick % i64::from(task.every) == 0;
             if is_due && task.rests_until <= now {
                 task.read(clock, &mut batch);
+                task.events().into_iter().for_each(|event| (sinks.event)(event));
             }
         }
         is_first = false;

@@ -199,6 +199,11 @@ pub static MESSAGES: &[Message] = &[
         zh: "已恢复向 {path} 写入样本；其间丢弃了 {lost} 个样本",
     },
     Message {
+        code: "event.xid",
+        en: "GPU {index} ({model}, {uuid}) reported Xid {code}; NVIDIA's immediate action: {action}; process: {pid}",
+        zh: "GPU {index}（{model}，{uuid}）报告了 Xid {code}；NVIDIA 建议的处置：{action}；进程：{pid}",
+    },
+    Message {
         code: "export.done",
         en: "exported {samples} samples, {bytes} bytes",
         zh: "已导出 {samples} 个样本，共 {bytes} 字节",

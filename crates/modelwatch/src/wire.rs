@@ -157,6 +157,18 @@ fn assemble(
     Ok((Arc::new(app), writer))
 }
 
+fn accelerator_settings(config: &Config) -> collect::accelerator::Settings {
+    let library = |text: &String| {
+        let (vendor, path) = text.split_once('=')?;
+        Some((vendor.trim().to_owned(), path.trim().into()))
+    };
+    collect::accelerator::Settings {
+        libraries: config.collect.accelerator_libraries.iter().filter_map(library).collect(),
+        has_dcgm_names: config.collect.has_dcgm_names,
+        commands: accelerator_commands(config),
+    }
+}
+
 /// What the collectors need to know of the configuration.
 pub(crate) fn collect_settings(
     config: &Config,
@@ -177,10 +189,7 @@ pub(crate) fn collect_settings(
         instance: instance.to_owned(),
         host_period: config.collect.host_period,
         engine_period: config.collect.engine_period,
-        accelerators: collect::AcceleratorSettings {
-            commands: accelerator_commands(config),
-            ..collect::AcceleratorSettings::default()
-        },
+        accelerators: accelerator_settings(config),
         discover: config.collect.discover,
         own_ports: vec![own_port],
         engines: engines.collect(),
@@ -188,9 +197,9 @@ pub(crate) fn collect_settings(
 }
 
 /// The programs that tell of accelerators. Their rules were checked with the configuration.
-fn accelerator_commands(config: &Config) -> Vec<collect::AcceleratorCommand> {
+fn accelerator_commands(config: &Config) -> Vec<collect::accelerator::Command> {
     let commands = config.accelerator_commands.iter().filter_map(|command| {
-        Some(collect::AcceleratorCommand {
+        Some(collect::accelerator::Command {
             command: command.command.clone(),
             // Vendors are constants everywhere else; these few words live as long as the program.
             vendor: command.vendor.trim().to_owned().leak(),

@@ -25,7 +25,10 @@ use super::{
     processes::{self, Use as Holder},
     report::{Device, FieldState, Group, Health, Readings, Reporter},
 };
-use crate::{Failure, FailureKind, schedule::{Hint, Sampler}};
+use crate::{
+    Failure, FailureKind,
+    schedule::{Hint, Sampler},
+};
 
 const FAST: Duration = Duration::from_secs(1);
 const PROCESS: Duration = Duration::from_secs(5);
@@ -107,7 +110,8 @@ struct Gpu {
 impl Family {
     /// Starts with `cards` anew.
     fn take(&mut self, cards: Vec<Card>) {
-        let devices: Vec<String> = cards.iter().map(|card| slot(&card.address).to_owned()).collect();
+        let devices: Vec<String> =
+            cards.iter().map(|card| slot(&card.address).to_owned()).collect();
         self.cards = Vec::new();
         for (index, card) in cards.into_iter().enumerate() {
             // Partitions are functions of one PCI slot.
@@ -373,7 +377,9 @@ impl Gpu {
             }
             let pages = files.bytes("pages_retired", &folder.join("gpu_vram_bad_pages"));
             // The driver retires pages after uncorrected errors only.
-            let pages = pages.map(|text| text.split(|byte| *byte == b'\n').filter(|line| !line.is_empty()).count());
+            let pages = pages.map(|text| {
+                text.split(|byte| *byte == b'\n').filter(|line| !line.is_empty()).count()
+            });
             let labels = [("cause", "uncorrected")];
             let pages = pages.map(|pages| pages as f64);
             readings.put_of(&ACCELERATOR_MEMORY_PAGES_RETIRED_TOTAL, &labels, pages);
@@ -549,7 +555,8 @@ fn kfd_addresses(nodes: &Path) -> Vec<(String, String)> {
 fn ras_blocks(folder: &Path) -> Vec<String> {
     let Ok(files) = fs::read_dir(folder) else { return Vec::new() };
     let names = files.flatten().take(LIST_MAX).map(|file| file.file_name());
-    let blocks = names.filter_map(|name| Some(name.to_str()?.strip_suffix("_err_count")?.to_owned()));
+    let blocks =
+        names.filter_map(|name| Some(name.to_str()?.strip_suffix("_err_count")?.to_owned()));
     let mut blocks: Vec<String> = blocks.collect();
     blocks.sort();
     blocks

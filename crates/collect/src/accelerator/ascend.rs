@@ -150,7 +150,8 @@ impl Sampler for Board {
 impl Chip {
     fn new(context: &Context, index: usize, facts: &Facts, worker: Worker) -> Self {
         let address = facts.address.as_deref().map(pci_bus_id).unwrap_or_default();
-        let place = if address.is_empty() { format!("huawei:{index}") } else { format!("pci:{address}") };
+        let place =
+            if address.is_empty() { format!("huawei:{index}") } else { format!("pci:{address}") };
         let device = Device {
             uuid: facts.die.clone().unwrap_or(place),
             index: index.to_string(),
@@ -261,8 +262,7 @@ fn put_activity(readings: &mut Readings<'_>, reading: &Reading) {
     let ratio = |percent: Option<f64>| percent.map(|percent| percent / 100.0);
     let busy = reading.overall.or(reading.aicore);
     readings.put(&ACCELERATOR_UTILIZATION_RATIO, ratio(busy));
-    let engines =
-        [("aicore", reading.aicore), ("cube", reading.cube), ("vector", reading.vector)];
+    let engines = [("aicore", reading.aicore), ("cube", reading.cube), ("vector", reading.vector)];
     for (engine, percent) in engines {
         let label = [("engine", engine)];
         readings.put_of(&ACCELERATOR_ENGINE_UTILIZATION_RATIO, &label, ratio(percent));

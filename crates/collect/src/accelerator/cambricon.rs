@@ -13,13 +13,14 @@ use model::catalogue::*;
 use super::{
     Context,
     fleet::{Asker, Codes, Fleet, Member, celsius, percent},
-    processes::{self, Use as Holder},
     library::{Arg, Buffer, Function, Library},
+    processes::{self, Use as Holder},
     report::{Device, Health, Readings, Reporter},
 };
 use crate::{Failure, FailureKind, schedule::Sampler};
 
-const LIBRARIES: &[&str] = &["libcndev.so", "/usr/lib64/libcndev.so", "/usr/local/neuware/lib64/libcndev.so"];
+const LIBRARIES: &[&str] =
+    &["libcndev.so", "/usr/lib64/libcndev.so", "/usr/local/neuware/lib64/libcndev.so"];
 /// Devices beyond this many are left out.
 const DEVICES_MAX: u32 = 64;
 /// Most processes of one device.
@@ -139,7 +140,12 @@ impl Mlu {
         }
     }
 
-    fn ask(&mut self, field: &'static str, name: &'static str, mut value: Buffer) -> Option<Buffer> {
+    fn ask(
+        &mut self,
+        field: &'static str,
+        name: &'static str,
+        mut value: Buffer,
+    ) -> Option<Buffer> {
         let mut args = [Arg::Buffer(&mut value), Arg::Number(self.handle)];
         self.asker.ask(&self.library, field, (name, 0), &mut args).then_some(value)
     }
@@ -182,8 +188,7 @@ impl Mlu {
         let (mut count, mut list) = (Buffer::new(4), Buffer::new(24 * PROCESSES_MAX));
         count.set_u32(0, PROCESSES_MAX as u32);
         list.set_u32(0, self.version);
-        let mut args =
-            [Arg::Buffer(&mut count), Arg::Buffer(&mut list), Arg::Number(self.handle)];
+        let mut args = [Arg::Buffer(&mut count), Arg::Buffer(&mut list), Arg::Number(self.handle)];
         if !self.asker.ask(&self.library, "processes", ("GetProcessInfo", 0), &mut args) {
             return None;
         }

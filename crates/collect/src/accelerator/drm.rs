@@ -52,7 +52,8 @@ pub(super) fn cards(root: &Path) -> Vec<Card> {
 
 fn card(folder: PathBuf) -> Option<Card> {
     let uevent = fs::read_to_string(folder.join("uevent")).ok()?;
-    let value = |key: &str| uevent.lines().find_map(|line| line.strip_prefix(key)?.strip_prefix('='));
+    let value =
+        |key: &str| uevent.lines().find_map(|line| line.strip_prefix(key)?.strip_prefix('='));
     let vendor = fs::read_to_string(folder.join("vendor")).ok()?;
     let chips = fs::read_dir(folder.join("hwmon")).into_iter().flatten().flatten();
     let mut chips: Vec<PathBuf> = chips.map(|chip| chip.path()).collect();
@@ -143,7 +144,10 @@ mod tests {
             fs::write(path, text).unwrap();
         };
         for (card, address) in [("card1", "0000:83:00.0"), ("card2", "0000:03:00.0")] {
-            write(&format!("{card}/device/uevent"), &format!("DRIVER=amdgpu\nPCI_SLOT_NAME={address}\n"));
+            write(
+                &format!("{card}/device/uevent"),
+                &format!("DRIVER=amdgpu\nPCI_SLOT_NAME={address}\n"),
+            );
             write(&format!("{card}/device/vendor"), "0x1002\n");
         }
         write("card1-DP-1/device/uevent", "PCI_SLOT_NAME=0000:83:00.0\n");

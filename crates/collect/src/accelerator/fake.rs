@@ -21,6 +21,7 @@ pub(super) struct Fake {
 
 impl Fake {
     /// Builds `source`, a path below this crate, with `flags`.
+    #[expect(clippy::disallowed_methods, reason = "a compiler, before anything is sampled")]
     pub(super) fn build(source: &str, flags: &[&str]) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let library = folder.path().join("libfake.so");

@@ -14,8 +14,9 @@ use std::{
     time::Duration,
 };
 
-/// Processes beyond this many, and open files of one process, are not looked at.
+/// Processes beyond this many are not looked at.
 const PROCESSES_MAX: usize = 32_768;
+/// Open files of one process beyond this many are not looked at.
 const FILES_MAX: usize = 4_096;
 /// Open GPU files that are followed.
 const FOLLOWED_MAX: usize = 1_024;
@@ -170,9 +171,7 @@ fn parse(text: &[u8]) -> Option<Client> {
 
 impl Client {
     fn engine(&mut self, name: &str) -> &mut Engine {
-        self.engines
-            .entry(name.to_owned())
-            .or_insert(Engine { busy: 0, all: None, capacity: 1 })
+        self.engines.entry(name.to_owned()).or_insert(Engine { busy: 0, all: None, capacity: 1 })
     }
 }
 

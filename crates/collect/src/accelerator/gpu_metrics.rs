@@ -35,18 +35,21 @@ pub(super) struct GpuMetrics {
 
 /// Why a limiter holds the clock down: label and the bits of `indep_throttle_status`, which the
 /// kernel groups as power and current (0-31), temperature (32-45) and the hot signal (46, 47).
-pub(super) const THROTTLE_REASONS: &[(&str, u64)] = &[
-    ("hw_slowdown", 0b11 << 46),
-    ("hw_thermal", 0x3fff << 32),
-    ("sw_power_cap", 0xffff_ffff),
-];
+pub(super) const THROTTLE_REASONS: &[(&str, u64)] =
+    &[("hw_slowdown", 0b11 << 46), ("hw_thermal", 0x3fff << 32), ("sw_power_cap", 0xffff_ffff)];
 
 /// A table that cannot be read, in the words for the source's state.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Unreadable {
     /// Shorter than its own header says, or without one.
-    Truncated { bytes: usize },
-    Unknown { format: u8, content: u8, bytes: usize },
+    Truncated {
+        bytes: usize,
+    },
+    Unknown {
+        format: u8,
+        content: u8,
+        bytes: usize,
+    },
 }
 
 impl std::fmt::Display for Unreadable {
@@ -249,14 +252,8 @@ pub(super) mod tests {
         let check = |bytes: &[u8], expected: &str| {
             assert_eq!(parse(bytes).unwrap_err().to_string(), expected);
         };
-        check(
-            &table((2, 2), 100, &[]),
-            "gpu_metrics: revision 2.2 of 100 bytes is not known",
-        );
-        check(
-            &table((1, 3), 124, &[]),
-            "gpu_metrics: revision 1.3 of 124 bytes is not known",
-        );
+        check(&table((2, 2), 100, &[]), "gpu_metrics: revision 2.2 of 100 bytes is not known");
+        check(&table((1, 3), 124, &[]), "gpu_metrics: revision 1.3 of 124 bytes is not known");
         check(&table((1, 3), 120, &[])[..119], "gpu_metrics: cut off after 119 bytes");
         check(&[], "gpu_metrics: cut off after 0 bytes");
     }

@@ -300,7 +300,8 @@ impl Gpu {
                 let rpm = files.number("fan", &hwmon.join("fan1_input"));
                 readings.put(&ACCELERATOR_FAN_SPEED_RPM, rpm);
                 let volts = ["in0_input", "in1_input"];
-                let volts = volts.iter().find_map(|file| files.number("voltage", &hwmon.join(file)));
+                let volts =
+                    volts.iter().find_map(|file| files.number("voltage", &hwmon.join(file)));
                 readings.put(&ACCELERATOR_VOLTAGE_VOLTS, volts.map(|value| value / 1e3));
             }
             let mut engines: BTreeMap<&str, f64> = BTreeMap::new();

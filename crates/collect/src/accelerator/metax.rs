@@ -278,8 +278,8 @@ mod tests {
         machine.advance(1);
         machine.read(sampler.as_mut());
         // The unit that the device lacks was asked for once.
-        assert_eq!(machine.fake.count("fake_usage_calls", 4), 1);
-        assert_eq!(machine.fake.count("fake_usage_calls", 0), 2);
+        assert_eq!(machine.count("fake_usage_calls", 4), 1);
+        assert_eq!(machine.count("fake_usage_calls", 0), 2);
     }
 
     #[test]

@@ -196,7 +196,11 @@ impl Member for Gpu {
     }
 
     fn process(&mut self, readings: &mut Readings<'_>) {
-        put_link(readings, self.value(Some(self.device), "pcie_link", "DeviceGetPciInfo"), "current");
+        put_link(
+            readings,
+            self.value(Some(self.device), "pcie_link", "DeviceGetPciInfo"),
+            "current",
+        );
     }
 
     fn fixed(&mut self, readings: &mut Readings<'_>) {

@@ -57,13 +57,14 @@ struct Named {
 /// Puts the processes of a device; `uses` is `None` where the list could not be read.
 pub(super) fn put(readings: &mut Readings<'_>, root: &Path, uses: Option<Vec<Use>>) {
     let Some(mut uses) = uses else { return };
+    let can_name = has_host_pids(root);
     readings.put(&ACCELERATOR_PROCESS_COUNT, Some(uses.len() as f64));
     uses.sort_by_key(|one| std::cmp::Reverse(one.bytes));
     let (mut engines, mut others) = (0, 0);
     let mut rest: Vec<Use> = Vec::new();
     for (index, one) in uses.into_iter().enumerate() {
         // Beyond this many not even the name is looked up.
-        let named = (index < 4 * ENGINES_MAX).then(|| name(root, one.pid));
+        let named = (index < 4 * ENGINES_MAX).then(|| name(root, one.pid, can_name));
         let counter = match &named {
             Some(named) if !named.engine.is_empty() => (&mut engines, ENGINES_MAX),
             _ => (&mut others, OTHERS_MAX),
@@ -102,7 +103,19 @@ fn put_one(
     readings.put_of(&ACCELERATOR_PROCESS_UTILIZATION_RATIO, &labels, utilization);
 }
 
-fn name(root: &Path, pid: u32) -> Named {
+/// Whether `/proc` counts pids as the host does. In a container of its own it does not, and a pid of the
+/// host would be given the name of some other process.
+fn has_host_pids(root: &Path) -> bool {
+    /// The number of the first namespace of pids, in every kernel.
+    const FIRST: &str = "pid:[4026531836]";
+    let own = fs::read_link(root.join("proc/self/ns/pid"));
+    own.ok().is_none_or(|own| root != Path::new("/") || own == Path::new(FIRST))
+}
+
+fn name(root: &Path, pid: u32, can_name: bool) -> Named {
+    if !can_name {
+        return Named { process: String::new(), engine: "", container: String::new() };
+    }
     let comm = fs::read_to_string(root.join(format!("proc/{pid}/comm"))).unwrap_or_default();
     let cgroup = fs::read_to_string(root.join(format!("proc/{pid}/cgroup"))).unwrap_or_default();
     Named {

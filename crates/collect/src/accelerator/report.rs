@@ -351,7 +351,8 @@ impl Reporter {
             let label = [("group", group.as_str())];
             let age = kept.read_at.map(|at| now.saturating_sub(at).as_secs_f64());
             readings.put_of(&ACCELERATOR_SAMPLE_AGE_SECONDS, &label, age);
-            let spent = (!kept.spent.is_zero() || age.is_some()).then(|| kept.spent.as_secs_f64());
+            let spent =
+                (!kept.spent.is_zero() || age.is_some()).then_some(kept.spent.as_secs_f64());
             readings.put_of(&ACCELERATOR_COLLECT_SECONDS_TOTAL, &label, spent);
         }
         for (field, state) in &self.fields {

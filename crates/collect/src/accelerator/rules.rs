@@ -13,10 +13,7 @@
 
 use std::collections::BTreeMap;
 
-use model::{
-    catalogue::*,
-    limits::REGEX_BYTES_MAX,
-};
+use model::{catalogue::*, limits::REGEX_BYTES_MAX};
 use regex::{Regex, RegexBuilder};
 use serde_json::Value;
 
@@ -32,8 +29,7 @@ const STARTS_MAX: usize = 256;
 /// Labels that say which device it is, and what may be read for them.
 const IDENTITY: &[&str] = &["index", "model", "pci_bus_id", "uuid"];
 /// Labels that a reading may not set.
-const BASE: &[&str] =
-    &["host", "index", "model", "partition", "pci_bus_id", "uuid", "vendor"];
+const BASE: &[&str] = &["host", "index", "model", "partition", "pci_bus_id", "uuid", "vendor"];
 /// What every device has anyway.
 const OWN: &[&Metric] = &[
     &ACCELERATOR_COLLECT_SECONDS_TOTAL,
@@ -81,17 +77,20 @@ enum Source {
 #[derive(Clone, Debug)]
 struct Reading {
     metric: &'static Metric,
-    labels: Vec<(&'static str, String)>,
+    labels: ExtraLabels,
     source: Source,
     factor: f64,
 }
+
+/// Labels of a reading beyond those of its device.
+pub(super) type ExtraLabels = Vec<(&'static str, String)>;
 
 /// One device as the program told it.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Told {
     /// By the names in [`IDENTITY`].
     pub(super) identity: BTreeMap<&'static str, String>,
-    pub(super) values: Vec<(&'static Metric, Vec<(&'static str, String)>, f64)>,
+    pub(super) values: Vec<(&'static Metric, ExtraLabels, f64)>,
 }
 
 impl Rules {
@@ -244,8 +243,11 @@ fn parse_factor(text: &str) -> Result<(&str, f64), String> {
     Ok((path.trim(), factor))
 }
 
+/// A name and its labels.
+type Series<'a> = (&'a str, Vec<(&'a str, String)>);
+
 /// `name` or `name{label=value, ...}`.
-fn parse_series(text: &str) -> Result<(&str, Vec<(&str, String)>), String> {
+fn parse_series(text: &str) -> Result<Series<'_>, String> {
     let Some((name, labels)) = text.split_once('{') else { return Ok((text, Vec::new())) };
     let labels = labels.strip_suffix('}').ok_or("has no closing brace")?;
     let pairs = labels.split(',').map(|pair| {

@@ -1,89 +1,63 @@
-//! Stand-ins for vendors' libraries, built from C while testing: the loading, the calls and the
-//! layouts are the real ones, the devices are not.
+//! A machine with a stand-in for one vendor's library, and what its only device says.
 
-use std::{
-    collections::BTreeMap,
-    path::{Path, PathBuf},
-    process::Command,
-};
+use std::{collections::BTreeMap, time::Duration};
 
-use model::{Clock, Labels, UnixMs, catalogue::ACCELERATOR_UP, sample::Batch};
+use model::{Labels, catalogue::ACCELERATOR_UP, sample::Batch};
 
 use super::{
-    Context, Settings,
+    Context,
+    fake::Fake,
     library::{Arg, Function, Library},
 };
 use crate::{Failure, schedule::Sampler};
 
-/// A built library and the folder that it is deleted with.
-pub(super) struct Fake {
-    folder: tempfile::TempDir,
-}
-
-impl Fake {
-    /// Builds `fixtures/accelerator/NAME.c` with macros such as `HANG=1`.
-    pub(super) fn build(name: &str, macros: &[&str]) -> Self {
-        let source = Path::new(env!("CARGO_MANIFEST_DIR"));
-        let source = source.join(format!("fixtures/accelerator/{name}.c"));
-        let fake = Self { folder: tempfile::tempdir().unwrap() };
-        let mut compiler = Command::new("cc");
-        compiler.args(["-shared", "-fPIC", "-Wall", "-Werror", "-o"]).arg(fake.path());
-        compiler.args(macros.iter().map(|one| format!("-D{one}"))).arg(source);
-        let output = compiler.output().expect("the tests need a C compiler");
-        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-        fake
-    }
-
-    pub(super) fn path(&self) -> PathBuf {
-        self.folder.path().join("fake.so")
-    }
-
-    /// What a function of the stand-in says that only tests know.
-    pub(super) fn count(&self, name: &'static str, number: u64) -> i32 {
-        let functions = [Function { name, suffixes: &[""] }];
-        let library = Library::open(&[self.path()], "", &functions).unwrap();
-        library.call(name, "", &mut [Arg::Number(number)]).unwrap()
-    }
-}
-
-/// A machine with one vendor's stand-in.
 pub(super) struct Machine {
-    pub(super) fake: Fake,
-    pub(super) root: tempfile::TempDir,
+    fake: Fake,
     vendor: &'static str,
-    clock: Clock,
 }
 
 impl Machine {
+    /// Builds `fixtures/accelerator/SOURCE.c` with macros such as `HANG=1`.
     pub(super) fn new(vendor: &'static str, source: &str, macros: &[&str]) -> Self {
-        let fake = Fake::build(source, macros);
-        let root = tempfile::tempdir().unwrap();
-        Self { fake, root, vendor, clock: Clock::manual(UnixMs(1_000_000)) }
+        let macros: Vec<String> = macros.iter().map(|one| format!("-D{one}")).collect();
+        let macros: Vec<&str> = macros.iter().map(String::as_str).collect();
+        let fake = Fake::build(&format!("fixtures/accelerator/{source}.c"), &macros);
+        Self { fake, vendor }
+    }
+
+    pub(super) fn context(&self) -> Context {
+        self.fake.context(self.vendor)
     }
 
     pub(super) fn open(
         &self,
         open: fn(&Context) -> Result<Box<dyn Sampler>, Failure>,
     ) -> Result<Box<dyn Sampler>, Failure> {
-        open(&Context {
-            root: self.root.path().into(),
-            host: "h".into(),
-            clock: self.clock.clone(),
-            settings: Settings {
-                libraries: vec![(self.vendor.into(), self.fake.path())],
-                ..Settings::default()
-            },
-        })
+        open(&self.context())
     }
 
-    pub(super) fn advance(&self, seconds: i64) {
-        self.clock.set(UnixMs(self.clock.now().0 + 1_000 * seconds));
+    /// A file below the root that readers see.
+    pub(super) fn write(&self, path: &str, text: &str) {
+        self.fake.write(path, text);
+    }
+
+    pub(super) fn advance(&self, seconds: u64) {
+        self.fake.pass(Duration::from_secs(seconds));
     }
 
     pub(super) fn read(&self, sampler: &mut dyn Sampler) -> Found {
         let mut batch = Batch::default();
         sampler.sample(&mut batch).unwrap();
         Found(batch.samples)
+    }
+
+    /// What a function of the stand-in says that only tests know.
+    pub(super) fn count(&self, name: &'static str, number: u64) -> i32 {
+        let functions = [Function { name, suffixes: &[""] }];
+        let paths: Vec<_> =
+            self.context().settings.libraries.into_iter().map(|(_, path)| path).collect();
+        let library = Library::open(&paths, "", &functions).unwrap();
+        library.call(name, "", &mut [Arg::Number(number)]).unwrap()
     }
 }
 

@@ -102,7 +102,7 @@ pub(super) static KEYS: &[Key] = &[
     },
     Key {
         path: "accelerator_command.period",
-        kind: Type::Period { min: collect::ACCELERATOR_COMMAND_PERIOD_MIN },
+        kind: Type::Period { min: collect::accelerator::COMMAND_PERIOD_MIN },
         default: "",
         help_en: "How often the program is run; every 15 seconds when absent.",
         help_zh: "运行程序的周期；省略时为 15 秒。",
@@ -139,6 +139,30 @@ pub(super) static KEYS: &[Key] = &[
                 (config.accelerator_commands.last_mut(), value)
             {
                 command.vendor = given;
+            }
+        },
+    },
+    Key {
+        path: "collect.accelerator_libraries",
+        kind: Type::TextList,
+        default: "[]",
+        help_en: "Libraries of accelerators that are not in one of the usual places, each as vendor=path, for example \"iluvatar=/opt/corex/lib/libixml.so\".",
+        help_zh: "不在常用位置的加速卡厂商库，每项写作 厂商=路径，例如 \"iluvatar=/opt/corex/lib/libixml.so\"。",
+        set: |config, value| {
+            if let Value::TextList(texts) = value {
+                config.collect.accelerator_libraries = texts;
+            }
+        },
+    },
+    Key {
+        path: "collect.dcgm_names",
+        kind: Type::Flag,
+        default: "true",
+        help_en: "Give readings of NVIDIA GPUs under the names of DCGM's exporter too. Turn it off where that exporter is scraped as well.",
+        help_zh: "同时以 DCGM exporter 的指标名提供 NVIDIA GPU 数据。若已另行抓取 DCGM exporter，请关闭此项以免重复。",
+        set: |config, value| {
+            if let Value::Flag(flag) = value {
+                config.collect.has_dcgm_names = flag;
             }
         },
     },

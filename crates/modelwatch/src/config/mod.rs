@@ -68,6 +68,9 @@ pub(crate) struct Collect {
     pub(crate) discover: bool,
     pub(crate) host_period: Duration,
     pub(crate) engine_period: Duration,
+    /// Vendor and path of a library, parted by `=`.
+    pub(crate) accelerator_libraries: Vec<String>,
+    pub(crate) has_dcgm_names: bool,
 }
 
 #[derive(Clone, Debug, PartialEq)]
@@ -119,9 +122,9 @@ impl AcceleratorCommand {
     }
 
     /// What its output means, or what is wrong with that.
-    pub(crate) fn rules(&self) -> Result<collect::AcceleratorRules, String> {
+    pub(crate) fn rules(&self) -> Result<collect::accelerator::Rules, String> {
         let (devices, pattern) = (self.devices.as_deref(), self.pattern.as_deref());
-        collect::AcceleratorRules::parse(devices, pattern, &self.fields)
+        collect::accelerator::Rules::parse(devices, pattern, &self.fields)
     }
 
     fn lines(&self) -> Vec<String> {
@@ -132,7 +135,8 @@ impl AcceleratorCommand {
             format!("period = \"{}\"", duration_text(self.period)),
             format!("timeout = \"{}\"", duration_text(self.timeout)),
         ];
-        lines.extend(self.devices.as_ref().map(|path| format!("devices = {}", text(path.as_str()))));
+        lines
+            .extend(self.devices.as_ref().map(|path| format!("devices = {}", text(path.as_str()))));
         lines.extend(self.pattern.as_ref().map(|one| format!("pattern = {}", text(one.as_str()))));
         lines.push(format!("fields = {}", text(self.fields.clone())));
         lines
@@ -169,6 +173,8 @@ impl Default for Config {
                 discover: true,
                 host_period: Duration::from_secs(1),
                 engine_period: Duration::from_secs(5),
+                accelerator_libraries: Vec::new(),
+                has_dcgm_names: true,
             },
             query: Query {
                 timeout: Duration::from_secs(120),
@@ -190,6 +196,8 @@ impl Config {
         let (server, storage, collect, query) =
             (&self.server, &self.storage, &self.collect, &self.query);
         let mut lines = vec![
+            format!("collect.accelerator_libraries = {:?}", collect.accelerator_libraries),
+            format!("collect.dcgm_names = {}", collect.has_dcgm_names),
             format!("collect.discover = {}", collect.discover),
             format!("collect.engine_period = \"{}\"", duration_text(collect.engine_period)),
             format!("collect.host_period = \"{}\"", duration_text(collect.host_period)),
@@ -302,6 +310,8 @@ fn resolve(text: &str, environment: &Environment<'_>) -> Result<Config, Vec<Prob
     }
     check_engines(&config.engines, environment, &mut problems);
     check_commands(&config.accelerator_commands, &mut problems);
+    let line = parse::line_of(text, "accelerator_libraries");
+    check_libraries(&config.collect.accelerator_libraries, line, &mut problems);
     problems.sort_by_key(|problem| problem.line);
     if problems.is_empty() { Ok(config) } else { Err(problems) }
 }
@@ -338,6 +348,19 @@ fn check_commands(commands: &[AcceleratorCommand], problems: &mut Vec<Problem>) 
         {
             let params = [("reason", reason)];
             problems.push(Problem::new(command.line, "config.command_rules", params));
+        }
+    }
+}
+
+fn check_libraries(libraries: &[String], line: usize, problems: &mut Vec<Problem>) {
+    for library in libraries {
+        let vendor = library.split_once('=').map(|(vendor, _)| vendor.trim());
+        let vendors: Vec<&str> = collect::accelerator::vendors().collect();
+        if !vendor.is_some_and(|vendor| vendors.contains(&vendor)) {
+            let expected = format!("vendor=path, vendor: {}", vendors.join(", "));
+            let key = "collect.accelerator_libraries".to_owned();
+            let params = [("key", key), ("value", library.clone()), ("expected", expected)];
+            problems.push(Problem::new(line, "config.wrong_type", params));
         }
     }
 }
@@ -439,6 +462,17 @@ mod tests {
         assert!(resolved(text, &[], false).unwrap_err().starts_with("line 3: "));
         let text = "[[engine]]\nurl = \"http://h:1/a\"\n[[engine]]\nurl = \"http://h:1/b\"\n";
         assert!(resolved(text, &[], false).is_ok());
+    }
+
+    #[test]
+    fn a_library_belongs_to_a_vendor() {
+        for (text, is_right) in [("iluvatar=/x.so", true), ("/x.so", false), ("ilu=/x.so", false)] {
+            let text = format!("[collect]\naccelerator_libraries = [\"{text}\"]\n");
+            match resolved(&text, &[], false) {
+                Ok(_) => assert!(is_right, "{text}"),
+                Err(problem) => assert!(!is_right && problem.contains("line 2: "), "{problem}"),
+            }
+        }
     }
 
     #[test]

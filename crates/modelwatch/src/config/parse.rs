@@ -14,22 +14,23 @@ use super::{
 
 /// A section that is a list of tables.
 struct List {
-    section: &'static str,
+    /// Path of one of its keys.
+    key: &'static str,
     /// Adds an entry that begins at a line.
     start: fn(&mut Config, usize),
     /// A key that every entry needs, and what to say where it is missing.
     required: Option<(&'static str, &'static str)>,
 }
 
-/// All of them, sorted by section.
+/// All of them, sorted by key.
 static LISTS: &[List] = &[
     List {
-        section: "accelerator_command",
+        key: "accelerator_command.command",
         start: |config, line| config.accelerator_commands.push(AcceleratorCommand::new(line)),
         required: None,
     },
     List {
-        section: "engine",
+        key: "engine.url",
         start: |config, line| config.engines.push(Engine { line, ..Engine::default() }),
         required: Some(("url", "config.engine_without_url")),
     },
@@ -73,7 +74,7 @@ impl Walk<'_> {
         let section = name.get_ref().as_ref();
         let line = line_at(self.text, name.span().start);
         let known = KEYS.iter().any(|key| section_of(key) == section);
-        let list = LISTS.iter().find(|list| list.section == section);
+        let list = LISTS.iter().find(|list| has_section(list.key, section));
         match value.get_ref() {
             DeValue::Table(_) | DeValue::Array(_) if !known => {
                 self.unknown(line, section, sections());
@@ -153,7 +154,7 @@ impl Walk<'_> {
     }
 
     fn wrong_shape(&mut self, line: usize, section: &str) {
-        let is_list = LISTS.iter().any(|list| list.section == section);
+        let is_list = LISTS.iter().any(|list| has_section(list.key, section));
         let expected = if is_list { format!("[[{section}]]") } else { format!("[{section}]") };
         let params = [("section", section.to_owned()), ("expected", expected)];
         self.problems.push(Problem::new(line, "config.wrong_shape", params));
@@ -162,6 +163,10 @@ impl Walk<'_> {
 
 fn section_of(key: &Key) -> &str {
     key.path.split_once('.').map_or(key.path, |(section, _)| section)
+}
+
+fn has_section(path: &str, section: &str) -> bool {
+    path.split_once('.').is_some_and(|(found, _)| found == section)
 }
 
 fn sections() -> impl Iterator<Item = &'static str> {

@@ -90,7 +90,9 @@ fn read(sampler: &mut dyn Sampler) -> BTreeMap<String, f64> {
     sampler.sample(&mut batch).unwrap();
     let base = ["uuid", "vendor", "model", "pci_bus_id", "host"];
     let samples = batch.samples.iter();
-    samples.map(|(labels, value)| (labels.keep(|name| !base.contains(&name)).to_string(), *value)).collect()
+    samples
+        .map(|(labels, value)| (labels.keep(|name| !base.contains(&name)).to_string(), *value))
+        .collect()
 }
 
 #[track_caller]
@@ -181,8 +183,7 @@ fn every_file_has_its_series() {
 fn time_under_a_limiter_adds_up() {
     let machine = Machine::new();
     let device = machine.card(1, "0000:83:00.0");
-    let metrics =
-        |bits: u64| table((1, 3), 120, &[(112, bits.to_le_bytes().as_slice())]);
+    let metrics = |bits: u64| table((1, 3), 120, &[(112, bits.to_le_bytes().as_slice())]);
     machine.write(&format!("{device}/gpu_metrics"), metrics(1 << 32));
     let mut sampler = machine.sampler();
     let found = read(sampler.as_mut());
@@ -301,7 +302,8 @@ fn no_card_is_absence() {
     machine.card(1, "0000:83:00.0");
     assert!(open_hygon(&machine.context()).is_err());
     machine.write("sys/class/drm/card1/device/vendor", "0x1d94\n");
-    machine.write("sys/class/drm/card1/device/uevent", "DRIVER=hydcu\nPCI_SLOT_NAME=0000:83:00.0\n");
+    machine
+        .write("sys/class/drm/card1/device/uevent", "DRIVER=hydcu\nPCI_SLOT_NAME=0000:83:00.0\n");
     let mut sampler = open_hygon(&machine.context()).unwrap();
     let found = read(sampler.as_mut());
     expect(&found, "utilization_ratio", "", Some(0.73));

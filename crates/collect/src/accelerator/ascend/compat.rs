@@ -3,11 +3,7 @@
 //! Its labels `namespace`, `pod_name` and `container_name` are empty without Kubernetes, which
 //! Prometheus treats as absent. All are gauges in the vendor's own units.
 
-use model::{
-    Labels,
-    catalogue::*,
-    sample::Batch,
-};
+use model::{Labels, catalogue::*, sample::Batch};
 
 use super::{
     super::report::Health,

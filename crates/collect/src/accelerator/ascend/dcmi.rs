@@ -4,11 +4,9 @@
 //! a card and a chip on it; both are used. Layouts are those of Huawei's public header (Apache-2.0),
 //! buffers are larger than any of them. Facts: `collect.md`, section 4.
 
-use std::{
-    collections::HashSet,
-    path::PathBuf,
-    time::{Duration, Instant},
-};
+use std::{collections::HashSet, path::PathBuf, time::Duration};
+
+use model::Clock;
 
 use super::super::{
     library::{Arg, Buffer, Function, Library},
@@ -16,12 +14,13 @@ use super::super::{
 };
 use crate::{Failure, FailureKind};
 
-/// Most cards, and most chips on one of them.
+/// Most cards; the vendor's own limit.
 const CARDS_MAX: usize = 64;
+/// Most chips on one card; the vendor's own limit.
 const CHIPS_MAX: u32 = 4;
 /// Most error codes of one chip at a time; the vendor's own limit.
 const CODES_MAX: usize = 128;
-/// Most processes of one chip.
+/// Processes of one chip beyond this many are left out.
 const PROCESSES_MAX: usize = 256;
 
 /// What stands for a function that the library lacks, as in Huawei's own loader.
@@ -290,15 +289,24 @@ pub(super) struct Session<'a> {
     place: Place,
     /// Readings that this chip does not have, so that they are not asked for again.
     unsupported: HashSet<(&'static str, Option<u32>)>,
-    deadline: Option<Instant>,
+    /// The machine's, also in tests: a library lives in no other time.
+    clock: Clock,
+    deadline: Option<Duration>,
     fields: Vec<(&'static str, FieldState)>,
     is_lost: bool,
 }
 
 impl<'a> Session<'a> {
     pub(super) fn new(dcmi: &'a Dcmi, place: Place) -> Self {
-        let unsupported = HashSet::new();
-        Self { dcmi, place, unsupported, deadline: None, fields: Vec::new(), is_lost: false }
+        Self {
+            dcmi,
+            place,
+            unsupported: HashSet::new(),
+            clock: Clock::system(),
+            deadline: None,
+            fields: Vec::new(),
+            is_lost: false,
+        }
     }
 
     /// Calls a function on the chip, with the number of a sub-reading where there are several, and
@@ -309,7 +317,7 @@ impl<'a> Session<'a> {
             self.note(call.field, NOT_SUPPORTED);
             return NOT_SUPPORTED;
         }
-        if self.deadline.is_some_and(|deadline| Instant::now() > deadline) {
+        if self.deadline.is_some_and(|deadline| self.clock.monotonic() > deadline) {
             self.note(call.field, NOT_ASKED);
             return NOT_ASKED;
         }
@@ -390,7 +398,7 @@ impl<'a> Session<'a> {
 
     /// One round. What is not read within `limit` is left out; a single call can still take longer.
     pub(super) fn read(&mut self, is_slow: bool, limit: Duration) -> Reading {
-        self.deadline = Some(Instant::now() + limit);
+        self.deadline = Some(self.clock.monotonic() + limit);
         self.fields.clear();
         self.is_lost = false;
         let health = self.number(&HEALTH, None);
@@ -414,8 +422,7 @@ impl<'a> Session<'a> {
 
     fn read_activity(&mut self, reading: &mut Reading) {
         if let Some(multi) = self.structure(&MULTI, None, 128) {
-            let percent =
-                |at| multi.u32(at).filter(|percent| *percent <= 100).map(f64::from);
+            let percent = |at| multi.u32(at).filter(|percent| *percent <= 100).map(f64::from);
             reading.cube = percent(0);
             reading.vector = percent(4);
             reading.aicore = percent(8);

@@ -20,6 +20,8 @@ const METRICS: [u32; 12] = [1, 2, 3, 4, 5, 6, 7, 9, 10, 11, 12, 13];
 
 pub(super) struct Gpm {
     api: Arc<Api>,
+    /// The whole GPU, also where an instance of it is meant.
+    device: Pointer,
     /// The older and the newer; they swap.
     samples: [Pointer; 2],
     /// When the newer one was taken.
@@ -30,13 +32,16 @@ pub(super) struct Gpm {
 }
 
 impl Gpm {
-    /// `None` where the device has no GPM.
-    pub(super) fn new(session: &mut Session, instance: Option<u32>) -> Option<Self> {
-        let handle = session.handle;
+    /// `None` where the device has no GPM. `session` keeps the state of the reading.
+    pub(super) fn new(
+        session: &mut Session,
+        device: Pointer,
+        instance: Option<u32>,
+    ) -> Option<Self> {
         session.ask(FIELD, "GpmQueryDeviceSupport", |library, suffix, [out, ..]| {
             out.clear();
             out.set_u32(0, 1);
-            let mut args = [Arg::Handle(handle), Arg::Buffer(out)];
+            let mut args = [Arg::Handle(device), Arg::Buffer(out)];
             library.call("GpmQueryDeviceSupport", suffix, &mut args)
         })?;
         if session.first().u32(4) != Some(1) {
@@ -50,11 +55,10 @@ impl Gpm {
             return None;
         };
         let metrics = Buffer::new(HEADER + METRIC * METRICS.len());
-        Some(Self { api, samples: [older, newer], taken_at: None, instance, metrics })
+        Some(Self { api, device, samples: [older, newer], taken_at: None, instance, metrics })
     }
 
-    /// Shares from 0 to 1 by NVML's id; empty when there is no earlier sample to compare with. The
-    /// handle of `session` must be that of the whole GPU.
+    /// Shares from 0 to 1 by NVML's id; empty when there is no earlier sample to compare with.
     pub(super) fn read(&mut self, session: &mut Session) -> BTreeMap<u32, f64> {
         let now = session.now;
         let mut found = BTreeMap::new();
@@ -63,10 +67,10 @@ impl Gpm {
         }
         self.samples.swap(0, 1);
         let [older, newer] = self.samples;
-        let (handle, instance) = (session.handle, self.instance);
+        let (device, instance) = (self.device, self.instance);
         let name = if instance.is_some() { "GpmMigSampleGet" } else { "GpmSampleGet" };
         let taken = session.ask(FIELD, name, |library, suffix, _| {
-            let mut args = vec![Arg::Handle(handle)];
+            let mut args = vec![Arg::Handle(device)];
             args.extend(instance.map(|instance| Arg::Number(instance.into())));
             args.push(Arg::Handle(newer));
             library.call(name, suffix, &mut args)

@@ -5,6 +5,7 @@ use std::{collections::VecDeque, sync::Arc, time::Duration};
 use model::{
     UnixMs,
     catalogue::{ACCELERATOR_RECOVERY_ACTION, DCGM_EXP_XID_ERRORS_COUNT, DCGM_FI_DEV_XID_ERRORS},
+    log::{LogRecord, Severity},
     sample::Batch,
 };
 
@@ -72,7 +73,7 @@ impl Gpu {
         if shared.has_dcgm_names {
             reporter = reporter.with_compat(dcgm_labels(shared, &device, &written));
         }
-        let gpm = session.as_mut().and_then(|session| Gpm::new(session, None));
+        let gpm = session.as_mut().and_then(|session| Gpm::new(session, session.handle, None));
         Self {
             index,
             session,
@@ -140,7 +141,7 @@ impl Gpu {
             partition::update(partitions, session, is_mig == Some(true), &self.device, shared);
         }
         for partition in partitions {
-            partition.read(session);
+            partition.read(session.now);
         }
         if session.lost.is_some() {
             self.asked_at = now;
@@ -180,6 +181,27 @@ impl Gpu {
         }
     }
 
+    /// An Xid as an event for people.
+    pub(super) fn event(&self, xid: &xid::Xid, source: String, now: UnixMs) -> LogRecord {
+        let (class, action) = xid::action(xid.code);
+        let severity = match class {
+            "reboot" | "reset_gpu" | "mechanical" => Severity::Error,
+            "note" | "info" => Severity::Info,
+            _ => Severity::Warn,
+        };
+        let unknown = || "–".to_owned();
+        let attributes = [
+            ("index", self.device.index.clone()),
+            ("model", self.device.model.clone()),
+            ("uuid", self.device.uuid.clone()),
+            ("code", xid.code.to_string()),
+            ("action", if action.is_empty() { unknown() } else { action.to_owned() }),
+            ("pid", xid.pid.map_or_else(unknown, |pid| pid.to_string())),
+        ];
+        let attributes = attributes.map(|(name, value)| (name.to_owned(), value)).into();
+        LogRecord { time: now, source, severity, body: "event.xid".into(), attributes }
+    }
+
     fn health(&self, now: UnixMs) -> Health {
         let state = &self.state;
         let is_lost = self.session.as_ref().is_none_or(|session| session.lost.is_some());
@@ -187,6 +209,7 @@ impl Gpu {
             is_lost || state.repair_failed == Some(true) || state.recovery.is_some_and(|a| a != 0);
         let is_degraded = state.repair_pending == Some(true)
             || state.is_link_down
+            || self.session.as_ref().is_some_and(Session::is_suspect)
             || self.faulty_at.is_some_and(|at| now - DAY < at);
         match () {
             () if is_failed => Health::Failed,

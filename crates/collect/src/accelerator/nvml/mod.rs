@@ -5,7 +5,8 @@
 //! error counters and limits once a minute, and Xids as they come, from NVML's events and the kernel's
 //! log. It needs no root; the kernel's log may need CAP_SYSLOG. It cannot see activity beyond "something
 //! ran" before Hopper, nor, while the driver cannot be opened at all, the Xids of the kernel's log. A lost
-//! GPU is asked one thing a minute, so that the end of a reset is noticed.
+//! GPU is asked one thing a minute, so that the end of a reset is noticed. Like any program that watches
+//! through NVML it keeps the driver open: it cannot be unloaded, nor a GPU be reset, while we run.
 //!
 //! Facts: NVML's header (API 13) and the reference's sections 3 and 8; none of it was seen on hardware.
 
@@ -22,7 +23,7 @@ mod tests;
 
 use std::{collections::VecDeque, path::PathBuf, sync::Arc, time::Duration};
 
-use model::{Clock, UnixMs, sample::Batch};
+use model::{Clock, UnixMs, log::LogRecord, sample::Batch};
 
 use self::{
     events::Events,
@@ -102,6 +103,8 @@ struct Nvml {
     messages: xid::Messages,
     /// Device, code and time of the newest events.
     seen: VecDeque<(usize, u32, UnixMs)>,
+    /// What people are told with the next tick.
+    told: Vec<LogRecord>,
 }
 
 impl Nvml {
@@ -132,8 +135,8 @@ impl Nvml {
         // Without them the kernel's log is left, and without that the counters.
         let events = Events::start(&shared.api, &handles, &name).ok().flatten();
         let log = is_nvidia.then(|| kmsg::Log::open(&context.root.join("dev/kmsg")).ok()).flatten();
-        let (messages, seen) = (xid::Messages::default(), VecDeque::new());
-        Ok(Box::new(Self { shared, gpus, events, log, messages, seen }))
+        let (messages, seen, told) = (xid::Messages::default(), VecDeque::new(), Vec::new());
+        Ok(Box::new(Self { shared, gpus, events, log, messages, seen, told }))
     }
 
     /// Takes the Xids that came since the last tick, each once.
@@ -166,6 +169,8 @@ impl Nvml {
             }
             if let Some(gpu) = self.gpus.get_mut(index) {
                 gpu.take_xid(&xid, now);
+                let source = format!("accelerator.{}", self.shared.vendor);
+                self.told.push(gpu.event(&xid, source, now));
             }
         }
     }
@@ -184,5 +189,9 @@ impl Sampler for Nvml {
             gpu.deliver(batch, self.shared.clock.now());
         }
         Ok(())
+    }
+
+    fn events(&mut self) -> Vec<LogRecord> {
+        std::mem::take(&mut self.told)
     }
 }

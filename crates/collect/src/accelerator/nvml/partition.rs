@@ -1,11 +1,14 @@
 //! MIG instances: parts of a GPU with memory and activity of their own.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use model::{catalogue::ACCELERATOR_PARTITION_INFO, sample::Batch};
 
 use super::{Shared, gpm::Gpm, read, session::Session};
-use crate::accelerator::report::{Device, Group, Health, Reporter};
+use crate::accelerator::{
+    library::Pointer,
+    report::{Device, Group, Health, Reporter},
+};
 
 /// Instances of one GPU; the hardware has seven.
 const PARTITIONS_MAX: u32 = 16;
@@ -43,7 +46,7 @@ pub(super) fn update(
                 known.session.handle = handle;
                 found.push(known);
             }
-            None => found.extend(Partition::new(own, session, uuid, parent, shared)),
+            None => found.extend(Partition::new(own, session.handle, uuid, parent, shared)),
         }
     }
     *partitions = found;
@@ -52,7 +55,7 @@ pub(super) fn update(
 impl Partition {
     fn new(
         mut own: Session,
-        of_parent: &mut Session,
+        of: Pointer,
         uuid: String,
         parent: &Device,
         shared: &Shared,
@@ -64,7 +67,7 @@ impl Partition {
         let device =
             Device { uuid, partition: Some(format!("{instance}/{compute}")), ..parent.clone() };
         let mut reporter = Reporter::new(&device, &shared.clock);
-        let gpm = Gpm::new(of_parent, Some(instance));
+        let gpm = Gpm::new(&mut own, of, Some(instance));
         let labels = [("profile", profile), ("parent", parent.uuid.as_str())];
         reporter.read(Group::Static, |readings| {
             readings.put_of(&ACCELERATOR_PARTITION_INFO, &labels, Some(1.0));
@@ -72,14 +75,13 @@ impl Partition {
         Some(Self { session: own, reporter, gpm, device })
     }
 
-    /// Reads the memory, and the activity through the session of the whole GPU.
-    pub(super) fn read(&mut self, parent: &mut Session) {
-        self.session.now = parent.now;
+    pub(super) fn read(&mut self, now: Duration) {
+        self.session.now = now;
         let Self { session, reporter, gpm, .. } = self;
         reporter.read(Group::Fast, |readings| {
             read::memory(session, readings);
             if let Some(gpm) = gpm {
-                read::activity(&gpm.read(parent), readings);
+                read::activity(&gpm.read(session), readings);
             }
         });
     }

@@ -280,7 +280,9 @@ pub(super) fn often(
     readings.put_compat(&DCGM_FI_DEV_PCIE_REPLAY_COUNTER, &[], replays);
     links(session, state, readings);
     let values = session.values(LINKS);
-    by_value(&values, session.now, state, readings);
+    if by_value(&values, session.now, state, readings) {
+        session.set_estimated("throttle_time");
+    }
 }
 
 fn links(session: &mut Session, state: &mut State, readings: &mut Readings<'_>) {
@@ -301,12 +303,13 @@ fn links(session: &mut Session, state: &mut State, readings: &mut Readings<'_>) 
     }
 }
 
+/// Says whether a time in throttling is one that we summed up.
 fn by_value(
     values: &BTreeMap<(u32, u32), f64>,
     now: Duration,
     state: &mut State,
     readings: &mut Readings<'_>,
-) {
+) -> bool {
     let of = |id: u32| values.get(&(id, 0)).or_else(|| values.get(&(id, ALL_LINKS))).copied();
     for ((_, reason, id), seen) in THROTTLE.iter().zip(state.throttled) {
         let counted = id.and_then(of).map(|nanoseconds| nanoseconds / 1e9);
@@ -337,6 +340,8 @@ fn by_value(
     if let Some(action) = of(230) {
         state.recovery = Some(action as u32);
     }
+    // Some reasons have no counter in any driver.
+    state.throttle_seen_at.is_some()
 }
 
 /// Once a minute: what went wrong so far.

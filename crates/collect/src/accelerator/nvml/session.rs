@@ -33,6 +33,7 @@ pub(super) mod code {
     pub(in super::super) const TIMEOUT: i32 = 10;
     pub(in super::super) const LIBRARY_NOT_FOUND: i32 = 12;
     pub(in super::super) const FUNCTION_NOT_FOUND: i32 = 13;
+    pub(in super::super) const CORRUPTED_INFOROM: i32 = 14;
     pub(in super::super) const GPU_IS_LOST: i32 = 15;
     pub(in super::super) const RESET_REQUIRED: i32 = 16;
     pub(in super::super) const OPERATING_SYSTEM: i32 = 17;
@@ -248,6 +249,8 @@ pub(super) struct Session {
     pub(super) now: Duration,
     /// The code with which the device left.
     pub(super) lost: Option<i32>,
+    /// The memory that the board keeps its identity and errors in is damaged.
+    is_corrupted: bool,
     /// The code with which the library as a whole stopped to work.
     pub(super) broken: Option<i32>,
 }
@@ -256,17 +259,33 @@ impl Session {
     pub(super) fn new(api: Arc<Api>, handle: Pointer) -> Self {
         let outs = std::array::from_fn(|_| Buffer::new(128));
         let (fields, values) = (BTreeMap::new(), Buffer::default());
-        Self { api, handle, fields, outs, values, now: Duration::ZERO, lost: None, broken: None }
+        Self {
+            api,
+            handle,
+            fields,
+            outs,
+            values,
+            now: Duration::ZERO,
+            lost: None,
+            is_corrupted: false,
+            broken: None,
+        }
     }
 
     pub(super) fn states(&self) -> impl Iterator<Item = (&'static str, FieldState)> {
         self.fields.iter().map(|(name, field)| (*name, field.state))
     }
 
+    /// Says that what a field gives is derived and not read.
     pub(super) fn set_estimated(&mut self, field: &'static str) {
-        if let Some(field) = self.fields.get_mut(field) {
-            field.state = FieldState::Estimated;
-        }
+        let (state, retry_at) = (FieldState::Estimated, Some(self.now));
+        let fresh = || Field { state, retry_at, unknown: 0 };
+        self.fields.entry(field).or_insert_with(fresh).state = state;
+    }
+
+    /// Whether the device answers in a way that somebody should look at.
+    pub(super) fn is_suspect(&self) -> bool {
+        self.is_corrupted || self.fields.values().any(|field| field.unknown >= UNKNOWN_MAX)
     }
 
     fn may_ask(&self, field: &str) -> bool {
@@ -314,6 +333,10 @@ impl Session {
             code::NO_PERMISSION | code::OPERATING_SYSTEM => (FieldState::Denied, again),
             // A call that we make wrongly does not become right.
             code::UNINITIALIZED | code::INVALID_ARGUMENT => (FieldState::Error, again),
+            code::CORRUPTED_INFOROM => {
+                self.is_corrupted = true;
+                (FieldState::Error, again)
+            }
             code::GPU_IS_LOST | code::RESET_REQUIRED => {
                 self.lost = Some(answer);
                 (FieldState::Error, now)
