@@ -2,8 +2,9 @@
 //!
 //! It gets a process group of its own, no input, a small environment and never a shell. It is given
 //! a deadline and a bound on its output; when either is over, and also when it has ended by itself,
-//! the whole group is killed, so that no child of it stays. A program that the kernel does not let
-//! die (a hanging driver) is left behind, and no second one is started beside it.
+//! the whole group is killed, so that no child of it stays but one that left the group on purpose. A
+//! program that the kernel does not let die (a hanging driver) is left behind, and no second one is
+//! started beside it.
 
 use std::{
     io::{self, Read},

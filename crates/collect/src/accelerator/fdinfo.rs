@@ -3,7 +3,7 @@
 //!
 //! Needs no privilege for our own processes and `CAP_SYS_PTRACE` (root) for those of others. What
 //! cannot be looked into is counted, because a sum over only some processes is no sum. Looking at
-//! every open file of a host is dear, so all of them are looked at on every sixth reading and in
+//! every open file of a host is dear, so all of them are looked at on every twelfth reading and in
 //! between only those that were found; a process is seen up to that much later.
 
 use std::{
@@ -23,7 +23,7 @@ const FOLLOWED_MAX: usize = 1_024;
 /// Largest `fdinfo` that is read.
 const BYTES_MAX: u64 = 16 << 10;
 /// Readings from one look at everything to the next.
-const READINGS_PER_LOOK: u32 = 6;
+const READINGS_PER_LOOK: u32 = 12;
 
 /// What a driver says of one open file.
 #[derive(Clone, Debug, Default, PartialEq)]
