@@ -1,8 +1,11 @@
 //! Stand-ins for vendors' libraries, built from C by the tests, and what a reader makes of them.
 
 use std::{
+    cell::Cell,
+    collections::BTreeMap,
     path::{Path, PathBuf},
     process::Command,
+    sync::{Mutex, PoisonError},
     time::Duration,
 };
 
@@ -17,20 +20,17 @@ pub(super) struct Fake {
     folder: TempDir,
     library: PathBuf,
     pub(super) clock: Clock,
+    calls_seen: Cell<usize>,
 }
 
 impl Fake {
-    /// Builds `source`, a path below this crate, with `flags`.
-    #[expect(clippy::disallowed_methods, reason = "a compiler, before anything is sampled")]
+    /// A library of its own from `source`, a path below this crate, built with `flags`.
     pub(super) fn build(source: &str, flags: &[&str]) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let library = folder.path().join("libfake.so");
-        let source = Path::new(env!("CARGO_MANIFEST_DIR")).join(source);
-        let mut command = Command::new("cc");
-        command.args(["-shared", "-fPIC", "-w", "-o"]).arg(&library).args(flags).arg(source);
-        let output = command.arg("-ldl").output().expect("a C compiler");
-        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-        Self { folder, library, clock: Clock::manual(UnixMs(1_000_000)) }
+        // A second name of the same file would be the same library, with the same state.
+        std::fs::write(&library, compiled(source, flags)).unwrap();
+        Self { folder, library, clock: Clock::manual(UnixMs(1_000_000)), calls_seen: Cell::new(0) }
     }
 
     /// Writes what the library answers from now on.
@@ -43,10 +43,12 @@ impl Fake {
 
     /// The functions that were called since the last look, in order.
     pub(super) fn calls(&self) -> Vec<String> {
-        let path = self.library.with_extension("so.calls");
-        let text = std::fs::read_to_string(&path).unwrap_or_default();
-        drop(std::fs::remove_file(path));
-        text.lines().map(str::to_owned).collect()
+        // Never removed: a thread of the library may be writing to it.
+        let text = std::fs::read_to_string(self.library.with_extension("so.calls"));
+        let text = text.unwrap_or_default();
+        let calls: Vec<String> = text.lines().map(str::to_owned).collect();
+        let seen = self.calls_seen.replace(calls.len());
+        calls.into_iter().skip(seen).collect()
     }
 
     /// A file below the root that readers see.
@@ -76,6 +78,25 @@ impl Fake {
     pub(super) fn pass(&self, time: Duration) {
         self.clock.set(self.clock.now() + time);
     }
+}
+
+/// What the compiler makes of `source`, which takes a while and is done once.
+#[expect(clippy::disallowed_methods, reason = "a compiler, before anything is sampled")]
+fn compiled(source: &str, flags: &[&str]) -> Vec<u8> {
+    static DONE: Mutex<BTreeMap<String, Vec<u8>>> = Mutex::new(BTreeMap::new());
+    let mut done = DONE.lock().unwrap_or_else(PoisonError::into_inner);
+    let key = format!("{source} {flags:?}");
+    let compile = || {
+        let folder = tempfile::tempdir().unwrap();
+        let library = folder.path().join("libfake.so");
+        let source = Path::new(env!("CARGO_MANIFEST_DIR")).join(source);
+        let mut command = Command::new("cc");
+        command.args(["-shared", "-fPIC", "-w", "-o"]).arg(&library).args(flags).arg(source);
+        let output = command.arg("-ldl").output().expect("a C compiler");
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        std::fs::read(library).unwrap()
+    };
+    done.entry(key).or_insert_with(compile).clone()
 }
 
 /// What a reader reads now, without the labels that are the same for all series of a device.

@@ -33,7 +33,11 @@ mod rules;
 mod standin;
 mod xid;
 
-use std::{io, path::PathBuf, time::Duration};
+use std::{
+    io,
+    path::{Path, PathBuf},
+    time::Duration,
+};
 
 use model::{Clock, sample::Batch};
 
@@ -76,11 +80,6 @@ static VENDORS: &[Vendor] = &[
     Vendor { name: "accelerator.nvidia", period: SECOND, open: nvml::open_nvidia },
 ];
 
-/// The vendors that are known, as the label has them.
-pub fn vendors() -> impl Iterator<Item = &'static str> {
-    VENDORS.iter().map(|vendor| vendor.name.rsplit('.').next().unwrap_or(vendor.name))
-}
-
 /// What the configuration says of accelerators.
 #[derive(Clone, Debug)]
 pub struct Settings {
@@ -90,6 +89,13 @@ pub struct Settings {
     pub has_dcgm_names: bool,
     /// Programs that tell of devices that nothing else can read.
     pub commands: Vec<Command>,
+}
+
+impl Settings {
+    /// The vendors that are known, as the label has them.
+    pub fn vendors() -> impl Iterator<Item = &'static str> {
+        VENDORS.iter().map(|vendor| vendor.name.rsplit('.').next().unwrap_or(vendor.name))
+    }
 }
 
 impl Default for Settings {
@@ -189,10 +195,16 @@ fn command_task(
 fn context(settings: &collector::Settings, clock: &Clock) -> Context {
     Context {
         root: settings.root.clone(),
-        host: settings.instance.clone(),
+        host: host(&settings.root).unwrap_or_else(|| settings.instance.clone()),
         clock: clock.clone(),
         settings: settings.accelerators.clone(),
     }
+}
+
+/// The name of the watched machine.
+fn host(root: &Path) -> Option<String> {
+    let name = std::fs::read_to_string(root.join("proc/sys/kernel/hostname")).ok()?;
+    Some(name.trim().to_owned()).filter(|name| !name.is_empty())
 }
 
 #[cfg(test)]
@@ -202,6 +214,15 @@ mod tests {
     #[test]
     fn the_table_is_sorted() {
         assert!(VENDORS.is_sorted_by(|a, b| a.name < b.name));
+    }
+
+    #[test]
+    fn the_host_has_the_name_of_the_watched_machine() {
+        let root = tempfile::tempdir().unwrap();
+        assert_eq!(host(root.path()), None);
+        std::fs::create_dir_all(root.path().join("proc/sys/kernel")).unwrap();
+        std::fs::write(root.path().join("proc/sys/kernel/hostname"), "gpu-1\n").unwrap();
+        assert_eq!(host(root.path()).as_deref(), Some("gpu-1"));
     }
 
     #[test]

@@ -236,7 +236,7 @@ pub(super) struct Reporter {
     fields: BTreeMap<&'static str, FieldState>,
     errors: BTreeMap<String, Errors>,
     health: Health,
-    is_up: bool,
+    is_up: Option<bool>,
 }
 
 /// Events of one code.
@@ -266,7 +266,7 @@ impl Reporter {
             fields: BTreeMap::new(),
             errors: BTreeMap::new(),
             health: Health::Unknown,
-            is_up: true,
+            is_up: Some(true),
         }
     }
 
@@ -305,12 +305,22 @@ impl Reporter {
     /// Says that the device answers, or that it does not: then nothing that was read of it counts any
     /// more.
     pub(super) fn set_up(&mut self, is_up: bool) {
-        self.is_up = is_up;
+        self.is_up = Some(is_up);
         if !is_up {
-            for kept in &mut self.groups {
-                kept.samples.clear();
-                kept.read_at = None;
-            }
+            self.forget();
+        }
+    }
+
+    /// Says that nobody lets us know whether the device answers.
+    pub(super) fn set_unknown(&mut self) {
+        self.is_up = None;
+        self.forget();
+    }
+
+    fn forget(&mut self) {
+        for kept in &mut self.groups {
+            kept.samples.clear();
+            kept.read_at = None;
         }
     }
 
@@ -344,7 +354,7 @@ impl Reporter {
         let mut own = Vec::new();
         let (emitter, compat) = (&mut self.emitter, self.compat.as_mut());
         let mut readings = Readings { emitter, compat, samples: &mut own };
-        readings.put(&ACCELERATOR_UP, Some(f64::from(u8::from(self.is_up))));
+        readings.put(&ACCELERATOR_UP, self.is_up.map(|is_up| f64::from(u8::from(is_up))));
         let states = Health::STATES.map(|(state, word)| (state == self.health, word));
         readings.put_states(&ACCELERATOR_HEALTH, "state", states);
         for (group, kept) in Group::ALL.iter().zip(&self.groups) {

@@ -25,7 +25,7 @@ impl Names {
         let parts: Vec<&str> =
             parts.iter().map(|part| part.as_str()).filter(|part| !part.is_empty()).collect();
         let base = vec![
-            ("instance", host.to_owned()),
+            ("host", host.to_owned()),
             ("id", index.to_string()),
             ("model_name", parts.join("-")),
             ("vdie_id", facts.die.clone().unwrap_or_default()),
@@ -140,6 +140,6 @@ pub(super) fn put_counts(host: &str, healths: &[Health], batch: &mut Batch) {
         (&MACHINE_UNKNOWN_NPU_NUMS, count(&[Health::Unknown])),
     ];
     for (metric, value) in pairs {
-        batch.push(&Labels::metric(metric.name, [("instance", host)]), value as f64);
+        batch.push(&Labels::metric(metric.name, [("host", host)]), value as f64);
     }
 }

@@ -18,7 +18,7 @@ fn opened(machine: &Machine) -> Result<Box<dyn Sampler>, Failure> {
 fn read(sampler: &mut dyn Sampler) -> BTreeMap<String, f64> {
     let mut batch = Batch::default();
     sampler.sample(&mut batch).unwrap();
-    let base = ["vendor", "host", "index", "id", "instance", "model", "uuid", "pci_bus_id"];
+    let base = ["vendor", "host", "index", "id", "model", "uuid", "pci_bus_id"];
     let compat = ["model_name", "vdie_id", "pcie_bus_info"];
     let line = |(labels, value): &(model::Labels, f64)| {
         let number = labels.get("index").or(labels.get("id")).unwrap_or("-");

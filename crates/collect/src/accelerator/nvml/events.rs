@@ -31,6 +31,7 @@ pub(super) struct Event {
 /// The waiting thread. It ends within one wait after this is dropped.
 pub(super) struct Events {
     events: Receiver<Event>,
+    devices: Vec<Pointer>,
     /// Never sent to: its end is the sign.
     _stop: SyncSender<()>,
 }
@@ -47,7 +48,8 @@ impl Events {
             let mut args = [Arg::Handle(**device), Arg::Number(XID), Arg::Handle(set)];
             api.call("DeviceRegisterEvents", &mut args) == code::SUCCESS
         };
-        if devices.iter().filter(register).count() == 0 {
+        let devices: Vec<Pointer> = devices.iter().filter(register).copied().collect();
+        if devices.is_empty() {
             api.call("EventSetFree", &mut [Arg::Handle(set)]);
             return Ok(None);
         }
@@ -59,7 +61,12 @@ impl Events {
             api.call("EventSetFree", &mut [Arg::Handle(set)]);
         };
         thread::Builder::new().name(format!("{name}.events")).spawn(run)?;
-        Ok(Some(Self { events, _stop: stop }))
+        Ok(Some(Self { events, devices, _stop: stop }))
+    }
+
+    /// Whether a device can announce its Xids.
+    pub(super) fn covers(&self, device: Option<Pointer>) -> bool {
+        device.is_some_and(|device| self.devices.contains(&device))
     }
 
     /// What came since the last call.

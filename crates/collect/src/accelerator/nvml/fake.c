@@ -373,6 +373,7 @@ int F(EventSetWait_v2)(void *set, struct event *out, u32 milliseconds) {
     struct answer a = look_quietly("Event", -1);
     if (a.code == 0 && a.values[2] > happened) {
         happened = a.values[2];
+        calls("EventTold");
         *out = (struct event){handle((long)a.values[0]), 8, (u64)a.values[1], ~0U, ~0U};
         return 0;
     }

@@ -13,13 +13,13 @@ use super::{
     Shared,
     facts::RECOVERY,
     gpm::Gpm,
-    partition::{self, Partition},
+    partition::{self, Parent, Partition},
     read,
-    session::Session,
+    session::{Session, code, state_of},
 };
 use crate::accelerator::{
     library::{Arg, Pointer},
-    report::{Device, Group, Health, Reporter, pci_bus_id},
+    report::{Device, FieldState, Group, Health, Reporter, pci_bus_id},
     xid,
 };
 
@@ -37,13 +37,17 @@ const XIDS_MAX: usize = 1_024;
 /// A device, or the place of one that does not answer.
 pub(super) struct Gpu {
     index: u32,
-    /// `None` when it was lost before we came.
+    /// `None` when it could not be reached when we came.
     pub(super) session: Option<Session>,
+    /// The code with which it could not be reached.
+    refusal: Option<i32>,
     pub(super) reporter: Reporter,
     gpm: Option<Gpm>,
     partitions: Vec<Partition>,
     pub(super) state: read::State,
     device: Device,
+    /// The labels of DCGM's exporter, where its names are wanted.
+    dcgm: Option<Vec<(&'static str, String)>>,
     /// When a lost device was asked last.
     asked_at: Duration,
     xids: VecDeque<(UnixMs, u32)>,
@@ -60,6 +64,7 @@ impl Gpu {
             host: shared.host.clone(),
             ..Device::default()
         };
+        let refusal = handle.err();
         let mut session = handle.ok().map(|handle| Session::new(Arc::clone(&shared.api), handle));
         let mut written = String::new();
         if let Some(session) = &mut session {
@@ -70,18 +75,21 @@ impl Gpu {
             device.uuid = uuid.unwrap_or_else(|| format!("pci:{}", device.pci_bus_id));
         }
         let mut reporter = Reporter::new(&device, &shared.clock);
-        if shared.has_dcgm_names {
-            reporter = reporter.with_compat(dcgm_labels(shared, &device, &written));
+        let dcgm = shared.has_dcgm_names.then(|| dcgm_labels(shared, &device, &written));
+        if let Some(labels) = &dcgm {
+            reporter = reporter.with_compat(labels.clone());
         }
         let gpm = session.as_mut().and_then(|session| Gpm::new(session, session.handle, None));
         Self {
             index,
             session,
+            refusal,
             reporter,
             gpm,
             partitions: Vec::new(),
             state: read::State::default(),
             device,
+            dcgm,
             asked_at: shared.clock.monotonic(),
             xids: VecDeque::new(),
             faulty_at: None,
@@ -138,7 +146,8 @@ impl Gpu {
             reporter.read(Group::Static, |readings| {
                 is_mig = read::limits(session, &facts, readings);
             });
-            partition::update(partitions, session, is_mig == Some(true), &self.device, shared);
+            let parent = Parent { device: &self.device, dcgm: self.dcgm.as_deref() };
+            partition::update(partitions, session, is_mig == Some(true), &parent, shared);
         }
         for partition in partitions {
             partition.read(session.now);
@@ -154,7 +163,13 @@ impl Gpu {
     fn ask_again(&mut self, shared: &Shared) {
         self.asked_at = shared.clock.monotonic();
         let handle = shared.api.handle("DeviceGetHandleByIndex", None, Some(self.index));
-        let Ok(handle) = handle else { return };
+        let handle = match handle {
+            Ok(handle) => handle,
+            Err(answer) => {
+                self.refusal = self.refusal.map(|_| answer);
+                return;
+            }
+        };
         let mut session = Session::new(Arc::clone(&shared.api), handle);
         let _ = session.number("power", "DeviceGetPowerUsage", &[]);
         if session.lost.is_some() {
@@ -202,11 +217,20 @@ impl Gpu {
         LogRecord { time: now, source, severity, body: "event.xid".into(), attributes }
     }
 
+    /// Whether the device answers; `None` where that cannot be told.
+    fn is_up(&self) -> Option<bool> {
+        match (&self.session, self.refusal) {
+            (Some(session), _) => Some(session.lost.is_none()),
+            (None, Some(code::GPU_IS_LOST | code::RESET_REQUIRED)) => Some(false),
+            (None, _) => None,
+        }
+    }
+
     fn health(&self, now: UnixMs) -> Health {
         let state = &self.state;
-        let is_lost = self.session.as_ref().is_none_or(|session| session.lost.is_some());
-        let is_failed =
-            is_lost || state.repair_failed == Some(true) || state.recovery.is_some_and(|a| a != 0);
+        let is_failed = self.is_up() == Some(false)
+            || state.repair_failed == Some(true)
+            || state.recovery.is_some_and(|a| a != 0);
         let is_degraded = state.repair_pending == Some(true)
             || state.is_link_down
             || self.session.as_ref().is_some_and(Session::is_suspect)
@@ -219,12 +243,23 @@ impl Gpu {
         }
     }
 
-    /// Adds the series of the device and of its partitions.
-    pub(super) fn deliver(&mut self, batch: &mut Batch, now: UnixMs) {
-        let is_up = self.session.as_ref().is_some_and(|session| session.lost.is_none());
-        self.reporter.set_up(is_up);
+    /// Adds the series of the device and of its partitions. `xids` says where Xids come from.
+    pub(super) fn deliver(
+        &mut self,
+        batch: &mut Batch,
+        xids: impl Iterator<Item = (&'static str, FieldState)>,
+        now: UnixMs,
+    ) {
+        match self.is_up() {
+            Some(is_up) => self.reporter.set_up(is_up),
+            None => self.reporter.set_unknown(),
+        }
+        if let Some(refusal) = self.refusal {
+            self.reporter.set_field("device", state_of(refusal));
+        }
         self.reporter.set_health(self.health(now));
-        for (field, state) in self.session.iter().flat_map(Session::states) {
+        let states = self.session.iter().flat_map(Session::states);
+        for (field, state) in states.chain(xids) {
             self.reporter.set_field(field, state);
         }
         let (recovery, last) = (self.state.recovery, self.xids.back().copied());

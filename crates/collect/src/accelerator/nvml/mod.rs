@@ -21,7 +21,7 @@ mod session;
 #[cfg(test)]
 mod tests;
 
-use std::{collections::VecDeque, path::PathBuf, sync::Arc, time::Duration};
+use std::{collections::VecDeque, io, path::PathBuf, sync::Arc, time::Duration};
 
 use model::{Clock, UnixMs, log::LogRecord, sample::Batch};
 
@@ -30,7 +30,7 @@ use self::{
     gpu::Gpu,
     session::{Api, failure},
 };
-use super::{Context, kmsg, xid};
+use super::{Context, kmsg, report::FieldState, xid};
 use crate::{Failure, FailureKind, schedule::Sampler};
 
 /// Devices of one library; more are left out.
@@ -100,6 +100,8 @@ struct Nvml {
     gpus: Vec<Gpu>,
     events: Option<Events>,
     log: Option<kmsg::Log>,
+    /// `None` where no Xids are expected there.
+    log_state: Option<FieldState>,
     messages: xid::Messages,
     /// Device, code and time of the newest events.
     seen: VecDeque<(usize, u32, UnixMs)>,
@@ -134,9 +136,14 @@ impl Nvml {
         let name = format!("accelerator.{}", shape.vendor);
         // Without them the kernel's log is left, and without that the counters.
         let events = Events::start(&shared.api, &handles, &name).ok().flatten();
-        let log = is_nvidia.then(|| kmsg::Log::open(&context.root.join("dev/kmsg")).ok()).flatten();
+        let log = is_nvidia.then(|| kmsg::Log::open(&context.root.join("dev/kmsg")));
+        let log_state = log.as_ref().map(|log| match log {
+            Err(error) if error.kind() == io::ErrorKind::PermissionDenied => FieldState::Denied,
+            log => state_of(log.is_ok()),
+        });
+        let log = log.and_then(Result::ok);
         let (messages, seen, told) = (xid::Messages::default(), VecDeque::new(), Vec::new());
-        Ok(Box::new(Self { shared, gpus, events, log, messages, seen, told }))
+        Ok(Box::new(Self { shared, gpus, events, log, log_state, messages, seen, told }))
     }
 
     /// Takes the Xids that came since the last tick, each once.
@@ -176,6 +183,10 @@ impl Nvml {
     }
 }
 
+fn state_of(is_there: bool) -> FieldState {
+    if is_there { FieldState::Ok } else { FieldState::Unsupported }
+}
+
 impl Sampler for Nvml {
     fn sample(&mut self, batch: &mut Batch) -> Result<(), Failure> {
         for gpu in &mut self.gpus {
@@ -186,7 +197,10 @@ impl Sampler for Nvml {
         }
         self.take_events(self.shared.clock.now());
         for gpu in &mut self.gpus {
-            gpu.deliver(batch, self.shared.clock.now());
+            let events = self.events.as_ref().is_some_and(|events| events.covers(gpu.handle()));
+            let events = ("xid_events", state_of(events));
+            let xids = [Some(events), self.log_state.map(|state| ("xid_kernel_log", state))];
+            gpu.deliver(batch, xids.into_iter().flatten(), self.shared.clock.now());
         }
         Ok(())
     }

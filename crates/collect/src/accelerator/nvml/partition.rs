@@ -21,12 +21,19 @@ pub(super) struct Partition {
     device: Device,
 }
 
+/// The GPU that is divided.
+pub(super) struct Parent<'a> {
+    pub(super) device: &'a Device,
+    /// The labels of DCGM's exporter, where its names are wanted.
+    pub(super) dcgm: Option<&'a [(&'static str, String)]>,
+}
+
 /// Brings `partitions` up to date with the layout of the GPU that `session` speaks to.
 pub(super) fn update(
     partitions: &mut Vec<Partition>,
     session: &mut Session,
     is_mig: bool,
-    parent: &Device,
+    parent: &Parent<'_>,
     shared: &Shared,
 ) {
     let count = is_mig.then(|| session.number("mig_devices", "DeviceGetMaxMigDeviceCount", &[]));
@@ -57,18 +64,27 @@ impl Partition {
         mut own: Session,
         of: Pointer,
         uuid: String,
-        parent: &Device,
+        parent: &Parent<'_>,
         shared: &Shared,
     ) -> Option<Self> {
         let instance = own.number("gpu_instance", "DeviceGetGpuInstanceId", &[])? as u32;
         let compute = own.number("compute_instance", "DeviceGetComputeInstanceId", &[])?;
         let name = own.text("name", "DeviceGetName").unwrap_or_default();
         let profile = name.rsplit_once("MIG ").map_or("", |(_, profile)| profile);
-        let device =
-            Device { uuid, partition: Some(format!("{instance}/{compute}")), ..parent.clone() };
+        let device = Device {
+            uuid,
+            partition: Some(format!("{instance}/{compute}")),
+            ..parent.device.clone()
+        };
         let mut reporter = Reporter::new(&device, &shared.clock);
+        if let Some(labels) = parent.dcgm {
+            let mut labels = labels.to_vec();
+            labels.push(("GPU_I_PROFILE", profile.to_owned()));
+            labels.push(("GPU_I_ID", instance.to_string()));
+            reporter = reporter.with_compat(labels);
+        }
         let gpm = Gpm::new(&mut own, of, Some(instance));
-        let labels = [("profile", profile), ("parent", parent.uuid.as_str())];
+        let labels = [("profile", profile), ("parent", parent.device.uuid.as_str())];
         reporter.read(Group::Static, |readings| {
             readings.put_of(&ACCELERATOR_PARTITION_INFO, &labels, Some(1.0));
         });

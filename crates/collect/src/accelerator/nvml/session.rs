@@ -40,9 +40,6 @@ pub(super) mod code {
     pub(in super::super) const LIB_RM_VERSION_MISMATCH: i32 = 18;
     pub(in super::super) const ARGUMENT_VERSION_MISMATCH: i32 = 25;
     pub(in super::super) const DEPRECATED: i32 = 26;
-    pub(in super::super) const NOT_READY: i32 = 27;
-    pub(in super::super) const GPU_NOT_FOUND: i32 = 28;
-    pub(in super::super) const INVALID_STATE: i32 = 29;
     pub(in super::super) const UNKNOWN: i32 = 999;
 }
 
@@ -220,6 +217,20 @@ pub(super) fn failure(answer: i32, place: &str) -> Failure {
     Failure::new(kind, format!("{place}: {meaning} (code {answer})"))
 }
 
+/// What a code says of what was asked.
+pub(super) fn state_of(answer: i32) -> FieldState {
+    match answer {
+        // No data is no fault.
+        code::SUCCESS | code::NOT_FOUND => FieldState::Ok,
+        code::NOT_SUPPORTED
+        | code::FUNCTION_NOT_FOUND
+        | code::ARGUMENT_VERSION_MISMATCH
+        | code::DEPRECATED => FieldState::Unsupported,
+        code::NO_PERMISSION | code::OPERATING_SYSTEM => FieldState::Denied,
+        _ => FieldState::Error,
+    }
+}
+
 /// One kind of reading of one device.
 #[derive(Debug)]
 struct Field {
@@ -323,32 +334,23 @@ impl Session {
     /// Remembers how asking for a field went.
     pub(super) fn note(&mut self, field: &'static str, answer: i32) {
         let (now, again) = (Some(self.now), Some(self.now + RETRY));
-        let (state, retry_at) = match answer {
-            // No data is no fault.
-            code::SUCCESS | code::NOT_FOUND => (FieldState::Ok, now),
-            code::NOT_SUPPORTED
-            | code::FUNCTION_NOT_FOUND
-            | code::ARGUMENT_VERSION_MISMATCH
-            | code::DEPRECATED => (FieldState::Unsupported, None),
-            code::NO_PERMISSION | code::OPERATING_SYSTEM => (FieldState::Denied, again),
-            // A call that we make wrongly does not become right.
-            code::UNINITIALIZED | code::INVALID_ARGUMENT => (FieldState::Error, again),
-            code::CORRUPTED_INFOROM => {
-                self.is_corrupted = true;
-                (FieldState::Error, again)
-            }
-            code::GPU_IS_LOST | code::RESET_REQUIRED => {
-                self.lost = Some(answer);
-                (FieldState::Error, now)
-            }
+        let state = state_of(answer);
+        let retry_at = match (state, answer) {
+            (FieldState::Unsupported, _) => None,
+            // What is refused, a call that we make wrongly and a damaged board do not change soon.
+            (FieldState::Denied, _)
+            | (_, code::UNINITIALIZED | code::INVALID_ARGUMENT | code::CORRUPTED_INFOROM) => again,
+            // Anything else passes, as far as anybody knows: not ready, between two states.
+            _ => now,
+        };
+        match answer {
+            code::CORRUPTED_INFOROM => self.is_corrupted = true,
+            code::GPU_IS_LOST | code::RESET_REQUIRED => self.lost = Some(answer),
             code::DRIVER_NOT_LOADED | code::LIBRARY_NOT_FOUND | code::LIB_RM_VERSION_MISMATCH => {
                 self.broken = Some(answer);
-                (FieldState::Error, now)
             }
-            // Passing, as far as anybody knows: not ready, not found now, in a state between others.
-            code::NOT_READY | code::GPU_NOT_FOUND | code::INVALID_STATE => (FieldState::Error, now),
-            _ => (FieldState::Error, now),
-        };
+            _ => {}
+        }
         let is_new = self.fields.get(field).is_none_or(|known| known.state != state);
         let fresh = || Field { state, retry_at, unknown: 0 };
         let known = self.fields.entry(field).or_insert_with(fresh);

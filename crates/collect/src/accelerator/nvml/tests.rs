@@ -118,6 +118,29 @@ fn a_gpu_that_was_lost_before_we_came_has_a_place() {
 }
 
 #[test]
+fn a_gpu_that_a_container_may_not_open_is_not_called_lost() {
+    let fake = nvidia(&[], &with(TWO_GPUS, &["DeviceGetHandleByIndex 0 17"]));
+    let mut sampler = open_nvidia(&fake.context("nvidia")).unwrap();
+    let lines = read(&mut sampler).unwrap();
+    let names = [
+        "accelerator_up",
+        "accelerator_health{index=\"0\", state=\"unknown\"",
+        "accelerator_field_state{field=\"device\"",
+    ];
+    let expected = [
+        r#"accelerator_field_state{field="device", index="0", state="denied"} 1"#,
+        r#"accelerator_health{index="0", state="unknown"} 1"#,
+        r#"accelerator_up{index="1"} 1"#,
+    ];
+    assert_eq!(only(&lines, &names), expected);
+    fake.say(TWO_GPUS);
+    fake.pass(MINUTE);
+    let lines = read(&mut sampler).unwrap();
+    let up = [r#"accelerator_up{index="0"} 1"#, r#"accelerator_up{index="1"} 1"#];
+    assert_eq!(only(&lines, &["accelerator_up"]), up);
+}
+
+#[test]
 fn what_is_refused_is_tried_again_and_what_is_not_supported_is_not() {
     let denied = &with(TWO_GPUS, &["DeviceGetPowerUsage 0 4", "DeviceGetTemperature/0 0 3"]);
     let fake = nvidia(&[], denied);
@@ -320,6 +343,37 @@ fn more_processes_than_expected() {
 }
 
 #[test]
+fn answers_that_cannot_be() {
+    let wild = [
+        "DeviceGetCount -1 0 4000000000",
+        "DeviceGetUtilizationRates 0 0 4000000000 101",
+        "DeviceGetMigMode 0 0 1 1",
+        "DeviceGetMaxMigDeviceCount 0 0 4000000000",
+        "DeviceGetPerformanceState 0 0 32",
+        "DeviceGetEncoderUtilization 0 0 255 0",
+        "Many 0 0 100000",
+        "Gpm/2 0 0 inf",
+    ];
+    let fake = nvidia(&[], &with(TWO_GPUS, &wild));
+    let mut sampler = open_nvidia(&fake.context("nvidia")).unwrap();
+    read(&mut sampler).unwrap();
+    fake.pass(SECOND);
+    let lines = read(&mut sampler).unwrap();
+    let healths = only(&lines, &["accelerator_health"]);
+    assert_eq!(healths.len(), 4 * DEVICES_MAX as usize);
+    let none = [
+        "accelerator_utilization_ratio{index=\"0\"",
+        "accelerator_memory_busy_ratio{index=\"0\"",
+        "accelerator_performance_state",
+        "accelerator_engine_utilization_ratio{engine=\"encoder\"",
+        "accelerator_engine_utilization_ratio{engine=\"sm\"",
+        "accelerator_process",
+        "accelerator_partition",
+    ];
+    assert_eq!(only(&lines, &none), Vec::<&str>::new());
+}
+
+#[test]
 fn shares_of_processes() {
     let fake = nvidia(&[], TWO_GPUS);
     let lines = read(&mut open_nvidia(&fake.context("nvidia")).unwrap()).unwrap();
@@ -379,6 +433,14 @@ fn mig() {
         r#"accelerator_up{index="0", partition="9/0"} 1"#,
     ];
     assert_eq!(of_parts, expected);
+    let of_dcgm =
+        only(&lines, &["DCGM_FI_PROF_SM_ACTIVE", "DCGM_FI_DEV_FB_RESERVED{GPU_I_ID=\"9\""]);
+    let in_dcgm = [
+        r#"DCGM_FI_DEV_FB_RESERVED{GPU_I_ID="9", GPU_I_PROFILE="1g.18gb", gpu="0"} 0.95367431640625"#,
+        r#"DCGM_FI_PROF_SM_ACTIVE{GPU_I_ID="2", GPU_I_PROFILE="3g.71gb", gpu="0"} 0.4"#,
+        r#"DCGM_FI_PROF_SM_ACTIVE{gpu="0"} 0.88"#,
+    ];
+    assert_eq!(of_dcgm, in_dcgm);
     assert_eq!(only(&lines, &["accelerator_utilization_ratio{index=\"0\""]), Vec::<&str>::new());
     // One instance is taken away; it is seen within a minute.
     fake.say(&with(
@@ -421,12 +483,17 @@ fn xids_of_the_kernel_and_of_events_are_counted_once() {
     // The same one again, later, and one that comes as an event and as a line.
     fake.append("dev/kmsg", "4,4,100,-;NVRM: Xid (PCI:0000:3b:00): 31, pid=1, name=x\n");
     fake.append("dev/kmsg", "4,5,100,-;NVRM: Xid (PCI:0000:3b:00): 95, pid=1, name=x\n");
-    fake.say(&with(TWO_GPUS, &["Event -1 0 0 95 1"]));
     fake.pass(10 * SECOND);
-    let mut lines = read(&mut sampler).unwrap();
+    fake.calls();
+    fake.say(&with(TWO_GPUS, &["Event -1 0 0 95 1"]));
     let real = Clock::system();
-    // The event comes from another thread; it makes no second one of what the log said.
+    while !fake.calls().contains(&"EventTold".to_owned()) {
+        assert!(real.monotonic() < MINUTE, "no event was told");
+        std::thread::yield_now();
+    }
+    // Events keep their order: when the next one is there, so is that one.
     fake.say(&with(TWO_GPUS, &["Event -1 0 0 119 2"]));
+    let mut lines = read(&mut sampler).unwrap();
     while !lines.iter().any(|line| line.contains("code=\"119\"")) {
         assert!(real.monotonic() < MINUTE, "no event came");
         std::thread::yield_now();
