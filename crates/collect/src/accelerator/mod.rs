@@ -80,6 +80,11 @@ static VENDORS: &[Vendor] = &[
     Vendor { name: "accelerator.nvidia", period: SECOND, open: nvml::open_nvidia },
 ];
 
+/// The vendors that are known, as the label has them.
+pub fn vendors() -> impl Iterator<Item = &'static str> {
+    VENDORS.iter().map(|vendor| vendor.name.rsplit('.').next().unwrap_or(vendor.name))
+}
+
 /// What the configuration says of accelerators.
 #[derive(Clone, Debug)]
 pub struct Settings {
@@ -89,13 +94,6 @@ pub struct Settings {
     pub has_dcgm_names: bool,
     /// Programs that tell of devices that nothing else can read.
     pub commands: Vec<Command>,
-}
-
-impl Settings {
-    /// The vendors that are known, as the label has them.
-    pub fn vendors() -> impl Iterator<Item = &'static str> {
-        VENDORS.iter().map(|vendor| vendor.name.rsplit('.').next().unwrap_or(vendor.name))
-    }
 }
 
 impl Default for Settings {

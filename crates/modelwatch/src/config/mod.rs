@@ -355,7 +355,7 @@ fn check_commands(commands: &[AcceleratorCommand], problems: &mut Vec<Problem>) 
 fn check_libraries(libraries: &[String], line: usize, problems: &mut Vec<Problem>) {
     for library in libraries {
         let vendor = library.split_once('=').map(|(vendor, _)| vendor.trim());
-        let vendors: Vec<&str> = collect::accelerator::Settings::vendors().collect();
+        let vendors: Vec<&str> = collect::accelerator::vendors().collect();
         if !vendor.is_some_and(|vendor| vendors.contains(&vendor)) {
             let expected = format!("vendor=path, vendor: {}", vendors.join(", "));
             let key = "collect.accelerator_libraries".to_owned();

@@ -342,6 +342,38 @@ fn more_processes_than_expected() {
     assert_eq!(asked(fake.calls()), 1, "room for as many as last time");
 }
 
+/// Each call takes time of the driver that the watched programs want too.
+#[test]
+fn what_a_tick_asks_for() {
+    let fake = nvidia(&[], TWO_GPUS);
+    let mut sampler = open_nvidia(&fake.context("nvidia")).unwrap();
+    read(&mut sampler).unwrap();
+    fake.calls();
+    fake.pass(SECOND);
+    read(&mut sampler).unwrap();
+    // The values of one call are not calls.
+    let is_value = |name: &String| name.starts_with("Field/") || name.starts_with("Gpm/");
+    let calls: Vec<String> = fake.calls().into_iter().filter(|name| !is_value(name)).collect();
+    let expected = [
+        "DeviceGetUtilizationRates",
+        "DeviceGetMemoryInfo_v2",
+        "DeviceGetPowerUsage",
+        "DeviceGetTotalEnergyConsumption",
+        "DeviceGetFieldValues",
+        "DeviceGetTemperature/0",
+        "DeviceGetClockInfo/1",
+        "DeviceGetClockInfo/2",
+        "DeviceGetCurrentClocksEventReasons",
+        "GpmSampleGet",
+        "GpmMetricsGet",
+        // The second has not even half of it.
+        "DeviceGetUtilizationRates",
+        "DeviceGetMemoryInfo_v2",
+        "DeviceGetTemperature/0",
+    ];
+    assert_eq!(calls, expected);
+}
+
 #[test]
 fn answers_that_cannot_be() {
     let wild = [
