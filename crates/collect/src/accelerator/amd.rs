@@ -1,6 +1,7 @@
 //! AMD's GPUs, and Hygon's DCUs whose driver offers the same files: sysfs, hwmon, RAS counters, the
-//! binary `gpu_metrics`, KFD's memory by process and `fdinfo`. No library, no root: other people's
-//! processes need root, and so do some RAS files.
+//! binary `gpu_metrics`, KFD's memory by process, `fdinfo` and the driver's words in the kernel's log. No
+//! library, no root: other people's processes need root, and so do some RAS files and, on many machines,
+//! the log.
 //!
 //! A device that is powered down is left asleep. `pcie_bw` is never read, because the driver sleeps a
 //! second inside. In a partitioned mode (CPX and its like) only the first partition knows power,
@@ -22,6 +23,7 @@ use super::{
     fdinfo::{Follower, Uses},
     files::Files,
     gpu_metrics::{self, GpuMetrics, THROTTLE_REASONS},
+    kmsg::Log,
     processes::{self, Use as Holder},
     report::{Device, FieldState, Group, Health, Readings, Reporter},
 };
@@ -37,6 +39,16 @@ const SLOW: Duration = Duration::from_secs(60);
 const DEGRADED: Duration = Duration::from_secs(24 * 3_600);
 /// Processes of KFD and blocks with RAS counters beyond this many are left out.
 const LIST_MAX: usize = 4_096;
+
+/// What the driver writes into the kernel's log when something went wrong: a part of the line, and the
+/// labels code, class and action of the event. The first that fits counts.
+const EVENTS: &[(&str, [&str; 3])] = &[
+    ("GPU reset begin", ["gpu_reset", "reset_gpu", "restart_app"]),
+    ("GPU reset end with ret", ["gpu_reset_failed", "reboot", "reboot"]),
+    ("timeout, signaled seq", ["ring_timeout", "restart_app", "restart_app"]),
+    ("page fault", ["page_fault", "restart_app", "restart_app"]),
+    ("uncorrectable hardware errors detected", ["ras_uncorrectable", "reset_gpu", "reset_gpu"]),
+];
 
 /// The labels of hwmon's temperatures and ours.
 const SENSORS: &[(&str, &str)] = &[("edge", "core"), ("junction", "hotspot"), ("mem", "memory")];
@@ -67,6 +79,7 @@ fn open_vendor(
         follower: Follower::new(&["amdgpu"]),
         followed_at: None,
         searched_at: context.clock.monotonic(),
+        log: Log::open(&context.root.join("dev/kmsg")).ok(),
     };
     family.take(cards);
     Ok(Box::new(family))
@@ -89,6 +102,8 @@ struct Family {
     follower: Follower,
     followed_at: Option<Duration>,
     searched_at: Duration,
+    /// The kernel's log, where we may read it.
+    log: Option<Log>,
 }
 
 struct Gpu {
@@ -130,10 +145,9 @@ impl Family {
         }
         self.searched_at = now;
         let found = find(&self.context.root, self.pci_vendor);
-        let is_same = found.len() == self.cards.len()
-            && found.iter().zip(&self.cards).all(|(card, gpu)| *card == gpu.card);
-        // Lost cards leave the list only when others stay: otherwise their loss could not be told.
-        if !is_same && !found.is_empty() {
+        let is_known = |card: &Card| self.cards.iter().any(|gpu| gpu.card == *card);
+        // A card that is gone stays on the list, else its loss would be seen for a minute only.
+        if !found.iter().all(is_known) {
             self.take(found);
         }
     }
@@ -146,9 +160,29 @@ impl Family {
     }
 }
 
+impl Family {
+    /// Counts what the driver wrote into the kernel's log.
+    fn read_log(&mut self) {
+        let Self { log, cards, context, .. } = self;
+        let state = if log.is_some() { FieldState::Ok } else { FieldState::Denied };
+        for gpu in cards.iter_mut() {
+            gpu.files.set("errors", state);
+        }
+        let Some(log) = log else { return };
+        log.read(|text| {
+            let Some((address, [code, class, action])) = event(text) else { return };
+            let gpu = cards.iter_mut().find(|gpu| gpu.card.address == address);
+            if let Some(gpu) = gpu {
+                gpu.reporter.count_error(code, class, action, context.clock.now());
+            }
+        });
+    }
+}
+
 impl Sampler for Family {
     fn sample(&mut self, batch: &mut Batch) -> Result<(), Failure> {
         self.search();
+        self.read_log();
         let now = self.context.clock.monotonic();
         // A little early, since ticks are not exact.
         let is_due = |at| now.saturating_sub(at) + Duration::from_millis(500) >= PROCESS;
@@ -170,6 +204,14 @@ impl Sampler for Family {
         let complaint = self.cards.iter().find_map(|gpu| gpu.complaint.clone())?;
         Some(("hint.accelerator_left_out", vec![("detail".into(), complaint)]))
     }
+}
+
+/// The device and the event of a line such as `amdgpu 0000:83:00.0: amdgpu: GPU reset begin!`.
+fn event(text: &str) -> Option<(&str, [&'static str; 3])> {
+    let rest = text.strip_prefix("amdgpu ")?;
+    let (address, rest) = rest.split_once(": ")?;
+    let (_, labels) = EVENTS.iter().find(|(part, _)| rest.contains(part))?;
+    Some((address, *labels))
 }
 
 /// A PCI address without its function.

@@ -25,21 +25,24 @@ const OPEN_MAX: usize = 128;
 pub(super) struct Files {
     open: HashMap<PathBuf, File>,
     states: BTreeMap<&'static str, FieldState>,
+    has_asked: bool,
     has_answered: bool,
-    is_gone: bool,
+    is_refused: bool,
     buffer: Vec<u8>,
 }
 
 impl Files {
     /// Forgets whether anything was read, before a new round of reading.
     pub(super) fn start(&mut self) {
+        self.has_asked = false;
         self.has_answered = false;
-        self.is_gone = false;
+        self.is_refused = false;
     }
 
-    /// Whether the driver said that there is no such device any more and nothing could be read.
+    /// Whether nothing could be read, and not because we may not: files that were open say that there is
+    /// no such device, later they are not even there.
     pub(super) fn is_lost(&self) -> bool {
-        self.is_gone && !self.has_answered
+        self.has_asked && !self.has_answered && !self.is_refused
     }
 
     /// The whole file.
@@ -49,9 +52,9 @@ impl Files {
             Ok(()) => FieldState::Ok,
             Err(error) => state_of(error),
         };
+        self.has_asked = true;
         self.has_answered |= result.is_ok();
-        let gone = rustix::io::Errno::NODEV.raw_os_error();
-        self.is_gone |= result.as_ref().is_err_and(|error| error.raw_os_error() == Some(gone));
+        self.is_refused |= state == FieldState::Denied;
         // Some fields have several files, of which one is enough.
         if state == FieldState::Ok || self.states.get(field) != Some(&FieldState::Ok) {
             self.states.insert(field, state);
@@ -155,6 +158,22 @@ mod tests {
             ("d", FieldState::Error),
         ];
         assert_eq!(states, expected, "a field with two files is fine when one of them is");
+    }
+
+    #[test]
+    fn a_device_is_lost_when_none_of_its_files_can_be_read() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a");
+        fs::write(&path, "1").unwrap();
+        let mut files = Files::default();
+        files.start();
+        assert!(!files.is_lost(), "nothing was asked");
+        files.number("a", &path);
+        files.number("b", &folder.path().join("b"));
+        assert!(!files.is_lost());
+        files.start();
+        files.number("b", &folder.path().join("b"));
+        assert!(files.is_lost());
     }
 
     #[test]

@@ -227,6 +227,32 @@ fn new_errors_change_the_health() {
 }
 
 #[test]
+fn words_of_the_driver_are_counted() {
+    let machine = Machine::new();
+    machine.card(1, "0000:83:00.0");
+    let found = read(machine.sampler().as_mut());
+    expect(&found, "field_state", "field=\"errors\", state=\"denied\"", Some(1.0));
+    machine.write(
+        "dev/kmsg",
+        "3,1,5,-;amdgpu 0000:83:00.0: amdgpu: ring comp_1.0.0 timeout, signaled seq=5, emitted seq=7\n\
+         6,2,6,-;amdgpu 0000:83:00.0: amdgpu: GPU reset begin!\n\
+         6,3,7,-;amdgpu 0000:03:00.0: amdgpu: GPU reset begin!\n\
+         6,4,8,-;amdgpu 0000:83:00.0: amdgpu: PSP is resuming...\n\
+         12,5,9,-;amdgpu 0000:83:00.0: amdgpu: GPU reset begin!\n",
+    );
+    let mut sampler = machine.sampler();
+    read(sampler.as_mut());
+    let found = read(sampler.as_mut());
+    let labels = "action=\"restart_app\", class=\"restart_app\", code=\"ring_timeout\"";
+    expect(&found, "errors_total", labels, Some(1.0));
+    let labels = "action=\"restart_app\", class=\"reset_gpu\", code=\"gpu_reset\"";
+    expect(&found, "errors_total", labels, Some(1.0));
+    let name = format!("{}{{", ACCELERATOR_ERRORS_TOTAL.name);
+    assert_eq!(found.keys().filter(|key| key.starts_with(&name)).count(), 2);
+    expect(&found, "field_state", "field=\"errors\", state=\"ok\"", Some(1.0));
+}
+
+#[test]
 fn only_the_first_partition_speaks_for_the_device() {
     let machine = Machine::new();
     for (number, address) in [(1, "0000:83:00.0"), (2, "0000:83:00.1")] {
@@ -277,6 +303,28 @@ fn processes_from_kfd_and_fdinfo() {
     machine.clock.set(UnixMs(1_005_000));
     let found = read(sampler.as_mut());
     expect(&found, "process_utilization_ratio", process, Some(0.5));
+}
+
+#[test]
+fn a_device_that_is_gone_is_down_until_it_is_back() {
+    let machine = Machine::new();
+    let device = machine.card(1, "0000:83:00.0");
+    let (here, away) = (machine.root.path().join(device), machine.root.path().join("away"));
+    let mut sampler = machine.sampler();
+    // Nothing was read before: files that are open stay readable here, those of a lost device do not.
+    fs::rename(&here, &away).unwrap();
+    for seconds in [1, 2, 70] {
+        machine.clock.set(UnixMs(1_000_000 + 1_000 * seconds));
+        let found = read(sampler.as_mut());
+        expect(&found, "up", "", Some(0.0));
+        expect(&found, "health", "state=\"failed\"", Some(1.0));
+        expect(&found, "utilization_ratio", "", None);
+    }
+    fs::rename(&away, &here).unwrap();
+    machine.clock.set(UnixMs(1_071_000));
+    let found = read(sampler.as_mut());
+    expect(&found, "up", "", Some(1.0));
+    expect(&found, "utilization_ratio", "", Some(0.73));
 }
 
 #[test]
