@@ -1,6 +1,6 @@
 //! Queries: each function, aggregation and operator in turn, then whatever the grammar yields.
 
-use super::random::Random;
+use super::{data::Abilities, random::Random};
 
 /// A label and some values of it.
 type Domain = (&'static str, &'static [&'static str]);
@@ -138,6 +138,51 @@ const SUBQUERIES: &[&str] = &["[10m:1m]", "[5m:30s]", "[20m:]", "[30m:5m]", "[3m
 const GROUPINGS: &[&str] =
     &["", " by (job)", " by (job, instance)", " without (instance)", " by ()", " by (code, kind)"];
 
+/// What Prometheus 3 has and 2 has not, experimental functions among it.
+const NEWER: &[&str] = &[
+    "{\"größe.bytes\"}",
+    "{\"größe.bytes\", \"straße\"=\"北京\"}",
+    "{__name__=\"größe.bytes\", \"straße\"!~\"m.*\"}",
+    "sum by (\"straße\", job) ({\"größe.bytes\"})",
+    "avg without (\"straße\") (rate({\"größe.total\"}[5m]))",
+    "{\"größe.bytes\"} + on (\"straße\") {\"größe.total\"}",
+    "label_replace({\"größe.bytes\"}, \"länge\", \"$1\", \"straße\", \"(.).*\")",
+    "label_join({\"größe.bytes\"}, \"a.b\", \"-\", \"straße\", \"job\")",
+    "count_values(\"größe\", round({\"größe.bytes\"} / 50))",
+    "{'größe.bytes', `straße`=~`.+en`}",
+    "SUM BY (job) (queue_length) OR queue_length OFFSET 5m",
+    "queue_length offset 60",
+    "sum_over_time(queue_length[300])",
+    "avg_over_time(queue_length[5m:60])",
+    "temperature_celsius @ 2h",
+    "2m30s + 0x1F",
+    "text_length{text=~\"two.lines\"}",
+    "text_length{text=\"two\\nlines\"}",
+    "info(rate(requests_total{code=\"200\"}[5m]))",
+    "info(queue_length, {region=\"north\"})",
+    "info(queue_length, {region=~\".+\", version=~\".*\"})",
+    "info(queue_length, {__name__=~\".+_info\"})",
+    "double_exponential_smoothing(temperature_celsius[10m], 0.5, 0.3)",
+    "double_exponential_smoothing(gappy[1h], 0.1, 0.9)",
+    "double_exponential_smoothing(gappy[1h], 1, 0.9)",
+    "sort_by_label(temperature_celsius, \"zone\", \"instance\", \"job\")",
+    "sort_by_label_desc(requests_total, \"code\", \"instance\", \"method\")",
+    "mad_over_time(temperature_celsius[10m])",
+    "ts_of_max_over_time(temperature_celsius[10m])",
+    "ts_of_min_over_time(odd[10m])",
+    "ts_of_last_over_time(gappy[1h])",
+    "limitk(3, requests_total)",
+    "limitk by (job) (1, queue_length)",
+    "limit_ratio(0.5, requests_total)",
+    "limit_ratio(-0.3, requests_total)",
+    "limit_ratio(2, queue_length)",
+    "quantile(NaN, queue_length)",
+    "topk(NaN, queue_length)",
+    "limitk(NaN, queue_length)",
+    "histogram_quantile(NaN, latency_seconds_bucket)",
+    "holt_winters(temperature_celsius[10m], 0.5, 0.3)",
+];
+
 /// Deepest nesting of what the grammar yields.
 const DEPTH_MAX: usize = 4;
 
@@ -145,19 +190,19 @@ pub(super) struct Grammar {
     random: Random,
     /// A moment for `@`, in Unix seconds.
     moment: i64,
-    with_native_histograms: bool,
+    able: Abilities,
 }
 
 impl Grammar {
-    pub(super) fn new(seed: u64, moment: i64, with_native_histograms: bool) -> Self {
-        Self { random: Random::new(seed), moment, with_native_histograms }
+    pub(super) fn new(seed: u64, moment: i64, able: Abilities) -> Self {
+        Self { random: Random::new(seed), moment, able }
     }
 
     /// All queries, the same on every run.
     pub(super) fn queries(&mut self) -> Vec<String> {
         let mut queries = Vec::new();
         for (function, arguments) in FUNCTIONS {
-            if arguments.contains('n') && !self.with_native_histograms {
+            if arguments.contains('n') && !self.able.native_histograms {
                 continue;
             }
             queries.extend((0..3).map(|_| self.call(function, arguments, 1)));
@@ -176,8 +221,11 @@ impl Grammar {
         queries.extend((0..8).map(|_| self.scalar(2)));
         queries.extend((0..10).map(|_| self.range(1)));
         queries.extend((0..220).map(|_| self.vector(DEPTH_MAX)));
-        if self.with_native_histograms {
+        if self.able.native_histograms {
             queries.extend((0..120).map(|_| self.native()));
+        }
+        if self.able.utf8_names {
+            queries.extend(NEWER.iter().map(|query| (*query).to_owned()));
         }
         queries
     }

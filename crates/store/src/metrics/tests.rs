@@ -1,9 +1,14 @@
-use std::{collections::BTreeMap, fs, os::unix::fs::MetadataExt as _};
+use std::{
+    collections::BTreeMap,
+    fs,
+    os::unix::fs::MetadataExt as _,
+    sync::atomic::{AtomicBool, AtomicU64, AtomicUsize},
+};
 
 use model::{
     Labels,
     sample::{Batch, Exemplar, Points},
-    series::{Budget, Matcher, SeriesSource as _, TimeRange},
+    series::{Budget, Matcher, SelectError, SeriesData, SeriesSource as _, TimeRange},
 };
 use proptest::prelude::*;
 
@@ -470,7 +475,7 @@ fn an_error_of_maintenance_stands_until_the_work_is_done() {
 
 /// Refuses one kind of operation on files whose path contains a word.
 #[derive(Debug)]
-struct Refusing(Operation, &'static str, std::sync::atomic::AtomicBool);
+struct Refusing(Operation, &'static str, AtomicBool);
 
 impl Faults for Refusing {
     fn before(&self, operation: Operation, path: &Path, _: usize) -> Option<Fault> {
@@ -674,6 +679,39 @@ fn limits_of_a_query() {
     assert!(store.select(&one, range, &small).is_err());
 }
 
+/// What one thread finds ends the reading of all.
+#[test]
+fn an_error_ends_all_threads() {
+    const SERIES: u64 = 1_200;
+    let folder = tempfile::tempdir().unwrap();
+    let clock = Clock::manual(START);
+    let store = open(folder.path(), &clock);
+    let names: Vec<String> = (0..SERIES).map(|n| format!("a{n:04}")).collect();
+    let values: Vec<(&str, f64)> = names.iter().map(|name| (name.as_str(), 1.0)).collect();
+    for second in 0..100 {
+        store.append(&batch(START + Duration::from_secs(second), &values)).unwrap();
+    }
+    let range = TimeRange { start: START, end: START + MINUTE + MINUTE };
+    let (has_failed, visited) = (AtomicBool::new(false), AtomicU64::new(0));
+    let real = Clock::system();
+    let visit = |place: u64, _: &mut SeriesData| {
+        visited.fetch_add(1, Ordering::Relaxed);
+        if place == 0 {
+            has_failed.store(true, Ordering::Relaxed);
+            return Err(SelectError::Storage("the first".into()));
+        }
+        // The others begin when it is over.
+        let begun = real.monotonic();
+        while !has_failed.load(Ordering::Relaxed) && real.monotonic() < begun + MINUTE {
+            std::thread::yield_now();
+        }
+        Ok(())
+    };
+    let result = store.visit(&[], range, &budget(&clock), &visit);
+    assert_eq!(result, Err(SelectError::Storage("the first".into())));
+    assert!(visited.into_inner() < SERIES / 2);
+}
+
 #[derive(Clone, Debug)]
 enum Step {
     /// Moves the clock by this many seconds and appends this value to one of three series, so many
@@ -781,4 +819,58 @@ proptest! {
             prop_assert_eq!(found, wanted);
         }
     }
+}
+
+#[test]
+fn many_points_are_read_by_several_threads_in_an_order_of_their_own() {
+    const SERIES: usize = 300;
+    const MINUTES: u32 = 5 * 60;
+    let folder = tempfile::tempdir().unwrap();
+    let clock = Clock::manual(START);
+    let store = open(folder.path(), &clock);
+    let labels: Vec<Labels> =
+        (0..SERIES).map(|index| Labels::metric("m", [("i", index.to_string())])).collect();
+    for minute in 0..MINUTES {
+        for second in [0, 15, 30, 45] {
+            let now = START + MINUTE * minute + Duration::from_secs(second);
+            clock.set(now);
+            let mut batch = Batch::new(now);
+            for (index, labels) in labels.iter().enumerate() {
+                batch.push(labels, index as f64);
+            }
+            store.append(&batch).unwrap();
+        }
+    }
+    store.maintain(clock.now()).unwrap();
+    assert!(!store.0.block_list().is_empty() && store.0.head().len() == SERIES);
+    let all = TimeRange { start: UnixMs::MIN, end: UnixMs::MAX };
+    let points = SERIES * MINUTES as usize * 4;
+    assert!(points > 200_000, "enough for threads");
+    let budget = |samples| Budget::new(clock.clone(), MINUTE, samples);
+    let select = || store.select(&[], all, &budget(points as u64)).unwrap();
+    let first = select();
+    assert_eq!(first.len(), SERIES);
+    for series in &first {
+        let value = series.labels.get("i").and_then(|text| text.parse::<f64>().ok()).unwrap();
+        assert_eq!(series.times.len(), MINUTES as usize * 4);
+        assert!(series.times.is_sorted() && series.values.iter().all(|found| *found == value));
+    }
+    let order = |found: &[SeriesData]| -> Vec<Labels> {
+        found.iter().map(|series| series.labels.clone()).collect()
+    };
+    let is_same = (0..3).all(|_| order(&select()) == order(&first));
+    assert!(is_same, "the order does not depend on the threads");
+    let refused = store.select(&[], all, &budget(points as u64 - 1));
+    assert!(matches!(refused, Err(SelectError::TooManySamples)));
+
+    let seen = AtomicUsize::new(0);
+    let result = store.visit(&[], all, &budget(points as u64), &|_, _| match seen
+        .fetch_add(1, Ordering::Relaxed)
+    {
+        10.. => Err(SelectError::Storage("enough".into())),
+        _ => Ok(()),
+    });
+    assert_eq!(result, Err(SelectError::Storage("enough".into())));
+    let seen = seen.into_inner();
+    assert!((11..SERIES / 2).contains(&seen), "{seen}");
 }

@@ -54,18 +54,23 @@ pub(super) const THRESHOLDS: &[(u64, &str)] =
     &[(1, "slowdown"), (0, "shutdown"), (2, "memory_max"), (3, "core_max")];
 
 const fn value(id: u32, field: &'static str) -> FieldId {
-    FieldId { id, scope: 0, field }
+    FieldId { id, scope: 0, field, is_wide: false }
 }
 
 const fn of_links(id: u32, field: &'static str) -> FieldId {
-    FieldId { id, scope: ALL_LINKS, field }
+    FieldId { id, scope: ALL_LINKS, field, is_wide: false }
+}
+
+/// Bytes that PCIe moves in a second are more than 32 bits can count.
+const fn of_pcie(id: u32, field: &'static str) -> FieldId {
+    FieldId { id, scope: 0, field, is_wide: true }
 }
 
 /// Each second: temperature of the memory, PCIe bytes sent and received.
 pub(super) static FAST: &[FieldId] = &[
     value(82, "memory_temperature"),
-    value(197, "pcie_transmit_bytes"),
-    value(198, "pcie_receive_bytes"),
+    of_pcie(197, "pcie_transmit_bytes"),
+    of_pcie(198, "pcie_receive_bytes"),
 ];
 
 /// Every five seconds: time in throttling, NVLink, PCIe errors, recovery action.

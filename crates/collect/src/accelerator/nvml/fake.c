@@ -266,7 +266,8 @@ int F(DeviceGetFieldValues)(void *device, int count, struct field *fields) {
     for (int i = 0; whole.code == 0 && i < count; i++) {
         struct answer a = look_at("Field", fields[i].id, index_of(device));
         fields[i].code = a.code;
-        fields[i].type = 3;
+        /* 64 bits, unless the second value names another type. */
+        fields[i].type = a.count > 1 ? (u32)a.values[1] : 3;
         fields[i].value = (u64)a.values[0];
     }
     return whole.code;

@@ -56,37 +56,12 @@ pub(super) struct State {
     link_count: Option<u64>,
     /// Whether each link was ever up.
     links: BTreeMap<u64, bool>,
-    pcie_transmitted: Wrapping,
-    pcie_received: Wrapping,
     /// Sum of both directions in KiB, and when.
     nvlink: Option<(f64, Duration)>,
     /// Seconds for which a reason was seen to be active.
     throttled: [f64; THROTTLE.len()],
     throttle_seen_at: Option<Duration>,
     pub(super) running: running::State,
-}
-
-/// A counter of 32 bits that begins anew when it is full.
-#[derive(Default)]
-struct Wrapping {
-    last: Option<f64>,
-    total: f64,
-}
-
-impl Wrapping {
-    fn add(&mut self, value: Option<f64>) -> Option<f64> {
-        const FULL: f64 = 4_294_967_296.0;
-        let value = value?;
-        let grown = match self.last {
-            Some(last) if value >= last => value - last,
-            // Counters of 64 bits do not wrap; one that fell was reset.
-            Some(last) if last < FULL => value + FULL - last,
-            _ => value,
-        };
-        self.last = Some(value);
-        self.total += grown;
-        Some(self.total)
-    }
 }
 
 /// What is the same for all devices of the library.
@@ -122,9 +97,9 @@ pub(super) fn fast(
         readings.put_compat(dcgm, &[], value);
     }
     let pcie = [("link", "pcie")];
-    let sent = state.pcie_transmitted.add(values.get(&(197, 0)).copied());
+    let sent = values.get(&(197, 0)).copied();
     readings.put_of(&ACCELERATOR_LINK_TRANSMIT_BYTES_TOTAL, &pcie, sent);
-    let received = state.pcie_received.add(values.get(&(198, 0)).copied());
+    let received = values.get(&(198, 0)).copied();
     readings.put_of(&ACCELERATOR_LINK_RECEIVE_BYTES_TOTAL, &pcie, received);
     clocks(session, readings);
     throttle(session, state, readings);

@@ -17,6 +17,8 @@ use crate::{
 const RETRY: Duration = Duration::from_secs(60);
 /// Longest text that NVML gives.
 const TEXT_MAX: usize = 96;
+/// The type of a field that is a number of 32 bits.
+const UNSIGNED_INT: u32 = 1;
 /// Answers 999 in a row that are worth a line in our log.
 const UNKNOWN_MAX: u32 = 3;
 
@@ -247,6 +249,8 @@ pub(super) struct FieldId {
     pub(super) scope: u32,
     /// Whose state it is.
     pub(super) field: &'static str,
+    /// A count that 32 bits cannot hold between two readings; one that has no more is of no use.
+    pub(super) is_wide: bool,
 }
 
 /// Asks about one device.
@@ -451,7 +455,9 @@ impl Session {
         if answered.is_some() {
             for (index, one) in asked.iter().enumerate() {
                 let at = index * SIZE;
+                let is_narrow = one.is_wide && values.u32(at + 24) == Some(UNSIGNED_INT);
                 let answer = match values.i32(at + 28).unwrap_or(code::UNKNOWN) {
+                    code::SUCCESS if is_narrow => code::NOT_SUPPORTED,
                     // A driver older than the id.
                     code::INVALID_ARGUMENT => code::NOT_SUPPORTED,
                     answer => answer,
@@ -474,7 +480,7 @@ fn typed(values: &Buffer, at: usize) -> Option<f64> {
     let value = at + 32;
     match values.u32(at + 24)? {
         0 => values.f64(value),
-        1 => values.u32(value).map(f64::from),
+        UNSIGNED_INT => values.u32(value).map(f64::from),
         2 | 3 => values.u64(value).filter(|value| *value != u64::MAX).map(|value| value as f64),
         4 => values.u64(value).map(|value| value.cast_signed() as f64),
         5 => values.i32(value).map(f64::from),

@@ -33,8 +33,7 @@ fn two_gpus() {
     fake.write("proc/4711/comm", "python3\n");
     let mut sampler = open_nvidia(&fake.context("nvidia")).unwrap();
     read(&mut sampler).unwrap();
-    // PCIe bytes wrap, NVLink goes on.
-    fake.say(&with(TWO_GPUS, &["Field/197 0 0 704", "Field/138 0 0 1026048"]));
+    fake.say(&with(TWO_GPUS, &["Field/197 0 0 4294968000", "Field/138 0 0 1026048"]));
     fake.pass(5 * SECOND);
     let lines = read(&mut sampler).unwrap();
     let expected: Vec<&str> = EXPECTED.lines().collect();
@@ -229,6 +228,22 @@ fn a_damaged_board_and_answers_that_nobody_knows() {
             fake.pass(SECOND);
         }
     }
+}
+
+#[test]
+fn a_counter_that_is_full_many_times_a_second_is_no_counter() {
+    let fake = nvidia(&[], &with(TWO_GPUS, &["Field/197 0 0 704 1", "Field/82 0 0 61 1"]));
+    let lines = read(&mut open_nvidia(&fake.context("nvidia")).unwrap()).unwrap();
+    let names = [
+        "accelerator_link_transmit_bytes_total{index=\"0\", link=\"pcie\"",
+        "accelerator_field_state{field=\"pcie_transmit_bytes\"",
+        "accelerator_temperature_celsius{index=\"0\", sensor=\"memory\"",
+    ];
+    let expected = [
+        r#"accelerator_field_state{field="pcie_transmit_bytes", index="0", state="unsupported"} 1"#,
+        r#"accelerator_temperature_celsius{index="0", sensor="memory"} 61"#,
+    ];
+    assert_eq!(only(&lines, &names), expected);
 }
 
 #[test]
