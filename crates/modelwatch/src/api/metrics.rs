@@ -30,7 +30,7 @@ pub(super) async fn metrics(State(app): State<Arc<App>>) -> Result<Response<Body
     let points = app
         .queries
         .run(None, move |source, budget| {
-            let pattern = "node_.+|llm_.+|accelerator_.+|DCGM_.+";
+            let pattern = "node_.+|llm_.+|accelerator_.+|DCGM_.+|npu_.+|machine_.+";
             let matcher = Matcher::new(NAME, MatchOp::Regex, pattern)
                 .map_err(|error| ApiError::internal(error.to_string()))?;
             let range = TimeRange { start: now - AGE_MAX, end: now };

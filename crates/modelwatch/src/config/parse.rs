@@ -7,13 +7,34 @@ use toml::{
 };
 
 use super::{
-    Config, Engine, Problem,
+    AcceleratorCommand, Config, Engine, Problem,
     keys::{KEYS, Key, Type, Value},
     units,
 };
 
-/// The section that is a list of tables.
-const LIST: &str = "engine";
+/// A section that is a list of tables.
+struct List {
+    /// Path of one of its keys.
+    key: &'static str,
+    /// Adds an entry that begins at a line.
+    start: fn(&mut Config, usize),
+    /// A key that every entry needs, and what to say where it is missing.
+    required: Option<(&'static str, &'static str)>,
+}
+
+/// All of them, sorted by key.
+static LISTS: &[List] = &[
+    List {
+        key: "accelerator_command.command",
+        start: |config, line| config.accelerator_commands.push(AcceleratorCommand::new(line)),
+        required: None,
+    },
+    List {
+        key: "engine.url",
+        start: |config, line| config.engines.push(Engine { line, ..Engine::default() }),
+        required: Some(("url", "config.engine_without_url")),
+    },
+];
 
 /// The configuration as far as it could be read, and everything that is wrong with it.
 pub(super) fn parse(text: &str) -> (Config, Vec<Problem>) {
@@ -53,24 +74,26 @@ impl Walk<'_> {
         let section = name.get_ref().as_ref();
         let line = line_at(self.text, name.span().start);
         let known = KEYS.iter().any(|key| section_of(key) == section);
+        let list = LISTS.iter().find(|list| has_section(list.key, section));
         match value.get_ref() {
             DeValue::Table(_) | DeValue::Array(_) if !known => {
                 self.unknown(line, section, sections());
             }
             // A key without its section; the one it has in some section is the most likely.
             _ if !known => self.unknown(line, section, KEYS.iter().map(|key| key.path)),
-            DeValue::Table(table) if section != LIST => self.keys(section, table),
-            DeValue::Array(entries) if section == LIST => {
+            DeValue::Table(table) if list.is_none() => self.keys(section, table),
+            DeValue::Array(entries) if let Some(list) = list => {
                 for entry in entries.iter() {
                     let line = line_at(self.text, entry.span().start);
                     let DeValue::Table(table) = entry.get_ref() else {
                         self.wrong_shape(line, section);
                         continue;
                     };
-                    self.config.engines.push(Engine { line, ..Engine::default() });
+                    (list.start)(&mut self.config, line);
                     self.keys(section, table);
-                    if !table.contains_key("url") {
-                        self.problems.push(Problem::new(line, "config.engine_without_url", []));
+                    let missing = list.required.filter(|(key, _)| !table.contains_key(*key));
+                    if let Some((_, code)) = missing {
+                        self.problems.push(Problem::new(line, code, []));
                     }
                 }
             }
@@ -131,7 +154,8 @@ impl Walk<'_> {
     }
 
     fn wrong_shape(&mut self, line: usize, section: &str) {
-        let expected = if section == LIST { "[[engine]]".into() } else { format!("[{section}]") };
+        let is_list = LISTS.iter().any(|list| has_section(list.key, section));
+        let expected = if is_list { format!("[[{section}]]") } else { format!("[{section}]") };
         let params = [("section", section.to_owned()), ("expected", expected)];
         self.problems.push(Problem::new(line, "config.wrong_shape", params));
     }
@@ -139,6 +163,10 @@ impl Walk<'_> {
 
 fn section_of(key: &Key) -> &str {
     key.path.split_once('.').map_or(key.path, |(section, _)| section)
+}
+
+fn has_section(path: &str, section: &str) -> bool {
+    path.split_once('.').is_some_and(|(found, _)| found == section)
 }
 
 fn sections() -> impl Iterator<Item = &'static str> {
