@@ -482,7 +482,6 @@ mod tests {
                 host_period: Duration::from_secs(1),
                 accelerators: crate::accelerator::Settings::default(),
                 engine_period: Duration::from_secs(5),
-                accelerators: crate::accelerator::Settings::default(),
                 discover: false,
                 own_ports: Vec::new(),
                 engines: Vec::new(),
