@@ -270,7 +270,7 @@ mod tests {
         );
         let (clock, hang) = (Clock::system(), Duration::from_secs(600));
         let started = clock.monotonic();
-        let failure = run(&script, Duration::from_millis(400)).unwrap_err();
+        let failure = run(&script, Duration::from_secs(3)).unwrap_err();
         assert_eq!(failure.kind, FailureKind::TimedOut, "{failure}");
         assert!(clock.monotonic() - started < hang / 2, "it was waited for");
         let pid = std::fs::read_to_string(&file).unwrap();
