@@ -20,6 +20,8 @@ mod sink;
 mod source;
 
 pub mod exposition;
+pub mod protobuf;
+pub mod scrape;
 
 pub use collector::{
     Collector, EngineReport, EngineSetting, EngineState, Found, Settings, look_once,

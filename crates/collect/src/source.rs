@@ -16,6 +16,7 @@ pub enum SourceGroup {
     Host,
     Engine,
     Discovery,
+    Scrape,
 }
 
 impl SourceGroup {
@@ -24,6 +25,7 @@ impl SourceGroup {
             Self::Host => "host",
             Self::Engine => "engine",
             Self::Discovery => "discovery",
+            Self::Scrape => "scrape",
         }
     }
 }

@@ -5,10 +5,12 @@
 mod llm;
 mod modelwatch;
 mod node;
+mod scrape;
 
 pub use llm::*;
 pub use modelwatch::*;
 pub use node::*;
+pub use scrape::*;
 
 /// What a metric's values mean over time (Prometheus' metric types).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -84,7 +86,7 @@ pub fn find(name: &str) -> Option<&'static Metric> {
 
 /// All metrics, family by family.
 pub fn all() -> impl Iterator<Item = &'static Metric> {
-    [LLM, MODELWATCH, NODE].into_iter().flatten().copied()
+    [LLM, MODELWATCH, NODE, SCRAPE].into_iter().flatten().copied()
 }
 
 /// Declares constants and their table in one go; without it every metric would be written twice.
@@ -112,7 +114,7 @@ mod tests {
 
     #[test]
     fn names_are_unique_sorted_in_their_family_and_follow_the_conventions() {
-        for table in [LLM, MODELWATCH, NODE] {
+        for table in [LLM, MODELWATCH, NODE, SCRAPE] {
             for pair in table.windows(2) {
                 assert!(pair[0].name < pair[1].name, "{} before {}", pair[0].name, pair[1].name);
             }
