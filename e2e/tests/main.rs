@@ -7,6 +7,7 @@ mod engine;
 mod hostile;
 mod prometheus;
 mod query;
+mod scrape;
 mod start;
 mod storage;
 mod transfer;

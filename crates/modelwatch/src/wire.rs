@@ -172,6 +172,7 @@ pub(crate) fn collect_settings(
             .and_then(|name| std::env::var(name).ok())
             .map(collect::Secret::new),
     });
+    let variable = |name: &str| std::env::var(name).ok();
     collect::Settings {
         root: config.collect.root.clone(),
         instance: instance.to_owned(),
@@ -180,6 +181,7 @@ pub(crate) fn collect_settings(
         discover: config.collect.discover,
         own_ports: vec![own_port],
         engines: engines.collect(),
+        scrapes: config.scrapes.iter().map(|scrape| scrape.job(&variable)).collect(),
     }
 }
 

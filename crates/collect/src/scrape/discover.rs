@@ -46,8 +46,7 @@ const LIST_TIMEOUT: Duration = Duration::from_secs(10);
 /// Dropped targets of a job that are remembered.
 const DROPPED_MAX: usize = 1_000;
 
-const REFRESH_HEADER: HeaderName =
-    HeaderName::from_static("x-prometheus-refresh-interval-seconds");
+const REFRESH_HEADER: HeaderName = HeaderName::from_static("x-prometheus-refresh-interval-seconds");
 
 /// Runs one job until it is aborted, and its targets with it.
 pub(super) async fn run(shared: Arc<Shared>, job: Arc<Job>) {
@@ -167,7 +166,8 @@ impl Lists {
     }
 
     fn labels(&self) -> Vec<Pairs> {
-        let files = self.files.iter().flat_map(|list| list.found.values()).flat_map(|file| &file.targets);
+        let files =
+            self.files.iter().flat_map(|list| list.found.values()).flat_map(|file| &file.targets);
         let urls = self.urls.iter().flat_map(|list| &list.found);
         self.written.iter().chain(files).chain(urls).cloned().collect()
     }
@@ -317,7 +317,8 @@ impl UrlList {
     }
 
     async fn ask(&self) -> Result<Vec<Pairs>, Failure> {
-        let bad = |why: String| Failure::new(FailureKind::Malformed, format!("{}: {why}", self.url));
+        let bad =
+            |why: String| Failure::new(FailureKind::Malformed, format!("{}: {why}", self.url));
         let uri: Uri = self.url.parse().map_err(|_| bad("this is no URL".into()))?;
         let ask = Ask {
             scheme: uri.scheme_str().unwrap_or_default(),
@@ -337,8 +338,8 @@ impl UrlList {
 /// Reads a list of targets; `more` labels are set on each.
 fn parse(text: &[u8], place: &str, more: &[(String, String)]) -> Result<Vec<Pairs>, Failure> {
     let bad = |why: &str| Failure::new(FailureKind::Malformed, format!("{place}: {why}"));
-    let list: Value = serde_json::from_slice(text)
-        .map_err(|error| bad(&format!("this is not JSON: {error}")))?;
+    let list: Value =
+        serde_json::from_slice(text).map_err(|error| bad(&format!("this is not JSON: {error}")))?;
     let groups = list.as_array().ok_or_else(|| bad("this is no list of groups of targets"))?;
     let mut found = Vec::new();
     for (index, group) in groups.iter().enumerate() {
@@ -386,7 +387,8 @@ mod tests {
         let read = |text: &str| {
             let more = [("__meta_url".to_owned(), "u".to_owned())];
             let found = parse(text.as_bytes(), "place", &more);
-            found.map(|found| found.into_iter().map(|p| Labels::from_pairs(p).to_string()).collect())
+            found
+                .map(|found| found.into_iter().map(|p| Labels::from_pairs(p).to_string()).collect())
         };
         let check = |text: &str, expected: &[&str]| {
             let found: Result<Vec<String>, Failure> = read(text);

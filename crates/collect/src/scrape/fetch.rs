@@ -227,8 +227,7 @@ mod tests {
             }
             String::from_utf8_lossy(&head[..read]).into_owned()
         });
-        let login =
-            Login::Basic { user: "u".into(), password: Secret::new("p".into()) };
+        let login = Login::Basic { user: "u".into(), password: Secret::new("p".into()) };
         let ask = Ask {
             scheme: "http",
             address: &address,
@@ -256,8 +255,7 @@ mod tests {
     }
 
     fn zipped(plain: &[u8]) -> Vec<u8> {
-        let mut encoder =
-            flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+        let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
         encoder.write_all(plain).unwrap();
         encoder.finish().unwrap()
     }

@@ -3,7 +3,8 @@
 //! Not for anything that must withstand an attacker.
 
 /// How far each step rotates, in rows of four that repeat four times.
-const ROTATIONS: [[u32; 4]; 4] = [[7, 12, 17, 22], [5, 9, 14, 20], [4, 11, 16, 23], [6, 10, 15, 21]];
+const ROTATIONS: [[u32; 4]; 4] =
+    [[7, 12, 17, 22], [5, 9, 14, 20], [4, 11, 16, 23], [6, 10, 15, 21]];
 
 pub(super) fn digest(message: &[u8]) -> [u8; 16] {
     let mut padded = message.to_vec();

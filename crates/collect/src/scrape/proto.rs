@@ -56,8 +56,9 @@ fn family(message: &[u8], round: &mut Round<'_>) -> Result<(), String> {
     for field in Fields::new(message) {
         match field.map_err(broken)? {
             (1, Value::Bytes(bytes)) => family.name = text(bytes)?,
-            (2, Value::Bytes(bytes)) => help = text(bytes.get(..1_024).unwrap_or(bytes))
-                .unwrap_or_default(),
+            (2, Value::Bytes(bytes)) => {
+                help = text(bytes.get(..1_024).unwrap_or(bytes)).unwrap_or_default()
+            }
             (3, Value::Varint(kind)) => family.kind = kind,
             (4, Value::Bytes(metric)) => metrics.push(metric),
             _ => {}
@@ -110,9 +111,7 @@ fn metric(family: &Family, message: &[u8], round: &mut Round<'_>) -> Result<(), 
         Some((4, summary)) => read_summary(name, &head, summary, round),
         Some((7, histogram)) => read_histogram(family, &head, histogram, round),
         // All of these have their value in the first field, and a missing one is zero.
-        Some((_, value)) => {
-            emit(round, name, &head, None, Point::Float(first_double(value, 1)?))
-        }
+        Some((_, value)) => emit(round, name, &head, None, Point::Float(first_double(value, 1)?)),
         None => Err("a metric has no value".into()),
     }
 }
@@ -480,7 +479,11 @@ mod tests {
             ],
             0,
         );
-        check(&page[..page.len() - 1], &["h_count 3", "h_sum 1.5", "h_bucket{le=\"1.0\"} 2", "h_bucket{le=\"+Inf\"} 3"], 1);
+        check(
+            &page[..page.len() - 1],
+            &["h_count 3", "h_sum 1.5", "h_bucket{le=\"1.0\"} 2", "h_bucket{le=\"+Inf\"} 3"],
+            1,
+        );
         check(&family_of("n", 1, &[]), &[], 1);
     }
 

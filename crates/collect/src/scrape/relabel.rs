@@ -277,10 +277,7 @@ mod tests {
             Some(r#"{a="FOO", b="bar", c="baz", d="boo"}"#),
         );
         // md5sum of foo is acbd18db4cc2f85cedef654fccc4a4d8, and the last byte decides modulo 8.
-        check(
-            &rule("hashmod", &["a"], "", "d", ""),
-            Some(r#"{a="foo", b="bar", c="baz", d="0"}"#),
-        );
+        check(&rule("hashmod", &["a"], "", "d", ""), Some(r#"{a="foo", b="bar", c="baz", d="0"}"#));
     }
 
     #[test]

@@ -186,7 +186,10 @@ pub(super) mod tests {
         let pairs: Vec<(String, String)> = pairs.collect();
         match Target::make(&job, &pairs) {
             Fate::Kept(target) => {
-                assert_eq!((target.url().as_str(), target.labels.to_string().as_str()), (url, expected));
+                assert_eq!(
+                    (target.url().as_str(), target.labels.to_string().as_str()),
+                    (url, expected)
+                );
             }
             other => assert_eq!("", url, "{other:?}"),
         }
@@ -217,12 +220,11 @@ pub(super) mod tests {
     #[test]
     fn times_are_stable_and_spread() {
         let job = Arc::new(job());
-        let target = |address: &str| {
-            match Target::make(&job, &[("__address__".into(), address.into())]) {
+        let target =
+            |address: &str| match Target::make(&job, &[("__address__".into(), address.into())]) {
                 Fate::Kept(target) => target,
                 other => panic!("{other:?}"),
-            }
-        };
+            };
         let (one, two) = (target("h:1"), target("h:2"));
         let first = one.next(UnixMs(1_000_000));
         assert!(first.0 > 1_000_000 && first.0 <= 1_015_000, "{first:?}");

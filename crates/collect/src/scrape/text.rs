@@ -153,13 +153,7 @@ mod tests {
         };
         assert_eq!(names(OPENMETRICS), ["a_total", "b"]);
         assert_eq!(names(TEXT), ["a", "b"]);
-        check(
-            OPENMETRICS,
-            page,
-            &[("a_total", 1.0), ("a_created", 5.0), ("b", 1.0)],
-            0,
-            "",
-        );
+        check(OPENMETRICS, page, &[("a_total", 1.0), ("a_created", 5.0), ("b", 1.0)], 0, "");
     }
 
     proptest! {

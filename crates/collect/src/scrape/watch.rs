@@ -103,7 +103,9 @@ impl Watch {
         let clock = self.shared.clock.clone();
         let mut scheduled = self.target.next(clock.now());
         loop {
-            let wait = Duration::from_millis(scheduled.0.saturating_sub(clock.now().0).max(0).unsigned_abs());
+            let wait = Duration::from_millis(
+                scheduled.0.saturating_sub(clock.now().0).max(0).unsigned_abs(),
+            );
             tokio::select! {
                 _ = &mut stop => break,
                 () = tokio::time::sleep(wait) => {}
