@@ -106,16 +106,17 @@ fn families(newest: &Newest) -> Vec<String> {
     names
 }
 
-/// Takes the labels off that the reader sets itself. Of two that become the same the first counts.
+/// Takes the labels off that the reader sets itself. Of two that become the same ours counts.
 fn as_seen_by_scrapers(newest: Newest, instance: &str, format: Format) -> Newest {
+    let is_ours = |labels: &Labels| labels.get("instance") == Some(instance);
+    let (ours, others): (Newest, Newest) =
+        newest.into_iter().partition(|(labels, _)| is_ours(labels));
+    let ours = ours
+        .into_iter()
+        .map(|(labels, value)| (labels.keep(|label| !matches!(label, "job" | "instance")), value));
     let mut seen = Newest::new();
-    for (labels, value) in newest {
-        let is_ours = labels.get("instance") == Some(instance);
-        let shown = match is_ours {
-            true => labels.keep(|label| !matches!(label, "job" | "instance")),
-            false => labels,
-        };
-        seen.entry(format.names.as_written(shown)).or_insert(value);
+    for (labels, value) in ours.chain(others) {
+        seen.entry(format.names.as_written(labels)).or_insert(value);
     }
     seen
 }
@@ -281,7 +282,7 @@ mod tests {
             point("node_load1", &[("instance", "me"), ("job", "node")], 0.25),
             point("node_load1", &[], 0.5),
             point("é.x", &[("b.c", "d\"")], f64::INFINITY),
-            point("__x", &[("instance", "me")], 1.0),
+            point("a", &[("instance", "me")], 1.0),
         ])
     }
 
@@ -300,9 +301,9 @@ mod tests {
             "",
             &[
                 "# TYPE __x untyped",
-                "__x 1",
-                "# TYPE _x untyped",
-                "_x{b_c=\"d\\\"\"} +Inf",
+                "__x{b_c=\"d\\\"\"} +Inf",
+                "# TYPE a untyped",
+                "a 1",
                 "# HELP h_seconds a \"text\"\\n\\\\",
                 "# TYPE h_seconds histogram",
                 "h_seconds_bucket{a=\"x\",le=\"2.5\"} 1",
@@ -331,8 +332,8 @@ mod tests {
         check(
             "application/openmetrics-text;version=1.0.0;escaping=allow-utf-8",
             &[
-                "# TYPE __x unknown",
-                "__x 1",
+                "# TYPE a unknown",
+                "a 1",
                 "# HELP h_seconds a \\\"text\\\"\\n\\\\",
                 "# TYPE h_seconds histogram",
                 "# UNIT h_seconds seconds",
