@@ -102,8 +102,12 @@ fn a_real_prometheus_scrapes_the_same_of_the_same_target() -> Result<()> {
              source_labels = [\"__name__\"]\nregex = \"node_scrape_.*\"\naction = \"drop\"\n"
         ),
     );
-    let itself = job("prometheus", &format!("targets = [\"{}\"]", prometheus.address));
-    let modelwatch = Modelwatch::start(folder.path(), &format!("{QUIET}{node_job}{itself}"))?;
+    let targets = format!("targets = [\"{}\"]\n", prometheus.address);
+    let itself = job("prometheus", &targets);
+    // It answers with protocol buffers when asked for them.
+    let protobuf = job("protobuf", &format!("{targets}native_histograms = true"));
+    let modelwatch =
+        Modelwatch::start(folder.path(), &format!("{QUIET}{node_job}{itself}{protobuf}"))?;
     wait::until("the same series on both sides", PATIENCE, || {
         let matcher = format!("{{job=\"node\",instance=\"{address}\"}}");
         let (ours, theirs) =
@@ -129,7 +133,17 @@ fn a_real_prometheus_scrapes_the_same_of_the_same_target() -> Result<()> {
     ensure!(modelwatch.value("scrape_duration_seconds{job=\"node\"}")? > 0.0);
     wait::until("Prometheus' own page", PATIENCE, || {
         ensure!(modelwatch.value("up{job=\"prometheus\"}")? == 1.0);
-        ensure!(!modelwatch.query("prometheus_build_info")?.is_empty());
+        let counts = ["prometheus", "protobuf"].map(|job| {
+            let names = "count by (__name__) ({job=\"JOB\",__name__!~\"up|scrape_.*\"})";
+            modelwatch.query(&names.replace("JOB", job))
+        });
+        let [Ok(text), Ok(protobuf)] = counts else { anyhow::bail!("no counts") };
+        let key = |result: &[Value]| -> BTreeSet<String> {
+            result.iter().map(|one| format!("{} {}", one["metric"], one["value"][1])).collect()
+        };
+        let (text, protobuf) = (key(&text), key(&protobuf));
+        let differ: Vec<_> = text.symmetric_difference(&protobuf).take(6).collect();
+        ensure!(differ.is_empty() && text.len() > 100, "{} {differ:#?}", text.len());
         Ok(())
     })?;
     let targets = modelwatch.json("/api/v1/targets?scrapePool=node")?;

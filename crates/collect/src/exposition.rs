@@ -3,6 +3,8 @@
 //! A line that cannot be read is counted and skipped: one bad line must not hide an engine.
 //! A scrape leaves timestamps and exemplars out; for whoever wants them there are the parts of a line.
 
+pub mod protobuf;
+
 use model::{
     Labels, LabelsBuilder, NAME,
     catalogue::Kind,

@@ -20,7 +20,6 @@ mod sink;
 mod source;
 
 pub mod exposition;
-pub mod protobuf;
 pub mod scrape;
 
 pub use collector::{

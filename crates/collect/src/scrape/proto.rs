@@ -12,8 +12,8 @@ use model::{
 };
 
 use super::intake::{Pairs, Point, Round, is_too_long};
-use crate::{
-    exposition::ScrapedMetric,
+use crate::exposition::{
+    ScrapedMetric,
     protobuf::{Fields, Malformed, Value, varint},
 };
 
@@ -406,7 +406,7 @@ mod tests {
         },
         *,
     };
-    use crate::protobuf::Writer;
+    use crate::exposition::protobuf::Writer;
 
     fn message(fill: impl FnOnce(&mut Writer)) -> Vec<u8> {
         let mut writer = Writer::default();

@@ -156,6 +156,23 @@ mod tests {
         check(OPENMETRICS, page, &[("a_total", 1.0), ("a_created", 5.0), ("b", 1.0)], 0, "");
     }
 
+    /// A real page, cut off at every byte: what came whole is kept.
+    #[test]
+    fn truncated_pages() {
+        let page: &[u8] = include_bytes!("../../fixtures/vllm-0.32.0.metrics");
+        let page = &page[..page.len().min(2_500)];
+        for end in 0..page.len() {
+            let cut = &page[..end];
+            let last = cut.rsplit(|byte| *byte == b'\n').next().unwrap_or_default();
+            let whole = cut.len() - last.len();
+            let lines = page[..whole].split(|byte| *byte == b'\n');
+            let samples = lines.filter(|line| !line.is_empty() && line[0] != b'#').count();
+            let (batch, outcome) = read_page(TEXT, cut);
+            assert!(batch.samples.len() - samples <= 1, "at {end}: {outcome:?}");
+            assert!(outcome.bad <= 1, "at {end}: {outcome:?}");
+        }
+    }
+
     proptest! {
         #[test]
         fn any_page_is_survived(page: Vec<u8>, is_openmetrics: bool) {

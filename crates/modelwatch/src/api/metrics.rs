@@ -35,8 +35,9 @@ use super::{
 };
 use crate::{own, wire::App};
 
-/// How old a reading may be at least to count as current; and at most, however slow its source is.
+/// How old a reading may be to count as current where all sources are quick.
 const AGE_MIN: Duration = Duration::from_secs(90);
+/// The same where a target is read seldom; what is older is left out.
 const AGE_MAX: Duration = Duration::from_secs(300);
 
 /// Said of metrics of which nobody said anything: `promtool` wants a text.

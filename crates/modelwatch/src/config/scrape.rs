@@ -6,9 +6,11 @@ use collect::scrape::{Action, BadRule, Job, Limits, Login, RULES_MAX, Rule, Rule
 
 use super::{Environment, Problem, duration_text};
 
+/// Defaults, which are those of the reference page.
 const INTERVAL: Duration = Duration::from_secs(15);
 const TIMEOUT: Duration = Duration::from_secs(10);
 const HTTP_SD_INTERVAL: Duration = Duration::from_secs(60);
+/// Default of `body_size_limit`; a larger page is refused.
 const BODY_BYTES_MAX: u64 = 16 << 20;
 
 type Pairs = Vec<(String, String)>;

@@ -16,7 +16,7 @@ use std::{
     sync::{Mutex, PoisonError},
 };
 
-pub(crate) use collect::protobuf;
+pub(crate) use collect::exposition::protobuf;
 use model::sample::{Exemplar, Metadata, Points};
 use store::{AppendError, Store};
 

@@ -116,4 +116,9 @@ export const metricHelp: Record<string, string> = {
   "node_time_seconds": "系统时钟（Unix 时间）",
   "node_uname_info": "以标签形式给出的内核信息，值恒为 1",
   "node_vmstat_*": "/proc/vmstat 中的字段",
+  "scrape_duration_seconds": "最近一次抓取目标的耗时",
+  "scrape_samples_post_metric_relabeling": "最近一次抓取中经指标重标记规则后保留的样本数",
+  "scrape_samples_scraped": "目标在最近一次抓取中暴露的样本数",
+  "scrape_series_added": "最近一次抓取中新出现的序列数（近似值）",
+  "up": "最近一次抓取目标成功为 1，否则为 0",
 };
