@@ -21,7 +21,10 @@ use model::{
     limits::{LABEL_BYTES_MAX, LABELS_MAX},
 };
 use serde_json::Value;
-use tokio::{sync::oneshot, task::JoinSet};
+use tokio::{
+    sync::oneshot,
+    task::{AbortHandle, JoinSet},
+};
 
 use super::{
     Job, TARGETS_MAX,
@@ -48,22 +51,37 @@ const DROPPED_MAX: usize = 1_000;
 
 const REFRESH_HEADER: HeaderName = HeaderName::from_static("x-prometheus-refresh-interval-seconds");
 
+/// The task of a target. It ends its series and then itself when `keep` is dropped.
+struct Running {
+    keep: Option<oneshot::Sender<()>>,
+    task: AbortHandle,
+}
+
 /// Runs one job until it is aborted, and its targets with it.
 pub(super) async fn run(shared: Arc<Shared>, job: Arc<Job>) {
-    let mut running: HashMap<String, oneshot::Sender<()>> = HashMap::new();
+    let mut running: HashMap<String, Running> = HashMap::new();
     let mut tasks = JoinSet::new();
     let mut lists = Lists::new(&shared, &job);
     let mut problem = None;
+    let mut is_due = true;
     loop {
-        if lists.look(&shared).await {
+        if lists.look(&shared).await || is_due {
+            is_due = false;
             let targets = sort(&shared, &job, lists.labels(), &mut problem);
-            // Dropping its sender ends a task.
-            running.retain(|key, _| targets.contains_key(key));
+            running.retain(|key, run| {
+                run.keep.take_if(|_| !targets.contains_key(key));
+                !run.task.is_finished()
+            });
             for (key, target) in targets {
-                if let std::collections::hash_map::Entry::Vacant(place) = running.entry(key) {
-                    let (keep, stop) = oneshot::channel();
-                    place.insert(keep);
-                    tasks.spawn(Watch::new(&shared, target).run(stop));
+                match running.get(&key) {
+                    // It is back before its end: once more when that is over.
+                    Some(run) if run.keep.is_none() => is_due = true,
+                    Some(_) => {}
+                    None => {
+                        let (keep, stop) = oneshot::channel();
+                        let task = tasks.spawn(Watch::new(&shared, target).run(stop));
+                        running.insert(key, Running { keep: Some(keep), task });
+                    }
                 }
             }
         }
@@ -114,7 +132,6 @@ struct Lists {
     written: Vec<Pairs>,
     files: Vec<FileList>,
     urls: Vec<UrlList>,
-    is_first: bool,
 }
 
 impl Lists {
@@ -140,13 +157,12 @@ impl Lists {
             written: job.targets.iter().map(list).collect(),
             files: files.collect(),
             urls: urls.collect(),
-            is_first: true,
         }
     }
 
     /// Looks everywhere; `true` when something is not as it was.
     async fn look(&mut self, shared: &Arc<Shared>) -> bool {
-        let mut has_changed = std::mem::take(&mut self.is_first);
+        let mut has_changed = false;
         let files = std::mem::take(&mut self.files);
         let clock = shared.clock.clone();
         // A file system may hang.

@@ -97,6 +97,8 @@ pub(super) struct Round<'a> {
     target: &'a Target,
     batch: &'a mut Batch,
     current: Tracked,
+    /// The rest of the page is of no interest.
+    is_over: bool,
     pub(super) outcome: Outcome,
 }
 
@@ -106,7 +108,7 @@ impl Intake {
         self.round += 1;
         let current = Tracked::default();
         let outcome = Outcome::default();
-        let mut round = Round { intake: self, target, batch, current, outcome };
+        let mut round = Round { intake: self, target, batch, current, is_over: false, outcome };
         let kind = page.kind.to_ascii_lowercase();
         if kind.starts_with("application/vnd.google.protobuf") {
             proto::read(&page.body, &mut round);
@@ -162,8 +164,11 @@ impl Round<'_> {
         point: Point,
         time: Option<UnixMs>,
     ) -> Result<(), String> {
+        if self.is_over {
+            return Ok(());
+        }
         if self.outcome.scraped >= SAMPLES_MAX {
-            self.refuse(format!("more than {SAMPLES_MAX} samples"));
+            self.give_up(format!("more than {SAMPLES_MAX} samples"));
             return Ok(());
         }
         let round = self.intake.round;
@@ -178,6 +183,13 @@ impl Round<'_> {
             }
             None => {
                 let labels = self.labels(pairs()?)?;
+                let limits = &self.target.job.limits;
+                if let Some(why) = labels.as_ref().and_then(|labels| beyond(labels, limits)) {
+                    // Not remembered, so that it is met again on the next page.
+                    self.outcome.scraped += 1;
+                    self.give_up(why);
+                    return Ok(());
+                }
                 let known = Known { labels: labels.clone(), round };
                 self.intake.known.insert(key.into(), known);
                 labels
@@ -230,8 +242,14 @@ impl Round<'_> {
         self.outcome.refusal.get_or_insert(why);
     }
 
+    /// As Prometheus does, what follows is not even counted.
+    fn give_up(&mut self, why: String) {
+        self.refuse(why);
+        self.is_over = true;
+    }
+
     /// What the series becomes; `None` when the rules drop it.
-    fn labels(&mut self, pairs: Pairs) -> Result<Option<Labels>, String> {
+    fn labels(&self, pairs: Pairs) -> Result<Option<Labels>, String> {
         let job = &self.target.job;
         let mut builder = with_target(pairs, &self.target.labels, job);
         if !relabel::apply(&job.metric_relabel, &mut builder) {
@@ -246,9 +264,6 @@ impl Round<'_> {
         }
         if labels.len() > LABELS_MAX {
             return Err(format!("a series has more than {LABELS_MAX} labels"));
-        }
-        if let Some(why) = beyond(&labels, &job.limits) {
-            self.refuse(why);
         }
         Ok(Some(labels))
     }
@@ -423,10 +438,12 @@ mod tests {
     fn limits_refuse_the_whole_page() {
         let check = |limits: Limits, page: &str, why: Option<&str>| {
             let limits = Limits { body_bytes: 1 << 20, ..limits };
-            let (found, outcome) =
-                take(&mut Intake::default(), &target(Job { limits, ..job() }), page);
-            assert_eq!(outcome.refusal.as_deref(), why);
-            assert_eq!(found.is_empty(), why.is_some(), "{found:?}");
+            let (mut intake, target) = (Intake::default(), target(Job { limits, ..job() }));
+            for round in ["the first", "the next"] {
+                let (found, outcome) = take(&mut intake, &target, page);
+                assert_eq!(outcome.refusal.as_deref(), why, "{round} page");
+                assert_eq!(found.is_empty(), why.is_some(), "{found:?}");
+            }
         };
         let samples = Limits { samples: 2, ..Limits::default() };
         check(samples, "a 1\nb 2\n", None);
