@@ -83,7 +83,8 @@ export async function startProduct() {
   for (const stream of [child.stdout, child.stderr]) stream.on("data", (data) => (output += data));
   const url = await until("the product", 30, () => {
     if (child.exitCode !== null) throw new Error(output);
-    return output.match(/http:\/\/127\.0\.0\.1:\d+/)?.[0];
+    // Engines that were found may be told first, with their addresses.
+    return output.match(/page +(http:\/\/127\.0\.0\.1:\d+)/)?.[1];
   });
   const end = async () => {
     await ended(child);

@@ -16,13 +16,14 @@ use model::{Clock, Labels, UnixMs};
 use tokio::task::JoinHandle;
 
 use crate::{
-    Registry, Sinks, SourceReport,
+    Registry, Sinks, SourceReport, accelerator,
     discovery::{Search, discover},
     engine::watch::EngineWatch,
     exposition::ScrapedMetric,
     host,
     http::Secret,
     process::Identity,
+    schedule::Watch,
     scrape,
 };
 
@@ -35,6 +36,7 @@ pub struct Settings {
     pub instance: String,
     pub host_period: Duration,
     pub engine_period: Duration,
+    pub accelerators: accelerator::Settings,
     /// Whether to look for engines beyond those given.
     pub discover: bool,
     /// Ports that are this program's own.
@@ -105,7 +107,8 @@ pub struct Found {
 /// All collectors, running.
 pub struct Collector {
     shared: Arc<Shared>,
-    host: host::Watch,
+    host: Watch,
+    accelerators: Watch,
     discovery: JoinHandle<()>,
     scrapes: Vec<JoinHandle<()>>,
 }
@@ -165,11 +168,12 @@ impl Collector {
         runtime: &tokio::runtime::Handle,
     ) -> io::Result<Self> {
         let registry = Registry::default();
-        let host = host::Watch::start(&host_settings(&settings), &clock, &sinks, &registry)?;
+        let host = host::start(&host_settings(&settings), &clock, &sinks, &registry)?;
+        let accelerators = accelerator::start(&settings, &clock, &sinks, &registry)?;
         let shared = Arc::new(Shared::new(settings, clock, sinks, registry));
         let discovery = runtime.spawn(discover(Arc::clone(&shared)));
         let scrapes = scrape::start(&shared, runtime);
-        Ok(Self { shared, host, discovery, scrapes })
+        Ok(Self { shared, host, accelerators, discovery, scrapes })
     }
 
     pub fn registry(&self) -> &Registry {
@@ -204,6 +208,7 @@ impl Collector {
     /// Tells everything to end; nothing is sampled afterwards.
     pub fn stop(&self) {
         self.host.stop();
+        self.accelerators.stop();
         self.discovery.abort();
         self.scrapes.iter().for_each(JoinHandle::abort);
         for entry in self.shared.entries().values() {
@@ -218,7 +223,8 @@ impl Collector {
 pub async fn look_once(settings: Settings, clock: Clock) -> Found {
     let registry = Registry::default();
     // The reports last as long as the guards.
-    let _guards = host::look_once(&host_settings(&settings), &clock, &registry);
+    let _host = host::look_once(&host_settings(&settings), &clock, &registry);
+    let _accelerators = accelerator::look_once(&settings, &clock, &registry);
     let sinks = Sinks { batch: Arc::new(drop), event: Arc::new(drop) };
     let shared = Arc::new(Shared::new(settings, clock.clone(), sinks, registry));
     let mut search = Search::new(&shared);

@@ -16,9 +16,11 @@ mod http;
 mod inventory;
 mod listeners;
 mod process;
+mod schedule;
 mod sink;
 mod source;
 
+pub mod accelerator;
 pub mod exposition;
 pub mod scrape;
 

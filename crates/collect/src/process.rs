@@ -72,6 +72,11 @@ pub(crate) fn identify(root: &Path, pid: u32) -> Option<Identity> {
     stat(root, pid).map(|stat| Identity { pid, started: stat.started })
 }
 
+/// The process that started this one, as far as it still lives.
+pub(crate) fn parent(root: &Path, pid: u32) -> Option<u32> {
+    stat(root, pid).map(|stat| stat.parent)
+}
+
 /// Whether the process only passes connections on.
 pub(crate) fn is_forwarder(root: &Path, pid: u32) -> bool {
     command(root, pid).is_some_and(|line| FORWARDERS.contains(&program_of(&line)))

@@ -14,6 +14,7 @@ use crate::{Failure, FailureKind};
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum SourceGroup {
     Host,
+    Accelerator,
     Engine,
     Discovery,
     Scrape,
@@ -23,6 +24,7 @@ impl SourceGroup {
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Host => "host",
+            Self::Accelerator => "accelerator",
             Self::Engine => "engine",
             Self::Discovery => "discovery",
             Self::Scrape => "scrape",

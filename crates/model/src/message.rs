@@ -214,6 +214,11 @@ pub static MESSAGES: &[Message] = &[
         zh: "已恢复向 {path} 写入样本；其间丢弃了 {lost} 个样本",
     },
     Message {
+        code: "event.xid",
+        en: "GPU {index} ({model}, {uuid}) reported Xid {code}; NVIDIA's immediate action: {action}; process: {pid}",
+        zh: "GPU {index}（{model}，{uuid}）报告了 Xid {code}；NVIDIA 建议的处置：{action}；进程：{pid}",
+    },
+    Message {
         code: "export.done",
         en: "exported {samples} samples, {bytes} bytes",
         zh: "已导出 {samples} 个样本，共 {bytes} 字节",
@@ -654,7 +659,7 @@ pub static MESSAGES: &[Message] = &[
     },
     Message {
         code: "query.stats",
-        en: "{series} series, {samples} samples, {ms} ms",
+        en: "series: {series}, samples: {samples}, {ms} ms",
         zh: "序列 {series} 条，样本 {samples} 个，耗时 {ms} 毫秒",
     },
     Message {
@@ -803,8 +808,8 @@ pub static MESSAGES: &[Message] = &[
     },
     Message {
         code: "transfer.wrong_url",
-        en: "--url {url}: expected an address such as http://127.0.0.1:9640",
-        zh: "--url {url}：应为形如 http://127.0.0.1:9640 的地址",
+        en: "--url {url}: expected an address such as http://127.0.0.1:9640; https is not supported yet",
+        zh: "--url {url}：应为形如 http://127.0.0.1:9640 的地址；暂不支持 https",
     },
     Message {
         code: "verdict.context_full",

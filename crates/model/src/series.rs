@@ -104,14 +104,24 @@ impl fmt::Display for Matcher {
 
 /// Compiles `^(?s:PATTERN)$` with the size limit that every pattern from outside gets.
 pub fn anchored(pattern: &str) -> Result<regex::Regex, BadRegex> {
-    let bad = |reason: String| BadRegex { pattern: pattern.into(), reason };
+    let bad = |error: &regex::Error| BadRegex { pattern: pattern.into(), reason: reason(error) };
+    let compile = |pattern: &str| {
+        regex::RegexBuilder::new(pattern)
+            .size_limit(REGEX_BYTES_MAX)
+            .dfa_size_limit(REGEX_BYTES_MAX)
+            .build()
+            .map_err(|error| bad(&error))
+    };
     // Compiled alone first, so that `a)(b` is refused instead of escaping the group below.
-    regex::Regex::new(pattern).map_err(|error| bad(error.to_string()))?;
-    regex::RegexBuilder::new(&format!("^(?s:{pattern})$"))
-        .size_limit(REGEX_BYTES_MAX)
-        .dfa_size_limit(REGEX_BYTES_MAX)
-        .build()
-        .map_err(|error| bad(error.to_string()))
+    compile(pattern)?;
+    compile(&format!("^(?s:{pattern})$"))
+}
+
+/// What is wrong, in one line: an error of syntax draws the pattern first, which is said already.
+fn reason(error: &regex::Error) -> String {
+    let text = error.to_string();
+    let last = text.lines().last().unwrap_or_default();
+    last.trim_start_matches("error: ").trim_end_matches('.').to_owned()
 }
 
 /// Both ends inclusive, in time.
@@ -336,8 +346,14 @@ mod tests {
     #[test]
     fn hostile_patterns_are_refused() {
         for pattern in ["a)(b", "(", "((a{1000}){1000}){1000}"] {
-            assert!(Matcher::new("a", MatchOp::Regex, pattern).is_err(), "{pattern}");
+            let error = Matcher::new("a", MatchOp::Regex, pattern).unwrap_err();
+            assert!(!error.reason.is_empty() && !error.reason.contains('\n'), "{error}");
         }
+        let error = Matcher::new("a", MatchOp::Regex, "[").unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            r#"invalid regular expression "[": unclosed character class"#
+        );
     }
 
     #[test]

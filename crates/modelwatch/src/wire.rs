@@ -157,6 +157,17 @@ fn assemble(
     Ok((Arc::new(app), writer))
 }
 
+fn accelerator_settings(config: &Config) -> collect::accelerator::Settings {
+    let library = |text: &String| {
+        let (vendor, path) = text.split_once('=')?;
+        Some((vendor.trim().to_owned(), path.trim().into()))
+    };
+    collect::accelerator::Settings {
+        libraries: config.collect.accelerator_libraries.iter().filter_map(library).collect(),
+        has_dcgm_names: config.collect.has_dcgm_names,
+    }
+}
+
 /// What the collectors need to know of the configuration.
 pub(crate) fn collect_settings(
     config: &Config,
@@ -178,6 +189,7 @@ pub(crate) fn collect_settings(
         instance: instance.to_owned(),
         host_period: config.collect.host_period,
         engine_period: config.collect.engine_period,
+        accelerators: accelerator_settings(config),
         discover: config.collect.discover,
         own_ports: vec![own_port],
         engines: engines.collect(),

@@ -104,6 +104,8 @@ pub(crate) enum Length {
 pub(crate) struct Computed {
     pub(crate) kind: ComputedKind,
     pub(crate) start: usize,
+    /// As of a [`Node`].
+    pub(crate) depth: usize,
 }
 
 #[derive(Clone, Debug, PartialEq)]
@@ -125,6 +127,17 @@ pub(crate) enum ComputedKind {
 }
 
 impl Computed {
+    /// What it is computed from.
+    pub(crate) fn parts(&self) -> [Option<&Self>; 2] {
+        match &self.kind {
+            ComputedKind::Number { .. } | ComputedKind::Step | ComputedKind::Range => [None; 2],
+            ComputedKind::Negative(inner) | ComputedKind::Paren(inner) => [Some(inner), None],
+            ComputedKind::Least(a, b)
+            | ComputedKind::Most(a, b)
+            | ComputedKind::Binary(_, a, b) => [Some(a), Some(b)],
+        }
+    }
+
     /// The seconds of what is only a number, however many signs and parentheses are around it, and whether
     /// they were written as a duration.
     pub(crate) fn literal(&self) -> Option<(f64, bool)> {

@@ -95,6 +95,13 @@ pub fn write_general(out: &mut String, value: f64, digits: Option<usize>) {
     let _ = write!(out, "e{sign}{:02}", exponent.abs());
 }
 
+/// As [`write_general`] writes it.
+pub(crate) fn format_general(value: f64, digits: Option<usize>) -> String {
+    let mut out = String::new();
+    write_general(&mut out, value, digits);
+    out
+}
+
 /// Most values have three decimals at most, and finding the shortest text of any other takes long. Up to 15
 /// digits no two texts read back as the same number, so there is no shorter one.
 fn thousandths(value: f64) -> Option<u64> {

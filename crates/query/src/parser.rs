@@ -24,6 +24,9 @@ const DEPTH_MAX: usize = 250;
 /// of the tree does: half of what a thread has where nothing is optimised.
 const NESTING_MAX: usize = 150;
 
+/// Most regular expressions in the matchers of one query: each may take a megabyte, and some milliseconds.
+const REGEXES_MAX: usize = 128;
+
 /// A text that is not a query, and where.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub struct ParseError {
@@ -89,6 +92,8 @@ struct Parser<'a> {
     tokens: Vec<Placed<'a>>,
     at: usize,
     depth: usize,
+    /// Regular expressions so far.
+    regexes: usize,
 }
 
 /// Words that cannot be the name of a metric unless it stands in braces. All others can, where they cannot
@@ -108,7 +113,7 @@ impl<'a> Parser<'a> {
         if tokens.len() == 1 {
             return Err(ParseError::new("", 0, "no expression found in input"));
         }
-        Ok(Self { text, tokens, at: 0, depth: 0 })
+        Ok(Self { text, tokens, at: 0, depth: 0, regexes: 0 })
     }
 
     fn peek(&self) -> &Token<'a> {
@@ -130,6 +135,8 @@ impl<'a> Parser<'a> {
         Err(ParseError::new(self.text, start, message))
     }
 
+    /// The next token fits nowhere: `place` says in what, and what would fit; in an expression, where nearly
+    /// everything does, it is empty.
     fn unexpected<T>(&self, place: &str) -> Parsed<T> {
         if let Some(message) = self.unbalanced() {
             return self.fail(self.start(), message);
@@ -146,7 +153,8 @@ impl<'a> Parser<'a> {
             Token::Symbol(text) => format!("{text:?}"),
             Token::End => "end of input".into(),
         };
-        self.fail(self.start(), format!("unexpected {token} in {place}"))
+        let preposition = if place.is_empty() { "" } else { " in " };
+        self.fail(self.start(), format!("unexpected {token}{preposition}{place}"))
     }
 
     /// What is wrong with parentheses, where that is why the next token does not fit.
@@ -200,7 +208,7 @@ impl<'a> Parser<'a> {
             Token::Ident(word) => {
                 self.fail(self.start(), format!("unexpected identifier {word:?}"))
             }
-            _ => self.unexpected("expression"),
+            _ => self.unexpected(""),
         }
     }
 
@@ -378,7 +386,7 @@ impl<'a> Parser<'a> {
             }
             Token::Symbol("{") => return self.selector(None, start),
             Token::Ident(word) => return self.word(word, start),
-            _ => return self.unexpected("expression"),
+            _ => return self.unexpected(""),
         };
         self.at += 1;
         self.node(kind, start)

@@ -2,6 +2,7 @@
 #![expect(clippy::unwrap_used, clippy::string_slice, reason = "a test may")]
 
 mod conformance;
+mod costs;
 mod hostile;
 mod laws;
 mod own;

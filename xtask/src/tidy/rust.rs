@@ -7,6 +7,8 @@ use super::{SYNC_CRATES, expect_none, is_test_file, rust_files};
 const FUNCTION_LINES_LIMIT: usize = 70;
 const FILE_LINES_LIMIT: usize = 1000;
 const ROOT_ITEMS_LIMIT: usize = 20;
+/// Words that look like a metric's name: a key of the configuration, a label, a label's value.
+const NO_METRICS: &[&str] = &["accelerator_libraries", "DCGM_FI_DRIVER_VERSION", "node_reboot"];
 const ALLOWED_LONG_FILES: &str = include_str!("../../tidy.allow");
 
 /// The source with the insides of comments, strings and characters blanked out, and the strings with
@@ -151,10 +153,11 @@ fn undocumented_bounds(name: &str, text: &str) -> Vec<String> {
 
 /// Strings that are whole metric names; names belong to the catalogue.
 fn raw_metric_names(name: &str, text: &str) -> Vec<String> {
-    let metric = Regex::new(r"^(?:node|llm|accelerator|modelwatch)_[a-zA-Z0-9_*]+$")
+    let metric = Regex::new(r"^(?:node|llm|accelerator|modelwatch|DCGM)_[a-zA-Z0-9_*]+$")
         .expect("invariant: a valid pattern");
     let strings = Source::read(production(text)).strings;
-    let raw = strings.iter().filter(|(_, string)| metric.is_match(string));
+    let is_raw = |string: &str| metric.is_match(string) && !NO_METRICS.contains(&string);
+    let raw = strings.iter().filter(|(_, string)| is_raw(string));
     raw.map(|(line, string)| format!("{name}:{line}: take \"{string}\" from model::catalogue"))
         .collect()
 }

@@ -19,14 +19,17 @@ mod vmstat;
 use std::{
     io,
     path::{Path, PathBuf},
-    sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel},
-    thread::{self, JoinHandle},
     time::Duration,
 };
 
-use model::{Clock, Labels, UnixMs, catalogue::Metric, sample::Batch};
+use model::{Clock, Labels, catalogue::Metric, sample::Batch};
 
-use crate::{Failure, Registry, Sinks, guard::Guard, source::SourceGroup};
+use crate::{
+    Failure, Registry, Sinks,
+    guard::Guard,
+    schedule::{Sampler, Task, Watch},
+    source::SourceGroup,
+};
 
 /// One kind of reading.
 struct Source {
@@ -52,12 +55,6 @@ static SOURCES: &[Source] = &[
     Source { name: "host.system", every: 5, may_hang: false, open: system::open },
     Source { name: "host.vmstat", every: 1, may_hang: false, open: vmstat::open },
 ];
-
-/// An opened source.
-trait Sampler: Send {
-    /// Adds what can be read now. A single value that cannot be read is left out.
-    fn sample(&mut self, batch: &mut Batch) -> Result<(), Failure>;
-}
 
 /// What a source needs to know to make its series.
 #[derive(Clone, Debug)]
@@ -88,137 +85,42 @@ pub(crate) struct Settings {
     pub(crate) period: Duration,
 }
 
-/// The running collection.
-#[derive(Debug)]
-pub(crate) struct Watch {
-    stops: Vec<SyncSender<()>>,
-    threads: Vec<JoinHandle<()>>,
-}
-
-impl Watch {
-    /// Starts one thread for all cheap sources and one for each that may hang. The first readings
-    /// are taken at once.
-    pub(crate) fn start(
-        settings: &Settings,
-        clock: &Clock,
-        sinks: &Sinks,
-        registry: &Registry,
-    ) -> io::Result<Self> {
-        let mut watch = Self { stops: Vec::new(), threads: Vec::new() };
-        let task = |source: &'static Source| Task::new(source, settings, clock, registry);
-        let cheap = SOURCES.iter().filter(|source| !source.may_hang).map(task).collect();
-        watch.spawn("host", cheap, settings.period, clock, sinks)?;
-        for source in SOURCES.iter().filter(|source| source.may_hang) {
-            watch.spawn(source.name, vec![task(source)], settings.period, clock, sinks)?;
-        }
-        Ok(watch)
-    }
-
-    fn spawn(
-        &mut self,
-        name: &str,
-        tasks: Vec<Task>,
-        period: Duration,
-        clock: &Clock,
-        sinks: &Sinks,
-    ) -> io::Result<()> {
-        let (stop, stopped) = sync_channel(1);
-        let (clock, sinks) = (clock.clone(), sinks.clone());
-        let run = move || run(tasks, period, &clock, &sinks, &stopped);
-        self.threads.push(thread::Builder::new().name(name.into()).spawn(run)?);
-        self.stops.push(stop);
-        Ok(())
-    }
-
-    /// Ends the threads. One that hangs in the kernel is left behind; it ends with the process.
-    pub(crate) fn stop(&self) {
-        for stop in &self.stops {
-            // An error means that the thread has ended already.
-            stop.try_send(()).ok();
-        }
-    }
-}
-
-/// A source with its schedule. It is opened again after a failure, since files come and go.
-struct Task {
-    source: &'static Source,
-    context: Context,
-    sampler: Option<Box<dyn Sampler>>,
-    guard: Guard,
-}
-
-impl Task {
-    fn new(
-        source: &'static Source,
-        settings: &Settings,
-        clock: &Clock,
-        registry: &Registry,
-    ) -> Self {
-        let context = Context {
-            root: settings.root.clone(),
-            instance: settings.instance.clone(),
-            clock: clock.clone(),
-        };
-        let period = settings.period * source.every;
-        let handle = registry.register(source.name.into(), SourceGroup::Host, period);
-        Self { source, context, sampler: None, guard: Guard::new(handle) }
-    }
-
-    fn read(&mut self, clock: &Clock, batch: &mut Batch) {
-        let Self { source, context, sampler, guard } = self;
-        let succeeded = guard.run(clock, batch, |batch| {
-            let sampler = match sampler {
-                Some(sampler) => sampler,
-                None => sampler.insert((source.open)(context)?),
-            };
-            sampler.sample(batch)
-        });
-        if !succeeded {
-            *sampler = None;
-        }
-    }
-}
-
-/// Ticks on whole multiples of the period, so that all series share timestamps. After a pause (the
-/// machine slept, the clock jumped) it goes on with the next multiple and catches nothing up.
-fn run(
-    mut tasks: Vec<Task>,
-    period: Duration,
+/// Starts one thread for all cheap sources and one for each that may hang.
+pub(crate) fn start(
+    settings: &Settings,
     clock: &Clock,
     sinks: &Sinks,
-    stopped: &Receiver<()>,
-) {
-    let period_ms = i64::try_from(period.as_millis()).unwrap_or(i64::MAX).max(1);
-    let mut is_first = true;
-    loop {
-        let time = UnixMs(clock.now().0.div_euclid(period_ms) * period_ms);
-        let tick = time.0.div_euclid(period_ms);
-        let mut batch = Batch::new(time);
-        for task in &mut tasks {
-            if is_first || tick % i64::from(task.source.every) == 0 {
-                task.read(clock, &mut batch);
-            }
-        }
-        is_first = false;
-        if !batch.samples.is_empty() {
-            (sinks.batch)(batch);
-        }
-        let into_period = clock.now().0.rem_euclid(period_ms);
-        let wait = Duration::from_millis(u64::try_from(period_ms - into_period).unwrap_or(1));
-        if !matches!(stopped.recv_timeout(wait), Err(RecvTimeoutError::Timeout)) {
-            return;
-        }
+    registry: &Registry,
+) -> io::Result<Watch> {
+    let mut watch = Watch::default();
+    let task = |source: &'static Source| task(source, settings, clock, registry);
+    let cheap = SOURCES.iter().filter(|source| !source.may_hang).map(task).collect();
+    watch.spawn("host", cheap, settings.period, clock, sinks)?;
+    for source in SOURCES.iter().filter(|source| source.may_hang) {
+        watch.spawn(source.name, vec![task(source)], settings.period, clock, sinks)?;
     }
+    Ok(watch)
+}
+
+fn task(source: &'static Source, settings: &Settings, clock: &Clock, registry: &Registry) -> Task {
+    let context = Context {
+        root: settings.root.clone(),
+        instance: settings.instance.clone(),
+        clock: clock.clone(),
+    };
+    let schedule = (settings.period, source.every);
+    let open = move || (source.open)(&context);
+    Task::new(source.name, SourceGroup::Host, schedule, registry, open)
 }
 
 /// Reads every source once, for `check`.
 pub(crate) fn look_once(settings: &Settings, clock: &Clock, registry: &Registry) -> Vec<Guard> {
     let mut batch = Batch::new(clock.now());
-    let tasks = SOURCES.iter().map(|source| Task::new(source, settings, clock, registry));
+    let tasks = SOURCES.iter().map(|source| task(source, settings, clock, registry));
     tasks
         .map(|mut task| {
             task.read(clock, &mut batch);
-            task.guard
+            task.into_guard()
         })
         .collect()
 }
@@ -233,7 +135,12 @@ fn first_existing(root: &Path, paths: &[&str]) -> PathBuf {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::{Arc, Mutex};
+    use std::{
+        sync::{Arc, Mutex, mpsc::sync_channel},
+        thread,
+    };
+
+    use model::UnixMs;
 
     use super::*;
     use crate::SourceState;
@@ -333,7 +240,7 @@ mod tests {
         let settings =
             Settings { root: "/".into(), instance: "n".into(), period: Duration::from_millis(50) };
         let registry = Registry::default();
-        let watch = Watch::start(&settings, &Clock::system(), &sinks, &registry).unwrap();
+        let watch = start(&settings, &Clock::system(), &sinks, &registry).unwrap();
         for _ in 0..4 {
             came.recv_timeout(Duration::from_secs(10)).unwrap();
         }

@@ -2,11 +2,15 @@
 //! both languages. Collectors, docs, page and exporters take names from here; a raw name elsewhere
 //! fails the tidy test. Metrics of engines that are passed on as scraped are not listed.
 
+mod accelerator;
+mod dcgm;
 mod llm;
 mod modelwatch;
 mod node;
 mod scrape;
 
+pub use accelerator::*;
+pub use dcgm::*;
 pub use llm::*;
 pub use modelwatch::*;
 pub use node::*;
@@ -86,7 +90,7 @@ pub fn find(name: &str) -> Option<&'static Metric> {
 
 /// All metrics, family by family.
 pub fn all() -> impl Iterator<Item = &'static Metric> {
-    [LLM, MODELWATCH, NODE, SCRAPE].into_iter().flatten().copied()
+    [ACCELERATOR, DCGM, LLM, MODELWATCH, NODE, SCRAPE].into_iter().flatten().copied()
 }
 
 /// Declares constants and their table in one go; without it every metric would be written twice.
@@ -114,7 +118,7 @@ mod tests {
 
     #[test]
     fn names_are_unique_sorted_in_their_family_and_follow_the_conventions() {
-        for table in [LLM, MODELWATCH, NODE, SCRAPE] {
+        for table in [ACCELERATOR, DCGM, LLM, MODELWATCH, NODE, SCRAPE] {
             for pair in table.windows(2) {
                 assert!(pair[0].name < pair[1].name, "{} before {}", pair[0].name, pair[1].name);
             }
@@ -122,7 +126,7 @@ mod tests {
         for metric in all() {
             assert!(!metric.help_en.is_empty() && !metric.help_zh.is_empty(), "{}", metric.name);
             assert!(!metric.help_en.ends_with('.'), "{}", metric.name);
-            if !metric.name.starts_with("node_") {
+            if !metric.name.starts_with("node_") && !metric.name.starts_with("DCGM_") {
                 assert_eq!(
                     metric.kind == Kind::Counter,
                     metric.name.ends_with("_total"),

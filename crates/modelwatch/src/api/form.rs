@@ -55,7 +55,7 @@ impl Form {
         match parse_time(text) {
             Some(time) => Ok(Some(time)),
             None => {
-                let reason = format!("Invalid time value for '{name}': {}", no_timestamp(text));
+                let reason = format!("invalid time value for '{name}': {}", no_timestamp(text));
                 Err(invalid(name, &reason))
             }
         }

@@ -154,9 +154,14 @@ async fn compress(request: Request, next: Next) -> Response<Body> {
     Response::from_parts(parts, Body::from(gzip(&bytes)))
 }
 
+/// Whether a client reads gzip. A weight of 0 says that it does not.
 fn accepts_gzip(headers: &HeaderMap) -> bool {
     let accepted = headers.get(header::ACCEPT_ENCODING).and_then(|value| value.to_str().ok());
-    accepted.is_some_and(|accepted| accepted.contains("gzip"))
+    accepted.unwrap_or_default().split(',').any(|coding| {
+        let (name, more) = coding.split_once(';').unwrap_or((coding, ""));
+        let weight = more.trim().strip_prefix("q=").map_or(Ok(1.0), str::parse::<f64>);
+        name.trim().eq_ignore_ascii_case("gzip") && weight.is_ok_and(|weight| weight > 0.0)
+    })
 }
 
 fn gzip(bytes: &[u8]) -> Vec<u8> {
@@ -186,6 +191,26 @@ mod tests {
         check("evil.example:9640", false);
         check("127.0.0.1.evil.example", false);
         check("", false);
+    }
+
+    #[test]
+    fn gzip_is_for_those_who_take_it() {
+        let check = |accepted: Option<&str>, expected| {
+            let mut headers = HeaderMap::new();
+            if let Some(accepted) = accepted {
+                headers.insert(header::ACCEPT_ENCODING, accepted.parse().unwrap());
+            }
+            assert_eq!(accepts_gzip(&headers), expected, "{accepted:?}");
+        };
+        check(None, false);
+        check(Some(""), false);
+        check(Some("gzip"), true);
+        check(Some("br, GZIP;q=0.5"), true);
+        check(Some("deflate, gzip; q=1.0, *;q=0"), true);
+        check(Some("gzip;q=0"), false);
+        check(Some("br, gzip; q=0.000, identity"), false);
+        check(Some("gzip;q=much"), false);
+        check(Some("x-gzipped"), false);
     }
 
     #[test]

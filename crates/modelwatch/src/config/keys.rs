@@ -59,6 +59,30 @@ pub(super) fn all() -> impl Iterator<Item = &'static Key> {
 /// Keys that have no table of their own, sorted by path.
 pub(super) static KEYS: &[Key] = &[
     Key {
+        path: "collect.accelerator_libraries",
+        kind: Type::TextList,
+        default: "[]",
+        help_en: "Libraries of accelerators that are not in one of the usual places, each as vendor=path, for example \"iluvatar=/opt/corex/lib/libixml.so\".",
+        help_zh: "不在常用位置的加速卡厂商库，每项写作 厂商=路径，例如 \"iluvatar=/opt/corex/lib/libixml.so\"。",
+        set: |config, value| {
+            if let Value::TextList(texts) = value {
+                config.collect.accelerator_libraries = texts;
+            }
+        },
+    },
+    Key {
+        path: "collect.dcgm_names",
+        kind: Type::Flag,
+        default: "true",
+        help_en: "Give readings of NVIDIA GPUs under the names of DCGM's exporter too. Turn it off where that exporter is scraped as well.",
+        help_zh: "同时以 DCGM exporter 的指标名提供 NVIDIA GPU 数据。若已另行抓取 DCGM exporter，请关闭此项以免重复。",
+        set: |config, value| {
+            if let Value::Flag(flag) = value {
+                config.collect.has_dcgm_names = flag;
+            }
+        },
+    },
+    Key {
         path: "collect.discover",
         kind: Type::Flag,
         default: "true",

@@ -71,6 +71,9 @@ pub(crate) struct Collect {
     pub(crate) discover: bool,
     pub(crate) host_period: Duration,
     pub(crate) engine_period: Duration,
+    /// Vendor and path of a library, parted by `=`.
+    pub(crate) accelerator_libraries: Vec<String>,
+    pub(crate) has_dcgm_names: bool,
 }
 
 #[derive(Clone, Debug, PartialEq)]
@@ -118,6 +121,8 @@ impl Default for Config {
                 discover: true,
                 host_period: Duration::from_secs(1),
                 engine_period: Duration::from_secs(5),
+                accelerator_libraries: Vec::new(),
+                has_dcgm_names: true,
             },
             query: Query {
                 timeout: Duration::from_secs(120),
@@ -139,6 +144,8 @@ impl Config {
         let (server, storage, collect, query) =
             (&self.server, &self.storage, &self.collect, &self.query);
         let mut lines = vec![
+            format!("collect.accelerator_libraries = {:?}", collect.accelerator_libraries),
+            format!("collect.dcgm_names = {}", collect.has_dcgm_names),
             format!("collect.discover = {}", collect.discover),
             format!("collect.engine_period = \"{}\"", duration_text(collect.engine_period)),
             format!("collect.host_period = \"{}\"", duration_text(collect.host_period)),
@@ -251,6 +258,8 @@ fn resolve(text: &str, environment: &Environment<'_>) -> Result<Config, Vec<Prob
     }
     check_engines(&config.engines, environment, &mut problems);
     scrape::check(&config.scrapes, environment, &mut problems);
+    let line = parse::line_of(text, "accelerator_libraries");
+    check_libraries(&config.collect.accelerator_libraries, line, &mut problems);
     problems.sort_by_key(|problem| problem.line);
     if problems.is_empty() { Ok(config) } else { Err(problems) }
 }
@@ -266,6 +275,19 @@ fn check_engines(engines: &[Engine], environment: &Environment<'_>, problems: &m
         {
             let params = [("name", name.clone()), ("key", "api_key_env".to_owned())];
             problems.push(Problem::new(engine.line, "config.variable_missing", params));
+        }
+    }
+}
+
+fn check_libraries(libraries: &[String], line: usize, problems: &mut Vec<Problem>) {
+    for library in libraries {
+        let vendor = library.split_once('=').map(|(vendor, _)| vendor.trim());
+        let vendors: Vec<&str> = collect::accelerator::vendors().collect();
+        if !vendor.is_some_and(|vendor| vendors.contains(&vendor)) {
+            let expected = format!("vendor=path, vendor: {}", vendors.join(", "));
+            let key = "collect.accelerator_libraries".to_owned();
+            let params = [("key", key), ("value", library.clone()), ("expected", expected)];
+            problems.push(Problem::new(line, "config.wrong_type", params));
         }
     }
 }
@@ -385,6 +407,17 @@ mod tests {
         assert!(resolved(text, &[], false).unwrap_err().starts_with("line 3: "));
         let text = "[[engine]]\nurl = \"http://h:1/a\"\n[[engine]]\nurl = \"http://h:1/b\"\n";
         assert!(resolved(text, &[], false).is_ok());
+    }
+
+    #[test]
+    fn a_library_belongs_to_a_vendor() {
+        for (text, is_right) in [("iluvatar=/x.so", true), ("/x.so", false), ("ilu=/x.so", false)] {
+            let text = format!("[collect]\naccelerator_libraries = [\"{text}\"]\n");
+            match resolved(&text, &[], false) {
+                Ok(_) => assert!(is_right, "{text}"),
+                Err(problem) => assert!(!is_right && problem.contains("line 2: "), "{problem}"),
+            }
+        }
     }
 
     #[test]

@@ -12,8 +12,14 @@ use super::{
 use crate::ast::{Kind, Node};
 
 pub(super) fn now(context: &Context<'_>, arguments: &[Node]) -> Evaluated<Vec<Row>> {
-    let rows = context.vector(&arguments[0])?;
-    Ok(one(context, &arguments[0], |step| rows.iter().any(|row| row.has(step))))
+    let mut is_there = vec![false; context.steps()];
+    for row in context.vector(&arguments[0])? {
+        context.budget.check()?;
+        for (step, is_there) in is_there.iter_mut().enumerate() {
+            *is_there |= row.has(step);
+        }
+    }
+    Ok(one(&arguments[0], &is_there))
 }
 
 pub(super) fn over_time(context: &Context<'_>, arguments: &[Node]) -> Evaluated<Vec<Row>> {
@@ -30,12 +36,11 @@ pub(super) fn over_time(context: &Context<'_>, arguments: &[Node]) -> Evaluated<
             context.count(step, window.weight());
         }
     }
-    Ok(one(context, &arguments[0], |step| is_there.get(step).is_some_and(|there| *there)))
+    Ok(one(&arguments[0], &is_there))
 }
 
-fn one(context: &Context<'_>, node: &Node, is_there: impl Fn(usize) -> bool) -> Vec<Row> {
-    let value = |step: usize| if is_there(step) { nothing() } else { 1.0 };
-    let floats = (0..context.steps()).map(value).collect();
+fn one(node: &Node, is_there: &[bool]) -> Vec<Row> {
+    let floats = is_there.iter().map(|is_there| if *is_there { nothing() } else { 1.0 }).collect();
     vec![Row::new(labels(node), floats)]
 }
 

@@ -1,7 +1,7 @@
 //! Aggregations over the series of an instant vector.
 
 use std::{
-    collections::{BTreeMap, HashMap},
+    collections::{BTreeMap, HashMap, btree_map::Entry},
     sync::Arc,
 };
 
@@ -9,12 +9,13 @@ use model::{Labels, NAME, histogram::Histogram};
 
 use super::{
     Context, Evaluated, fail,
-    math::{Sum, ascending, descending, mean, quantile, variance},
+    math::{Sum, ascending, descending, mean, quantile, variance_of_series},
     row::{Row, absent, is_float},
+    stream::Pace,
 };
 use crate::{
     ast::{Aggregate, AggregateKind, Grouping, Node},
-    format::{format_float, quoted, quoted_bytes},
+    format::{format_float, format_general, quoted, quoted_bytes},
     histogram::{self, HistogramMean, HistogramSum, Incompatible},
     value::Sample,
 };
@@ -25,68 +26,79 @@ pub(super) fn evaluate(
     node: &Node,
 ) -> Evaluated<Vec<Row>> {
     use AggregateKind::*;
-    // The parameter is looked at even where there is nothing to aggregate.
     let parameter = match (aggregate.kind, &aggregate.parameter) {
         (CountValues, _) | (_, None) => Vec::new(),
         (_, Some(parameter)) => context.scalar(parameter)?,
     };
-    check_parameter(context, aggregate, &parameter)?;
     let rows = context.vector(&aggregate.inner)?;
     context.check_size(rows.len())?;
-    let groups = group(&rows, &aggregate.grouping);
+    // The parameter is looked at even where there is nothing to aggregate.
+    if !may_have_results(context, aggregate, &parameter)? {
+        return Ok(Vec::new());
+    }
+    let groups = group(context, &rows, &aggregate.grouping)?;
     match aggregate.kind {
-        Topk => Ok(best(context, rows, &groups, &parameter, aggregate.kind, node)),
-        Bottomk => Ok(best(context, rows, &groups, &parameter, aggregate.kind, node)),
-        Limitk => Ok(first(context, rows, &groups, &parameter)),
-        LimitRatio => Ok(share(rows, &parameter)),
+        Topk | Bottomk => best(context, &rows, &groups, &parameter, aggregate.kind, node),
+        Limitk => first(context, &rows, &groups, &parameter),
+        LimitRatio => share(context, rows, &parameter),
         CountValues => count_values(context, &rows, aggregate),
         _ => reduce(context, &rows, groups, aggregate, &parameter),
     }
 }
 
-fn check_parameter(context: &Context<'_>, aggregate: &Aggregate, values: &[f64]) -> Evaluated<()> {
+/// Refuses and warns of parameters; whether any result is left for the others. Prometheus does so by the least
+/// and the greatest of all steps.
+fn may_have_results(
+    context: &Context<'_>,
+    aggregate: &Aggregate,
+    values: &[f64],
+) -> Evaluated<bool> {
     use AggregateKind::*;
-    match (aggregate.kind, &aggregate.parameter) {
-        (Topk | Bottomk | Limitk, _) => {
-            for value in values {
-                if value.is_nan() {
-                    return fail("Parameter value is NaN");
-                }
-                if *value >= i64::MAX as f64 {
-                    return fail(format!("Scalar value {value} overflows int64"));
-                }
-                if *value <= i64::MIN as f64 {
-                    return fail(format!("Scalar value {value} underflows int64"));
-                }
-            }
+    let Some(node) = &aggregate.parameter else { return Ok(true) };
+    let has_nan = values.iter().any(|value| value.is_nan());
+    let extreme = |pick: fn(f64, f64) -> f64| {
+        if has_nan { f64::NAN } else { values.iter().copied().fold(f64::NAN, pick) }
+    };
+    let (least, greatest) = (extreme(f64::min), extreme(f64::max));
+    let text = |value: f64| format_general(value, None);
+    match aggregate.kind {
+        Topk | Bottomk | Limitk if greatest < 1.0 => return Ok(false),
+        Topk | Bottomk | Limitk if has_nan => return fail("Parameter value is NaN"),
+        Topk | Bottomk | Limitk if least <= i64::MIN as f64 => {
+            return fail(format!("Scalar value {} underflows int64", text(least)));
         }
-        (LimitRatio, Some(node)) => {
-            for value in values {
-                if value.is_nan() {
-                    return fail("Ratio value is NaN");
-                }
-                let capped = value.clamp(-1.0, 1.0);
-                if capped != *value {
+        Topk | Bottomk | Limitk if greatest >= i64::MAX as f64 => {
+            return fail(format!("Scalar value {} overflows int64", text(greatest)));
+        }
+        LimitRatio if least == 0.0 && greatest == 0.0 => return Ok(false),
+        LimitRatio if has_nan => return fail("Ratio value is NaN"),
+        LimitRatio => {
+            for (value, capped) in [(greatest, greatest.min(1.0)), (least, least.max(-1.0))] {
+                if capped != value {
+                    let (value, capped) = (text(value), text(capped));
                     let text = format!(
-                        "ratio value should be between -1 and 1, got {}, capping to {capped}",
-                        format_float(*value)
+                        "ratio value should be between -1 and 1, got {value}, capping to {capped}"
                     );
                     context.warn(text, node);
                 }
             }
         }
-        (Quantile, Some(node)) => warn_quantile(context, values, node),
+        Quantile => {
+            let least = (least < 0.0 || has_nan).then_some(least);
+            let greatest = (greatest > 1.0).then_some(greatest);
+            warn_quantile(context, least.into_iter().chain(greatest), node);
+        }
         _ => {}
     }
-    Ok(())
+    Ok(true)
 }
 
 /// Says that a φ outside of 0 to 1 gives an infinity.
-pub(super) fn warn_quantile(context: &Context<'_>, phis: &[f64], node: &Node) {
+pub(super) fn warn_quantile(context: &Context<'_>, phis: impl Iterator<Item = f64>, node: &Node) {
     let mut told: Option<f64> = None;
-    for phi in phis.iter().filter(|phi| !(0.0..=1.0).contains(*phi)) {
-        if told.replace(*phi).is_none_or(|told| told.to_bits() != phi.to_bits()) {
-            let phi = format_float(*phi);
+    for phi in phis.filter(|phi| !(0.0..=1.0).contains(phi)) {
+        if told.replace(phi).is_none_or(|told| told.to_bits() != phi.to_bits()) {
+            let phi = format_general(phi, None);
             context.warn(format!("quantile value should be between 0 and 1, got {phi}"), node);
         }
     }
@@ -99,11 +111,12 @@ struct Group {
 }
 
 /// Rows by the labels of their group, in the order of their first row.
-fn group(rows: &[Row], grouping: &Grouping) -> Vec<Group> {
+fn group(context: &Context<'_>, rows: &[Row], grouping: &Grouping) -> Evaluated<Vec<Group>> {
     let mut places: HashMap<Vec<(&str, &str)>, usize> = HashMap::new();
     let mut groups: Vec<Group> = Vec::new();
     let mut key = Vec::new();
     for (index, row) in rows.iter().enumerate() {
+        context.budget.check()?;
         key.clear();
         key.extend(row.labels.iter().filter(|(name, _)| grouping.keeps(name)));
         if let Some(place) = places.get(&key) {
@@ -113,7 +126,7 @@ fn group(rows: &[Row], grouping: &Grouping) -> Vec<Group> {
             groups.push(Group { labels: Labels::from_ordered_pairs(&key), members: vec![index] });
         }
     }
-    groups
+    Ok(groups)
 }
 
 fn reduce(
@@ -125,13 +138,16 @@ fn reduce(
 ) -> Evaluated<Vec<Row>> {
     let mut buffer = Vec::new();
     let mut reduced = Vec::with_capacity(groups.len());
+    let mut pace = Pace::new(context.budget);
     for Group { labels, members } in groups {
         context.budget.check()?;
         let mut row = Row::empty(labels, context.steps());
         row.drops_name = members.iter().any(|member| rows[*member].drops_name);
         let has_histograms = members.iter().any(|member| !rows[*member].histograms.is_empty());
         let whole = || members.iter().map(|member| rows[*member].floats.as_slice());
-        if !has_histograms && let Some(floats) = by_rows(aggregate.kind, whole, context.steps()) {
+        if !has_histograms
+            && let Some(floats) = by_rows(aggregate.kind, whole, context.steps(), &mut pace)?
+        {
             row.floats = floats;
             if !row.is_empty() {
                 reduced.push(row);
@@ -139,6 +155,7 @@ fn reduce(
             continue;
         }
         for step in 0..context.steps() {
+            pace.advance(members.len() as u64)?;
             buffer.clear();
             let floats = members.iter().map(|member| rows[*member].floats[step]);
             buffer.extend(floats.filter(|value| is_float(*value)));
@@ -177,26 +194,29 @@ fn by_rows<'r, I: Iterator<Item = &'r [f64]>>(
     kind: AggregateKind,
     rows: impl Fn() -> I,
     steps: usize,
-) -> Option<Vec<f64>> {
-    let fold = |start: fn(f64) -> f64, next: fn(f64, f64) -> f64| {
+    pace: &mut Pace<'_>,
+) -> Evaluated<Option<Vec<f64>>> {
+    let mut fold = |start: fn(f64) -> f64, next: fn(f64, f64) -> f64| {
         let mut floats = vec![absent(); steps];
         for row in rows() {
+            pace.advance(steps as u64)?;
             for (total, value) in floats.iter_mut().zip(row).filter(|(_, value)| is_float(**value))
             {
                 *total = if is_float(*total) { next(*total, *value) } else { start(*value) };
             }
         }
-        floats
+        Ok(Some(floats))
     };
     match kind {
         // Rust's minimum and maximum ignore NaN as Prometheus' do.
-        AggregateKind::Min => Some(fold(|value| value, f64::min)),
-        AggregateKind::Max => Some(fold(|value| value, f64::max)),
-        AggregateKind::Group => Some(fold(|_| 1.0, |total, _| total)),
-        AggregateKind::Count => Some(fold(|_| 1.0, |total, _| total + 1.0)),
+        AggregateKind::Min => fold(|value| value, f64::min),
+        AggregateKind::Max => fold(|value| value, f64::max),
+        AggregateKind::Group => fold(|_| 1.0, |total, _| total),
+        AggregateKind::Count => fold(|_| 1.0, |total, _| total + 1.0),
         AggregateKind::Sum | AggregateKind::Avg => {
             let mut sums = vec![(Sum::default(), 0.0); steps];
             for row in rows() {
+                pace.advance(steps as u64)?;
                 for ((sum, count), value) in sums.iter_mut().zip(row) {
                     if is_float(*value) {
                         sum.add(*value);
@@ -207,16 +227,16 @@ fn by_rows<'r, I: Iterator<Item = &'r [f64]>>(
             // A mean of what leaves the range of floats takes more than one sum.
             let is_mean = kind == AggregateKind::Avg;
             if is_mean && sums.iter().any(|(sum, _)| !sum.value().is_finite()) {
-                return None;
+                return Ok(None);
             }
             let float = |(sum, count): (Sum, f64)| match (count, is_mean) {
                 (0.0, _) => absent(),
-                (count, true) => sum.value() / count,
+                (count, true) => sum.mean(count),
                 (_, false) => sum.value(),
             };
-            Some(sums.into_iter().map(float).collect())
+            Ok(Some(sums.into_iter().map(float).collect()))
         }
-        _ => None,
+        _ => Ok(None),
     }
 }
 
@@ -229,8 +249,8 @@ fn one_value(kind: AggregateKind, phi: f64, values: &mut [f64]) -> f64 {
         AggregateKind::Min => values.iter().copied().fold(f64::NAN, f64::min),
         AggregateKind::Max => values.iter().copied().fold(f64::NAN, f64::max),
         AggregateKind::Group => 1.0,
-        AggregateKind::Stddev => variance(values).sqrt(),
-        AggregateKind::Stdvar => variance(values),
+        AggregateKind::Stddev => variance_of_series(values).sqrt(),
+        AggregateKind::Stdvar => variance_of_series(values),
         AggregateKind::Quantile => quantile(phi, values),
         AggregateKind::Topk
         | AggregateKind::Bottomk
@@ -313,28 +333,29 @@ fn emptied(context: &Context<'_>, rows: &[Row]) -> Vec<Row> {
 /// `topk` and `bottomk`, which leave histograms out.
 fn best(
     context: &Context<'_>,
-    rows: Vec<Row>,
+    rows: &[Row],
     groups: &[Group],
     counts: &[f64],
     kind: AggregateKind,
     node: &Node,
-) -> Vec<Row> {
+) -> Evaluated<Vec<Row>> {
     let order = if kind == AggregateKind::Topk { descending } else { ascending };
-    let mut kept = emptied(context, &rows);
+    let mut kept = emptied(context, rows);
     let mut ranking = Vec::new();
+    let mut pace = Pace::new(context.budget);
+    let mut has_histograms = false;
     let mut present: Vec<(usize, f64)> = Vec::new();
     for (step, count) in counts.iter().enumerate() {
         if *count < 1.0 {
             continue;
         }
         for Group { members, .. } in groups {
+            pace.advance(members.len() as u64)?;
             present.clear();
             for member in members {
                 match rows[*member].sample(step) {
                     Some(Sample::Float(value)) => present.push((*member, value)),
-                    Some(Sample::Histogram(_)) => {
-                        context.inform_ignored_in(kind.name(), node.start)
-                    }
+                    Some(Sample::Histogram(_)) => has_histograms = true,
                     None => {}
                 }
             }
@@ -345,20 +366,30 @@ fn best(
             }
         }
     }
+    if has_histograms {
+        context.inform_ignored_in(kind.name(), node.start);
+    }
     if context.steps() > 1 {
         kept.retain(|row| !row.is_empty());
-        return kept;
+        return Ok(kept);
     }
     // At one instant the answer comes in the order of the ranking.
-    ranking.into_iter().map(|member| std::mem::take(&mut kept[member])).collect()
+    Ok(ranking.into_iter().map(|member| std::mem::take(&mut kept[member])).collect())
 }
 
 /// `limitk`: the first so many series of each group.
-fn first(context: &Context<'_>, rows: Vec<Row>, groups: &[Group], counts: &[f64]) -> Vec<Row> {
-    let mut kept = emptied(context, &rows);
+fn first(
+    context: &Context<'_>,
+    rows: &[Row],
+    groups: &[Group],
+    counts: &[f64],
+) -> Evaluated<Vec<Row>> {
+    let mut kept = emptied(context, rows);
+    let mut pace = Pace::new(context.budget);
     for (step, count) in counts.iter().enumerate() {
         let count = if *count < 1.0 { 0 } else { *count as usize };
         for Group { members, .. } in groups {
+            pace.advance(members.len() as u64)?;
             let present = members.iter().filter(|member| rows[**member].has(step));
             for member in present.take(count) {
                 kept[*member].set(step, rows[*member].sample(step));
@@ -366,13 +397,14 @@ fn first(context: &Context<'_>, rows: Vec<Row>, groups: &[Group], counts: &[f64]
         }
     }
     kept.retain(|row| !row.is_empty());
-    kept
+    Ok(kept)
 }
 
 /// `limit_ratio`: about that share of the series, the same ones whenever it is asked, and those that a
 /// negative share of the rest leaves out.
-fn share(mut rows: Vec<Row>, ratios: &[f64]) -> Vec<Row> {
+fn share(context: &Context<'_>, mut rows: Vec<Row>, ratios: &[f64]) -> Evaluated<Vec<Row>> {
     for row in &mut rows {
+        context.budget.check()?;
         // Labels with equal hashes are taken together; the place of a hash among all of them is random.
         let place = spread(row.labels.fingerprint()) as f64 / u64::MAX as f64;
         row.retain(|step| {
@@ -381,7 +413,7 @@ fn share(mut rows: Vec<Row>, ratios: &[f64]) -> Vec<Row> {
         });
     }
     rows.retain(|row| !row.is_empty());
-    rows
+    Ok(rows)
 }
 
 /// Mixes the bits of a hash, whose upper ones hardly differ between short texts (the finaliser of SplitMix64).
@@ -401,7 +433,7 @@ fn count_values(context: &Context<'_>, rows: &[Row], aggregate: &Aggregate) -> E
     };
     let mut counted: BTreeMap<Labels, Row> = BTreeMap::new();
     for row in rows {
-        context.check_size(counted.len())?;
+        context.budget.check()?;
         for step in 0..context.steps() {
             let value = match row.sample(step) {
                 Some(Sample::Float(value)) => format_float(value),
@@ -417,9 +449,16 @@ fn count_values(context: &Context<'_>, rows: &[Row], aggregate: &Aggregate) -> E
                     name != NAME && !names.iter().any(|other| other == name)
                 }
             });
-            let labels = builder.build();
-            let empty = || Row::empty(labels.clone(), context.steps());
-            let counts = counted.entry(labels.clone()).or_insert_with(empty);
+            let seen = counted.len();
+            let counts = match counted.entry(builder.build()) {
+                Entry::Occupied(entry) => entry.into_mut(),
+                // A single series may have another value at each step.
+                Entry::Vacant(entry) => {
+                    context.check_size(seen + 1)?;
+                    let labels = entry.key().clone();
+                    entry.insert(Row::empty(labels, context.steps()))
+                }
+            };
             let count = &mut counts.floats[step];
             *count = if is_float(*count) { *count + 1.0 } else { 1.0 };
         }

@@ -8,8 +8,9 @@ use model::{
 };
 
 use super::{
-    Context, Evaluated, fail,
+    Context, Evaluated, QueryError, fail,
     row::{Row, float, is_float, merge, without_name},
+    stream::Pace,
 };
 use crate::{
     ast::{Binary, Grouping, Many, Matching, Node, Operator, Type},
@@ -228,7 +229,7 @@ fn with_scalar(
         }
     }
     rows.retain(|row| !row.is_empty());
-    if context.settings.delays_name_removal { Ok(rows) } else { merge(rows) }
+    if context.settings.delays_name_removal { Ok(rows) } else { merge(context, rows) }
 }
 
 /// The labels that must be equal for two series to belong together.
@@ -243,19 +244,21 @@ fn set(
     right: Vec<Row>,
 ) -> Evaluated<Vec<Row>> {
     let on = &binary.matching.on;
-    let presence = |rows: &[Row]| {
+    let presence = |rows: &[Row]| -> Evaluated<_> {
         let mut presence: HashMap<Labels, Vec<bool>> = HashMap::new();
         for row in rows {
+            context.budget.check()?;
             let empty = || vec![false; context.steps()];
             let present = presence.entry(signature(on, &row.labels)).or_insert_with(empty);
             for (step, present) in present.iter_mut().enumerate() {
                 *present |= row.has(step);
             }
         }
-        presence
+        Ok(presence)
     };
     let keep = |mut rows: Vec<Row>, other: &HashMap<Labels, Vec<bool>>, wanted: bool| {
         for row in &mut rows {
+            context.budget.check()?;
             match other.get(&signature(on, &row.labels)) {
                 Some(present) => row.retain(|step| present[step] == wanted),
                 None if wanted => row.retain(|_| false),
@@ -263,21 +266,21 @@ fn set(
             }
         }
         rows.retain(|row| !row.is_empty());
-        rows
+        Evaluated::Ok(rows)
     };
     match binary.operator {
-        Operator::And => Ok(keep(left, &presence(&right), true)),
-        Operator::Unless => Ok(keep(left, &presence(&right), false)),
+        Operator::And => keep(left, &presence(&right)?, true),
+        Operator::Unless => keep(left, &presence(&right)?, false),
         _ => {
-            let more = keep(right, &presence(&left), false);
+            let more = keep(right, &presence(&left)?, false)?;
             // The same labels may come from both sides at different steps.
             let rows = left.into_iter().chain(more);
             // Names that still go are part of what a series is until then.
             let delays = context.settings.delays_name_removal;
             let (kept, dropped): (Vec<Row>, Vec<Row>) =
                 rows.partition(|row| !(delays && row.drops_name));
-            let mut rows = merge(kept)?;
-            rows.extend(merge(dropped)?);
+            let mut rows = merge(context, kept)?;
+            rows.extend(merge(context, dropped)?);
             context.check_size(rows.len())?;
             Ok(rows)
         }
@@ -299,37 +302,48 @@ struct Sides {
     is_swapped: bool,
     /// What stands in where a side has no series at a step.
     fill: [Option<f64>; 2],
+    /// Whether anything is matched at a step: without fillings nothing is where the many side is empty.
+    is_matched: Vec<bool>,
 }
 
 fn matched(operation: &Operation<'_>, left: Vec<Row>, right: Vec<Row>) -> Evaluated<Vec<Row>> {
-    let matching = &operation.binary.matching;
+    let Operation { context, binary: Binary { matching, .. }, .. } = operation;
     let is_swapped = matching.many == Many::Right;
     let (many, one) = if is_swapped { (right, left) } else { (left, right) };
     let mut fill = matching.fill;
     if is_swapped {
         fill.swap(0, 1);
     }
-    let sides = Sides { many, one, is_swapped, fill };
+    let mut is_matched = vec![fill.iter().any(Option::is_some); context.steps()];
+    for row in &many {
+        context.budget.check()?;
+        is_matched
+            .iter_mut()
+            .enumerate()
+            .for_each(|(step, is_matched)| *is_matched |= row.has(step));
+    }
+    let sides = Sides { many, one, is_swapped, fill, is_matched };
     // In the order of their first series, so that an error names the same ones each time.
     let mut places: HashMap<Labels, usize> = HashMap::new();
     let mut groups: Vec<(Labels, Group)> = Vec::new();
-    let mut place_of = |labels: &Labels| {
-        let signature = signature(&matching.on, labels);
-        *places.entry(signature.clone()).or_insert_with(|| {
-            groups.push((signature, Group::default()));
-            groups.len() - 1
-        })
-    };
-    let many_places: Vec<usize> = sides.many.iter().map(|row| place_of(&row.labels)).collect();
-    let one_places: Vec<usize> = sides.one.iter().map(|row| place_of(&row.labels)).collect();
-    many_places.iter().enumerate().for_each(|(row, place)| groups[*place].1.many.push(row));
-    one_places.iter().enumerate().for_each(|(row, place)| groups[*place].1.one.push(row));
+    for (rows, is_many) in [(&sides.many, true), (&sides.one, false)] {
+        for (index, row) in rows.iter().enumerate() {
+            context.budget.check()?;
+            let signature = signature(&matching.on, &row.labels);
+            let place = *places.entry(signature).or_insert_with_key(|signature| {
+                groups.push((signature.clone(), Group::default()));
+                groups.len() - 1
+            });
+            let Group { many, one } = &mut groups[place].1;
+            if is_many { many.push(index) } else { one.push(index) }
+        }
+    }
     let mut rows = Vec::new();
     for (signature, group) in &groups {
         match_group(operation, &sides, signature, group, &mut rows)?;
-        operation.context.check_size(rows.len())?;
+        context.check_size(rows.len())?;
     }
-    if operation.context.settings.delays_name_removal { Ok(rows) } else { merge(rows) }
+    if context.settings.delays_name_removal { Ok(rows) } else { merge(context, rows) }
 }
 
 /// Matches the series of one signature step by step.
@@ -348,7 +362,7 @@ fn match_group(
         return Ok(());
     }
     if group.many.is_empty() && sides.fill[0].is_none() {
-        return check_unique(sides, signature, group, steps);
+        return check_unique(operation.context, sides, signature, group);
     }
     if group.one.is_empty() && sides.fill[1].is_none() {
         return Ok(());
@@ -356,7 +370,7 @@ fn match_group(
     let is_single = operation.binary.matching.many == Many::Neither;
     let filled = |value: Option<f64>| value.map(Sample::Float);
     let mut results: HashMap<(Option<usize>, Option<usize>), Row> = HashMap::new();
-    check_unique(sides, signature, group, steps)?;
+    check_unique(operation.context, sides, signature, group)?;
     for step in 0..steps {
         // A series of one side may meet others of the other side at each step.
         operation.context.check_size(rows.len() + results.len())?;
@@ -393,11 +407,13 @@ fn match_group(
     }
     let mut results: Vec<_> = results.into_iter().collect();
     results.sort_by_key(|(place, _)| *place);
-    let results = merge(results.into_iter().map(|(_, row)| row).collect());
-    let Ok(results) = results else {
-        return fail("multiple matches for labels: grouping labels must ensure unique matches");
-    };
-    rows.extend(results);
+    let results = results.into_iter().map(|(_, row)| row).collect();
+    rows.extend(merge(operation.context, results).map_err(|error| match error {
+        QueryError::Failed(_) => QueryError::Failed(
+            "multiple matches for labels: grouping labels must ensure unique matches".into(),
+        ),
+        QueryError::Select(_) | QueryError::NoRange(_) => error,
+    })?);
     Ok(())
 }
 
@@ -427,12 +443,19 @@ fn match_floats(operation: &Operation<'_>, sides: &Sides, many: &Row, one: &Row)
     Some(row)
 }
 
-/// At no step may two series of the one side have the same signature.
-fn check_unique(sides: &Sides, signature: &Labels, group: &Group, steps: usize) -> Evaluated<()> {
+/// At no step that anything is matched at may two series of the one side have the same signature.
+fn check_unique(
+    context: &Context<'_>,
+    sides: &Sides,
+    signature: &Labels,
+    group: &Group,
+) -> Evaluated<()> {
     if group.one.len() < 2 {
         return Ok(());
     }
-    for step in 0..steps {
+    let mut pace = Pace::new(context.budget);
+    for (step, _) in sides.is_matched.iter().enumerate().filter(|(_, is_matched)| **is_matched) {
+        pace.advance(group.one.len() as u64)?;
         let mut present = group.one.iter().filter(|at| sides.one[**at].has(step));
         let (Some(first), Some(second)) = (present.next(), present.next()) else { continue };
         let side = if sides.is_swapped { "left" } else { "right" };

@@ -1,6 +1,9 @@
 //! Quantiles and fractions of histograms: native ones, and classic ones, whose buckets are series.
 
-use std::{collections::HashMap, sync::Arc};
+use std::{
+    collections::{BTreeMap, HashMap},
+    sync::Arc,
+};
 
 use model::{Labels, histogram::Histogram};
 
@@ -8,10 +11,11 @@ use super::{
     Context, Evaluated, aggregate, calendar,
     notes::for_metric,
     row::{Row, absent, unnamed},
+    stream::Pace,
 };
 use crate::{
     ast::Node,
-    format::{format_float, quoted, write_general},
+    format::{format_float, format_general, quoted},
     histogram::{self, ClassicBucket, Fix, NanNote},
 };
 
@@ -53,6 +57,7 @@ impl Groups {
             place
         };
         for mut row in context.vector(node)? {
+            context.budget.check()?;
             if !row.histograms.is_empty() {
                 let place = place_of(&mut groups, row.labels.clone(), &row);
                 groups[place].2.native = Some(row.clone());
@@ -90,11 +95,12 @@ impl Groups {
     ) -> Evaluated<Vec<Row>> {
         let mut rows = Vec::with_capacity(self.groups.len());
         let mut counts = Vec::new();
+        let mut pace = Pace::new(context.budget);
         for (labels, drops_name, group) in &self.groups {
-            context.budget.check()?;
             let mut row = Row::empty(labels.clone(), context.steps());
             row.drops_name = *drops_name;
             for (step, result) in row.floats.iter_mut().enumerate() {
+                pace.advance(1 + group.buckets.len() as u64)?;
                 counts.clear();
                 counts.extend(group.buckets.iter().filter_map(|(upper, row)| {
                     Some(ClassicBucket { upper: *upper, count: row.float(step)? })
@@ -128,7 +134,7 @@ fn parse_bound(text: &str) -> Option<f64> {
 /// Classic buckets whose counts fell, over all steps.
 #[derive(Default)]
 struct Fixes {
-    by_metric: HashMap<String, (Fix, u64, [i64; 2])>,
+    by_metric: BTreeMap<String, (Fix, u64, [i64; 2])>,
 }
 
 impl Fixes {
@@ -155,20 +161,13 @@ impl Fixes {
                 "{MONOTONICITY}{}, from buckets {} to {}, with a max diff of {}, over {count} samples \
                  from {from} to {to}",
                 for_metric(&metric),
-                general(lowest, None),
-                general(highest, None),
-                general(difference, Some(2)),
+                format_general(lowest, None),
+                format_general(highest, None),
+                format_general(difference, Some(2)),
             );
             context.inform(text, node);
         }
     }
-}
-
-/// A number in the general form, of so many digits or as many as it needs.
-fn general(value: f64, digits: Option<usize>) -> String {
-    let mut out = String::new();
-    write_general(&mut out, value, digits);
-    out
 }
 
 /// The φ-quantiles at all steps of what `node` is.
@@ -212,7 +211,7 @@ fn metric_in<'l>(context: &Context<'_>, labels: &'l Labels) -> &'l str {
 /// `histogram_quantile(φ, histograms)`.
 pub(super) fn quantile(context: &Context<'_>, arguments: &[Node]) -> Evaluated<Vec<Row>> {
     let phis = context.scalar(&arguments[0])?;
-    aggregate::warn_quantile(context, &phis, &arguments[0]);
+    aggregate::warn_quantile(context, phis.iter().copied(), &arguments[0]);
     let groups = Groups::of(context, &arguments[1])?;
     unnamed(context, quantile_rows(context, &groups, &phis, &arguments[1])?)
 }
@@ -224,7 +223,7 @@ pub(super) fn quantiles(context: &Context<'_>, arguments: &[Node]) -> Evaluated<
     let mut all = Vec::new();
     for node in &arguments[2..] {
         let phis = context.scalar(node)?;
-        aggregate::warn_quantile(context, &phis, node);
+        aggregate::warn_quantile(context, phis.iter().copied(), node);
         for row in quantile_rows(context, &groups, &phis, &arguments[0])? {
             // A φ that changes from step to step makes a series for each of its values.
             let mut by_value: Vec<(f64, Row)> = Vec::new();

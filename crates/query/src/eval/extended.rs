@@ -9,6 +9,7 @@ use super::{
     points::{Matrix, Points, Window},
     row::{Row, absent},
     rows::{self, Look, Need},
+    stream::Pace,
     window::differ,
 };
 use crate::{
@@ -165,12 +166,14 @@ pub(super) fn evaluate(
     let range_ms = context.length(&window.range)?;
     context.check_size(matrix.series.len())?;
     let mut rows = Vec::with_capacity(matrix.series.len());
+    let mut pace = Pace::new(context.budget);
     for series in &matrix.series {
         context.budget.check()?;
         let mut row = Row::empty(series.labels.clone(), context.steps());
         let windows = series.windows(&matrix.ends, matrix.range_ms);
         for (step, window) in windows.enumerate().filter(|(_, window)| !window.is_empty()) {
             context.count(step, window.weight());
+            pace.advance(window.weight())?;
             let around = part(context, &window, range_ms, extension);
             let value = match function.name {
                 "rate" => around.change(true).map(|change| change / (range_ms as f64 / 1e3)),
@@ -221,6 +224,7 @@ pub(super) fn raw(
             let inside = around.inside();
             let times = around.times.get(inside.clone()).unwrap_or_default();
             let values = around.values.get(inside).unwrap_or_default();
+            context.count(0, times.len() as u64 + 2);
             found.push(Series {
                 labels: points.labels.clone(),
                 times: [&[around.start], times, &[around.end]].concat(),

@@ -382,6 +382,7 @@ fn each(
 ) -> Evaluated<Vec<Row>> {
     let mut rows = context.vector(node)?;
     for row in &mut rows {
+        context.budget.check()?;
         row.histograms.clear();
         for (step, value) in row.floats.iter_mut().enumerate() {
             if is_float(*value) {
@@ -394,12 +395,16 @@ fn each(
 
 /// The one float of a vector, as a row.
 fn to_scalar(context: &Context<'_>, arguments: &[Node]) -> Evaluated<Vec<Row>> {
-    let rows = context.vector(&arguments[0])?;
-    let value = |step: usize| {
-        let mut present = rows.iter().filter_map(|row| row.float(step));
-        present.next().filter(|_| present.next().is_none()).unwrap_or(f64::NAN)
-    };
-    Ok(vec![Row::new(Labels::empty(), (0..context.steps()).map(value).collect())])
+    let mut floats = vec![nothing(); context.steps()];
+    for row in context.vector(&arguments[0])? {
+        context.budget.check()?;
+        for (only, value) in floats.iter_mut().zip(row.floats).filter(|(_, value)| is_float(*value))
+        {
+            *only = if is_float(*only) { f64::NAN } else { value };
+        }
+    }
+    floats.iter_mut().filter(|value| !is_float(**value)).for_each(|value| *value = f64::NAN);
+    Ok(vec![Row::new(Labels::empty(), floats)])
 }
 
 fn vector_of(context: &Context<'_>, arguments: &[Node]) -> Evaluated<Vec<Row>> {
@@ -418,6 +423,7 @@ fn timestamp(context: &Context<'_>, arguments: &[Node]) -> Evaluated<Vec<Row>> {
     }
     let mut rows = context.vector(&arguments[0])?;
     for row in &mut rows {
+        context.budget.check()?;
         for step in 0..context.steps() {
             if row.has(step) {
                 row.floats[step] = context.grid.time(step) as f64 / 1e3;

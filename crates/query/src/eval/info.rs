@@ -70,7 +70,7 @@ pub(super) fn info(context: &Context<'_>, arguments: &[Node]) -> Evaluated<Vec<R
     }
     let mut enriched = Vec::new();
     for row in rows {
-        context.check_size(enriched.len())?;
+        context.budget.check()?;
         if wanted.is_info(&row.labels) {
             enriched.push(row);
             continue;
@@ -79,6 +79,8 @@ pub(super) fn info(context: &Context<'_>, arguments: &[Node]) -> Evaluated<Vec<R
         let mut parts: BTreeMap<Labels, Row> = BTreeMap::new();
         for step in 0..context.steps() {
             let Some(sample) = row.sample(step) else { continue };
+            // The infos of a series may be others at each step.
+            context.check_size(enriched.len() + parts.len())?;
             let found = newest(candidates, step)?;
             if found.is_empty() && !wanted.takes_without() {
                 continue;
@@ -92,7 +94,7 @@ pub(super) fn info(context: &Context<'_>, arguments: &[Node]) -> Evaluated<Vec<R
         }
         enriched.extend(parts.into_values());
     }
-    merge(enriched)
+    merge(context, enriched)
 }
 
 /// The info series of what `rows` are, with the time of their newest sample as value.

@@ -71,6 +71,7 @@ pub(super) fn replace(context: &Context<'_>, arguments: &[Node]) -> Evaluated<Ve
     let mut written = 0;
     let rows = context.vector(&arguments[0])?.into_iter().map(|row| {
         let value = row.labels.get(source).unwrap_or_default();
+        context.budget.check()?;
         let Some(captures) = regex.captures(value) else { return Ok(row) };
         // No reference stands for more than the whole value.
         let length_max = replacement.len() + references * value.len();
@@ -95,6 +96,7 @@ pub(super) fn join(context: &Context<'_>, arguments: &[Node]) -> Evaluated<Vec<R
     check_label(destination, "destination", "label_join")?;
     let mut written = 0;
     let rows = context.vector(&arguments[0])?.into_iter().map(|row| {
+        context.budget.check()?;
         let parts: Vec<&str> =
             sources.iter().map(|source| row.labels.get(source).unwrap_or_default()).collect();
         let length = parts.iter().map(|part| part.len() + separator.len()).sum();
@@ -108,11 +110,11 @@ pub(super) fn join(context: &Context<'_>, arguments: &[Node]) -> Evaluated<Vec<R
 /// Puts together what has the same labels now. Of two such series one may still lose its name.
 fn joined(context: &Context<'_>, rows: Vec<Row>) -> Evaluated<Vec<Row>> {
     if !context.settings.delays_name_removal {
-        return merge(rows);
+        return merge(context, rows);
     }
     let (dropped, kept): (Vec<Row>, Vec<Row>) = rows.into_iter().partition(|row| row.drops_name);
-    let mut rows = merge(dropped)?;
-    rows.extend(merge(kept)?);
+    let mut rows = merge(context, dropped)?;
+    rows.extend(merge(context, kept)?);
     Ok(rows)
 }
 

@@ -59,7 +59,7 @@ impl Context<'_> {
 
     /// The step of the whole query; 0 of an instant.
     pub(super) fn step_seconds(&self) -> f64 {
-        if self.outer.start == self.outer.end { 0.0 } else { self.outer.step_ms as f64 / 1e3 }
+        self.outer.step_ms as f64 / 1e3
     }
 
     /// From the first to the last step of the whole query.

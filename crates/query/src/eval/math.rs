@@ -61,19 +61,38 @@ impl Sum {
     pub(crate) fn value(self) -> f64 {
         if self.total.is_infinite() { self.total } else { self.total + self.lost }
     }
-}
 
-/// The mean; computed in small steps where the sum would leave the range of floats.
-pub(super) fn mean(values: &[f64]) -> f64 {
-    let count = values.len() as f64;
-    let total = Sum::of(values.iter().copied());
-    if total.is_finite() || values.iter().any(|value| !value.is_finite()) {
-        return total / count;
+    /// The mean of `count` values that were added.
+    pub(super) fn mean(self, count: f64) -> f64 {
+        self.total / count + self.lost / count
     }
-    Sum::of(values.iter().map(|value| value / count))
 }
 
-/// The population variance (Welford), as Prometheus computes it.
+/// The mean; in small steps from where the sum would leave the range of floats.
+pub(super) fn mean(values: &[f64]) -> f64 {
+    let Some((first, others)) = values.split_first() else { return f64::NAN };
+    let mut sum = Sum { total: *first, lost: 0.0 };
+    let (mut count, mut is_stepwise) = (1.0, false);
+    for value in others {
+        count += 1.0;
+        if !is_stepwise {
+            let mut next = sum;
+            next.add(*value);
+            if !next.total.is_infinite() {
+                sum = next;
+                continue;
+            }
+            is_stepwise = true;
+            sum = Sum { total: sum.total / (count - 1.0), lost: sum.lost / (count - 1.0) };
+        }
+        let share = (count - 1.0) / count;
+        sum = Sum { total: share * sum.total, lost: share * sum.lost };
+        sum.add(value / count);
+    }
+    if is_stepwise { sum.total + sum.lost } else { sum.mean(count) }
+}
+
+/// The population variance (Welford) as functions of windows compute it.
 pub(super) fn variance(values: &[f64]) -> f64 {
     let (mut mean, mut square) = (Sum::default(), Sum::default());
     for (index, value) in values.iter().enumerate() {
@@ -82,4 +101,38 @@ pub(super) fn variance(values: &[f64]) -> f64 {
         square.add(delta * (value - mean.value()));
     }
     square.value() / values.len() as f64
+}
+
+/// The population variance as aggregations compute it: what rounding loses is lost there.
+pub(super) fn variance_of_series(values: &[f64]) -> f64 {
+    let Some((first, others)) = values.split_first() else { return f64::NAN };
+    let mut square = if first.is_finite() { 0.0 } else { f64::NAN };
+    let (mut count, mut mean) = (1.0, *first);
+    for value in others {
+        count += 1.0;
+        let delta = value - mean;
+        mean += delta / count;
+        square += delta * (value - mean);
+    }
+    square / count
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// To the last digit.
+    #[test]
+    fn orders_of_operations() {
+        let check = |found: f64, expected: f64| assert_eq!(found.to_bits(), expected.to_bits());
+        check(mean(&[]), f64::NAN);
+        check(mean(&[0.1, 0.2, 0.3]), 0.6000000000000001 / 3.0 + -5.551115123125783e-17 / 3.0);
+        check(mean(&[f64::MAX, f64::MAX]), f64::MAX);
+        check(mean(&[f64::MAX, f64::MAX, -f64::INFINITY]), f64::NEG_INFINITY);
+        assert!(mean(&[f64::INFINITY, f64::NEG_INFINITY]).is_nan());
+        check(variance_of_series(&[5.0]), 0.0);
+        check(variance_of_series(&[1.0, 2.0, 3.0, 4.0]), 1.25);
+        assert!(variance_of_series(&[f64::INFINITY]).is_nan());
+        assert!(variance_of_series(&[1.0, f64::INFINITY]).is_nan());
+    }
 }

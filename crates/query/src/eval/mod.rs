@@ -72,14 +72,18 @@ impl Default for Settings {
 pub struct Grid {
     pub start: UnixMs,
     pub end: UnixMs,
-    /// More than 0.
+    /// More than 0; 0 of an instant. A range of a single time is no instant.
     pub step_ms: i64,
 }
 
 impl Grid {
     /// A single time.
     pub fn instant(time: UnixMs) -> Self {
-        Self { start: time, end: time, step_ms: 1 }
+        Self { start: time, end: time, step_ms: 0 }
+    }
+
+    fn is_instant(self) -> bool {
+        self.step_ms == 0
     }
 
     fn len(self) -> usize {
@@ -110,8 +114,8 @@ fn fail<T>(message: impl Into<String>) -> Evaluated<T> {
     Err(QueryError::Failed(message.into()))
 }
 
-/// Evaluates `expr` over `grid`. A grid of one instant yields the type of the expression; a longer
-/// one always a matrix, sorted by labels.
+/// Evaluates `expr` over `grid`. An instant yields the type of the expression; a range always a matrix, sorted
+/// by labels.
 pub fn evaluate(
     expr: &Expr,
     source: &dyn SeriesSource,
@@ -119,7 +123,7 @@ pub fn evaluate(
     settings: &Settings,
     budget: &Budget,
 ) -> Evaluated<Output> {
-    let (notes, tally) = (RefCell::default(), RefCell::default());
+    let (notes, tally) = (RefCell::default(), RefCell::<Tally>::default());
     let context = Context {
         source,
         settings,
@@ -134,6 +138,9 @@ pub fn evaluate(
     };
     // Before anything is made for each step.
     context.check_size(1)?;
+    if settings.counts_per_step {
+        tally.borrow_mut().count_per_step(grid.len());
+    }
     let value = context.value(&expr.root)?;
     let (warnings, infos) = notes.into_inner().into_texts(&expr.text);
     let stats = tally.into_inner().into_stats(grid);
@@ -161,7 +168,7 @@ struct Context<'a> {
 impl Context<'_> {
     fn value(&self, root: &Node) -> Evaluated<Value> {
         let grid = self.grid;
-        let is_instant = grid.start == grid.end;
+        let is_instant = grid.is_instant();
         Ok(match root.kind_of() {
             kind @ (Type::Matrix | Type::String) if !is_instant => {
                 return Err(QueryError::NoRange(kind.words()));
@@ -191,9 +198,9 @@ impl Context<'_> {
             for row in rows.iter_mut().filter(|row| row.drops_name) {
                 row.labels = row::without_name(&row.labels);
             }
-            rows = merge(rows)?;
+            rows = merge(self, rows)?;
         }
-        if self.grid.start == self.grid.end {
+        if self.grid.is_instant() {
             let element = |row: Row| Some(Element { sample: row.sample(0)?, labels: row.labels });
             return Ok(Value::Vector(rows.into_iter().filter_map(element).collect()));
         }
@@ -277,12 +284,13 @@ impl Context<'_> {
     fn matrix(&self, node: &Node, need: Need) -> Evaluated<Matrix> {
         match &node.bare().kind {
             Kind::Window(window) => self.window(window, node, need),
-            Kind::Subquery(subquery) => self.subquery(subquery),
+            Kind::Subquery(subquery) => self.subquery(subquery, true),
             _ => fail("expected a range vector"),
         }
     }
 
-    fn subquery(&self, subquery: &Subquery) -> Evaluated<Matrix> {
+    /// `is_inner` unless what it reads is counted, because no windows over it are.
+    fn subquery(&self, subquery: &Subquery, is_inner: bool) -> Evaluated<Matrix> {
         let ends = self.times(&subquery.shift)?;
         let range_ms = self.length(&subquery.range)?;
         let step = match &subquery.step {
@@ -298,7 +306,7 @@ impl Context<'_> {
         let mut series = Vec::new();
         if start <= *last {
             let grid = Grid { start: UnixMs(start), end: UnixMs(*last), step_ms: step };
-            let inner = Context { grid, is_inner: true, finds_resets: false, ..*self };
+            let inner = Context { grid, is_inner, finds_resets: false, ..*self };
             inner.check_size(1)?;
             let rows = match subquery.inner.kind_of() {
                 Type::Scalar => vec![Row::new(Labels::empty(), inner.scalar(&subquery.inner)?)],
@@ -322,12 +330,21 @@ impl Context<'_> {
         if let Some(window) = extended::of(node) {
             return extended::raw(self, node, window);
         }
-        let matrix = self.matrix(node, Need::POINTS)?;
+        let subquery = match &node.bare().kind {
+            Kind::Subquery(subquery) => Some(subquery),
+            _ => None,
+        };
+        let matrix = match subquery {
+            Some(subquery) => self.subquery(subquery, false)?,
+            None => self.matrix(node, Need::POINTS)?,
+        };
         let mut found: Vec<Series> = Vec::with_capacity(matrix.series.len());
         for points in &matrix.series {
             let windows = points.windows(&matrix.ends, matrix.range_ms);
             for (step, window) in windows.enumerate().filter(|(_, window)| !window.is_empty()) {
-                self.count(step, window.weight());
+                if subquery.is_none() {
+                    self.count(step, window.weight());
+                }
                 let labels = if points.drops_name {
                     row::without_name(&points.labels)
                 } else {

@@ -137,16 +137,20 @@ pub(super) fn without_name(labels: &Labels) -> Labels {
 /// Lets the names of metrics go from what a function made of `rows`, and puts together what has the same
 /// labels then.
 pub(super) fn unnamed(context: &Context<'_>, mut rows: Vec<Row>) -> Evaluated<Vec<Row>> {
-    rows.iter_mut().for_each(|row| row.drop_name(context));
-    if context.settings.delays_name_removal { Ok(rows) } else { merge(rows) }
+    for row in &mut rows {
+        context.budget.check()?;
+        row.drop_name(context);
+    }
+    if context.settings.delays_name_removal { Ok(rows) } else { merge(context, rows) }
 }
 
 /// Joins rows that have the same labels now. That is an error where two of them have a value at the same
 /// step.
-pub(super) fn merge(rows: Vec<Row>) -> Evaluated<Vec<Row>> {
+pub(super) fn merge(context: &Context<'_>, rows: Vec<Row>) -> Evaluated<Vec<Row>> {
     let mut places = HashMap::with_capacity(rows.len());
     let mut merged: Vec<Row> = Vec::with_capacity(rows.len());
     for row in rows {
+        context.budget.check()?;
         let place = *places.entry(row.labels.clone()).or_insert(merged.len());
         let Some(first) = merged.get_mut(place) else {
             merged.push(row);

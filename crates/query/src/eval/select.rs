@@ -29,6 +29,11 @@ impl Wanted {
         if self == Self::Time { time as f64 / 1e3 } else { value }
     }
 
+    /// How many samples are looked at to have it.
+    fn weight(self, histogram: &Histogram) -> u64 {
+        if self == Self::Time { 1 } else { histogram.weight() }
+    }
+
     fn of_histogram(self, time: i64, histogram: &Arc<Histogram>) -> Sample {
         match self {
             Self::Sample => Sample::Histogram(Arc::clone(histogram)),
@@ -71,7 +76,8 @@ impl Steps<'_> {
         match (float, histogram) {
             (float, Some((found, histogram))) if float.is_none_or(|(other, _)| other <= *found) => {
                 let is_there = is_fresh(*found) && !histogram.is_stale();
-                is_there.then(|| (self.wanted.of_histogram(*found, histogram), histogram.weight()))
+                let wanted = self.wanted;
+                is_there.then(|| (wanted.of_histogram(*found, histogram), wanted.weight(histogram)))
             }
             (Some((found, value)), _) => {
                 let is_there = is_fresh(found) && !is_stale(value);

@@ -60,32 +60,80 @@ fn by_labels(
     let mut rows = context.vector(&arguments[0])?;
     rows.sort_by(|a, b| {
         let by_names = names.iter().map(|name| {
-            let value = |row: &Row| natural(row.labels.get(name).unwrap_or_default());
-            value(a).cmp(&value(b))
+            let [a, b] = [a, b].map(|row| row.labels.get(name).unwrap_or_default());
+            natural(a, b)
         });
-        let order =
-            by_names.fold(Ordering::Equal, Ordering::then).then_with(|| a.labels.cmp(&b.labels));
+        let by_names = by_names.fold(Ordering::Equal, Ordering::then);
+        let order = by_names.then_with(|| a.labels.cmp(&b.labels));
         if is_descending { order.reverse() } else { order }
     });
     Ok(rows)
 }
 
-/// Text in pieces, so that numbers in it compare as numbers.
-fn natural(text: &str) -> Vec<(u128, String)> {
-    let mut pieces: Vec<(u128, String)> = vec![(0, String::new())];
-    let mut in_number = false;
-    for c in text.chars() {
-        if let Some(digit) = c.to_digit(10) {
-            if !in_number {
-                pieces.push((0, String::new()));
-            }
-            if let Some(last) = pieces.last_mut() {
-                last.0 = last.0.saturating_mul(10).saturating_add(u128::from(digit));
-            }
-        } else if let Some(last) = pieces.last_mut() {
-            last.1.push(c);
+/// Orders texts piece by piece, pieces of digits among themselves as numbers.
+fn natural(a: &str, b: &str) -> Ordering {
+    let (mut a, mut b) = (a.as_bytes(), b.as_bytes());
+    while !a.is_empty() && !b.is_empty() {
+        let ((piece, rest), (other, other_rest)) = (split_piece(a), split_piece(b));
+        let are_numbers = [piece, other].iter().all(|piece| piece.iter().all(u8::is_ascii_digit));
+        let order = if are_numbers {
+            let [piece, other] = [piece, other].map(without_zeros);
+            piece.len().cmp(&other.len()).then_with(|| piece.cmp(other))
+        } else {
+            piece.cmp(other)
+        };
+        if order.is_ne() {
+            return order;
         }
-        in_number = c.is_ascii_digit();
+        (a, b) = (rest, other_rest);
     }
-    pieces
+    a.len().cmp(&b.len())
+}
+
+/// The digits that a text begins with, or what comes before any, and what follows.
+fn split_piece(text: &[u8]) -> (&[u8], &[u8]) {
+    let is_number = text.first().is_some_and(u8::is_ascii_digit);
+    let end = text.iter().position(|c| c.is_ascii_digit() != is_number);
+    text.split_at(end.unwrap_or(text.len()))
+}
+
+fn without_zeros(digits: &[u8]) -> &[u8] {
+    let zeros = digits.iter().take_while(|c| **c == b'0').count();
+    digits.get(zeros..).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn texts_in_natural_order() {
+        let ordered = [
+            "",
+            "-2",
+            "/data",
+            "1",
+            "2",
+            "02b",
+            "10",
+            "18446744073709551616",
+            "A",
+            "a",
+            "a1",
+            "a1b",
+            "a2",
+            "a10",
+            "a10b2",
+            "a10b11",
+            "a-b",
+            "b",
+            "é",
+        ];
+        for (index, a) in ordered.iter().enumerate() {
+            for (other, b) in ordered.iter().enumerate() {
+                assert_eq!(natural(a, b), index.cmp(&other), "{a:?} {b:?}");
+            }
+        }
+        assert_eq!(natural("a01", "a1"), Ordering::Equal);
+    }
 }

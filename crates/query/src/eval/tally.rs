@@ -11,6 +11,7 @@ use crate::value::{Sample, Stats};
 pub(super) struct Tally {
     series: u64,
     samples: u64,
+    /// Empty where nobody asks for it.
     per_step: Vec<u64>,
     /// Samples read from the source.
     loaded: u64,
@@ -21,6 +22,10 @@ pub(super) struct Tally {
 }
 
 impl Tally {
+    pub(super) fn count_per_step(&mut self, steps: usize) {
+        self.per_step = vec![0; steps];
+    }
+
     pub(super) fn into_stats(self, grid: Grid) -> Stats {
         let steps = self.per_step.iter().enumerate();
         Stats {
@@ -75,13 +80,10 @@ impl Context<'_> {
         }
         let mut tally = self.tally.borrow_mut();
         tally.samples = tally.samples.saturating_add(samples);
-        if self.settings.counts_per_step {
-            if tally.per_step.is_empty() {
-                tally.per_step = vec![0; self.steps()];
-            }
-            if let Some(count) = tally.per_step.get_mut(step) {
-                *count = count.saturating_add(samples);
-            }
+        // The steps of a subquery that is asked for by itself are those of its one instant.
+        let step = step.min(tally.per_step.len().saturating_sub(1));
+        if let Some(count) = tally.per_step.get_mut(step) {
+            *count = count.saturating_add(samples);
         }
     }
 }

@@ -19,6 +19,7 @@ use super::{
 };
 use crate::{
     ast::{Kind, Node, Type},
+    format::format_float,
     histogram::{self, HistogramMean, HistogramSum, Incompatible, Notes},
     value::Sample,
 };
@@ -58,17 +59,31 @@ pub(super) fn evaluate(
         return if context.settings.delays_name_removal { Ok(rows) } else { distinct(rows) };
     }
     let asked = Asked { context, node: &arguments[0] };
-    check_given(&asked, function, &given)?;
     let need = Need::of(function.name);
-    if let Some(mut rows) = streamed(context, node, need, run, &given)? {
-        for row in &mut rows {
-            inform_of_gauge(&asked, function, row);
-            if !keeps_name {
-                row.drop_name(context);
-            }
+    let mut rows = match streamed(context, node, need, run, &given)? {
+        Some(rows) => rows,
+        None => loaded(&asked, node, need, (run, beside), &given)?,
+    };
+    check_given(&asked, function, &given, &rows)?;
+    for row in &mut rows {
+        context.budget.check()?;
+        inform_of_gauge(&asked, function, row);
+        if !keeps_name {
+            row.drop_name(context);
         }
-        return if context.settings.delays_name_removal { Ok(rows) } else { distinct(rows) };
     }
+    if context.settings.delays_name_removal { Ok(rows) } else { distinct(rows) }
+}
+
+/// The rows of any window.
+fn loaded(
+    asked: &Asked<'_>,
+    node: &Node,
+    need: Need,
+    (run, beside): (WindowFn, Beside),
+    given: &Scalars,
+) -> Evaluated<Vec<Row>> {
+    let context = asked.context;
     let matrix = context.matrix(node, need)?;
     context.check_size(matrix.series.len())?;
     let mut rows = Vec::with_capacity(matrix.series.len());
@@ -90,7 +105,7 @@ pub(super) fn evaluate(
                 continue;
             }
             let sample = match beside {
-                Beside::Both(run) => run(&asked, &window),
+                Beside::Both(run) => run(asked, &window),
                 Beside::Ignored if window.values.is_empty() => None,
                 Beside::Ignored => {
                     context.inform_ignored_in_range(window.metric(), asked.node);
@@ -101,15 +116,11 @@ pub(super) fn evaluate(
             row.set(step, sample);
         }
         if !row.is_empty() {
-            inform_of_gauge(&asked, function, &row);
             row.drops_name = series.drops_name;
-            if !keeps_name {
-                row.drop_name(context);
-            }
             rows.push(row);
         }
     }
-    if context.settings.delays_name_removal { Ok(rows) } else { distinct(rows) }
+    Ok(rows)
 }
 
 /// The rows of a window over a selector, where its series need not be held.
@@ -144,24 +155,36 @@ fn streamed(
     })
 }
 
-/// What scalars a function refuses or warns of.
-fn check_given(asked: &Asked<'_>, function: &Function, given: &Scalars) -> Evaluated<()> {
+/// Refuses and warns of scalars at the steps that a function has results at.
+fn check_given(
+    asked: &Asked<'_>,
+    function: &Function,
+    given: &Scalars,
+    rows: &[Row],
+) -> Evaluated<()> {
     let context = asked.context;
+    let has_result = |step: &usize| rows.iter().any(|row| row.has(*step));
     match function.name {
         "quantile_over_time" => {
-            let phis: Vec<f64> = (0..context.steps()).map(|step| given.at(step)[0]).collect();
-            aggregate::warn_quantile(context, &phis, asked.node);
+            let phi = |step: &usize| given.at(*step)[0];
+            let is_odd = |step: &usize| !(0.0..=1.0).contains(&phi(step));
+            let steps = (0..context.steps()).filter(is_odd).filter(has_result);
+            aggregate::warn_quantile(context, steps.map(|step| phi(&step)), asked.node);
         }
         "double_exponential_smoothing" => {
-            for step in 0..context.steps() {
-                for (name, short, factor) in
-                    [("smoothing", "sf", given.at(step)[0]), ("trend", "tf", given.at(step)[1])]
-                {
-                    if !(factor > 0.0 && factor < 1.0) {
-                        return fail(format!(
-                            "invalid {name} factor. Expected: 0 < {short} < 1, got: {factor:.6}"
-                        ));
-                    }
+            for (name, short, index) in [("smoothing", "sf", 0), ("trend", "tf", 1)] {
+                let factor = |step: &usize| given.at(*step)[index];
+                let is_refused = |step: &usize| factor(step) <= 0.0 || factor(step) >= 1.0;
+                if let Some(step) = (0..context.steps()).filter(is_refused).find(has_result) {
+                    let factor = factor(&step);
+                    let factor = if factor.is_finite() {
+                        format!("{factor:.6}")
+                    } else {
+                        format_float(factor)
+                    };
+                    return fail(format!(
+                        "invalid {name} factor. Expected: 0 < {short} < 1, got: {factor}"
+                    ));
                 }
             }
         }

@@ -33,7 +33,7 @@ impl Parser<'_> {
         }
         let mut computed = self.computed_part("offset")?;
         if is_negative {
-            computed = Computed { kind: ComputedKind::Negative(Box::new(computed)), start };
+            computed = self.computed_of(ComputedKind::Negative(Box::new(computed)), start)?;
         }
         self.fixed(computed, start)
     }
@@ -53,22 +53,16 @@ impl Parser<'_> {
     fn computed(&mut self, binding_min: u8, place: &str) -> Parsed<Computed> {
         self.deeper(|parser| {
             let mut left = parser.computed_part(place)?;
-            let mut length = 0;
             while let Some((operator, binding)) = parser.operator()
                 && binding >= binding_min
                 && KNOWN.contains(&operator)
             {
-                // A chain is a tree that leans to one side.
-                length += 1;
-                if parser.depth + length > DEPTH_MAX {
-                    return parser.fail(parser.start(), "the duration is too long an expression");
-                }
                 parser.at += 1;
                 let next = if operator == Operator::Pow { binding } else { binding + 1 };
                 let right = parser.computed(next, place)?;
                 let start = left.start;
                 let kind = ComputedKind::Binary(operator, Box::new(left), Box::new(right));
-                left = Computed { kind, start };
+                left = parser.computed_of(kind, start)?;
             }
             Ok(left)
         })
@@ -119,6 +113,17 @@ impl Parser<'_> {
                 return self.unexpected(&format!("{place}, expected a duration"));
             }
         };
-        Ok(Computed { kind, start })
+        self.computed_of(kind, start)
+    }
+
+    /// A chain of operators is deep as well: its tree leans to one side.
+    fn computed_of(&self, kind: ComputedKind, start: usize) -> Parsed<Computed> {
+        let mut computed = Computed { kind, start, depth: 1 };
+        let parts = computed.parts().into_iter().flatten();
+        computed.depth += parts.map(|part| part.depth).max().unwrap_or(0);
+        if computed.depth > DEPTH_MAX {
+            return self.fail(start, "the duration is too long an expression");
+        }
+        Ok(computed)
     }
 }

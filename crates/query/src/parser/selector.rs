@@ -5,7 +5,7 @@ use model::{
     series::{MatchOp, Matcher},
 };
 
-use super::{Parsed, Parser};
+use super::{Parsed, Parser, REGEXES_MAX};
 use crate::{
     ast::{At, Extension, Kind, Node, Selector, Shift, Subquery, Type, Window},
     lexer::{DURATION_MS_MAX, Token},
@@ -80,6 +80,11 @@ impl Parser<'_> {
         let Ok(value) = String::from_utf8(value) else {
             return self.fail(place, "the value of a label is UTF-8, which this string is not");
         };
+        self.regexes += usize::from(matches!(op, MatchOp::Regex | MatchOp::NotRegex));
+        if self.regexes > REGEXES_MAX {
+            let message = format!("the query has more than {REGEXES_MAX} regular expressions");
+            return self.fail(place, message);
+        }
         match Matcher::new(name, op, value) {
             Ok(matcher) => Ok((matcher, false)),
             Err(error) => self.fail(place, error.to_string()),

@@ -174,6 +174,12 @@ fn deep_queries_are_refused() {
     let nested =
         |depth: usize| format!("{}a{{x=\"1\"}}{}", "abs(".repeat(depth), ")".repeat(depth));
     is_refused(nested(1_000), "expressions nest deeper than");
+    // Chains within parentheses within chains, each of which is short.
+    let mut range = "1".to_owned();
+    for level in 0..130 {
+        range = format!("({range}{})", "+1".repeat(230 - level));
+    }
+    is_refused(format!("a[{range}]"), "the duration is too long an expression");
     let subqueries = "a".to_owned() + &"[1s:1s]".repeat(1_000);
     is_refused(subqueries, "parse error");
     // What is not deep is evaluated, on the same small stack.
@@ -214,6 +220,8 @@ fn wide_queries_are_stopped() {
     is_too_much("a", window);
     is_too_much("count_over_time(a[10m])", window);
     is_too_much("sum(a)", window);
+    // One series, of which each step makes another one.
+    is_too_much("count_values(\"v\", a{x=\"1\"})", window);
 }
 
 #[test]
@@ -265,6 +273,9 @@ fn hostile_patterns_are_refused() {
             "regular expression",
         );
     }
+    let many = |count: usize| format!("a{{{}}}", ["x=~\"1|2\""].repeat(count).join(","));
+    assert!(attack(many(100), instant()).is_ok());
+    is_refused(many(3_000), "more than 128 regular expressions");
     // What makes other engines backtrace for ever costs as much as its text is long.
     let backtracking = "a{x=~\"(x+x+)+y\", x!~\"(1|11)*(1|11)*(1|11)*$\"}".to_owned();
     assert_eq!(attack(backtracking, instant()).map(|(selections, _)| selections), Ok(2));

@@ -31,6 +31,8 @@ use super::{
 const POINTS_OF_THREAD_MIN: u64 = 100_000;
 /// Threads that read for one query.
 const THREADS_MAX: usize = 4;
+/// So many series are looked up before the budget is asked.
+const SERIES_UNCHECKED: usize = 1_024;
 /// Series that a thread takes at a time.
 const SERIES_TAKEN: usize = 16;
 
@@ -141,8 +143,8 @@ fn plan<'a>(
         place
     };
     for block in blocks {
-        budget.check()?;
-        for ordinal in block.matching(wanted.matchers) {
+        for (count, ordinal) in block.matching(wanted.matchers).iter().enumerate() {
+            check_now_and_then(count, budget)?;
             let Some(entry) = block.entry(ordinal).filter(|entry| entry.overlaps(wanted.range))
             else {
                 continue;
@@ -152,11 +154,16 @@ fn plan<'a>(
             planned[place].entries.push(entry);
         }
     }
-    for copied in copied {
+    for (count, copied) in copied.iter().enumerate() {
+        check_now_and_then(count, budget)?;
         let place = place_of(&mut planned, copied.labels.clone());
         planned[place].head = Some(copied);
     }
     Ok(planned)
+}
+
+fn check_now_and_then(count: usize, budget: &Budget) -> Result<(), SelectError> {
+    if count.is_multiple_of(SERIES_UNCHECKED) { budget.check() } else { Ok(()) }
 }
 
 /// Work that several threads share.
@@ -346,7 +353,6 @@ impl SeriesSource for Store {
             self.0.head().labels(matchers, range).into_iter().collect();
         let tombstones = self.0.tombstone_list();
         for block in self.blocks_with(0, range) {
-            budget.check()?;
             let marks = tombstones.iter();
             let marks: Vec<&Tombstone> = marks
                 .filter(|mark| mark.sequence > block.description.sequence)
@@ -354,7 +360,8 @@ impl SeriesSource for Store {
                     mark.range.start <= block.range.start && mark.range.end >= block.range.end
                 })
                 .collect();
-            for ordinal in block.matching(matchers) {
+            for (count, ordinal) in block.matching(matchers).iter().enumerate() {
+                check_now_and_then(count, budget)?;
                 let Some(entry) = block.entry(ordinal) else { continue };
                 if (entry.overlaps(range) || entry.has_histograms(range))
                     && let Some(labels) = entry.labels()

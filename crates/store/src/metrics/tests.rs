@@ -1,4 +1,9 @@
-use std::{collections::BTreeMap, fs, os::unix::fs::MetadataExt as _, sync::atomic::AtomicUsize};
+use std::{
+    collections::BTreeMap,
+    fs,
+    os::unix::fs::MetadataExt as _,
+    sync::atomic::{AtomicBool, AtomicU64, AtomicUsize},
+};
 
 use model::{
     Labels,
@@ -470,7 +475,7 @@ fn an_error_of_maintenance_stands_until_the_work_is_done() {
 
 /// Refuses one kind of operation on files whose path contains a word.
 #[derive(Debug)]
-struct Refusing(Operation, &'static str, std::sync::atomic::AtomicBool);
+struct Refusing(Operation, &'static str, AtomicBool);
 
 impl Faults for Refusing {
     fn before(&self, operation: Operation, path: &Path, _: usize) -> Option<Fault> {
@@ -672,6 +677,39 @@ fn limits_of_a_query() {
     assert_eq!(store.label_values("__name__", range, &small).unwrap(), ["a", "b"]);
     small.cancel_flag().store(true, Ordering::Relaxed);
     assert!(store.select(&one, range, &small).is_err());
+}
+
+/// What one thread finds ends the reading of all.
+#[test]
+fn an_error_ends_all_threads() {
+    const SERIES: u64 = 1_200;
+    let folder = tempfile::tempdir().unwrap();
+    let clock = Clock::manual(START);
+    let store = open(folder.path(), &clock);
+    let names: Vec<String> = (0..SERIES).map(|n| format!("a{n:04}")).collect();
+    let values: Vec<(&str, f64)> = names.iter().map(|name| (name.as_str(), 1.0)).collect();
+    for second in 0..100 {
+        store.append(&batch(START + Duration::from_secs(second), &values)).unwrap();
+    }
+    let range = TimeRange { start: START, end: START + MINUTE + MINUTE };
+    let (has_failed, visited) = (AtomicBool::new(false), AtomicU64::new(0));
+    let real = Clock::system();
+    let visit = |place: u64, _: &mut SeriesData| {
+        visited.fetch_add(1, Ordering::Relaxed);
+        if place == 0 {
+            has_failed.store(true, Ordering::Relaxed);
+            return Err(SelectError::Storage("the first".into()));
+        }
+        // The others begin when it is over.
+        let begun = real.monotonic();
+        while !has_failed.load(Ordering::Relaxed) && real.monotonic() < begun + MINUTE {
+            std::thread::yield_now();
+        }
+        Ok(())
+    };
+    let result = store.visit(&[], range, &budget(&clock), &visit);
+    assert_eq!(result, Err(SelectError::Storage("the first".into())));
+    assert!(visited.into_inner() < SERIES / 2);
 }
 
 #[derive(Clone, Debug)]

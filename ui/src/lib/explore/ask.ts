@@ -2,9 +2,14 @@
 import type { Labels } from "../series";
 import type { Span } from "./address";
 
+/** One bucket: which of its bounds belong to it (0 the upper, 1 the lower, 2 neither, 3 both), the bounds, the count. */
+export type Bucket = [number, string, string, string];
+
 export interface Histogram {
   count: string;
   sum: string;
+  /** Those that are not empty. */
+  buckets?: Bucket[];
 }
 
 /** One result: its points, or at one time its value. Times are Unix seconds, numbers as the server wrote them. */

@@ -32,6 +32,9 @@ export function without(labels: Labels, left: Labels): Labels {
   return Object.fromEntries(Object.entries(labels).filter(([name]) => !(name in left)));
 }
 
+/** A value as the server writes it. */
+export const parsed = (text: string): number => Number(text.replace("Inf", "Infinity"));
+
 /** Times of a grid in Unix seconds, and the values of each series there; where there is none, a gap. */
 export function columns(series: Series[], span: Span, step: number): [number[], ...(number | null)[][]] {
   const start = span.start / 1_000;
@@ -41,8 +44,7 @@ export function columns(series: Series[], span: Span, step: number): [number[], 
     const column: (number | null)[] = times.map(() => null);
     for (const [time, text] of values) {
       const at = Math.round((time - start) / step);
-      const value = Number(text);
-      if (at >= 0 && at < count && Number.isFinite(value)) column[at] = value;
+      if (at >= 0 && at < count) column[at] = parsed(text);
     }
     return column;
   });

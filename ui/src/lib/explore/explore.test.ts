@@ -9,7 +9,7 @@ import { bounds, columns, metricSelector, offsetOf, seriesName, sharedLabels } f
 import { selectedNames } from "./editor";
 import { find, join, nearest } from "./metrics.svelte";
 import { forget, recent, RECENT_MAX, remember } from "./recent";
-import { listed, sorted } from "./table";
+import { interval, listed, sorted } from "./table";
 
 const PLAIN: Explored = { queries: [""], range: "15m", span: null, step: null, view: "graph" };
 
@@ -161,11 +161,11 @@ describe("drawing", () => {
     expect(sharedLabels([{ a: "1" }])).toEqual({});
   });
 
-  test("points go to their times, others are gaps", () => {
+  test("points go to their times, the rest are gaps", () => {
     const values: [number, string][] = [[10, "1"], [20.001, "2"], [30, "NaN"], [40, "+Inf"], [99, "5"]];
     expect(columns([{ labels: {}, values, histograms: [] }], { start: 0, end: 50_000 }, 10)).toEqual([
       [0, 10, 20, 30, 40, 50],
-      [null, 1, 2, null, null, null],
+      [null, 1, 2, NaN, Infinity, null],
     ]);
   });
 
@@ -200,6 +200,15 @@ describe("tables", () => {
     const { shared, names } = listed(answer([series({ job: "x", b: "1", a: "1" }, "1"), series({ job: "x", b: "2", __name__: "n" }, "2"), series({ job: "x", b: "2", c: "3" }, "2")]));
     expect(shared).toEqual({ job: "x" });
     expect(names).toEqual(["__name__", "b", "a", "c"]);
+  });
+
+  test.each([
+    [0, "(1, 2]"],
+    [1, "[1, 2)"],
+    [2, "(1, 2)"],
+    [3, "[1, 2]"],
+  ])("bounds of a bucket, %i", (bounds, expected) => {
+    expect(interval([bounds, "1", "2", "7"])).toBe(expected);
   });
 
   test("rows are sorted by value or by label", () => {

@@ -1,7 +1,7 @@
 /** The rows of an answer at one time. */
 import type { Labels } from "../series";
-import type { Answer, Histogram, Series } from "./ask";
-import { sharedLabels } from "./draw";
+import type { Answer, Bucket, Histogram, Series } from "./ask";
+import { parsed, sharedLabels } from "./draw";
 
 /** More labels than these do not fit beside each other; the rest goes into one column. */
 export const LABELS_MAX = 8;
@@ -37,10 +37,16 @@ export function listed({ series }: Answer): Listed {
   return { shared, names, rows: series.map((one) => ({ labels: one.labels, cells: cellsOf(one) })) };
 }
 
+/** The bounds of a bucket as mathematics writes them: `(1, 2]`. */
+export function interval([bounds, low, high]: Bucket): string {
+  const [hasLow, hasHigh] = [bounds === 1 || bounds === 3, bounds === 0 || bounds === 3];
+  return `${hasLow ? "[" : "("}${low}, ${high}${hasHigh ? "]" : ")"}`;
+}
+
 /** What rows are sorted by: a number for values, which histograms give by their count. */
 function weight(cell: Cell | undefined): number {
   const text = typeof cell?.value === "object" ? cell.value.count : (cell?.value ?? "NaN");
-  const value = Number(text.replace("Inf", "Infinity"));
+  const value = parsed(text);
   return Number.isNaN(value) ? -Infinity : value;
 }
 

@@ -83,6 +83,7 @@ export const texts = {
     zh: "各数据源独立读取，某一个失败不影响其他数据源。",
   },
   source: { en: "Source", zh: "数据源" },
+  group_accelerator: { en: "Accelerators", zh: "加速卡" },
   group_host: { en: "Host", zh: "主机" },
   group_engine: { en: "Engines", zh: "推理引擎" },
   group_discovery: { en: "Discovery", zh: "自动发现" },

@@ -88,10 +88,10 @@ pub(super) async fn notifications() -> Response<Body> {
 }
 
 /// What beyond the plain API there is, under the names that Prometheus gave these things.
-pub(super) async fn features() -> Response<Body> {
+pub(super) async fn features(State(app): State<Arc<App>>) -> Response<Body> {
     data(&json!({
         "api": {
-            "admin": true,
+            "admin": app.config.server.admin_api,
             "exemplars": true,
             "label_values_match": true,
             "query_stats": true,

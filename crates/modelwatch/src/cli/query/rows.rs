@@ -1,7 +1,7 @@
 //! A result as rows, one for each sample.
 
 use model::{Labels, UnixMs, histogram::Histogram};
-use query::{Sample, Series, Value, format::format_float};
+use query::{Sample, Series, Value, format::write_json_float};
 
 /// One sample.
 pub(super) struct Row<'a> {
@@ -16,11 +16,11 @@ pub(super) struct Row<'a> {
 pub(super) fn rows(value: &Value, time: UnixMs) -> Box<dyn Iterator<Item = Row<'_>> + '_> {
     let alone = |text| Box::new(std::iter::once(Row { labels: None, time, text }));
     match value {
-        Value::Scalar(number) => alone(format_float(*number)),
+        Value::Scalar(value) => alone(number(*value)),
         Value::String(text) => alone(text.clone()),
         Value::Vector(elements) => Box::new(elements.iter().map(move |element| {
             let text = match &element.sample {
-                Sample::Float(number) => format_float(*number),
+                Sample::Float(value) => number(*value),
                 Sample::Histogram(histogram) => summary(histogram),
             };
             Row { labels: Some(&element.labels), time, text }
@@ -39,7 +39,7 @@ fn samples(series: &Series) -> impl Iterator<Item = Row<'_>> {
             (float, _) => float.is_some(),
         };
         let (time, text) = if is_float_next {
-            floats.next().map(|(time, number)| (*time, format_float(*number)))?
+            floats.next().map(|(time, value)| (*time, number(*value)))?
         } else {
             histograms.next().map(|(time, histogram)| (*time, summary(histogram)))?
         };
@@ -47,9 +47,16 @@ fn samples(series: &Series) -> impl Iterator<Item = Row<'_>> {
     })
 }
 
+/// A number as the API writes it, with an exponent where it is very large or very small.
+fn number(value: f64) -> String {
+    let mut text = String::new();
+    write_json_float(&mut text, value);
+    text
+}
+
 /// A native histogram in one word.
 pub(super) fn summary(histogram: &Histogram) -> String {
-    let [count, sum] = [histogram.count, histogram.sum].map(format_float);
+    let [count, sum] = [histogram.count, histogram.sum].map(number);
     format!("count:{count} sum:{sum}")
 }
 
@@ -58,6 +65,16 @@ mod tests {
     use std::sync::Arc;
 
     use super::*;
+
+    #[test]
+    fn numbers_are_those_of_the_api() {
+        for (value, expected) in
+            [(1e300, "1e+300"), (5e-324, "5e-324"), (-0.1, "-0.1"), (f64::NAN, "NaN")]
+        {
+            let text = rows(&Value::Scalar(value), UnixMs(0)).next().unwrap().text;
+            assert_eq!(text, expected);
+        }
+    }
 
     #[test]
     fn floats_and_histograms_come_in_order_of_time() {

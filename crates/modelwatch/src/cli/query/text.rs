@@ -157,10 +157,11 @@ pub(super) fn position(error: &str) -> Option<(usize, usize)> {
     Some((line, column))
 }
 
-/// The line of `query` that is meant and a caret below the place, both in at most `columns`.
+/// The line of `query` that is meant and a caret below the place, both in at most `columns`; nothing where
+/// that line is empty.
 pub(super) fn pointed_at(query: &str, place: (usize, usize), columns: usize) -> Option<String> {
     let (line, column) = place;
-    let line = query.split('\n').nth(line.checked_sub(1)?)?;
+    let line = query.split('\n').nth(line.checked_sub(1)?).filter(|line| !line.is_empty())?;
     let blank = |character: char| if character.is_control() { ' ' } else { character };
     let characters: Vec<char> =
         harmless(&line.chars().map(blank).collect::<String>()).chars().collect();
@@ -254,6 +255,7 @@ mod tests {
         check("abcdefghijklmnopqrstuvwxyz", (1, 14), 8, Some("jklmnopq\n    ^"));
         check("a", (1, 99), 80, Some("a\n ^"));
         check("a", (2, 1), 80, None);
+        check("", (1, 1), 80, None);
         check("a", (0, 0), 80, None);
     }
 

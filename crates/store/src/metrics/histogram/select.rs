@@ -13,7 +13,8 @@ use crate::metrics::{Store, block::Scratch, delete::erase_histograms};
 
 /// Series found so far, and what they weigh.
 struct Found<'a> {
-    series: HashMap<Labels, Vec<(i64, Histogram)>>,
+    series: Vec<(Labels, Vec<(i64, Histogram)>)>,
+    places: HashMap<Labels, usize>,
     weight: u64,
     damaged: u64,
     budget: &'a Budget,
@@ -34,11 +35,17 @@ impl Found<'_> {
             decoded.push((*time, histogram));
         }
         if !decoded.is_empty() {
-            self.series.entry(labels).or_default().append(&mut decoded);
+            let next = self.series.len();
+            let place = *self.places.entry(labels.clone()).or_insert(next);
+            match self.series.get_mut(place) {
+                Some((_, points)) => points.append(&mut decoded),
+                None => self.series.push((labels, decoded)),
+            }
         }
         self.budget.check()
     }
 
+    /// The series in the order in which they were found first: the same question has the same answer.
     fn finish(self) -> Vec<HistogramSeries> {
         let series = self.series.into_iter().map(|(labels, mut points)| {
             in_order(&mut points);
@@ -59,7 +66,8 @@ impl Store {
         // Head, tombstones, blocks: the order in which what moves meanwhile is not lost.
         let copied = self.0.head().copy_histograms(matchers, range);
         let tombstones = self.0.tombstone_list();
-        let mut found = Found { series: HashMap::new(), weight: 0, damaged: 0, budget };
+        let (series, places) = Default::default();
+        let mut found = Found { series, places, weight: 0, damaged: 0, budget };
         let mut scratch = Scratch::default();
         for block in self.blocks_with(0, range).iter().filter(|block| block.has_histograms()) {
             for ordinal in block.matching(matchers) {

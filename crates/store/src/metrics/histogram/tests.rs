@@ -98,6 +98,20 @@ fn fill(store: &Store, clock: &Clock) -> Vec<(i64, u64)> {
 }
 
 #[test]
+fn histograms_of_many_series_come_in_the_same_order_always() {
+    let folder = tempfile::tempdir().unwrap();
+    let clock = Clock::manual(START);
+    let store = open(folder.path(), &clock);
+    let names = ["e", "a", "d", "h", "c", "g", "b", "f"];
+    store.append_points(&points(START, names.map(|name| (name, example(1.0))))).unwrap();
+    for _ in 0..3 {
+        let found = store.select_histograms(&[], ALL, &budget(&clock)).unwrap();
+        let found: Vec<&str> = found.iter().map(|series| series.labels.name()).collect();
+        assert_eq!(found, names);
+    }
+}
+
+#[test]
 fn histograms_alone_are_found_merged_and_checked() {
     let folder = tempfile::tempdir().unwrap();
     let clock = Clock::manual(START);
