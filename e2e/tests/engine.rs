@@ -27,6 +27,7 @@ fn an_engine_is_found_counted_exactly_lost_and_found_again() -> Result<()> {
     })?;
     counts_are_exact(&modelwatch, &address)?;
     requests_rise_and_fall(&modelwatch, &address)?;
+    set_up_is_known(&modelwatch, &address)?;
     process_is_watched(&modelwatch, &address)?;
 
     let port: u16 = address.rsplit_once(':').expect("an address has a port").1.parse()?;
@@ -50,6 +51,12 @@ fn an_engine_is_found_counted_exactly_lost_and_found_again() -> Result<()> {
         ensure!(modelwatch.value(&up(&address))? == 1.0, "not up");
         let found = modelwatch.engine(&address)?;
         ensure!(found["pid"] == engine.process.pid() && found["pid"] != old_pid, "{found}");
+        // It started while it was watched, so how long that took is known too.
+        let restarts = format!("llm_engine_restarts_total{{instance=\"{address}\"}}");
+        ensure!(modelwatch.value(&restarts)? == 1.0, "not one restart");
+        ensure!(events.iter().any(|code| code == "event.engine_ready"), "{events:?}");
+        let start = format!("llm_engine_cold_start_seconds{{instance=\"{address}\"}}");
+        ensure!(modelwatch.value(&start)? > 0.0, "no cold start");
         Ok(())
     })?;
     ensure!(modelwatch.terminate(PATIENCE)?.success(), "{}", modelwatch.log());
@@ -109,6 +116,20 @@ fn requests_rise_and_fall(modelwatch: &Modelwatch, address: &str) -> Result<()> 
         ensure!(found == 0.0, "{found} running");
         Ok(())
     })
+}
+
+/// How the engine is set up, from what it says and from its command line.
+fn set_up_is_known(modelwatch: &Modelwatch, address: &str) -> Result<()> {
+    let labels =
+        "context_tokens=\"2048\", parallel=\"2\", quantization=\"Q4_1\", flags=~\".*--port.*\"";
+    let info = format!("llm_engine_config_info{{instance=\"{address}\", {labels}}}");
+    ensure!(modelwatch.value(&info)? == 1.0);
+    for name in ["llm_model_loaded", "llm_engine_stalled_seconds"] {
+        let found = modelwatch.value(&format!("{name}{{instance=\"{address}\"}}"))?;
+        let expected = f64::from(u8::from(name == "llm_model_loaded"));
+        ensure!(found == expected, "{name} is {found}");
+    }
+    Ok(())
 }
 
 fn process_is_watched(modelwatch: &Modelwatch, address: &str) -> Result<()> {

@@ -34,11 +34,14 @@ pub(crate) fn write() -> Result<()> {
     // documentation does not depend on that.
     binary::build(Profile::Dev)?;
     let binary = binary::path(Profile::Dev)?;
-    for (path, language) in
-        [("docs/configuration.md", "en"), ("docs/configuration.zh-CN.md", "zh-CN")]
-    {
+    for (path, page, language) in [
+        ("docs/configuration.md", "configuration", "en"),
+        ("docs/configuration.zh-CN.md", "configuration", "zh-CN"),
+        ("docs/engines.md", "engines", "en"),
+        ("docs/engines.zh-CN.md", "engines", "zh-CN"),
+    ] {
         let mut command = process::command(&binary);
-        let text = process::capture(command.args(["docs", "configuration", "--lang", language]))?;
+        let text = process::capture(command.args(["docs", page, "--lang", language]))?;
         write_file(path, &text)?;
     }
     Ok(())

@@ -18,10 +18,10 @@ use tokio::task::JoinHandle;
 use crate::{
     Registry, Sinks, SourceReport, accelerator,
     discovery::{Search, discover},
-    engine::watch::EngineWatch,
+    engine::{self, watch::EngineWatch},
     exposition::ScrapedMetric,
     host,
-    http::Secret,
+    http::{Endpoint, Secret},
     process::Identity,
     schedule::Watch,
     scrape,
@@ -53,6 +53,16 @@ pub struct EngineSetting {
     /// Found out by itself when absent.
     pub kind: Option<String>,
     pub api_key: Option<Secret>,
+}
+
+impl EngineSetting {
+    /// The kinds that an engine may be, as in labels and configuration.
+    pub const KINDS: &'static [&'static str] = engine::NAMES;
+
+    /// `docs/engines.md` or the same in Chinese: how each kind is recognised and read.
+    pub fn kinds_page(is_chinese: bool) -> String {
+        engine::page(is_chinese)
+    }
 }
 
 /// How an engine is doing.
@@ -117,6 +127,8 @@ pub struct Collector {
 pub(crate) struct Shared {
     pub(crate) settings: Settings,
     pub(crate) clock: Clock,
+    /// When this program began to watch.
+    pub(crate) since: UnixMs,
     pub(crate) sinks: Sinks,
     pub(crate) registry: Registry,
     /// By instance.
@@ -133,6 +145,8 @@ pub(crate) struct Entry {
     pub(crate) process: Option<Identity>,
     /// The listening socket, where it is on this machine.
     pub(crate) inode: Option<u64>,
+    /// Engines that this one started and hides, by their listening sockets.
+    pub(crate) hidden: BTreeMap<u64, Endpoint>,
     pub(crate) task: Option<JoinHandle<()>>,
 }
 
@@ -140,6 +154,7 @@ impl Shared {
     pub(crate) fn new(settings: Settings, clock: Clock, sinks: Sinks, registry: Registry) -> Self {
         Self {
             settings,
+            since: clock.now(),
             clock,
             sinks,
             registry,

@@ -36,6 +36,8 @@ const FORGET_AFTER: Duration = Duration::from_secs(60 * 60);
 const FIRST_SCRAPE_MAX: Duration = Duration::from_secs(4);
 /// Sockets that are asked at the same time: so many that silent ones do not keep engines waiting.
 const CONCURRENCY_MAX: usize = 256;
+/// Most engines that one engine hides.
+const HIDDEN_MAX: usize = 16;
 /// Ports of well-known services that do not speak HTTP and may log or ban who tries.
 const NOT_HTTP: &[u16] = &[
     21, 22, 23, 25, 53, 110, 111, 135, 139, 143, 389, 445, 465, 514, 587, 636, 873, 993, 995, 1433,
@@ -196,6 +198,7 @@ impl Search {
     /// Keeps what is known of the processes of engines on the list up to date.
     fn note_processes(&self, shared: &Shared, sockets: &[Listener]) {
         for (instance, entry) in shared.entries().iter_mut() {
+            entry.hidden.retain(|inode, _| sockets.iter().any(|socket| socket.inode == *inode));
             let port = self.configured_here.iter().find(|(_, here)| here == instance);
             let socket = sockets.iter().find(|socket| match port {
                 Some((port, _)) => socket.address.port() == *port,
@@ -287,7 +290,11 @@ impl Search {
         let is_child =
             process.is_some_and(|process| process::descends_from(root, process.pid, "ollama"));
         if is_child {
-            self.strangers.insert(socket.inode, (shared.clock.monotonic(), ASKED_OFTEN_MAX));
+            let pid = process.map_or(0, |process| process.pid);
+            if adopt(shared, socket, kind, &process::ancestors(root, pid)) {
+                // Now and again: its parent may be on the list anew.
+                self.strangers.insert(socket.inode, (shared.clock.monotonic(), 1));
+            }
             return None;
         }
         let instance = socket.address.to_string();
@@ -309,6 +316,20 @@ impl Search {
         let endpoint = endpoint_of(socket);
         Some(FoundEngine { endpoint, kind: Some(kind), configured: false, process, inode })
     }
+}
+
+/// Gives a recognised engine to the one that started it, if that is on the list already.
+fn adopt(shared: &Shared, socket: Listener, kind: &Kind, ancestors: &[u32]) -> bool {
+    let mut entries = shared.entries();
+    let parent = entries.values_mut().find(|entry| {
+        let hides = KINDS.iter().any(|own| own.name == entry.report.kind && own.hides(kind));
+        hides && entry.process.is_some_and(|process| ancestors.contains(&process.pid))
+    });
+    let Some(parent) = parent else { return false };
+    if parent.hidden.len() < HIDDEN_MAX {
+        parent.hidden.insert(socket.inode, endpoint_of(socket));
+    }
+    true
 }
 
 /// Whether a host of the configuration is surely this one.

@@ -11,6 +11,8 @@ use model::{
     limits::{LABEL_BYTES_MAX, LABELS_MAX},
 };
 
+use crate::Failure;
+
 /// Most samples of one page; the rest is counted as bad.
 const SAMPLES_MAX: usize = 200_000;
 /// Most bytes of a help text that are kept.
@@ -30,6 +32,8 @@ pub(crate) struct Exposition {
     pub(crate) samples: Vec<(Labels, f64)>,
     pub(crate) metrics: Vec<ScrapedMetric>,
     pub(crate) bad_lines: usize,
+    /// Why the page is not whole, if it is not.
+    pub(crate) cut: Option<Failure>,
 }
 
 pub(crate) fn parse(page: &[u8]) -> Exposition {

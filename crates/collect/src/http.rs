@@ -10,12 +10,17 @@ use hyper::{
     header::{AUTHORIZATION, HOST, HeaderValue, SERVER, USER_AGENT},
 };
 use hyper_util::rt::TokioIo;
-use tokio::{net::TcpStream, time::timeout};
+use tokio::{
+    net::TcpStream,
+    time::{Instant, timeout, timeout_at},
+};
 
 use crate::{Failure, FailureKind};
 
 /// How long one answer may take, from connecting to its last byte.
 pub const DEADLINE: Duration = Duration::from_secs(2);
+/// After this a body that has begun is taken as far as it came.
+const BODY_DEADLINE: Duration = Duration::from_millis(1_900);
 /// Largest answer.
 const BODY_BYTES_MAX: usize = 16 << 20;
 /// Largest head of an answer.
@@ -94,9 +99,11 @@ pub(crate) struct Answer {
     /// The header `Server`.
     pub(crate) server: String,
     pub(crate) body: Bytes,
+    /// Why the body is not whole: it was too large, too slow, or the connection broke.
+    pub(crate) cut: Option<Failure>,
 }
 
-/// Asks for `path`.
+/// Asks for `path`. A body that has begun and does not end is no failure: what came of it is kept.
 pub(crate) async fn get(endpoint: &Endpoint, path: &str) -> Result<Answer, Failure> {
     let place = format!("{}{path}", endpoint.url());
     timeout(DEADLINE, exchange(endpoint, path, &place)).await.unwrap_or_else(|_| {
@@ -106,6 +113,7 @@ pub(crate) async fn get(endpoint: &Endpoint, path: &str) -> Result<Answer, Failu
 }
 
 async fn exchange(endpoint: &Endpoint, path: &str, place: &str) -> Result<Answer, Failure> {
+    let until = Instant::now() + BODY_DEADLINE;
     let stream = TcpStream::connect(&endpoint.authority)
         .await
         .map_err(|error| Failure::from_io(place, &error))?;
@@ -127,15 +135,32 @@ async fn exchange(endpoint: &Endpoint, path: &str, place: &str) -> Result<Answer
         let server = server.unwrap_or_default().to_owned();
         let mut incoming = answer.into_body();
         let mut body = BytesMut::new();
-        while let Some(frame) = incoming.frame().await {
-            let Ok(data) = frame.map_err(broken)?.into_data() else { continue };
-            if body.len() + data.len() > BODY_BYTES_MAX {
+        let mut cut = None;
+        loop {
+            let frame = match timeout_at(until, incoming.frame()).await {
+                Ok(None) => break,
+                Ok(Some(frame)) => frame.map_err(broken),
+                Err(_) => {
+                    let detail = format!("{place}: the answer did not end in time");
+                    Err(Failure::new(FailureKind::TimedOut, detail))
+                }
+            };
+            let data = match frame {
+                Ok(frame) => frame.into_data().unwrap_or_default(),
+                Err(failure) => {
+                    cut = Some(failure);
+                    break;
+                }
+            };
+            let room = BODY_BYTES_MAX - body.len();
+            body.extend_from_slice(data.get(..room.min(data.len())).unwrap_or_default());
+            if data.len() > room {
                 let detail = format!("{place}: the answer is larger than {BODY_BYTES_MAX} bytes");
-                return Err(Failure::new(FailureKind::TooLarge, detail));
+                cut = Some(Failure::new(FailureKind::TooLarge, detail));
+                break;
             }
-            body.extend_from_slice(&data);
         }
-        Ok(Answer { status, server, body: body.freeze() })
+        Ok(Answer { status, server, body: body.freeze(), cut })
     };
     tokio::pin!(answer);
     tokio::select! {
@@ -205,7 +230,9 @@ mod tests {
         assert_eq!(kind(ask(b"SSH-2.0-OpenSSH_9.2\r\n", b"").await), FailureKind::Malformed);
         assert_eq!(kind(ask(b"", b"").await), FailureKind::TimedOut);
         let endless = b"HTTP/1.1 200 OK\r\nContent-Length: 1000000000\r\n\r\n";
-        assert_eq!(kind(ask(endless, &[b'x'; 65536]).await), FailureKind::TooLarge);
+        let endless = ask(endless, &[b'x'; 65536]).await.unwrap();
+        assert_eq!(endless.body.len(), BODY_BYTES_MAX);
+        assert_eq!(endless.cut.unwrap().kind, FailureKind::TooLarge);
         let head = b"HTTP/1.1 200 OK\r\nX: ";
         assert_eq!(kind(ask(head, &[b'x'; 4096]).await), FailureKind::Malformed);
     }

@@ -111,7 +111,7 @@ pub(crate) fn usage(root: &Path, identity: Identity) -> Option<Usage> {
     Some(usage)
 }
 
-fn children(root: &Path, pid: u32) -> Vec<u32> {
+pub(crate) fn children(root: &Path, pid: u32) -> Vec<u32> {
     let Ok(tasks) = fs::read_dir(root.join(format!("proc/{pid}/task"))) else { return Vec::new() };
     let lists =
         tasks.flatten().filter_map(|task| fs::read_to_string(task.path().join("children")).ok());
@@ -139,20 +139,25 @@ pub(crate) fn command(root: &Path, pid: u32) -> Option<String> {
         .map(|name| name.trim().to_owned())
 }
 
-/// Whether an ancestor of the process was started as `program`.
-pub(crate) fn descends_from(root: &Path, pid: u32, program: &str) -> bool {
+/// The processes above this one, the nearest first, without the first of all.
+pub(crate) fn ancestors(root: &Path, pid: u32) -> Vec<u32> {
+    let mut found = Vec::new();
     let mut at = pid;
     for _ in 0..32 {
         let Some(parent) = stat(root, at).map(|stat| stat.parent).filter(|parent| *parent > 1)
         else {
-            return false;
+            break;
         };
-        if command(root, parent).is_some_and(|line| program_of(&line) == program) {
-            return true;
-        }
+        found.push(parent);
         at = parent;
     }
-    false
+    found
+}
+
+/// Whether an ancestor of the process was started as `program`.
+pub(crate) fn descends_from(root: &Path, pid: u32, program: &str) -> bool {
+    let is_it = |pid: u32| command(root, pid).is_some_and(|line| program_of(&line) == program);
+    ancestors(root, pid).into_iter().any(is_it)
 }
 
 /// The file name of the program in a command line.

@@ -169,6 +169,11 @@ pub static MESSAGES: &[Message] = &[
         zh: "{key} = {value}：应为形如 \"http://127.0.0.1:8000\" 的地址，其后只能跟路径；暂不支持 https",
     },
     Message {
+        code: "event.engine_changed",
+        en: "{engine} at {url}: {fact} changed from {old} to {new}",
+        zh: "{engine}（{url}）：{fact} 由 {old} 变为 {new}",
+    },
+    Message {
         code: "event.engine_down",
         en: "{engine} at {url} stopped answering: {reason}",
         zh: "{engine}（{url}）已停止响应：{reason}",
@@ -177,6 +182,26 @@ pub static MESSAGES: &[Message] = &[
         code: "event.engine_found",
         en: "{engine} {version} found at {url}, model {model}",
         zh: "发现 {engine} {version}（{url}），模型 {model}",
+    },
+    Message {
+        code: "event.engine_hung",
+        en: "{engine} at {url} answers but makes no progress: {running} requests run, and for {seconds} s no step, token or finished request was counted (counters stand at {evidence})",
+        zh: "{engine}（{url}）有响应但没有进展：{running} 个请求在执行，{seconds} 秒内没有任何迭代、Token 或完成的请求（计数停在 {evidence}）",
+    },
+    Message {
+        code: "event.engine_moves",
+        en: "{engine} at {url} makes progress again after {seconds} s",
+        zh: "{engine}（{url}）停滞 {seconds} 秒后恢复进展",
+    },
+    Message {
+        code: "event.engine_on_cpu",
+        en: "{engine} at {url} runs on the CPU: this machine has an accelerator, but none of the engine's processes has one open, and nothing in its settings asks for that",
+        zh: "{engine}（{url}）正在 CPU 上运行：本机有加速卡，但引擎的所有进程都没有打开它，配置也未要求如此",
+    },
+    Message {
+        code: "event.engine_ready",
+        en: "{engine} at {url} can serve {model}, {seconds} s after its start",
+        zh: "{engine}（{url}）启动 {seconds} 秒后可提供 {model} 服务",
     },
     Message {
         code: "event.engine_restarted",
@@ -192,6 +217,31 @@ pub static MESSAGES: &[Message] = &[
         code: "event.instance_series_limit",
         en: "{instance} brings too many series; samples of its new ones are refused. Find out why, or raise [storage] instance_series_max",
         zh: "{instance} 的序列数已达上限，其新序列的样本被拒绝。请查明原因，或调大 [storage] instance_series_max",
+    },
+    Message {
+        code: "event.model_loaded",
+        en: "{engine} at {url} loaded {model} (seconds that took: {seconds})",
+        zh: "{engine}（{url}）已加载模型 {model}（耗时秒数：{seconds}）",
+    },
+    Message {
+        code: "event.model_partly_on_cpu",
+        en: "{engine} at {url} has only {percent}% of {model} in accelerator memory; the rest runs on the CPU",
+        zh: "{engine}（{url}）仅将模型 {model} 的 {percent}% 放入显存，其余在 CPU 上运行",
+    },
+    Message {
+        code: "event.model_thrash",
+        en: "{engine} at {url} keeps loading models that it has just unloaded: {count} times in {minutes} min. They do not fit into memory together",
+        zh: "{engine}（{url}）反复加载刚刚卸载的模型：{minutes} 分钟内 {count} 次。这些模型无法同时放入内存",
+    },
+    Message {
+        code: "event.model_unloaded",
+        en: "{engine} at {url} unloaded {model} (seconds it was loaded: {seconds})",
+        zh: "{engine}（{url}）已卸载模型 {model}（驻留秒数：{seconds}）",
+    },
+    Message {
+        code: "event.prompt_truncated",
+        en: "{engine} at {url} probably dropped the beginning of a prompt: {tokens} tokens are left of it in a context of {context} (model {model}). Raise the context length",
+        zh: "{engine}（{url}）很可能丢弃了提示词的开头：上下文 {context} 中仅剩 {tokens} 个 Token（模型 {model}）。请增大上下文长度",
     },
     Message {
         code: "event.series_limit",
@@ -291,8 +341,8 @@ pub static MESSAGES: &[Message] = &[
     },
     Message {
         code: "help.after",
-        en: "Without a command modelwatch serves: it finds the engines on this machine by itself (vLLM, llama.cpp,\nOllama), reads them and the host, and shows everything at http://127.0.0.1:9640/.\n\nExamples:\n  modelwatch                             start with no configuration at all\n  modelwatch serve --config watch.toml   start with a configuration file\n  modelwatch check --config watch.toml   what would happen: settings, engines, what is missing\n  modelwatch --lang zh-CN                speak Chinese (default: from LC_ALL, LC_MESSAGES, LANG)\n\nAll keys of the configuration: docs/configuration.md, or `modelwatch docs configuration`.",
-        zh: "不带命令时即启动服务：自动发现本机的推理引擎（vLLM、llama.cpp、Ollama），\n采集引擎与主机数据，并在 http://127.0.0.1:9640/ 展示。\n\n示例：\n  modelwatch                             无需任何配置直接启动\n  modelwatch serve --config watch.toml   使用配置文件启动\n  modelwatch check --config watch.toml   预检：最终配置、可发现的引擎、缺少什么\n  modelwatch --lang en                   使用英文（默认取自 LC_ALL、LC_MESSAGES、LANG）\n\n全部配置项见 docs/configuration.zh-CN.md，或运行 `modelwatch docs configuration`。",
+        en: "Without a command modelwatch serves: it finds the engines on this machine by itself (vLLM, llama.cpp,\nOllama and others), reads them and the host, and shows everything at http://127.0.0.1:9640/.\n\nExamples:\n  modelwatch                             start with no configuration at all\n  modelwatch serve --config watch.toml   start with a configuration file\n  modelwatch check --config watch.toml   what would happen: settings, engines, what is missing\n  modelwatch --lang zh-CN                speak Chinese (default: from LC_ALL, LC_MESSAGES, LANG)\n\nAll keys of the configuration: docs/configuration.md, or `modelwatch docs configuration`.",
+        zh: "不带命令时即启动服务：自动发现本机的推理引擎（vLLM、llama.cpp、Ollama 等），\n采集引擎与主机数据，并在 http://127.0.0.1:9640/ 展示。\n\n示例：\n  modelwatch                             无需任何配置直接启动\n  modelwatch serve --config watch.toml   使用配置文件启动\n  modelwatch check --config watch.toml   预检：最终配置、可发现的引擎、缺少什么\n  modelwatch --lang en                   使用英文（默认取自 LC_ALL、LC_MESSAGES、LANG）\n\n全部配置项见 docs/configuration.zh-CN.md，或运行 `modelwatch docs configuration`。",
     },
     Message { code: "help.arguments", en: "Arguments", zh: "参数" },
     Message {
@@ -365,7 +415,9 @@ pub static MESSAGES: &[Message] = &[
         zh: "写入该文件，而非标准输出",
     },
     Message {
-        code: "help.page", en: "Which page: configuration", zh: "文档名称：configuration"
+        code: "help.page",
+        en: "Which page: configuration, engines",
+        zh: "文档名称：configuration、engines",
     },
     Message {
         code: "help.path",
@@ -452,6 +504,16 @@ pub static MESSAGES: &[Message] = &[
     },
     Message { code: "help.usage", en: "Usage:", zh: "用法：" },
     Message { code: "help.version", en: "Print the version", zh: "显示版本号" },
+    Message {
+        code: "hint.engine_cut",
+        en: "The answer was not whole, so only its beginning counts: {reason}",
+        zh: "响应不完整，仅采用已收到的部分：{reason}",
+    },
+    Message {
+        code: "hint.engine_lines",
+        en: "{count} lines of the engine's metrics could not be read or came twice, and were left out",
+        zh: "引擎指标中有 {count} 行无法解析或重复，已忽略",
+    },
     Message {
         code: "hint.engine_other",
         en: "Something at {url} answers, but not as this engine would. Check the address, its path and kind in [[engine]], and whether it wants an API key (api_key_env)",
@@ -604,9 +666,49 @@ pub static MESSAGES: &[Message] = &[
         zh: "时间过旧；请为运行中的 modelwatch 设置 [storage] accept_old = true，或将其停止后不带 --url 导入",
     },
     Message {
+        code: "note.engine_on_cpu",
+        en: "Runs on the CPU although this machine has an accelerator; check the driver and the engine's build",
+        zh: "本机有加速卡，但该引擎在 CPU 上运行；请检查驱动与引擎的构建版本",
+    },
+    Message {
         code: "note.llamacpp_metrics_off",
         en: "Token counts are missing: start llama-server with --metrics",
         zh: "缺少 Token 计数：请为 llama-server 加上 --metrics 参数启动",
+    },
+    Message {
+        code: "note.lmdeploy_metrics_off",
+        en: "Its metrics are switched off. Start it without --disable-metrics",
+        zh: "指标已关闭。请去掉 --disable-metrics 后启动",
+    },
+    Message {
+        code: "note.metrics_elsewhere",
+        en: "Its metrics are not two ports above its own ({reason}). Start it with --metrics-port accordingly",
+        zh: "未能在其端口加 2 处读到指标（{reason}）。请相应设置 --metrics-port",
+    },
+    Message {
+        code: "note.metrics_locked",
+        en: "Its metrics are for administrators. Name an administrator's key: [[engine]] api_key_env",
+        zh: "指标仅管理员可读。请配置管理员密钥：[[engine]] api_key_env",
+    },
+    Message {
+        code: "note.mindie_metrics_off",
+        en: "Its metrics cannot be read. Start it with MIES_SERVICE_MONITOR_MODE=1 and the metrics port two above the service port, without HTTPS",
+        zh: "无法读取指标。请设置 MIES_SERVICE_MONITOR_MODE=1，指标端口为服务端口加 2，并关闭 HTTPS",
+    },
+    Message {
+        code: "note.ollama_metrics_off",
+        en: "Token counts are missing. Set LLAMA_ARG_ENDPOINT_METRICS=1 in Ollama's environment",
+        zh: "缺少 Token 计数。请在 Ollama 的环境变量中设置 LLAMA_ARG_ENDPOINT_METRICS=1",
+    },
+    Message {
+        code: "note.sglang_metrics_off",
+        en: "Its metrics are off, so tokens and latencies are missing. Start it with --enable-metrics",
+        zh: "指标未开启，缺少 Token 与延迟数据。请使用 --enable-metrics 启动",
+    },
+    Message {
+        code: "note.trtllm_metrics_off",
+        en: "Its metrics are off. Set return_perf_metrics: true in its options",
+        zh: "指标未开启。请在选项中设置 return_perf_metrics: true",
     },
     Message { code: "query.avg", en: "avg", zh: "平均" },
     Message {
@@ -715,8 +817,8 @@ pub static MESSAGES: &[Message] = &[
     },
     Message {
         code: "start.no_engine",
-        en: "  engines       none found yet; looking every 5 s (vLLM, llama.cpp, Ollama). To name one: [[engine]] url = \"http://...\"",
-        zh: "  推理引擎      暂未发现；每 5 秒查找一次（vLLM、llama.cpp、Ollama）。可用 [[engine]] url = \"http://...\" 指定",
+        en: "  engines       none found yet; looking every 5 s (vLLM, llama.cpp, Ollama and others). To name one: [[engine]] url = \"http://...\"",
+        zh: "  推理引擎      暂未发现；每 5 秒查找一次（vLLM、llama.cpp、Ollama 等）。可用 [[engine]] url = \"http://...\" 指定",
     },
     Message { code: "start.page", en: "  page          {url}", zh: "  页面          {url}" },
     Message {

@@ -1,34 +1,94 @@
 //! Inference engines: how each kind is recognised and read.
 //!
-//! A kind is one file and one line in [`KINDS`]. It names the paths that are safe to ask for, and turns
-//! the answers into neutral metrics; asking, scheduling and labelling happen elsewhere. Only those
-//! paths are ever asked for: some engines change state on a GET.
+//! A kind is one file and one line in [`KINDS`]. It names the signs by which it is known and the paths
+//! that are safe to ask for, and turns the answers into neutral metrics and facts; asking, scheduling
+//! and labelling happen elsewhere. Only those paths are ever asked for: some engines change state on a
+//! GET. A port is a hint only, and so is the shape of an answer: engines imitate each other.
 
+mod answers;
+mod aphrodite;
+mod facts;
+mod koboldcpp;
+mod lemonade;
+mod life;
+mod liveness;
 mod llamacpp;
+mod llamaswap;
+mod lmdeploy;
+mod lmstudio;
+mod localai;
+mod mindie;
 mod ollama;
+mod reading;
+mod reference;
+mod residency;
+mod sglang;
+mod tabbyapi;
+mod tgi;
+mod triton;
+mod trtllm;
 mod vllm;
 pub(crate) mod watch;
+mod webui;
+mod xinference;
 
 use std::{
-    collections::BTreeMap,
+    collections::{HashMap, HashSet},
     panic::{AssertUnwindSafe, catch_unwind},
+    time::Duration,
 };
 
-use model::{
-    Labels,
-    catalogue::{Kind as MetricKind, Metric},
-};
+use model::limits::LABEL_BYTES_MAX;
 use serde_json::Value;
 
+pub(crate) use self::{
+    answers::Kept,
+    reading::{Reading, neutral_labels},
+    reference::page,
+};
+
+use self::{
+    answers::Answers,
+    reading::{MODELS_MAX, Names, Translation, name},
+};
 use crate::{
-    Failure, FailureKind,
-    exposition::{self, Exposition},
+    Failure, FailureKind, exposition,
     http::{Answer, Endpoint, get},
     process::program_of,
 };
 
-/// Every kind of engine that is known.
-pub(crate) const KINDS: &[Kind] = &[llamacpp::KIND, ollama::KIND, vllm::KIND];
+/// Every kind of engine that is known. Of two that the clues permit the first is asked first.
+pub(crate) const KINDS: &[Kind] = &[
+    aphrodite::KIND,
+    koboldcpp::KIND,
+    lemonade::KIND,
+    llamacpp::KIND,
+    llamaswap::KIND,
+    lmdeploy::KIND,
+    lmstudio::KIND,
+    localai::KIND,
+    mindie::KIND,
+    ollama::KIND,
+    sglang::KIND,
+    tabbyapi::KIND,
+    tgi::KIND,
+    triton::KIND,
+    trtllm::KIND,
+    vllm::KIND,
+    webui::KIND,
+    xinference::KIND,
+];
+
+/// The names of all kinds, as in labels and configuration.
+pub(crate) const NAMES: &[&str] = &{
+    let mut names = [""; KINDS.len()];
+    let mut at = 0;
+    while at < names.len() {
+        names[at] = KINDS[at].name;
+        at += 1;
+    }
+    names
+};
 
 /// A kind of engine.
 #[derive(Clone, Copy, Debug)]
@@ -37,15 +97,59 @@ pub(crate) struct Kind {
     pub(crate) name: &'static str,
     /// As people write it.
     pub(crate) title: &'static str,
-    /// Whether the clues are enough to say that it is this kind.
-    recognise: fn(&Clues) -> bool,
-    /// What settles the matter where the clues only permit this kind.
-    confirm: Option<Confirm>,
+    signs: Signs,
     /// Asked for at every scrape, all at once.
     paths: &'static [&'static str],
     /// Asked for after those, if their answers allow it.
     then: fn(&Answers) -> &'static [&'static str],
+    /// Asked for at first and once a minute: what changes seldom.
+    seldom: &'static [&'static str],
     read: fn(&Answers, &mut Reading) -> Result<(), Failure>,
+    /// Whether its counters move while requests run, so that standing still means something.
+    has_heartbeat: bool,
+    /// Whether its own processes do the computing.
+    computes: bool,
+    /// Whether models come and go while it runs, so that they are no part of how it is set up.
+    swaps_models: bool,
+    checked: Checked,
+}
+
+/// What is most often so; a kind says what differs.
+const PLAIN: Kind = Kind {
+    name: "",
+    title: "",
+    signs: Signs { owned_by: "", server: "", asked: None, process: |_| false },
+    paths: &[],
+    then: |_| &[],
+    seldom: &[],
+    read: |_, _| Ok(()),
+    has_heartbeat: false,
+    computes: true,
+    swaps_models: false,
+    checked: Checked::Written,
+};
+
+/// How the reading of a kind is checked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Checked {
+    /// Against the engine itself.
+    Real,
+    /// Against pages that were captured from it.
+    Captured,
+    /// Against pages that were written after its source and documentation.
+    Written,
+}
+
+/// What a kind is known by, the surest first.
+#[derive(Clone, Copy, Debug)]
+struct Signs {
+    /// `owned_by` in its list of models; empty when that says nothing.
+    owned_by: &'static str,
+    /// The header `Server`; empty likewise.
+    server: &'static str,
+    asked: Option<Confirm>,
+    /// Whether the process alone is enough, where nothing else is to be had.
+    process: fn(&Clues) -> bool,
 }
 
 /// A question that is asked only where the clues permit the kind.
@@ -59,7 +163,8 @@ struct Confirm {
 /// What is known of an endpoint before it is recognised.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Clues {
-    /// `owned_by` of the first entry of `/v1/models`.
+    /// `id` and `owned_by` of the first entry of `/v1/models`.
+    pub(crate) first: Option<String>,
     pub(crate) owned_by: Option<String>,
     /// `/v1/models` answered with a list, empty or not.
     pub(crate) lists_models: bool,
@@ -68,6 +173,7 @@ pub(crate) struct Clues {
     pub(crate) server: String,
     /// Command line of the process that listens, where it can be seen.
     pub(crate) command: String,
+    pub(crate) port: u16,
 }
 
 impl Clues {
@@ -83,6 +189,21 @@ impl Clues {
     fn is_locked(&self) -> bool {
         is_locked(self.status)
     }
+
+    /// There is no list of models.
+    fn is_missing(&self) -> bool {
+        matches!(self.status, 400 | 404 | 405)
+    }
+
+    fn runs(&self, words: &[&str]) -> bool {
+        words.iter().any(|word| self.command.contains(word))
+    }
+
+    /// Metrics may be open where the list of models is locked. Not those of `trtllm-serve`: reading
+    /// them takes them away from others.
+    fn may_show_metrics(&self) -> bool {
+        self.is_locked() && !self.runs(&["trtllm", "tensorrt_llm"])
+    }
 }
 
 /// Whether a status says that a key is missing or wrong.
@@ -96,198 +217,81 @@ pub(crate) async fn recognise(
     command: &str,
 ) -> Result<Option<&'static Kind>, Failure> {
     let answer = get(endpoint, "/v1/models").await?;
+    let port = endpoint.authority.rsplit_once(':').and_then(|(_, port)| port.parse().ok());
+    let clues = clues(&answer, command, port.unwrap_or_default());
+    if let Some(kind) = known_by_name(&clues) {
+        return Ok(Some(kind));
+    }
+    // Several kinds may want to see the same page.
+    let mut asked: HashMap<&str, Option<Answer>> = HashMap::new();
+    for kind in KINDS {
+        let Some(confirm) = kind.signs.asked else { continue };
+        if !(confirm.is_possible)(&clues) {
+            continue;
+        }
+        if !asked.contains_key(confirm.path) {
+            asked.insert(confirm.path, get(endpoint, confirm.path).await.ok());
+        }
+        let answer = asked.get(confirm.path).and_then(Option::as_ref);
+        if answer.is_some_and(confirm.is_it) {
+            return Ok(Some(kind));
+        }
+    }
+    Ok(KINDS.iter().find(|kind| (kind.signs.process)(&clues)))
+}
+
+fn clues(answer: &Answer, command: &str, port: u16) -> Clues {
     let body: Value = serde_json::from_slice(&answer.body).unwrap_or_default();
     let models = body.get("data");
     let first = models.and_then(|models| models.get(0));
-    let clues = Clues {
-        owned_by: first.and_then(|m| m.get("owned_by")?.as_str().map(str::to_owned)),
+    Clues {
+        first: first.and_then(|model| text(model, "id")),
+        owned_by: first.and_then(|model| text(model, "owned_by")),
         lists_models: answer.status.is_success()
             && models.is_some_and(|models| models.is_array() || models.is_null()),
         status: answer.status.as_u16(),
         server: answer.server.clone(),
         command: command.to_owned(),
-    };
-    if let Some(kind) = KINDS.iter().find(|kind| (kind.recognise)(&clues)) {
-        return Ok(Some(kind));
-    }
-    for kind in KINDS {
-        if let Some(confirm) = kind.confirm
-            && (confirm.is_possible)(&clues)
-            && get(endpoint, confirm.path).await.is_ok_and(|answer| (confirm.is_it)(&answer))
-        {
-            return Ok(Some(kind));
-        }
-    }
-    Ok(None)
-}
-
-/// What an engine answered, by path.
-#[derive(Debug, Default)]
-pub(crate) struct Answers(BTreeMap<&'static str, Result<Answer, Failure>>);
-
-impl Answers {
-    /// Asks for all that `kind` names.
-    pub(crate) async fn of(kind: &Kind, endpoint: &Endpoint) -> Self {
-        let mut answers = Self::default();
-        answers.ask(endpoint, kind.paths).await;
-        let more = (kind.then)(&answers);
-        answers.ask(endpoint, more).await;
-        answers
-    }
-
-    async fn ask(&mut self, endpoint: &Endpoint, paths: &'static [&'static str]) {
-        let mut asked = tokio::task::JoinSet::new();
-        for path in paths {
-            let endpoint = endpoint.clone();
-            asked.spawn(async move { (*path, get(&endpoint, path).await) });
-        }
-        while let Some(answered) = asked.join_next().await {
-            if let Ok((path, answer)) = answered {
-                self.0.insert(path, answer);
-            }
-        }
-    }
-
-    fn get(&self, path: &str) -> Result<&Answer, Failure> {
-        let never = || Failure::new(FailureKind::Unreachable, format!("{path}: not asked for"));
-        self.0.get(path).ok_or_else(never)?.as_ref().map_err(Clone::clone)
-    }
-
-    /// The status code, if there was an answer.
-    fn status(&self, path: &str) -> Option<u16> {
-        self.get(path).ok().map(|answer| answer.status.as_u16())
-    }
-
-    fn success(&self, path: &str) -> Result<&Answer, Failure> {
-        let answer = self.get(path)?;
-        if answer.status.is_success() {
-            return Ok(answer);
-        }
-        let detail = format!("{path}: the engine answered {}", answer.status);
-        let is_locked = is_locked(answer.status.as_u16());
-        let kind = if is_locked { FailureKind::PermissionDenied } else { FailureKind::Refused };
-        Err(Failure::new(kind, detail))
-    }
-
-    fn json(&self, path: &str) -> Result<Value, Failure> {
-        serde_json::from_slice(&self.success(path)?.body).map_err(|error| {
-            Failure::new(FailureKind::Malformed, format!("{path}: not JSON: {error}"))
-        })
-    }
-
-    fn exposition(&self, path: &str) -> Result<Exposition, Failure> {
-        let exposition = exposition::parse(&self.success(path)?.body);
-        if exposition.samples.is_empty() && exposition.bad_lines > 0 {
-            let detail = format!("{path}: no line is in the Prometheus text format");
-            return Err(Failure::new(FailureKind::Malformed, detail));
-        }
-        Ok(exposition)
+        port,
     }
 }
 
-/// What a scrape says.
-#[derive(Debug, Default)]
-pub(crate) struct Reading {
-    pub(crate) version: Option<String>,
-    /// The models that are served, main one first.
-    pub(crate) models: Vec<String>,
-    /// It answers but cannot serve yet.
-    pub(crate) is_starting: bool,
-    pub(crate) notes: Vec<(&'static str, Vec<(String, String)>)>,
-    /// The engine's own metrics, exactly as it wrote them.
-    pub(crate) raw: Exposition,
-    /// Neutral values by metric name and labels beyond the common ones.
-    pub(crate) neutral: BTreeMap<(String, Vec<(String, String)>), f64>,
+/// The kind whose name the answer carries: as owner of its models, else in the header `Server`.
+fn known_by_name(clues: &Clues) -> Option<&'static Kind> {
+    let is_named =
+        |kind: &&Kind| !kind.signs.owned_by.is_empty() && clues.owned_by(kind.signs.owned_by);
+    let is_server =
+        |kind: &&Kind| !kind.signs.server.is_empty() && kind.signs.server == clues.server;
+    // A list of models has an owner of its own, whatever serves it.
+    let has_other_owner = clues.owned_by.is_some();
+    KINDS
+        .iter()
+        .find(is_named)
+        .or_else(|| KINDS.iter().filter(|_| !has_other_owner).find(is_server))
 }
 
-impl Reading {
-    fn model(&self) -> String {
-        self.models.first().cloned().unwrap_or_default()
-    }
-
-    /// Records a value of `model`.
-    fn push(&mut self, metric: &Metric, model: &str, value: f64) {
-        let labels = vec![("model".to_owned(), model.to_owned())];
-        self.neutral.insert((metric.name.to_owned(), labels), value);
-    }
-
-    /// Translates the raw metrics. Values that differ only in labels that the neutral family does not
-    /// have, such as the number of a worker, are added up, or the largest is taken of a ratio.
-    fn translate(&mut self, table: &[Translation], model_label: &str) {
-        let first_model = self.model();
-        let mut neutral = std::mem::take(&mut self.neutral);
-        for (labels, value) in &self.raw.samples {
-            let Some((translation, suffix)) = table.iter().find_map(|translation| {
-                let suffix = labels.name().strip_prefix(translation.from)?;
-                let is_part = matches!(suffix, "_bucket" | "_sum" | "_count");
-                let is_histogram = translation.to.kind == MetricKind::Histogram;
-                (if is_histogram { is_part } else { suffix.is_empty() })
-                    .then_some((translation, suffix))
-            }) else {
-                continue;
-            };
-            let model = labels.get(model_label).unwrap_or(&first_model);
-            let mut extra = vec![("model".to_owned(), model.to_owned())];
-            if suffix == "_bucket" {
-                extra.push(("le".into(), labels.get("le").unwrap_or_default().into()));
-            }
-            if let Some((from, to)) = translation.label {
-                extra.push((to.into(), labels.get(from).unwrap_or_default().into()));
-            }
-            let name = format!("{}{suffix}", translation.to.name);
-            let into = neutral.entry((name, extra)).or_insert(0.0);
-            *into = if translation.to.unit == "ratio" { into.max(*value) } else { *into + value };
-        }
-        self.neutral = neutral;
-    }
-
-    /// All samples with the labels that every series of this engine has.
-    pub(crate) fn samples(&self, kind: &Kind, instance: &str) -> Vec<(Labels, f64)> {
-        let raw = self.raw.samples.iter().map(|(labels, value)| {
-            let mut builder = labels.to_builder();
-            for (name, own) in [("job", kind.name), ("instance", instance)] {
-                if let Some(theirs) = labels.get(name) {
-                    builder.set(format!("exported_{name}"), theirs);
-                }
-                builder.set(name, own);
-            }
-            (builder.build(), *value)
-        });
-        let neutral = self.neutral.iter().map(|((name, extra), value)| {
-            let extra = extra.iter().map(|(name, value)| (name.as_str(), value.as_str()));
-            (neutral_labels(name, kind, instance, extra), *value)
-        });
-        raw.chain(neutral).collect()
-    }
+/// Whether a page of metrics has a name that begins with `prefix`.
+fn has_metric(answer: &Answer, prefix: &str) -> bool {
+    let page = exposition::parse(&answer.body);
+    answer.status.is_success()
+        && page.samples.iter().any(|(labels, _)| labels.name().starts_with(prefix))
 }
 
-/// The labels of a neutral series.
-pub(crate) fn neutral_labels<'a>(
-    name: &str,
-    kind: &Kind,
-    instance: &'a str,
-    extra: impl Iterator<Item = (&'a str, &'a str)>,
-) -> Labels {
-    let own = [("engine", kind.name), ("instance", instance), ("source", "engine")];
-    Labels::metric(name, own.into_iter().chain(extra))
-}
-
-/// From an engine's name of a metric to ours.
-struct Translation {
-    from: &'static str,
-    to: &'static Metric,
-    /// A label that is kept, and what it is called then.
-    label: Option<(&'static str, &'static str)>,
-}
-
-const fn translation(from: &'static str, to: &'static Metric) -> Translation {
-    Translation { from, to, label: None }
+/// The body of a successful answer, or nothing.
+fn body(answer: &Answer) -> Value {
+    let is_good = answer.status.is_success();
+    is_good.then(|| serde_json::from_slice(&answer.body).ok()).flatten().unwrap_or_default()
 }
 
 impl Kind {
     /// Asks the engine once. Fails when it does not answer or answers nonsense.
-    pub(crate) async fn scrape(&self, endpoint: &Endpoint) -> Result<Reading, Failure> {
-        let answers = Answers::of(self, endpoint).await;
+    pub(crate) async fn scrape(
+        &self,
+        endpoint: &Endpoint,
+        kept: &mut Kept,
+        now: Duration,
+    ) -> Result<Reading, Failure> {
+        let answers = Answers::of(self, endpoint, kept, now).await;
         // What an engine answers is not ours, so a mistake in reading it must end this scrape only.
         let read = || {
             let mut reading = Reading::default();
@@ -299,101 +303,80 @@ impl Kind {
             Err(Failure::new(FailureKind::Panicked, detail))
         })
     }
+
+    /// Whether engines of this kind start others that are theirs alone.
+    pub(crate) fn hides(&self, child: &Self) -> bool {
+        self.name == ollama::KIND.name && child.name == llamacpp::KIND.name
+    }
 }
 
-fn nothing(_: &Answers) -> &'static [&'static str] {
-    &[]
+/// Scrapes an engine that another one started and hides.
+pub(crate) async fn scrape_hidden(
+    endpoint: &Endpoint,
+    kept: &mut Kept,
+    now: Duration,
+) -> Result<Reading, Failure> {
+    llamacpp::KIND.scrape(endpoint, kept, now).await
 }
 
-/// The text at a path of keys.
+/// The text at a key, unless it is too long for a label.
 fn text(value: &Value, key: &str) -> Option<String> {
-    value.get(key)?.as_str().map(str::to_owned)
+    value.get(key)?.as_str().filter(|text| text.len() <= LABEL_BYTES_MAX).map(str::to_owned)
 }
 
 /// Identifiers of the models in an answer of `/v1/models`.
 fn model_ids(models: &Value) -> Vec<String> {
     let list = models.get("data").and_then(Value::as_array);
-    list.into_iter().flatten().filter_map(|model| text(model, "id")).collect()
+    list.into_iter().flatten().take(MODELS_MAX).filter_map(|model| text(model, "id")).collect()
+}
+
+/// Puts the models of `/v1/models` on the list, and what it says of their contexts.
+fn read_models(answers: &Answers, reading: &mut Reading) {
+    let models = answers.json("/v1/models").unwrap_or_default();
+    reading.models = model_ids(&models);
+    let list = models.get("data").and_then(Value::as_array);
+    for model in list.into_iter().flatten().take(MODELS_MAX) {
+        let context = model.get("max_model_len").and_then(Value::as_f64);
+        if let (Some(id), Some(context)) = (text(model, "id"), context) {
+            reading.push(&model::catalogue::LLM_CONTEXT_TOKENS_MAX, &id, context);
+            if !reading.facts.contains_key("context_tokens") {
+                reading.fact("context_tokens", context.to_string());
+            }
+        }
+    }
+}
+
+/// Takes the page of metrics and translates it. The model is known from there where it is locked.
+fn read_metrics(
+    answers: &Answers,
+    path: &str,
+    names: &Names,
+    reading: &mut Reading,
+) -> Result<(), Failure> {
+    reading.raw = answers.exposition(path)?;
+    let mut known = HashSet::new();
+    let lines = reading.raw.samples.len();
+    reading.raw.samples.retain(|(labels, _)| known.insert(labels.fingerprint()));
+    reading.raw.bad_lines += lines - reading.raw.samples.len();
+    let mut samples = reading.raw.samples.iter();
+    reading.started = samples
+        .find(|(labels, _)| labels.name() == "process_start_time_seconds")
+        .map(|(_, value)| *value);
+    if reading.models.is_empty() {
+        let named = reading.raw.samples.iter().filter_map(|(labels, _)| {
+            let is_its = names.prefixes.iter().any(|prefix| labels.name().starts_with(prefix));
+            is_its.then(|| labels.get(names.model_label)).flatten()
+        });
+        reading.models = named.take(1).map(str::to_owned).collect();
+    }
+    reading.translate(names);
+    Ok(())
+}
+
+/// The first series of a name, whose labels say something.
+fn info<'a>(reading: &'a Reading, name: &str) -> Option<&'a model::Labels> {
+    reading.raw.samples.iter().map(|(labels, _)| labels).find(|labels| labels.name() == name)
 }
 
 #[cfg(test)]
-mod tests {
-    use hyper::StatusCode;
-
-    use super::*;
-
-    pub(super) fn answer(status: u16, body: &str) -> Answer {
-        Answer {
-            status: StatusCode::from_u16(status).unwrap(),
-            server: String::new(),
-            body: body.as_bytes().to_vec().into(),
-        }
-    }
-
-    /// A reading from answers given as path, status and body.
-    pub(super) fn read(
-        kind: &Kind,
-        given: &[(&'static str, u16, &str)],
-    ) -> Result<Reading, Failure> {
-        let mut answers = Answers::default();
-        for (path, status, body) in given {
-            answers.0.insert(path, Ok(answer(*status, body)));
-        }
-        let mut reading = Reading::default();
-        (kind.read)(&answers, &mut reading)?;
-        Ok(reading)
-    }
-
-    /// The neutral samples of a reading, as text.
-    pub(super) fn neutral(reading: &Reading, kind: &Kind) -> Vec<String> {
-        let samples = reading.samples(kind, "h:1").into_iter();
-        samples
-            .filter(|(labels, _)| labels.name().starts_with("llm_"))
-            .map(|(labels, value)| {
-                let mut builder = labels.to_builder();
-                builder.remove("engine").remove("instance").remove("source");
-                format!("{} {value}", builder.build())
-            })
-            .collect()
-    }
-
-    fn check(clues: Clues, expected: Option<&str>) {
-        let found = KINDS.iter().find(|kind| (kind.recognise)(&clues)).map(|kind| kind.name);
-        assert_eq!(found, expected, "{clues:?}");
-    }
-
-    #[test]
-    fn clues() {
-        let owned = |owner: &str| Clues {
-            owned_by: Some(owner.into()),
-            lists_models: true,
-            status: 200,
-            ..Clues::default()
-        };
-        check(owned("vllm"), Some("vllm"));
-        check(owned("llamacpp"), Some("llamacpp"));
-        check(owned("sglang"), None);
-        check(owned("tensorrt_llm"), None);
-        check(
-            Clues { server: "llama.cpp".into(), status: 503, ..Clues::default() },
-            Some("llamacpp"),
-        );
-        let locked =
-            |command: &str| Clues { status: 401, command: command.into(), ..Clues::default() };
-        check(locked("/usr/bin/python3 /usr/bin/vllm serve m"), Some("vllm"));
-        check(locked("/opt/llama-server -m x"), Some("llamacpp"));
-        check(locked("nginx: worker"), None);
-        check(Clues { status: 404, ..Clues::default() }, None);
-    }
-
-    #[test]
-    fn clashing_labels_are_exported() {
-        let mut reading = Reading::default();
-        reading.raw.samples.push((Labels::metric("a", [("job", "x"), ("instance", "y")]), 1.0));
-        let samples = reading.samples(&vllm::KIND, "h:1");
-        assert_eq!(
-            samples[0].0.to_string(),
-            r#"a{exported_instance="y", exported_job="x", instance="h:1", job="vllm"}"#
-        );
-    }
-}
+mod tests;

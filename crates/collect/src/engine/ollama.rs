@@ -4,27 +4,33 @@
 use model::catalogue as metric;
 use serde_json::Value;
 
-use super::{Answers, Clues, Confirm, Kind, Reading, nothing, text};
-use crate::{Failure, FailureKind, http::Answer};
+use super::{
+    Answers, Clues, Confirm, Kind, PLAIN, Reading, Signs, body, reading::MODELS_MAX, text,
+};
+use crate::{Failure, FailureKind};
 
 pub(super) const KIND: Kind = Kind {
     name: "ollama",
     title: "Ollama",
-    recognise: |clues| clues.program() == "ollama" && (clues.lists_models || clues.status == 404),
-    // SGLang answers these routes too, but its models have its name as owner.
-    confirm: Some(Confirm { is_possible, path: "/api/version", is_it: has_version }),
+    signs: Signs {
+        // SGLang and others answer these routes too, but their models have their names as owner.
+        asked: Some(Confirm {
+            is_possible,
+            path: "/api/version",
+            is_it: |answer| text(&body(answer), "version").is_some(),
+        }),
+        process: |clues| clues.program() == "ollama" && (clues.lists_models || clues.status == 404),
+        ..PLAIN.signs
+    },
     paths: &["/api/version", "/api/ps"],
-    then: nothing,
     read,
+    has_heartbeat: true,
+    swaps_models: true,
+    ..PLAIN
 };
 
 fn is_possible(clues: &Clues) -> bool {
     clues.owned_by("library") || (clues.lists_models && clues.owned_by.is_none())
-}
-
-fn has_version(answer: &Answer) -> bool {
-    let body: Value = serde_json::from_slice(&answer.body).unwrap_or_default();
-    answer.status.is_success() && text(&body, "version").is_some()
 }
 
 fn read(answers: &Answers, reading: &mut Reading) -> Result<(), Failure> {
@@ -34,7 +40,7 @@ fn read(answers: &Answers, reading: &mut Reading) -> Result<(), Failure> {
     else {
         return Err(Failure::new(FailureKind::Malformed, "/api/ps: no list of models"));
     };
-    for model in loaded.as_array().into_iter().flatten() {
+    for model in loaded.as_array().into_iter().flatten().take(MODELS_MAX) {
         let Some(name) = text(model, "name") else { continue };
         for (field, metric) in [
             ("size", &metric::LLM_MODEL_RESIDENT_BYTES),
@@ -45,8 +51,20 @@ fn read(answers: &Answers, reading: &mut Reading) -> Result<(), Failure> {
                 reading.push(metric, &name, value);
             }
         }
+        let number = |field: &str| model.get(field).and_then(Value::as_f64);
+        if let (Some(size), Some(vram)) =
+            (number("size").filter(|size| *size > 0.0), number("size_vram"))
+        {
+            reading.offloaded.insert(name.clone(), (vram / size).clamp(0.0, 1.0));
+        }
+        if reading.models.is_empty() {
+            reading.facts_from(model, &[("context_length", "context_tokens")]);
+            let details = model.get("details").unwrap_or(&Value::Null);
+            reading.facts_from(details, &[("quantization_level", "quantization")]);
+        }
         reading.models.push(name);
     }
+    reading.set_loaded(reading.models.clone().into_iter());
     Ok(())
 }
 
@@ -56,6 +74,16 @@ mod tests {
         super::tests::{neutral, read},
         *,
     };
+
+    #[test]
+    fn a_page_from_the_documentation() {
+        let page = include_str!("../../fixtures/ollama-ps-written.json");
+        let version = ("/api/version", 200, r#"{"version":"0.40.12"}"#);
+        let reading = read(&KIND, &[version, ("/api/ps", 200, page)]).unwrap();
+        assert_eq!(reading.facts["quantization"], "Q4_K_M");
+        let share = reading.offloaded["llama3.2:3b"];
+        assert!((share - 2.8e9 / 3_461_349_376.0).abs() < 1e-9, "{share}");
+    }
 
     #[test]
     fn what_is_loaded() {

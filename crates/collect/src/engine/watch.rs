@@ -1,15 +1,20 @@
 //! Watching one engine: scrapes on a schedule, its state, and the events of its life.
 
-use std::{sync::Arc, time::Duration};
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use model::{
     Labels, UnixMs, catalogue as metric,
     log::{LogRecord, Severity},
     sample::{Batch, stale},
 };
-use tokio::sync::oneshot;
+use tokio::{sync::oneshot, time::timeout_at};
 
-use super::{Kind, Reading, neutral_labels, recognise};
+use super::{
+    Kept, Kind, Reading,
+    facts::{self, Command},
+    life::{Event, Life, Seen},
+    neutral_labels, recognise, scrape_hidden,
+};
 use crate::{
     EngineReport, EngineState, Failure, FailureKind, SourceGroup,
     collector::{Entry, Shared, lock},
@@ -24,6 +29,21 @@ use crate::{
 const FAILURES_MAX: u32 = 2;
 /// Most metrics whose descriptions are kept, over all engines.
 const METADATA_MAX: usize = 10_000;
+/// How long what is known of a process is good.
+const PROCESS_PERIOD: Duration = Duration::from_secs(60);
+
+/// How long the engines that one engine hides may take together; the rest is left out.
+const HIDDEN_MAX: Duration = Duration::from_secs(3);
+
+/// What is known of an engine's process beyond its numbers.
+#[derive(Default)]
+struct About {
+    /// Whose this is, and when it was looked at.
+    of: Option<(Identity, Duration)>,
+    command: Command,
+    uses_accelerator: Option<bool>,
+    has_accelerator: bool,
+}
 
 /// The watch over one engine.
 pub(crate) struct EngineWatch {
@@ -38,6 +58,15 @@ pub(crate) struct EngineWatch {
     is_announced: bool,
     /// The process at the last good scrape.
     process: Option<Identity>,
+    /// When the engine said that it started, at the last good scrape.
+    started: Option<f64>,
+    /// The last answer came from another process than the one before.
+    is_restarted: bool,
+    kept: Kept,
+    /// The same of each engine that it hides, by listening socket.
+    kept_hidden: BTreeMap<u64, Kept>,
+    about: About,
+    life: Life,
     /// Labels of the last `llm_engine_up`.
     up: Option<Labels>,
 }
@@ -62,7 +91,8 @@ impl EngineWatch {
             configured: found.configured,
             notes: Vec::new(),
         };
-        let entry = Entry { report, process: found.process, inode: found.inode, task: None };
+        let (process, inode) = (found.process, found.inode);
+        let entry = Entry { report, process, inode, hidden: BTreeMap::new(), task: None };
         shared.entries().insert(instance.clone(), entry);
         Self {
             shared: Arc::clone(shared),
@@ -73,6 +103,12 @@ impl EngineWatch {
             failures: 0,
             is_announced: false,
             process: None,
+            started: None,
+            is_restarted: false,
+            kept: Kept::default(),
+            kept_hidden: BTreeMap::new(),
+            about: About::default(),
+            life: Life::default(),
             up: None,
         }
     }
@@ -103,45 +139,105 @@ impl EngineWatch {
         let started = self.shared.clock.monotonic();
         let result = self.ask().await;
         let process = self.shared.entries().get(self.instance()).and_then(|entry| entry.process);
+        match &result {
+            Ok(reading) => {
+                self.look_at(process).await;
+                self.note_restart(reading, process);
+            }
+            // The next answer may be of another process.
+            Err(_) => self.kept = Kept::default(),
+        }
         let mut batch = Batch::new(time);
+        let mut events = Vec::new();
         let clock = self.shared.clock.clone();
         let kind = self.kind;
         let (instance, url) = (self.instance().to_owned(), self.endpoint.url());
         let root = self.shared.settings.root.clone();
-        let failure = result.as_ref().err().cloned();
+        let about = &self.about;
+        let life = &mut self.life;
+        let start = process.and_then(|process| process::start_time(&root, process));
+        let now = clock.now().0 as f64 / 1000.0;
+        // An engine that ran before us may have been ready long ago.
+        let is_young = |start: &f64| *start >= self.shared.since.0 as f64 / 1000.0;
+        let age = start.filter(is_young).map(|start| (now - start).max(0.0));
+        let is_restarted = self.is_restarted;
         self.guard.run_since(started, &clock, &mut batch, |batch| {
             let (reading, Some(kind)) = (result.as_ref().map_err(Clone::clone)?, kind) else {
                 return Ok(());
             };
+            events = life.observe(&Seen {
+                now: clock.monotonic(),
+                kind,
+                reading,
+                command: &about.command,
+                uses_accelerator: process.and(about.uses_accelerator),
+                has_accelerator: process.is_some() && about.has_accelerator,
+                is_restarted,
+                age,
+            });
             batch.samples.extend(reading.samples(kind, &instance));
-            let process = process.and_then(|p| Some((p, process::usage(&root, p)?)));
-            let pid = process.map_or(String::new(), |(process, _)| process.pid.to_string());
-            let model = reading.model();
-            let mut push = |metric: &metric::Metric, extra: &[(&str, &str)], value: f64| {
-                let extra = [("model", model.as_str())].into_iter().chain(extra.iter().copied());
-                batch.push(&neutral_labels(metric.name, kind, &instance, extra), value);
+            let mut push = |metric: &metric::Metric, labels: &[(&str, &str)], value: f64| {
+                let labels = labels.iter().copied();
+                batch.push(&neutral_labels(metric.name, kind, &instance, labels), value);
             };
+            let model = reading.model();
+            if !reading.is_starting {
+                life.series(&model, &mut push);
+            }
+            let usage = process.and_then(|p| Some((p, process::usage(&root, p)?)));
+            let pid = usage.map_or(String::new(), |(process, _)| process.pid.to_string());
             let version = reading.version.as_deref().unwrap_or_default();
-            let facts = [("version", version), ("url", url.as_str()), ("pid", pid.as_str())];
+            let of_model = ("model", model.as_str());
+            let facts = [of_model, ("version", version), ("url", &url), ("pid", &pid)];
             push(&metric::LLM_ENGINE_INFO, &facts, 1.0);
-            if let Some((process, usage)) = process {
-                push(&metric::LLM_ENGINE_PROCESS_CPU_SECONDS_TOTAL, &[], usage.cpu_seconds);
-                let resident = usage.resident_bytes as f64;
-                push(&metric::LLM_ENGINE_PROCESS_RESIDENT_BYTES, &[], resident);
-                push(&metric::LLM_ENGINE_PROCESS_THREADS, &[], usage.threads as f64);
-                if let Some(start) = process::start_time(&root, process) {
-                    push(&metric::LLM_ENGINE_PROCESS_START_TIME_SECONDS, &[], start);
-                }
+            if let Some((_, usage)) = usage {
+                push_usage(usage, start, of_model, &mut push);
             }
             Ok(())
         });
-        match (result, failure) {
-            (Ok(reading), _) => self.answered(reading, process),
-            (_, Some(failure)) => self.failed(&failure),
-            (Err(_), None) => {}
+        match result {
+            Ok(reading) => self.answered(reading, process, events),
+            Err(failure) => self.failed(&failure),
         }
         self.push_up(&mut batch);
         (self.shared.sinks.batch)(batch);
+    }
+
+    /// Looks at the process once and then now and again, off the thread that the engines share.
+    async fn look_at(&mut self, process: Option<Identity>) {
+        let Some(identity) = process else { return };
+        let now = self.shared.clock.monotonic();
+        let is_known = self
+            .about
+            .of
+            .is_some_and(|(of, when)| of == identity && now.saturating_sub(when) < PROCESS_PERIOD);
+        if is_known {
+            return;
+        }
+        let root = self.shared.settings.root.clone();
+        let look = move || About {
+            of: Some((identity, now)),
+            command: facts::command(&root, identity.pid).unwrap_or_default(),
+            uses_accelerator: facts::uses_accelerator(&root, identity),
+            has_accelerator: facts::has_accelerator(&root),
+        };
+        if let Ok(about) = tokio::task::spawn_blocking(look).await {
+            self.about = about;
+        }
+    }
+
+    /// Tells whether another process answered than the last time.
+    fn note_restart(&mut self, reading: &Reading, process: Option<Identity>) {
+        let is_other = matches!((self.process, process), (Some(old), Some(new)) if old != new);
+        // Of an engine on another machine only it can say.
+        let says_other = matches!((self.started, reading.started),
+            (Some(old), Some(new)) if process.is_none() && (new - old).abs() > 1.0);
+        self.is_restarted = is_other || says_other;
+        if self.is_restarted {
+            self.kept = Kept::default();
+            self.kept_hidden.clear();
+        }
+        self.started = reading.started.or(self.started);
     }
 
     async fn ask(&mut self) -> Result<Reading, Failure> {
@@ -156,12 +252,36 @@ impl EngineWatch {
                 kind
             }
         };
-        kind.scrape(&self.endpoint).await
+        let now = self.shared.clock.monotonic();
+        let mut reading = kind.scrape(&self.endpoint, &mut self.kept, now).await?;
+        self.ask_hidden(&mut reading).await;
+        Ok(reading)
     }
 
-    fn answered(&mut self, reading: Reading, process: Option<Identity>) {
+    /// Asks the engines that this one started. Which model is whose is known only if there is one.
+    async fn ask_hidden(&mut self, reading: &mut Reading) {
+        let hidden = self.shared.entries().get(&self.instance).map(|entry| entry.hidden.clone());
+        let hidden = hidden.unwrap_or_default();
+        let now = self.shared.clock.monotonic();
+        let until = tokio::time::Instant::now() + HIDDEN_MAX;
+        self.kept_hidden.retain(|inode, _| hidden.contains_key(inode));
+        let is_one = hidden.len() == 1 && reading.models.len() == 1;
+        for (inode, endpoint) in hidden {
+            let kept = self.kept_hidden.entry(inode).or_default();
+            // One that is just starting or ending is no failure of its parent.
+            let answered = timeout_at(until, scrape_hidden(&endpoint, kept, now)).await;
+            let Ok(Ok(child)) = answered else { continue };
+            let model = if is_one { reading.model() } else { child.model() };
+            reading.adopt(child, &model);
+        }
+    }
+
+    fn answered(&mut self, mut reading: Reading, process: Option<Identity>, events: Vec<Event>) {
         self.failures = 0;
-        self.guard.handle().set_hint(None);
+        self.guard.handle().set_hint(problem(&reading));
+        if self.life.is_on_cpu() {
+            reading.notes.push(("note.engine_on_cpu", Vec::new()));
+        }
         let state = if reading.is_starting { EngineState::Starting } else { EngineState::Up };
         self.describe(&reading.raw.metrics);
         let mut entries = self.shared.entries();
@@ -176,22 +296,23 @@ impl EngineWatch {
             report.name = kind.title.into();
         }
         // While it starts it says nothing, and what was known is likely to come again.
-        if state == EngineState::Up {
+        if state == EngineState::Up && !reading.is_busy {
             report.version = reading.version;
             report.models = reading.models;
             report.notes = reading.notes;
         }
         let report = report.clone();
         drop(entries);
-        let is_other_process =
-            matches!((self.process, process), (Some(old), Some(new)) if old != new);
         if state == EngineState::Up && !self.is_announced {
             self.is_announced = true;
-            self.tell("event.engine_found", Severity::Info, &report, None);
-        } else if self.is_announced && is_other_process {
-            self.tell("event.engine_restarted", Severity::Warn, &report, None);
+            self.tell("event.engine_found", Severity::Info, &report, Vec::new());
+        } else if self.is_announced && self.is_restarted {
+            self.tell("event.engine_restarted", Severity::Warn, &report, Vec::new());
         } else if self.is_announced && was_down {
-            self.tell("event.engine_up", Severity::Info, &report, None);
+            self.tell("event.engine_up", Severity::Info, &report, Vec::new());
+        }
+        for event in events {
+            self.tell(event.code, event.severity, &report, event.params);
         }
         self.process = process.or(self.process);
     }
@@ -220,7 +341,8 @@ impl EngineWatch {
         let report = entry.report.clone();
         drop(entries);
         if !was_down {
-            self.tell("event.engine_down", Severity::Error, &report, Some(failure));
+            let reason = vec![("reason", failure.to_string())];
+            self.tell("event.engine_down", Severity::Error, &report, reason);
         }
     }
 
@@ -239,27 +361,36 @@ impl EngineWatch {
         batch.push(&labels, f64::from(u8::from(report.state == EngineState::Up)));
     }
 
+    /// Tells an event: its own parameters before those that every event has.
     fn tell(
         &self,
         code: &str,
         severity: Severity,
         report: &EngineReport,
-        failure: Option<&Failure>,
+        params: Vec<(&'static str, String)>,
     ) {
         let or_dash = |text: String| if text.is_empty() { "–".to_owned() } else { text };
-        let attributes = [
+        let common = [
             ("engine", report.name.clone()),
             ("version", or_dash(report.version.clone().unwrap_or_default())),
             ("url", report.url.clone()),
             ("model", or_dash(report.models.join(", "))),
-            ("reason", failure.map_or(String::new(), ToString::to_string)),
+            ("reason", String::new()),
         ];
+        let common = common
+            .into_iter()
+            .filter(|(name, _)| params.iter().all(|(own, _)| own != name))
+            .collect::<Vec<_>>();
         (self.shared.sinks.event)(LogRecord {
             time: self.shared.clock.now(),
             source: format!("engine {}", report.instance),
             severity,
             body: code.into(),
-            attributes: attributes.into_iter().map(|(name, value)| (name.into(), value)).collect(),
+            attributes: params
+                .into_iter()
+                .chain(common)
+                .map(|(name, value)| (name.into(), value))
+                .collect(),
         });
     }
 
@@ -270,5 +401,156 @@ impl EngineWatch {
                 metadata.insert(metric.name.clone(), metric.clone());
             }
         }
+    }
+}
+
+/// What the process of an engine uses, given to `push` as metric, labels and value.
+fn push_usage(
+    usage: process::Usage,
+    start: Option<f64>,
+    of_model: (&str, &str),
+    push: &mut impl FnMut(&metric::Metric, &[(&str, &str)], f64),
+) {
+    push(&metric::LLM_ENGINE_PROCESS_CPU_SECONDS_TOTAL, &[of_model], usage.cpu_seconds);
+    let resident = usage.resident_bytes as f64;
+    push(&metric::LLM_ENGINE_PROCESS_RESIDENT_BYTES, &[of_model], resident);
+    push(&metric::LLM_ENGINE_PROCESS_THREADS, &[of_model], usage.threads as f64);
+    if let Some(start) = start {
+        push(&metric::LLM_ENGINE_PROCESS_START_TIME_SECONDS, &[of_model], start);
+    }
+}
+
+/// What was wrong with an answer that was good enough.
+fn problem(reading: &Reading) -> Option<(&'static str, Vec<(String, String)>)> {
+    if let Some(cut) = &reading.raw.cut {
+        return Some(("hint.engine_cut", vec![("reason".into(), cut.to_string())]));
+    }
+    let count = reading.raw.bad_lines;
+    (count > 0).then(|| ("hint.engine_lines", vec![("count".into(), count.to_string())]))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{path::PathBuf, sync::Mutex};
+
+    use model::Clock;
+
+    use super::{
+        super::tests::{Pages, ok, serve},
+        *,
+    };
+    use crate::{Registry, Settings, Sinks};
+
+    fn page(tokens: u32, start: u32, more: &str) -> (&'static str, String) {
+        let page = format!(
+            "vllm:num_requests_running{{model_name=\"m\"}} 2\n\
+             vllm:generation_tokens_total{{model_name=\"m\"}} {tokens}\n\
+             process_start_time_seconds {start}\n{more}"
+        );
+        ("/metrics", ok(&page))
+    }
+
+    fn version(version: &str) -> (&'static str, String) {
+        ("/version", ok(&format!(r#"{{"version":"{version}"}}"#)))
+    }
+
+    struct World {
+        clock: Clock,
+        pages: Pages,
+        registry: Registry,
+        batches: Arc<Mutex<Vec<Batch>>>,
+        events: Arc<Mutex<Vec<LogRecord>>>,
+        watch: EngineWatch,
+    }
+
+    impl World {
+        async fn new(pages: Vec<(&'static str, String)>) -> Self {
+            let pages = Pages::new(Mutex::new(pages));
+            let endpoint = serve(&pages).await;
+            let clock = Clock::manual(UnixMs(1_000_000));
+            let registry = Registry::default();
+            let batches = Arc::<Mutex<Vec<Batch>>>::default();
+            let events = Arc::<Mutex<Vec<LogRecord>>>::default();
+            let (into_batches, into_events) = (Arc::clone(&batches), Arc::clone(&events));
+            let sinks = Sinks {
+                batch: Arc::new(move |batch| lock(&into_batches).push(batch)),
+                event: Arc::new(move |event| lock(&into_events).push(event)),
+            };
+            let settings = Settings {
+                root: PathBuf::from("/nowhere"),
+                instance: "h".into(),
+                host_period: Duration::from_secs(1),
+                engine_period: Duration::from_secs(5),
+                discover: false,
+                own_ports: Vec::new(),
+                engines: Vec::new(),
+            };
+            let shared = Arc::new(Shared::new(settings, clock.clone(), sinks, registry.clone()));
+            let kind = Some(&super::super::vllm::KIND);
+            let found =
+                FoundEngine { endpoint, kind, configured: true, process: None, inode: None };
+            let watch = EngineWatch::new(&shared, found);
+            Self { clock, pages, registry, batches, events, watch }
+        }
+
+        /// Scrapes `seconds` later and returns the events by then, as code and one parameter.
+        async fn scrape(&mut self, seconds: i64, parameter: &str) -> Vec<String> {
+            let now = UnixMs(self.clock.now().0 + seconds * 1000);
+            self.clock.set(now);
+            self.watch.scrape(now).await;
+            let events = std::mem::take(&mut *lock(&self.events));
+            let told = events.iter().map(|event| {
+                let value = event.attributes.iter().find(|(name, _)| name == parameter);
+                format!("{} {}", event.body, value.map_or("", |(_, value)| value))
+            });
+            told.collect()
+        }
+
+        fn value(&self, name: &str) -> Option<f64> {
+            let batches = lock(&self.batches);
+            let mut samples = batches.last()?.samples.iter();
+            samples.find(|(labels, _)| labels.name() == name).map(|(_, value)| *value)
+        }
+
+        fn hint(&self) -> Option<&'static str> {
+            self.registry.reports().first()?.hint.as_ref().map(|(code, _)| *code)
+        }
+    }
+
+    #[tokio::test]
+    async fn a_life_from_being_found_to_another_version() {
+        let mut world = World::new(vec![version("1"), page(10, 500, "")]).await;
+        assert_eq!(world.scrape(0, "version").await, ["event.engine_found 1"]);
+        assert_eq!(world.scrape(60, "").await, Vec::<String>::new());
+        assert_eq!(world.value("llm_engine_stalled_seconds"), Some(60.0));
+        assert_eq!(
+            world.scrape(60, "evidence").await,
+            ["event.engine_hung llm_generation_tokens_total 10"]
+        );
+        *lock(&world.pages) = vec![version("2"), page(3, 900, "a b\n")];
+        assert_eq!(world.scrape(5, "version").await, ["event.engine_restarted 1"]);
+        assert_eq!(world.hint(), Some("hint.engine_lines"));
+        assert_eq!(world.value("llm_engine_restarts_total"), Some(1.0));
+        assert_eq!(world.value("llm_engine_stalled_seconds"), Some(0.0));
+        // What seldom changes is asked again once the restart was seen.
+        assert_eq!(world.scrape(5, "new").await, ["event.engine_changed 2"]);
+        *lock(&world.pages) = vec![version("2"), page(4, 900, "")];
+        world.scrape(5, "").await;
+        assert_eq!(world.hint(), None);
+    }
+
+    #[tokio::test]
+    async fn gone_and_back() {
+        let pages = vec![version("1"), page(10, 500, "")];
+        let mut world = World::new(pages.clone()).await;
+        world.scrape(0, "").await;
+        lock(&world.pages).clear();
+        assert_eq!(world.scrape(5, "").await, Vec::<String>::new(), "one failure is none");
+        let ended = world.value("llm_engine_restarts_total");
+        assert!(ended.is_some_and(f64::is_nan), "its series end at once: {ended:?}");
+        let told = world.scrape(5, "reason").await;
+        assert_eq!(told, ["event.engine_down /version: the engine answered 404 Not Found"]);
+        *lock(&world.pages) = pages;
+        assert_eq!(world.scrape(5, "version").await, ["event.engine_up 1"]);
     }
 }

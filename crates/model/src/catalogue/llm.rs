@@ -10,6 +10,14 @@ metrics! { LLM:
         "Share of the fullest slot's context that is in use, 0 to 1" "最满的槽位已使用的上下文比例，0 到 1";
     LLM_E2E_REQUEST_LATENCY_SECONDS = Histogram "llm_e2e_request_latency_seconds" "seconds" ["engine" "model" "instance" "source"]
         "Time from the arrival of a request to its last token" "请求从到达到最后一个 Token 的耗时";
+    LLM_ENGINE_ACCELERATOR_BYTES = Gauge "llm_engine_accelerator_bytes" "bytes" ["engine" "model" "instance" "source" "part"]
+        "Memory that the engine says it took on its fullest accelerator, by what it holds" "推理引擎自报的占用最多的单卡显存，按用途划分";
+    LLM_ENGINE_ACCELERATOR_OPEN = Gauge "llm_engine_accelerator_open" "" ["engine" "model" "instance" "source"]
+        "1 when a process of the engine has an accelerator open, 0 when none has" "推理引擎有进程打开了加速卡时为 1，没有则为 0";
+    LLM_ENGINE_COLD_START_SECONDS = Gauge "llm_engine_cold_start_seconds" "seconds" ["engine" "model" "instance" "source"]
+        "Time from the start of the engine's process to its first answer that it can serve, as exact as the periods of reading and discovery" "推理引擎从进程启动到首次可提供服务的耗时，精度取决于采集与发现周期";
+    LLM_ENGINE_CONFIG_INFO = Gauge "llm_engine_config_info" "" ["engine" "model" "instance" "source" "context_tokens" "data_parallel" "device" "dtype" "flags" "gpu_layers" "gpu_memory_utilization" "kv_cache_blocks" "kv_cache_dtype" "kv_cache_tokens" "parallel" "pipeline_parallel" "quantization" "tensor_parallel"]
+        "How an engine is set up, as labels, secrets left out; the value is always 1" "以标签形式给出的推理引擎配置（已去除密钥），值恒为 1";
     LLM_ENGINE_INFO = Gauge "llm_engine_info" "" ["engine" "model" "instance" "source" "version" "url" "pid"]
         "Facts about an engine as labels; the value is always 1" "以标签形式给出的推理引擎信息，值恒为 1";
     LLM_ENGINE_PROCESS_CPU_SECONDS_TOTAL = Counter "llm_engine_process_cpu_seconds_total" "seconds" ["engine" "model" "instance" "source"]
@@ -20,6 +28,10 @@ metrics! { LLM:
         "Unix time at which the engine's process started" "推理引擎进程的启动时间（Unix 时间）";
     LLM_ENGINE_PROCESS_THREADS = Gauge "llm_engine_process_threads" "" ["engine" "model" "instance" "source"]
         "Threads of the engine's process and its descendants" "推理引擎进程及其子进程的线程数";
+    LLM_ENGINE_RESTARTS_TOTAL = Counter "llm_engine_restarts_total" "" ["engine" "model" "instance" "source"]
+        "Restarts of the engine's process that were seen" "观察到的推理引擎进程重启次数";
+    LLM_ENGINE_STALLED_SECONDS = Gauge "llm_engine_stalled_seconds" "seconds" ["engine" "model" "instance" "source"]
+        "Time without a step, token or finished request while requests run; 0 while the engine works or has nothing to do" "有请求在执行却没有任何迭代、Token 或完成请求的持续时间；正常工作或空闲时为 0";
     LLM_ENGINE_STEPS_TOTAL = Counter "llm_engine_steps_total" "" ["engine" "model" "instance" "source"]
         "Iterations of the engine: its heartbeat" "推理引擎的迭代次数，即其心跳";
     LLM_ENGINE_UP = Gauge "llm_engine_up" "" ["engine" "model" "instance" "source"]
@@ -28,10 +40,26 @@ metrics! { LLM:
         "Generated tokens" "已生成的 Token 数";
     LLM_INTER_TOKEN_LATENCY_SECONDS = Histogram "llm_inter_token_latency_seconds" "seconds" ["engine" "model" "instance" "source"]
         "Time between two output tokens of a request" "同一请求相邻两个输出 Token 的间隔";
+    LLM_KV_CACHE_BLOCKS_MAX = Gauge "llm_kv_cache_blocks_max" "" ["engine" "model" "instance" "source"]
+        "Blocks that the KV cache has" "KV 缓存的总块数";
+    LLM_KV_CACHE_TOKENS_MAX = Gauge "llm_kv_cache_tokens_max" "tokens" ["engine" "model" "instance" "source"]
+        "Tokens for which the KV cache has room" "KV 缓存可容纳的 Token 数";
     LLM_KV_CACHE_USAGE_RATIO = Gauge "llm_kv_cache_usage_ratio" "ratio" ["engine" "model" "instance" "source"]
         "Share of the KV cache that is in use, 0 to 1" "KV 缓存使用率，0 到 1";
+    LLM_MODEL_LOAD_SECONDS = Gauge "llm_model_load_seconds" "seconds" ["engine" "model" "instance" "source"]
+        "How long the last load of a model took, where it was seen" "最近一次观察到的模型加载耗时";
+    LLM_MODEL_LOADED = Gauge "llm_model_loaded" "" ["engine" "model" "instance" "source"]
+        "1 while a model is in memory, 0 after it was unloaded" "模型在内存中时为 1，卸载后为 0";
+    LLM_MODEL_LOADS_TOTAL = Counter "llm_model_loads_total" "" ["engine" "model" "instance" "source"]
+        "Loads of a model that were seen" "观察到的模型加载次数";
+    LLM_MODEL_OFFLOAD_RATIO = Gauge "llm_model_offload_ratio" "ratio" ["engine" "model" "instance" "source"]
+        "Share of a loaded model that is in accelerator memory, 0 to 1" "已加载模型位于显存中的比例，0 到 1";
     LLM_MODEL_RESIDENT_BYTES = Gauge "llm_model_resident_bytes" "bytes" ["engine" "model" "instance" "source"]
         "Memory that a loaded model takes, on all devices" "已加载模型占用的内存（所有设备合计）";
+    LLM_MODEL_THRASH_TOTAL = Counter "llm_model_thrash_total" "" ["engine" "model" "instance" "source"]
+        "Models that were loaded again within 10 minutes after another had taken their place" "被其他模型换出后 10 分钟内又重新加载的次数";
+    LLM_MODEL_UNLOADS_TOTAL = Counter "llm_model_unloads_total" "" ["engine" "model" "instance" "source"]
+        "Unloads of a model that were seen" "观察到的模型卸载次数";
     LLM_MODEL_VRAM_BYTES = Gauge "llm_model_vram_bytes" "bytes" ["engine" "model" "instance" "source"]
         "Accelerator memory that a loaded model takes" "已加载模型占用的显存";
     LLM_PREEMPTIONS_TOTAL = Counter "llm_preemptions_total" "" ["engine" "model" "instance" "source"]
@@ -40,6 +68,8 @@ metrics! { LLM:
         "Prompt tokens served from the prefix cache" "由前缀缓存命中的提示 Token 数";
     LLM_PROMPT_TOKENS_TOTAL = Counter "llm_prompt_tokens_total" "tokens" ["engine" "model" "instance" "source"]
         "Prompt tokens; llama.cpp leaves cached ones out, vLLM counts them" "提示 Token 数；llama.cpp 不含缓存命中部分，vLLM 包含";
+    LLM_PROMPTS_TRUNCATED_TOTAL = Counter "llm_prompts_truncated_total" "" ["engine" "model" "instance" "source"]
+        "Prompts, of those that ran at a reading, whose beginning was dropped, surely or probably" "采集时正在执行、且开头确定或很可能已被丢弃的提示词数";
     LLM_REQUEST_QUEUE_TIME_SECONDS = Histogram "llm_request_queue_time_seconds" "seconds" ["engine" "model" "instance" "source"]
         "Time that requests waited before execution" "请求执行前的排队时间";
     LLM_REQUESTS_FINISHED_TOTAL = Counter "llm_requests_finished_total" "" ["engine" "model" "instance" "source" "reason"]

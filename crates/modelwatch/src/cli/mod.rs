@@ -106,6 +106,7 @@ struct Place {
 #[derive(Clone, Copy, clap::ValueEnum)]
 enum Page {
     Configuration,
+    Engines,
 }
 
 pub(crate) fn main() -> ExitCode {
@@ -127,6 +128,10 @@ pub(crate) fn main() -> ExitCode {
     match arguments.command.unwrap_or(Command::Serve) {
         Command::Docs { page: Page::Configuration } => {
             say(config::reference(language).trim_end());
+            ExitCode::SUCCESS
+        }
+        Command::Docs { page: Page::Engines } => {
+            say(collect::EngineSetting::kinds_page(language == Language::Chinese).trim_end());
             ExitCode::SUCCESS
         }
         Command::Serve => with_config(config, language, |config| serve(config, language)),

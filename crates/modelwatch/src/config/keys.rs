@@ -144,7 +144,7 @@ pub(super) static KEYS: &[Key] = &[
     },
     Key {
         path: "engine.kind",
-        kind: Type::Choice(&["llamacpp", "ollama", "vllm"]),
+        kind: Type::Choice(collect::EngineSetting::KINDS),
         default: "",
         help_en: "What kind of engine it is. Found out by itself when absent.",
         help_zh: "引擎类型；省略时自动识别。",
