@@ -21,7 +21,16 @@ pub(crate) trait Sampler: Send {
     fn events(&mut self) -> Vec<LogRecord> {
         Vec::new()
     }
+
+    /// What a person should know of a source that works all the same, as a message code with its
+    /// parameters.
+    fn hint(&self) -> Option<Hint> {
+        None
+    }
 }
+
+/// A message code with its parameters.
+pub(crate) type Hint = (&'static str, Vec<(String, String)>);
 
 type Open = Box<dyn FnMut() -> Result<Box<dyn Sampler>, Failure> + Send>;
 
@@ -75,6 +84,7 @@ impl Task {
             };
             sampler.sample(batch)
         });
+        guard.handle().set_hint(sampler.as_ref().and_then(|sampler| sampler.hint()));
         if !succeeded {
             *sampler = None;
         }

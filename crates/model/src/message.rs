@@ -64,6 +64,16 @@ pub static MESSAGES: &[Message] = &[
     Message { code: "check.machine", en: "Machine", zh: "本机" },
     Message { code: "check.sources", en: "Sources", zh: "数据源" },
     Message {
+        code: "config.command_incomplete",
+        en: "this [[accelerator_command]] has no {key}",
+        zh: "此 [[accelerator_command]] 缺少 {key}",
+    },
+    Message {
+        code: "config.command_rules",
+        en: "this [[accelerator_command]] cannot be used: {reason}",
+        zh: "此 [[accelerator_command]] 无法使用：{reason}",
+    },
+    Message {
         code: "config.engine_twice",
         en: "the engine {url} is listed twice",
         zh: "引擎 {url} 重复列出",
@@ -504,6 +514,11 @@ pub static MESSAGES: &[Message] = &[
     },
     Message { code: "help.usage", en: "Usage:", zh: "用法：" },
     Message { code: "help.version", en: "Print the version", zh: "显示版本号" },
+    Message {
+        code: "hint.accelerator_left_out",
+        en: "Some readings of a device are left out, because their meaning is not known: {detail}",
+        zh: "设备的部分读数因含义未知而未采集：{detail}",
+    },
     Message {
         code: "hint.engine_cut",
         en: "The answer was not whole, so only its beginning counts: {reason}",

@@ -168,6 +168,7 @@ fn accelerator_settings(config: &Config) -> collect::accelerator::Settings {
     collect::accelerator::Settings {
         libraries: config.collect.accelerator_libraries.iter().filter_map(library).collect(),
         has_dcgm_names: config.collect.has_dcgm_names,
+        commands: accelerator_commands(config),
     }
 }
 
@@ -198,6 +199,21 @@ pub(crate) fn collect_settings(
         engines: engines.collect(),
         scrapes: config.scrapes.iter().map(|scrape| scrape.job(&variable)).collect(),
     }
+}
+
+/// The programs that tell of accelerators. Their rules were checked with the configuration.
+fn accelerator_commands(config: &Config) -> Vec<collect::accelerator::Command> {
+    let commands = config.accelerator_commands.iter().filter_map(|command| {
+        Some(collect::accelerator::Command {
+            command: command.command.clone(),
+            // Vendors are constants everywhere else; these few words live as long as the program.
+            vendor: command.vendor.trim().to_owned().leak(),
+            period: command.period,
+            timeout: command.timeout,
+            rules: command.rules().ok()?,
+        })
+    });
+    commands.collect()
 }
 
 async fn run(

@@ -8,13 +8,29 @@
 //! Nothing is ever written to a device, and no device is woken to be read. Facts: `collect.md` of the
 //! project's reference, sections 2, 3 and 8.
 
+mod amd;
+mod ascend;
+mod cambricon;
+mod child;
+mod command;
+mod drm;
 #[cfg(test)]
 mod fake;
+mod fdinfo;
+mod files;
+mod fleet;
+mod gpu_metrics;
+mod intel;
 mod kmsg;
 mod library;
+mod metax;
+mod mthreads;
 mod nvml;
 mod processes;
 mod report;
+mod rules;
+#[cfg(test)]
+mod standin;
 mod xid;
 
 use std::{
@@ -32,6 +48,9 @@ use crate::{
     source::SourceGroup,
 };
 
+pub use command::{Command, PERIOD_MIN as COMMAND_PERIOD_MIN};
+pub use rules::Rules;
+
 /// How long a vendor that could not be opened is left alone.
 const REST: Duration = Duration::from_secs(60);
 const SECOND: Duration = Duration::from_secs(1);
@@ -48,9 +67,16 @@ struct Vendor {
 /// All vendors, sorted by name.
 #[rustfmt::skip]
 static VENDORS: &[Vendor] = &[
+    Vendor { name: "accelerator.amd", period: SECOND, open: amd::open },
+    Vendor { name: "accelerator.cambricon", period: SECOND, open: cambricon::open },
     Vendor { name: "accelerator.enflame", period: SECOND, open: nvml::open_enflame },
+    Vendor { name: "accelerator.huawei", period: ascend::PERIOD, open: ascend::open },
+    Vendor { name: "accelerator.hygon", period: SECOND, open: amd::open_hygon },
     Vendor { name: "accelerator.iluvatar", period: SECOND, open: nvml::open_iluvatar },
+    Vendor { name: "accelerator.intel", period: SECOND, open: intel::open },
     Vendor { name: "accelerator.kunlunxin", period: SECOND, open: nvml::open_kunlunxin },
+    Vendor { name: "accelerator.metax", period: SECOND, open: metax::open },
+    Vendor { name: "accelerator.mthreads", period: SECOND, open: mthreads::open },
     Vendor { name: "accelerator.nvidia", period: SECOND, open: nvml::open_nvidia },
 ];
 
@@ -66,11 +92,13 @@ pub struct Settings {
     pub libraries: Vec<(String, PathBuf)>,
     /// Whether to give NVIDIA's readings under the names of DCGM too.
     pub has_dcgm_names: bool,
+    /// Programs that tell of devices that nothing else can read.
+    pub commands: Vec<Command>,
 }
 
 impl Default for Settings {
     fn default() -> Self {
-        Self { libraries: Vec::new(), has_dcgm_names: true }
+        Self { libraries: Vec::new(), has_dcgm_names: true, commands: Vec::new() }
     }
 }
 
@@ -94,7 +122,7 @@ impl Context {
     }
 }
 
-/// Starts one thread for each vendor.
+/// Starts one thread for each vendor and each program.
 pub(crate) fn start(
     settings: &collector::Settings,
     clock: &Clock,
@@ -107,10 +135,14 @@ pub(crate) fn start(
         let task = task(vendor, period, settings, clock, registry);
         watch.spawn(vendor.name, vec![task], period, clock, sinks)?;
     }
+    for (index, command) in settings.accelerators.commands.iter().enumerate() {
+        let task = command_task(index, command, settings, clock, registry);
+        watch.spawn("accel.command", vec![task], command.period(), clock, sinks)?;
+    }
     Ok(watch)
 }
 
-/// Reads every vendor once, for `check`.
+/// Reads every vendor once, and runs every program once, for `check`.
 pub(crate) fn look_once(
     settings: &collector::Settings,
     clock: &Clock,
@@ -118,7 +150,11 @@ pub(crate) fn look_once(
 ) -> Vec<Guard> {
     let mut batch = Batch::new(clock.now());
     let tasks = VENDORS.iter().map(|vendor| task(vendor, vendor.period, settings, clock, registry));
+    let commands = settings.accelerators.commands.iter().enumerate();
+    let commands =
+        commands.map(|(index, command)| command_task(index, command, settings, clock, registry));
     tasks
+        .chain(commands)
         .map(|mut task| {
             task.read(clock, &mut batch);
             task.into_guard()
@@ -133,14 +169,34 @@ fn task(
     clock: &Clock,
     registry: &Registry,
 ) -> Task {
-    let context = Context {
+    let context = context(settings, clock);
+    let open = move || (vendor.open)(&context);
+    Task::new(vendor.name, SourceGroup::Accelerator, (period, 1), registry, open).resting(REST)
+}
+
+fn command_task(
+    index: usize,
+    command: &Command,
+    settings: &collector::Settings,
+    clock: &Clock,
+    registry: &Registry,
+) -> Task {
+    let (context, command, runner) =
+        (context(settings, clock), command.clone(), command::Shared::default());
+    // There may be several programs of one vendor.
+    let name = format!("accelerator.command.{}.{}", index + 1, command.vendor);
+    let period = command.period();
+    let open = move || Ok(command::open(&context, &command, &runner));
+    Task::new(&name, SourceGroup::Accelerator, (period, 1), registry, open)
+}
+
+fn context(settings: &collector::Settings, clock: &Clock) -> Context {
+    Context {
         root: settings.root.clone(),
         host: host(&settings.root).unwrap_or_else(|| settings.instance.clone()),
         clock: clock.clone(),
         settings: settings.accelerators.clone(),
-    };
-    let open = move || (vendor.open)(&context);
-    Task::new(vendor.name, SourceGroup::Accelerator, (period, 1), registry, open).resting(REST)
+    }
 }
 
 /// The name of the watched machine.

@@ -480,10 +480,12 @@ mod tests {
                 root: PathBuf::from("/nowhere"),
                 instance: "h".into(),
                 host_period: Duration::from_secs(1),
+                accelerators: crate::accelerator::Settings::default(),
                 engine_period: Duration::from_secs(5),
                 discover: false,
                 own_ports: Vec::new(),
                 engines: Vec::new(),
+                scrapes: Vec::new(),
             };
             let shared = Arc::new(Shared::new(settings, clock.clone(), sinks, registry.clone()));
             let kind = Some(&super::super::vllm::KIND);

@@ -59,6 +59,104 @@ pub(super) fn all() -> impl Iterator<Item = &'static Key> {
 /// Keys that have no table of their own, sorted by path.
 pub(super) static KEYS: &[Key] = &[
     Key {
+        path: "accelerator_command.command",
+        kind: Type::TextList,
+        default: "",
+        help_en: "A program that tells of accelerators that nothing else can read, and its arguments. No shell takes part; the program gets no input and almost no environment.",
+        help_zh: "用于读取其他方式无法采集的加速卡的程序及其参数。不经过 shell，程序没有输入，也几乎没有环境变量。",
+        set: |config, value| {
+            if let (Some(command), Value::TextList(given)) =
+                (config.accelerator_commands.last_mut(), value)
+            {
+                command.command = given;
+            }
+        },
+    },
+    Key {
+        path: "accelerator_command.devices",
+        kind: Type::Text,
+        default: "",
+        help_en: "Where in the JSON that the program prints the devices are: names parted by dots, * for every entry, empty for the whole. Either this or pattern is needed.",
+        help_zh: "设备在程序输出的 JSON 中的位置：以点分隔的名称，* 表示所有条目，空文本表示整个文档。此项与 pattern 必须且只能填写一项。",
+        set: |config, value| {
+            if let (Some(command), Value::Text(given)) =
+                (config.accelerator_commands.last_mut(), value)
+            {
+                command.devices = Some(given);
+            }
+        },
+    },
+    Key {
+        path: "accelerator_command.fields",
+        kind: Type::TextList,
+        default: "",
+        help_en: "Where each reading is, for example \"accelerator_power_watts = power / 1000\", \"accelerator_temperature_celsius{sensor=core} = temp\", \"uuid = id\". On the right stands a path in the device, a group of pattern, or @key.",
+        help_zh: "各读数的位置，例如 \"accelerator_power_watts = power / 1000\"、\"accelerator_temperature_celsius{sensor=core} = temp\"、\"uuid = id\"。等号右侧为设备内的路径、pattern 的命名分组或 @key。",
+        set: |config, value| {
+            if let (Some(command), Value::TextList(given)) =
+                (config.accelerator_commands.last_mut(), value)
+            {
+                command.fields = given;
+            }
+        },
+    },
+    Key {
+        path: "accelerator_command.pattern",
+        kind: Type::Text,
+        default: "",
+        help_en: "A regular expression for programs that print text: each line that it matches is a device, its named groups are what fields can use.",
+        help_zh: "用于文本输出的正则表达式：每个匹配的行为一个设备，命名分组可在 fields 中使用。",
+        set: |config, value| {
+            if let (Some(command), Value::Text(given)) =
+                (config.accelerator_commands.last_mut(), value)
+            {
+                command.pattern = Some(given);
+            }
+        },
+    },
+    Key {
+        path: "accelerator_command.period",
+        kind: Type::Period { min: collect::accelerator::COMMAND_PERIOD_MIN },
+        default: "",
+        help_en: "How often the program is run; every 15 seconds when absent.",
+        help_zh: "运行程序的周期；省略时为 15 秒。",
+        set: |config, value| {
+            if let (Some(command), Value::Period(given)) =
+                (config.accelerator_commands.last_mut(), value)
+            {
+                command.period = given;
+            }
+        },
+    },
+    Key {
+        path: "accelerator_command.timeout",
+        kind: Type::Period { min: Duration::from_secs(1) },
+        default: "",
+        help_en: "When the program and everything that it started is ended if it is not over; after 5 seconds when absent.",
+        help_zh: "程序超过多久未结束便连同其子进程一并终止；省略时为 5 秒。",
+        set: |config, value| {
+            if let (Some(command), Value::Period(given)) =
+                (config.accelerator_commands.last_mut(), value)
+            {
+                command.timeout = given;
+            }
+        },
+    },
+    Key {
+        path: "accelerator_command.vendor",
+        kind: Type::Text,
+        default: "",
+        help_en: "The label vendor of the devices.",
+        help_zh: "设备的 vendor 标签。",
+        set: |config, value| {
+            if let (Some(command), Value::Text(given)) =
+                (config.accelerator_commands.last_mut(), value)
+            {
+                command.vendor = given;
+            }
+        },
+    },
+    Key {
         path: "collect.accelerator_libraries",
         kind: Type::TextList,
         default: "[]",

@@ -36,6 +36,7 @@ pub(crate) struct Config {
     pub(crate) query: Query,
     pub(crate) engines: Vec<Engine>,
     pub(crate) scrapes: Vec<Scrape>,
+    pub(crate) accelerator_commands: Vec<AcceleratorCommand>,
     pub(crate) log_level: String,
 }
 
@@ -96,6 +97,61 @@ pub(crate) struct Engine {
     pub(crate) line: usize,
 }
 
+/// A program that tells of accelerators.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct AcceleratorCommand {
+    pub(crate) command: Vec<String>,
+    pub(crate) vendor: String,
+    pub(crate) period: Duration,
+    pub(crate) timeout: Duration,
+    pub(crate) devices: Option<String>,
+    pub(crate) pattern: Option<String>,
+    pub(crate) fields: Vec<String>,
+    /// Line of the entry, for errors found after parsing.
+    pub(crate) line: usize,
+}
+
+impl AcceleratorCommand {
+    fn new(line: usize) -> Self {
+        Self {
+            command: Vec::new(),
+            vendor: String::new(),
+            period: Duration::from_secs(15),
+            timeout: Duration::from_secs(5),
+            devices: None,
+            pattern: None,
+            fields: Vec::new(),
+            line,
+        }
+    }
+
+    /// What its output means, or what is wrong with that.
+    pub(crate) fn rules(&self) -> Result<collect::accelerator::Rules, String> {
+        let (devices, pattern) = (self.devices.as_deref(), self.pattern.as_deref());
+        collect::accelerator::Rules::parse(devices, pattern, &self.fields)
+    }
+
+    fn lines(&self) -> Vec<String> {
+        let mut lines = vec![
+            "[[accelerator_command]]".to_owned(),
+            format!("command = {}", text(self.command.clone())),
+            format!("vendor = {}", text(self.vendor.as_str())),
+            format!("period = \"{}\"", duration_text(self.period)),
+            format!("timeout = \"{}\"", duration_text(self.timeout)),
+        ];
+        lines
+            .extend(self.devices.as_ref().map(|path| format!("devices = {}", text(path.as_str()))));
+        lines.extend(self.pattern.as_ref().map(|one| format!("pattern = {}", text(one.as_str()))));
+        lines.push(format!("fields = {}", text(self.fields.clone())));
+        lines
+    }
+}
+
+/// A text or a list of texts: TOML reads what JSON writes of them.
+fn text(text: impl Into<serde_json::Value>) -> String {
+    text.into().to_string()
+}
+
 impl Default for Config {
     fn default() -> Self {
         Self {
@@ -133,6 +189,7 @@ impl Default for Config {
             },
             engines: Vec::new(),
             scrapes: Vec::new(),
+            accelerator_commands: Vec::new(),
             log_level: "info".into(),
         }
     }
@@ -170,6 +227,7 @@ impl Config {
             format!("storage.series_max = {}", storage.series_max),
             format!("storage.window = \"{}\"", duration_text(storage.window)),
         ];
+        lines.extend(self.accelerator_commands.iter().flat_map(AcceleratorCommand::lines));
         for engine in &self.engines {
             lines.push("[[engine]]".into());
             lines.push(format!("url = {:?}", engine.url));
@@ -258,6 +316,7 @@ fn resolve(text: &str, environment: &Environment<'_>) -> Result<Config, Vec<Prob
     }
     check_engines(&config.engines, environment, &mut problems);
     scrape::check(&config.scrapes, environment, &mut problems);
+    check_commands(&config.accelerator_commands, &mut problems);
     let line = parse::line_of(text, "accelerator_libraries");
     check_libraries(&config.collect.accelerator_libraries, line, &mut problems);
     problems.sort_by_key(|problem| problem.line);
@@ -275,6 +334,27 @@ fn check_engines(engines: &[Engine], environment: &Environment<'_>, problems: &m
         {
             let params = [("name", name.clone()), ("key", "api_key_env".to_owned())];
             problems.push(Problem::new(engine.line, "config.variable_missing", params));
+        }
+    }
+}
+
+fn check_commands(commands: &[AcceleratorCommand], problems: &mut Vec<Problem>) {
+    for command in commands {
+        let missing = [
+            ("command", command.command.is_empty()),
+            ("fields", command.fields.is_empty()),
+            ("vendor", command.vendor.trim().is_empty()),
+        ];
+        let missing: Vec<_> = missing.iter().filter(|(_, is_missing)| *is_missing).collect();
+        for (key, _) in &missing {
+            let params = [("key", (*key).to_owned())];
+            problems.push(Problem::new(command.line, "config.command_incomplete", params));
+        }
+        if missing.is_empty()
+            && let Err(reason) = command.rules()
+        {
+            let params = [("reason", reason)];
+            problems.push(Problem::new(command.line, "config.command_rules", params));
         }
     }
 }
@@ -399,6 +479,28 @@ mod tests {
         );
         check(&|text| text.replace("(.*)", "("), "a rule of the scrape job a cannot be used");
         check(&|text| text.replace("labeldrop", "hashmod"), "needs a target_label");
+    }
+
+    #[test]
+    fn commands_are_checked_and_printed() {
+        let text = "[[accelerator_command]]\ncommand = [\"x-smi\", \"-q\", \"a\\\"b\"]\n\
+                    vendor = \"x\"\npattern = '(?P<n>\\d+) W'\nperiod = \"30s\"\n\
+                    fields = [\"accelerator_power_watts = n\"]\n";
+        let config = resolved(text, &[], false).unwrap();
+        let command = &config.accelerator_commands[0];
+        assert_eq!(command.command, ["x-smi", "-q", "a\"b"]);
+        assert_eq!((command.period, command.timeout.as_secs()), (Duration::from_secs(30), 5));
+        let mut again = resolved(&config.lines().join("\n"), &[], false).unwrap();
+        again.accelerator_commands[0].line = command.line;
+        assert_eq!(again, config);
+        let check = |from: &str, to: &str, expected: &str| {
+            let errors = resolved(&text.replace(from, to), &[], false).unwrap_err();
+            assert!(errors.contains(expected), "{errors}");
+        };
+        check("vendor = \"x\"", "", "line 1: this [[accelerator_command]] has no vendor");
+        check("= n\"", "= m\"", "line 1: this [[accelerator_command]] cannot be used: ");
+        check("period = \"30s\"", "period = \"1s\"", "at least 10s");
+        check("[[accelerator_command]]", "[accelerator_command]", "as [[accelerator_command]]");
     }
 
     #[test]

@@ -7,7 +7,7 @@ use toml::{
 };
 
 use super::{
-    Config, Engine, Problem,
+    AcceleratorCommand, Config, Engine, Problem,
     keys::{self, Key, Type, Value},
     scrape::{RelabelRule, Scrape},
     units,
@@ -25,6 +25,12 @@ pub(super) struct List {
 
 /// All such sections, sorted.
 pub(super) const LISTS: &[List] = &[
+    List {
+        section: "accelerator_command",
+        // What is missing depends on what is there, so that it is checked later.
+        required: &[],
+        begin: |config, line| config.accelerator_commands.push(AcceleratorCommand::new(line)),
+    },
     List {
         section: "engine",
         required: &["url"],
