@@ -8,6 +8,7 @@ mod hostile;
 mod ollama;
 mod prometheus;
 mod query;
+mod scrape;
 mod start;
 mod storage;
 mod transfer;

@@ -12,7 +12,7 @@ use std::{
     time::Duration,
 };
 
-use model::{Clock, UnixMs};
+use model::{Clock, Labels, UnixMs};
 use tokio::task::JoinHandle;
 
 use crate::{
@@ -24,6 +24,7 @@ use crate::{
     http::{Endpoint, Secret},
     process::Identity,
     schedule::Watch,
+    scrape,
 };
 
 /// What is watched and how often.
@@ -41,6 +42,7 @@ pub struct Settings {
     /// Ports that are this program's own.
     pub own_ports: Vec<u16>,
     pub engines: Vec<EngineSetting>,
+    pub scrapes: Vec<scrape::Job>,
 }
 
 /// An engine that a person named.
@@ -118,6 +120,7 @@ pub struct Collector {
     host: Watch,
     accelerators: Watch,
     discovery: JoinHandle<()>,
+    scrapes: Vec<JoinHandle<()>>,
 }
 
 /// What all tasks share.
@@ -131,6 +134,7 @@ pub(crate) struct Shared {
     /// By instance.
     pub(crate) engines: Mutex<BTreeMap<String, Entry>>,
     pub(crate) metadata: Mutex<BTreeMap<String, ScrapedMetric>>,
+    pub(crate) targets: scrape::Targets,
     pub(crate) has_discovered: AtomicBool,
 }
 
@@ -156,6 +160,7 @@ impl Shared {
             registry,
             engines: Mutex::default(),
             metadata: Mutex::default(),
+            targets: scrape::Targets::default(),
             has_discovered: AtomicBool::new(false),
         }
     }
@@ -182,7 +187,8 @@ impl Collector {
         let accelerators = accelerator::start(&settings, &clock, &sinks, &registry)?;
         let shared = Arc::new(Shared::new(settings, clock, sinks, registry));
         let discovery = runtime.spawn(discover(Arc::clone(&shared)));
-        Ok(Self { shared, host, accelerators, discovery })
+        let scrapes = scrape::start(&shared, runtime);
+        Ok(Self { shared, host, accelerators, discovery, scrapes })
     }
 
     pub fn registry(&self) -> &Registry {
@@ -194,7 +200,17 @@ impl Collector {
         self.shared.reports()
     }
 
-    /// What engines say of their own metrics.
+    /// The targets of all scrape jobs.
+    pub fn targets(&self) -> Vec<scrape::TargetReport> {
+        self.shared.targets.active()
+    }
+
+    /// What scrape jobs found and their rules dropped: the job, and the labels before the rules.
+    pub fn dropped_targets(&self) -> Vec<(String, Labels)> {
+        self.shared.targets.dropped()
+    }
+
+    /// What engines and targets say of their own metrics.
     pub fn metadata(&self) -> Vec<ScrapedMetric> {
         lock(&self.shared.metadata).values().cloned().collect()
     }
@@ -209,6 +225,7 @@ impl Collector {
         self.host.stop();
         self.accelerators.stop();
         self.discovery.abort();
+        self.scrapes.iter().for_each(JoinHandle::abort);
         for entry in self.shared.entries().values() {
             if let Some(task) = &entry.task {
                 task.abort();

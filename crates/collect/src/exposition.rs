@@ -3,6 +3,8 @@
 //! A line that cannot be read is counted and skipped: one bad line must not hide an engine.
 //! A scrape leaves timestamps and exemplars out; for whoever wants them there are the parts of a line.
 
+pub mod protobuf;
+
 use model::{
     Labels, LabelsBuilder, NAME,
     catalogue::Kind,
@@ -54,7 +56,7 @@ pub(crate) fn parse(page: &[u8]) -> Exposition {
     exposition
 }
 
-fn describe(metrics: &mut Vec<ScrapedMetric>, comment: &str) {
+pub(crate) fn describe(metrics: &mut Vec<ScrapedMetric>, comment: &str) {
     let mut words = comment.trim_start().splitn(3, ' ');
     let (Some(what), Some(name)) = (words.next(), words.next()) else { return };
     let rest = words.next().unwrap_or_default();
@@ -106,6 +108,16 @@ pub fn series(text: &str) -> Option<Labels> {
 
 /// Reads `name{label="value"}`, or `{"any name", "any label"="value"}` where names are not ASCII.
 pub fn labels(text: &str) -> Option<Labels> {
+    let mut builder = LabelsBuilder::default();
+    for (name, value) in pairs(text)? {
+        builder.set(name, value);
+    }
+    builder.write_bounds_as_floats();
+    Some(builder.build())
+}
+
+/// The same in the order in which they are written, empty values among them.
+pub(crate) fn pairs(text: &str) -> Option<Vec<(String, String)>> {
     let (name, labels) = match text.split_once('{') {
         Some((name, labels)) => (name, Some(labels)),
         None => (text, None),
@@ -121,15 +133,9 @@ pub fn labels(text: &str) -> Option<Labels> {
     if let Some(labels) = labels {
         read_labels(labels, &mut pairs)?;
     }
-    let mut builder = LabelsBuilder::default();
-    for (index, (name, value)) in pairs.iter().enumerate() {
-        if pairs[..index].iter().any(|(earlier, _)| earlier == name) {
-            return None;
-        }
-        builder.set(name, value);
-    }
-    builder.write_bounds_as_floats();
-    Some(builder.build())
+    let is_twice = |index: usize, name: &str| pairs[..index].iter().any(|(other, _)| other == name);
+    let is_bad = pairs.iter().enumerate().any(|(index, (name, _))| is_twice(index, name));
+    (!is_bad).then_some(pairs)
 }
 
 /// Reads up to `}`, which must be the end. A quoted text without a value is the metric's name.

@@ -34,6 +34,11 @@ impl Secret {
     pub fn new(text: String) -> Self {
         Self(text)
     }
+
+    /// For the header that carries it, and nothing else.
+    pub(crate) fn expose(&self) -> &str {
+        &self.0
+    }
 }
 
 impl std::fmt::Debug for Secret {

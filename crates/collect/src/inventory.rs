@@ -47,7 +47,7 @@ pub struct Accelerator {
 }
 
 /// Reads the facts below `root`.
-pub fn inventory(root: &Path) -> Inventory {
+pub fn read(root: &Path) -> Inventory {
     let read = |path: &str| fs::read_to_string(root.join(path)).ok();
     let line = |path: &str| read(path).map(|text| text.trim().to_owned()).filter(|t| !t.is_empty());
     let cpuinfo = read("proc/cpuinfo").unwrap_or_default();
@@ -132,7 +132,7 @@ mod tests {
                 address: "0000:02:00.0".into(),
             }],
         };
-        assert_eq!(inventory(folder.path()), expected);
-        assert_eq!(inventory(Path::new("/nowhere")), Inventory::default());
+        assert_eq!(read(folder.path()), expected);
+        assert_eq!(read(Path::new("/nowhere")), Inventory::default());
     }
 }

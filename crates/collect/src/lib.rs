@@ -13,7 +13,6 @@ mod failure;
 mod guard;
 mod host;
 mod http;
-mod inventory;
 mod listeners;
 mod process;
 mod schedule;
@@ -22,13 +21,14 @@ mod source;
 
 pub mod accelerator;
 pub mod exposition;
+pub mod inventory;
+pub mod scrape;
 
 pub use collector::{
     Collector, EngineReport, EngineSetting, EngineState, Found, Settings, look_once,
 };
 pub(crate) use failure::{Failure, FailureKind};
 pub use http::{DEADLINE as ENGINE_DEADLINE, Secret, engine_url};
-pub use inventory::{Accelerator, Inventory, inventory};
 pub use listeners::holder_of;
 pub use sink::Sinks;
 pub use source::{Registry, SourceReport, SourceState};

@@ -17,6 +17,7 @@ pub enum SourceGroup {
     Accelerator,
     Engine,
     Discovery,
+    Scrape,
 }
 
 impl SourceGroup {
@@ -26,6 +27,7 @@ impl SourceGroup {
             Self::Accelerator => "accelerator",
             Self::Engine => "engine",
             Self::Discovery => "discovery",
+            Self::Scrape => "scrape",
         }
     }
 }

@@ -214,6 +214,16 @@ impl LabelsBuilder {
         self
     }
 
+    /// The value of a label as it is set so far.
+    pub fn get(&self, name: &str) -> Option<&str> {
+        self.pairs.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str())
+    }
+
+    /// Name and value pairs in the order in which they were set.
+    pub fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.pairs.iter().map(|(name, value)| (name.as_str(), value.as_str()))
+    }
+
     pub fn remove(&mut self, name: &str) -> &mut Self {
         self.pairs.retain(|(candidate, _)| candidate != name);
         self

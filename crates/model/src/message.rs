@@ -79,19 +79,44 @@ pub static MESSAGES: &[Message] = &[
         zh: "引擎 {url} 重复列出",
     },
     Message {
-        code: "config.engine_without_url",
-        en: "this [[engine]] has no url",
-        zh: "该 [[engine]] 缺少 url",
-    },
-    Message {
         code: "config.errors",
         en: "modelwatch: something is wrong with the configuration {path}:",
         zh: "modelwatch：配置 {path} 有误：",
     },
     Message {
+        code: "config.job_twice",
+        en: "the scrape job {job} is there twice",
+        zh: "抓取任务 {job} 重复出现",
+    },
+    Message {
+        code: "config.key_missing",
+        en: "this [[{section}]] has no {key}",
+        zh: "该 [[{section}]] 缺少 {key}",
+    },
+    Message {
+        code: "config.relabel",
+        en: "a rule of the scrape job {job} cannot be used: {reason}",
+        zh: "抓取任务 {job} 的一条重标记规则无法使用：{reason}",
+    },
+    Message {
         code: "config.remote_without_login",
         en: "server.listen = \"{listen}\" can be reached from other machines, and there is no login: everybody would see everything. Listen on 127.0.0.1, or set server.allow_remote_without_login = true to accept that",
         zh: "server.listen = \"{listen}\" 可被其他机器访问，而目前没有登录保护：任何人都能看到全部数据。请监听 127.0.0.1，或设置 server.allow_remote_without_login = true 表示接受该风险",
+    },
+    Message {
+        code: "config.scrape_login",
+        en: "the scrape job {job} needs either bearer_token_env, or username and password_env together",
+        zh: "抓取任务 {job} 应仅设置 bearer_token_env，或同时设置 username 与 password_env",
+    },
+    Message {
+        code: "config.scrape_timeout",
+        en: "the scrape job {job} has a timeout of {timeout}, which is longer than its interval of {interval}",
+        zh: "抓取任务 {job} 的 timeout（{timeout}）大于 interval（{interval}）",
+    },
+    Message {
+        code: "config.scrape_without_targets",
+        en: "the scrape job {job} has none of targets, file_sd and http_sd",
+        zh: "抓取任务 {job} 未设置 targets、file_sd 或 http_sd",
     },
     Message {
         code: "config.syntax",
@@ -110,8 +135,8 @@ pub static MESSAGES: &[Message] = &[
     },
     Message {
         code: "config.variable_missing",
-        en: "the environment variable {name}, named by api_key_env, is not set",
-        zh: "api_key_env 指定的环境变量 {name} 未设置",
+        en: "the environment variable {name}, named by {key}, is not set",
+        zh: "{key} 指定的环境变量 {name} 未设置",
     },
     Message {
         code: "config.wrong_address",
@@ -528,6 +553,36 @@ pub static MESSAGES: &[Message] = &[
         code: "hint.listener_permission",
         en: "The process of an engine cannot be seen, so its CPU and memory are missing. Run modelwatch as the same user or as root",
         zh: "无法看到推理引擎的进程，因此缺少其 CPU 与内存数据。请以同一用户或 root 运行 modelwatch",
+    },
+    Message {
+        code: "hint.scrape_large",
+        en: "{url} exceeds a limit of the scrape job {job}; find out why, or raise its body_size_limit, sample_limit or label limits",
+        zh: "{url} 超出了抓取任务 {job} 的限制。请查明原因，或调大其 body_size_limit、sample_limit 或标签限制",
+    },
+    Message {
+        code: "hint.scrape_login",
+        en: "{url} wants a login: set bearer_token_env, or username and password_env, in the scrape job {job}",
+        zh: "{url} 要求身份验证：请在抓取任务 {job} 中设置 bearer_token_env，或 username 与 password_env",
+    },
+    Message {
+        code: "hint.scrape_page",
+        en: "open {url}: it is not the page of metrics that the scrape job {job} expects. Correct the exporter, or path and targets of the job; good lines are kept",
+        zh: "请打开 {url} 查看：它不是抓取任务 {job} 所期望的指标页面。请修正导出器，或任务的 path 与 targets；有效的行已保留",
+    },
+    Message {
+        code: "hint.scrape_slow",
+        en: "{url} is too slow; find out why, or raise timeout and interval of the scrape job {job}",
+        zh: "{url} 响应过慢。请查明原因，或调大抓取任务 {job} 的 timeout 与 interval",
+    },
+    Message {
+        code: "hint.scrape_twice",
+        en: "{url} has the same series more than once, {count} times at the last scrape; of those the first is kept",
+        zh: "{url} 的页面中有重复的序列，最近一次抓取重复 {count} 次；重复时仅保留第一个",
+    },
+    Message {
+        code: "hint.scrape_unreachable",
+        en: "start what should answer at {url}, or correct targets and relabelling of the scrape job {job}",
+        zh: "请启动应在 {url} 响应的程序，或修正抓取任务 {job} 的目标与重标记规则",
     },
     Message {
         code: "hint.series_limit",

@@ -30,11 +30,13 @@ pub struct Sample {
 pub struct Batch {
     pub time: UnixMs,
     pub samples: Vec<(Labels, f64)>,
+    /// What does not fit above: samples that bring a time of their own, and native histograms.
+    pub points: Points,
 }
 
 impl Batch {
     pub fn new(time: UnixMs) -> Self {
-        Self { time, samples: Vec::new() }
+        Self { time, ..Self::default() }
     }
 
     pub fn push(&mut self, labels: &Labels, value: f64) {

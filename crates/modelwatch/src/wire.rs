@@ -10,7 +10,10 @@ use std::{
 };
 
 use anyhow::Context as _;
-use collect::{Collector, Inventory, Sinks};
+use collect::{
+    Collector, Sinks,
+    inventory::{self, Inventory},
+};
 use model::{
     Clock, UnixMs,
     log::{LogRecord, Severity},
@@ -74,7 +77,7 @@ pub(crate) type Say<'a> = &'a dyn Fn(&str);
 /// Runs until a signal ends it.
 pub(crate) fn serve(config: Config, language: Language, say: Say<'_>) -> anyhow::Result<()> {
     let clock = Clock::system();
-    let inventory = collect::inventory(&config.collect.root);
+    let inventory = inventory::read(&config.collect.root);
     let (listener, address) = bind(config.server.listen, &config.collect.root, language)?;
     let (store, recovery) = open_store(&config, &clock, language, say)?;
     let runtime = tokio::runtime::Builder::new_multi_thread()
@@ -184,6 +187,7 @@ pub(crate) fn collect_settings(
             .and_then(|name| std::env::var(name).ok())
             .map(collect::Secret::new),
     });
+    let variable = |name: &str| std::env::var(name).ok();
     collect::Settings {
         root: config.collect.root.clone(),
         instance: instance.to_owned(),
@@ -193,6 +197,7 @@ pub(crate) fn collect_settings(
         discover: config.collect.discover,
         own_ports: vec![own_port],
         engines: engines.collect(),
+        scrapes: config.scrapes.iter().map(|scrape| scrape.job(&variable)).collect(),
     }
 }
 

@@ -173,7 +173,9 @@ impl Writer {
         self.counters.batches_waiting.fetch_sub(1, Ordering::Relaxed);
         let result = self.store.append(batch);
         if result.is_err() {
-            let lost = u64::try_from(batch.samples.len()).unwrap_or(u64::MAX);
+            let points = &batch.points;
+            let lost = batch.samples.len() + points.samples.len() + points.histograms.len();
+            let lost = u64::try_from(lost).unwrap_or(u64::MAX);
             self.counters.samples_lost.fetch_add(lost, Ordering::Relaxed);
         }
         self.note(result.map(drop).map_err(|error| error.to_string()), true);

@@ -485,6 +485,7 @@ mod tests {
                 discover: false,
                 own_ports: Vec::new(),
                 engines: Vec::new(),
+                scrapes: Vec::new(),
             };
             let shared = Arc::new(Shared::new(settings, clock.clone(), sinks, registry.clone()));
             let kind = Some(&super::super::vllm::KIND);

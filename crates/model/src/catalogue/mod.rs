@@ -8,6 +8,7 @@ mod llm;
 mod modelwatch;
 mod node;
 mod npu;
+mod scrape;
 
 pub use accelerator::*;
 pub use dcgm::*;
@@ -15,6 +16,7 @@ pub use llm::*;
 pub use modelwatch::*;
 pub use node::*;
 pub use npu::*;
+pub use scrape::*;
 
 /// What a metric's values mean over time (Prometheus' metric types).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -90,7 +92,7 @@ pub fn find(name: &str) -> Option<&'static Metric> {
 
 /// All metrics, family by family.
 pub fn all() -> impl Iterator<Item = &'static Metric> {
-    [ACCELERATOR, DCGM, LLM, MODELWATCH, NODE, NPU].into_iter().flatten().copied()
+    [ACCELERATOR, DCGM, LLM, MODELWATCH, NODE, NPU, SCRAPE].into_iter().flatten().copied()
 }
 
 /// Declares constants and their table in one go; without it every metric would be written twice.
@@ -118,7 +120,7 @@ mod tests {
 
     #[test]
     fn names_are_unique_sorted_in_their_family_and_follow_the_conventions() {
-        for table in [ACCELERATOR, DCGM, LLM, MODELWATCH, NODE, NPU] {
+        for table in [ACCELERATOR, DCGM, LLM, MODELWATCH, NODE, NPU, SCRAPE] {
             for pair in table.windows(2) {
                 assert!(pair[0].name < pair[1].name, "{} before {}", pair[0].name, pair[1].name);
             }

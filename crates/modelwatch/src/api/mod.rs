@@ -6,6 +6,7 @@ mod form;
 mod json;
 mod live;
 mod metrics;
+mod names;
 mod page;
 mod product;
 mod prometheus;
@@ -136,7 +137,7 @@ async fn compress(request: Request, next: Next) -> Response<Body> {
     let response = next.run(request).await;
     let (mut parts, body) = response.into_parts();
     let kind = parts.headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
-    let is_text = kind.is_some_and(|kind| kind.contains("json") || kind.starts_with("text/"));
+    let is_text = kind.is_some_and(|kind| kind.contains("json") || kind.contains("text"));
     let is_stream = body.size_hint().exact().is_none();
     if !accepts || !is_text || is_stream || parts.headers.contains_key(header::CONTENT_ENCODING) {
         return Response::from_parts(parts, body);

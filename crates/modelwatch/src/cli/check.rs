@@ -17,7 +17,7 @@ pub(super) fn check(config: &Config, language: Language) -> ExitCode {
         say(&format!("  {line}"));
     }
     text("check.machine", &[]);
-    for line in host_lines(&collect::inventory(&config.collect.root), language) {
+    for line in host_lines(&collect::inventory::read(&config.collect.root), language) {
         say(&line);
     }
     let Ok(runtime) = tokio::runtime::Builder::new_current_thread().enable_all().build() else {

@@ -18,7 +18,7 @@ use std::{
 };
 
 use clap::{Arg, ArgAction, CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
-use collect::{EngineReport, EngineState, Inventory};
+use collect::{EngineReport, EngineState, inventory::Inventory};
 use model::message::{Language, render};
 
 use crate::{

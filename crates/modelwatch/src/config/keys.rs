@@ -3,17 +3,25 @@
 
 use std::time::Duration;
 
-use super::Config;
+use super::{Config, keys_scrape};
 
 /// What a value must be.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Type {
     Text,
     TextList,
+    /// An inline table of texts.
+    TextMap,
     Flag,
-    Count { min: u64 },
-    Period { min: Duration },
-    Size { min: u64 },
+    Count {
+        min: u64,
+    },
+    Period {
+        min: Duration,
+    },
+    Size {
+        min: u64,
+    },
     Address,
     Url,
     Choice(&'static [&'static str]),
@@ -24,6 +32,7 @@ pub(super) enum Type {
 pub(super) enum Value {
     Text(String),
     TextList(Vec<String>),
+    TextMap(Vec<(String, String)>),
     Flag(bool),
     Count(u64),
     Period(Duration),
@@ -31,7 +40,7 @@ pub(super) enum Value {
 }
 
 pub(super) struct Key {
-    /// Section and name; some sections are lists of tables.
+    /// Section and name. Which sections are lists of tables says [`super::parse::LISTS`].
     pub(super) path: &'static str,
     pub(super) kind: Type,
     /// As it would be written in the file.
@@ -42,7 +51,12 @@ pub(super) struct Key {
     pub(super) set: fn(&mut Config, Value),
 }
 
-/// All keys, sorted by path.
+/// All keys, in order of their tables.
+pub(super) fn all() -> impl Iterator<Item = &'static Key> {
+    KEYS.iter().chain(keys_scrape::KEYS)
+}
+
+/// Keys that have no table of their own, sorted by path.
 pub(super) static KEYS: &[Key] = &[
     Key {
         path: "accelerator_command.command",

@@ -4,8 +4,10 @@
 //! are declared once in [`keys`], from which parsing, checking and the reference page follow.
 
 mod keys;
+mod keys_scrape;
 mod parse;
 mod reference;
+mod scrape;
 mod units;
 
 use std::{
@@ -19,6 +21,7 @@ use std::{
 use model::message::{Language, render};
 
 pub(crate) use reference::reference;
+pub(crate) use scrape::Scrape;
 pub(crate) use units::duration_text;
 
 /// Largest configuration file that is read.
@@ -32,6 +35,7 @@ pub(crate) struct Config {
     pub(crate) collect: Collect,
     pub(crate) query: Query,
     pub(crate) engines: Vec<Engine>,
+    pub(crate) scrapes: Vec<Scrape>,
     pub(crate) accelerator_commands: Vec<AcceleratorCommand>,
     pub(crate) log_level: String,
 }
@@ -184,6 +188,7 @@ impl Default for Config {
                 waiting_max: 1_000,
             },
             engines: Vec::new(),
+            scrapes: Vec::new(),
             accelerator_commands: Vec::new(),
             log_level: "info".into(),
         }
@@ -229,6 +234,7 @@ impl Config {
             lines.extend(engine.kind.as_ref().map(|kind| format!("kind = {kind:?}")));
             lines.extend(engine.api_key_env.as_ref().map(|name| format!("api_key_env = {name:?}")));
         }
+        lines.extend(self.scrapes.iter().flat_map(Scrape::lines));
         lines
     }
 }
@@ -309,6 +315,7 @@ fn resolve(text: &str, environment: &Environment<'_>) -> Result<Config, Vec<Prob
         problems.push(Problem::new(line, "config.remote_without_login", params));
     }
     check_engines(&config.engines, environment, &mut problems);
+    scrape::check(&config.scrapes, environment, &mut problems);
     check_commands(&config.accelerator_commands, &mut problems);
     let line = parse::line_of(text, "accelerator_libraries");
     check_libraries(&config.collect.accelerator_libraries, line, &mut problems);
@@ -325,7 +332,7 @@ fn check_engines(engines: &[Engine], environment: &Environment<'_>, problems: &m
         if let Some(name) = &engine.api_key_env
             && (environment.variable)(name).is_none()
         {
-            let params = [("name", name.clone())];
+            let params = [("name", name.clone()), ("key", "api_key_env".to_owned())];
             problems.push(Problem::new(engine.line, "config.variable_missing", params));
         }
     }
@@ -432,6 +439,46 @@ mod tests {
         let mut again = resolved(&config.lines().join("\n"), &[], false).unwrap();
         again.engines[0].line = config.engines[0].line;
         assert_eq!(again, config);
+    }
+
+    const SCRAPE: &str = "[[scrape]]\njob = \"a\"\ntargets = [\"h:1\"]\nlabels = { zone = \"x\\\"y\" }\n\
+                          interval = \"5s\"\nusername = \"u\"\npassword_env = \"P\"\nsample_limit = 10\n\
+                          body_size_limit = \"1MiB\"\nhonor_labels = true\n\
+                          [[scrape.relabel]]\nsource_labels = [\"__address__\"]\nregex = \"(.*)\"\n\
+                          target_label = \"instance\"\n[[scrape.metric_relabel]]\naction = \"labeldrop\"\n\
+                          regex = \"x.*\"\n";
+
+    #[test]
+    fn scrape_jobs_are_read_and_printed() {
+        let config = resolved(SCRAPE, &[("P", "p")], true).unwrap();
+        let printed = config.lines().join("\n");
+        let mut again = resolved(&printed, &[("P", "p")], true).unwrap();
+        again.scrapes[0].line = config.scrapes[0].line;
+        assert_eq!(again, config);
+        let job = config.scrapes[0].job(&|name| (name == "P").then(|| "p".to_owned()));
+        assert_eq!((job.name.as_str(), job.timeout), ("a", Duration::from_secs(5)));
+        assert_eq!((job.relabel.len(), job.metric_relabel.len()), (1, 1));
+        assert_eq!((job.limits.samples, job.limits.body_bytes), (10, 1 << 20));
+        assert!(matches!(job.login, collect::scrape::Login::Basic { .. }));
+        assert!(job.honor_labels && job.honor_timestamps);
+    }
+
+    #[test]
+    fn errors_of_scrape_jobs() {
+        let check = |change: &dyn Fn(&str) -> String, expected: &str| {
+            let errors = resolved(&change(SCRAPE), &[("P", "p")], true).unwrap_err();
+            assert!(errors.contains(expected), "{expected:?} not in {errors}");
+        };
+        check(&|text| text.repeat(2), "line 18: the scrape job a is there twice");
+        check(&|text| text.replace("targets", "# "), "none of targets");
+        check(&|text| text.replace("\"P\"", "\"Q\""), "Q, named by password_env, is not set");
+        check(&|text| text.replace("username", "# "), "needs either bearer_token_env");
+        check(
+            &|text| text.replace("interval =", "timeout = \"20s\"\n#"),
+            "longer than its interval of 15s",
+        );
+        check(&|text| text.replace("(.*)", "("), "a rule of the scrape job a cannot be used");
+        check(&|text| text.replace("labeldrop", "hashmod"), "needs a target_label");
     }
 
     #[test]

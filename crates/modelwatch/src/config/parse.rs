@@ -8,33 +8,62 @@ use toml::{
 
 use super::{
     AcceleratorCommand, Config, Engine, Problem,
-    keys::{KEYS, Key, Type, Value},
+    keys::{self, Key, Type, Value},
+    scrape::{RelabelRule, Scrape},
     units,
 };
 
 /// A section that is a list of tables.
-struct List {
-    /// Path of one of its keys.
-    key: &'static str,
-    /// Adds an entry that begins at a line.
-    start: fn(&mut Config, usize),
-    /// A key that every entry needs, and what to say where it is missing.
-    required: Option<(&'static str, &'static str)>,
+pub(super) struct List {
+    /// With those around it, as in `scrape.relabel`.
+    section: &'static str,
+    /// What every entry must have.
+    required: &'static [&'static str],
+    /// Adds an entry, which begins at a line.
+    begin: fn(&mut Config, usize),
 }
 
-/// All of them, sorted by key.
-static LISTS: &[List] = &[
+/// All such sections, sorted.
+pub(super) const LISTS: &[List] = &[
     List {
-        key: "accelerator_command.command",
-        start: |config, line| config.accelerator_commands.push(AcceleratorCommand::new(line)),
-        required: None,
+        section: "accelerator_command",
+        // What is missing depends on what is there, so that it is checked later.
+        required: &[],
+        begin: |config, line| config.accelerator_commands.push(AcceleratorCommand::new(line)),
     },
     List {
-        key: "engine.url",
-        start: |config, line| config.engines.push(Engine { line, ..Engine::default() }),
-        required: Some(("url", "config.engine_without_url")),
+        section: "engine",
+        required: &["url"],
+        begin: |config, line| config.engines.push(Engine { line, ..Engine::default() }),
+    },
+    List {
+        section: "scrape",
+        required: &["job"],
+        begin: |config, line| config.scrapes.push(Scrape { line, ..Scrape::default() }),
+    },
+    List {
+        section: "scrape.metric_relabel",
+        required: &[],
+        begin: |config, _| {
+            if let Some(scrape) = config.scrapes.last_mut() {
+                scrape.metric_relabel.push(RelabelRule::default());
+            }
+        },
+    },
+    List {
+        section: "scrape.relabel",
+        required: &[],
+        begin: |config, _| {
+            if let Some(scrape) = config.scrapes.last_mut() {
+                scrape.relabel.push(RelabelRule::default());
+            }
+        },
     },
 ];
+
+fn list(section: &str) -> Option<&'static List> {
+    LISTS.iter().find(|list| list.section == section)
+}
 
 /// The configuration as far as it could be read, and everything that is wrong with it.
 pub(super) fn parse(text: &str) -> (Config, Vec<Problem>) {
@@ -73,31 +102,38 @@ impl Walk<'_> {
     fn section(&mut self, name: &Spanned<impl AsRef<str>>, value: &Spanned<DeValue<'_>>) {
         let section = name.get_ref().as_ref();
         let line = line_at(self.text, name.span().start);
-        let known = KEYS.iter().any(|key| section_of(key) == section);
-        let list = LISTS.iter().find(|list| has_section(list.key, section));
-        match value.get_ref() {
-            DeValue::Table(_) | DeValue::Array(_) if !known => {
+        let known = keys::all().any(|key| section_of(key) == section);
+        match (value.get_ref(), list(section)) {
+            (DeValue::Table(_) | DeValue::Array(_), _) if !known => {
                 self.unknown(line, section, sections());
             }
             // A key without its section; the one it has in some section is the most likely.
-            _ if !known => self.unknown(line, section, KEYS.iter().map(|key| key.path)),
-            DeValue::Table(table) if list.is_none() => self.keys(section, table),
-            DeValue::Array(entries) if let Some(list) = list => {
-                for entry in entries.iter() {
-                    let line = line_at(self.text, entry.span().start);
-                    let DeValue::Table(table) = entry.get_ref() else {
-                        self.wrong_shape(line, section);
-                        continue;
-                    };
-                    (list.start)(&mut self.config, line);
-                    self.keys(section, table);
-                    let missing = list.required.filter(|(key, _)| !table.contains_key(*key));
-                    if let Some((_, code)) = missing {
-                        self.problems.push(Problem::new(line, code, []));
-                    }
-                }
-            }
+            _ if !known => self.unknown(line, section, keys::all().map(|key| key.path)),
+            (DeValue::Table(table), None) => self.keys(section, table),
+            (_, Some(list)) => self.entries(list, line, value),
             _ => self.wrong_shape(line, section),
+        }
+    }
+
+    /// The tables of a list. Lists within lists are no deeper than the table of lists has them.
+    fn entries(&mut self, list: &'static List, line: usize, value: &Spanned<DeValue<'_>>) {
+        let section = list.section;
+        let DeValue::Array(entries) = value.get_ref() else {
+            self.wrong_shape(line, section);
+            return;
+        };
+        for entry in entries.iter() {
+            let line = line_at(self.text, entry.span().start);
+            let DeValue::Table(table) = entry.get_ref() else {
+                self.wrong_shape(line, section);
+                continue;
+            };
+            (list.begin)(&mut self.config, line);
+            self.keys(section, table);
+            for key in list.required.iter().filter(|key| !table.contains_key(**key)) {
+                let params = [("section", section.to_owned()), ("key", (*key).to_owned())];
+                self.problems.push(Problem::new(line, "config.key_missing", params));
+            }
         }
     }
 
@@ -105,8 +141,12 @@ impl Walk<'_> {
         for (name, value) in table.iter() {
             let path = format!("{section}.{}", name.get_ref());
             let line = line_at(self.text, name.span().start);
-            match KEYS.iter().find(|key| key.path == path) {
-                None => self.unknown(line, &path, KEYS.iter().map(|key| key.path)),
+            if let Some(list) = list(&path) {
+                self.entries(list, line, value);
+                continue;
+            }
+            match keys::all().find(|key| key.path == path) {
+                None => self.unknown(line, &path, keys::all().map(|key| key.path)),
                 Some(key) => match convert(key.kind, value.get_ref()) {
                     Some(value) => (key.set)(&mut self.config, value),
                     None => self.wrong_value(line, key, value),
@@ -131,7 +171,7 @@ impl Walk<'_> {
         let written: String = self.text.get(span).unwrap_or_default().chars().take(60).collect();
         let params = [("key", key.path.to_owned()), ("value", written)];
         let code = match key.kind {
-            Type::Text | Type::TextList | Type::Flag => "config.wrong_type",
+            Type::Text | Type::TextList | Type::TextMap | Type::Flag => "config.wrong_type",
             Type::Count { .. } => "config.wrong_count",
             Type::Period { .. } => "config.wrong_period",
             Type::Size { .. } => "config.wrong_size",
@@ -142,6 +182,7 @@ impl Walk<'_> {
         let expected = match key.kind {
             Type::Text => "\"text\"".to_owned(),
             Type::TextList => "[\"text\", ...]".to_owned(),
+            Type::TextMap => "{ name = \"text\", ... }".to_owned(),
             Type::Flag => "true | false".to_owned(),
             Type::Count { min } => min.to_string(),
             Type::Period { min } => units::duration_text(min),
@@ -154,23 +195,22 @@ impl Walk<'_> {
     }
 
     fn wrong_shape(&mut self, line: usize, section: &str) {
-        let is_list = LISTS.iter().any(|list| has_section(list.key, section));
-        let expected = if is_list { format!("[[{section}]]") } else { format!("[{section}]") };
+        let expected = match list(section) {
+            Some(_) => format!("[[{section}]]"),
+            None => format!("[{section}]"),
+        };
         let params = [("section", section.to_owned()), ("expected", expected)];
         self.problems.push(Problem::new(line, "config.wrong_shape", params));
     }
 }
 
+/// The outermost one.
 fn section_of(key: &Key) -> &str {
     key.path.split_once('.').map_or(key.path, |(section, _)| section)
 }
 
-fn has_section(path: &str, section: &str) -> bool {
-    path.split_once('.').is_some_and(|(found, _)| found == section)
-}
-
 fn sections() -> impl Iterator<Item = &'static str> {
-    KEYS.iter().map(section_of)
+    keys::all().map(section_of)
 }
 
 fn convert(kind: Type, value: &DeValue<'_>) -> Option<Value> {
@@ -181,6 +221,12 @@ fn convert(kind: Type, value: &DeValue<'_>) -> Option<Value> {
             let texts =
                 value.as_array()?.iter().map(|item| item.get_ref().as_str().map(Into::into));
             texts.collect::<Option<_>>().map(Value::TextList)
+        }
+        Type::TextMap => {
+            let pairs = value.as_table()?.iter().map(|(name, value)| {
+                Some((name.get_ref().to_string(), value.get_ref().as_str()?.to_owned()))
+            });
+            pairs.collect::<Option<_>>().map(Value::TextMap)
         }
         Type::Flag => value.as_bool().map(Value::Flag),
         Type::Count { min } => {
@@ -227,7 +273,7 @@ mod tests {
 
     use model::message::Language;
 
-    use super::*;
+    use super::{super::keys_scrape, *};
 
     fn check(text: &str, expected: &str) {
         let (_, problems) = parse(text);
@@ -261,6 +307,15 @@ mod tests {
         check("[storage]\nretention = \"5m\"", "at least 1h");
         check("[storage]\nbytes_max = 0", "storage.bytes_max = 0: expected a size");
         check("[[engine]]\nurl = \"https://h:1\"", "https is not supported");
+        check("[scrape]\njob = \"x\"", "scrape must be written as [[scrape]]");
+        check("[[scrape]]\ntargets = []", "line 1: this [[scrape]] has no job");
+        check("[[scrape]]\nlabels = { a = 1 }", "scrape.labels = { a = 1 }");
+        check(
+            "[[scrape]]\n[scrape.relabel]",
+            "scrape.relabel must be written as [[scrape.relabel]]",
+        );
+        check("[[scrape]]\n[[scrape.relabel]]\nregx = \"\"", "did you mean scrape.relabel.regex?");
+        check("[[scrape]]\n[[scrape.relabel]]\naction = \"x\"", "drop, dropequal, hashmod");
         check("[storage]\nseries_max = -1", "storage.series_max = -1");
         check("[log]\nlevel = \"loud\"", "error, warn, info, debug, trace");
         check("[server]\nlisten = \"localhost\"", "server.listen = \"localhost\"");
@@ -268,9 +323,12 @@ mod tests {
 
     #[test]
     fn the_table_is_sorted_and_its_defaults_are_the_defaults() {
-        assert!(KEYS.is_sorted_by(|a, b| a.path < b.path));
+        for table in [keys::KEYS, keys_scrape::KEYS] {
+            assert!(table.is_sorted_by(|a, b| a.path < b.path));
+        }
+        assert!(LISTS.is_sorted_by(|a, b| a.section < b.section));
         let mut text = String::new();
-        for key in KEYS.iter().filter(|key| !key.default.is_empty()) {
+        for key in keys::all().filter(|key| !key.default.is_empty()) {
             text.push_str(&format!("{} = {}\n", key.path, key.default));
         }
         assert_eq!(parse(&text), (Config::default(), Vec::new()));

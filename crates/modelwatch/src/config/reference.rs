@@ -3,7 +3,7 @@
 use model::message::Language;
 
 use super::{
-    keys::{KEYS, Type},
+    keys::{self, Type},
     units,
 };
 
@@ -14,7 +14,9 @@ pub(crate) fn reference(language: Language) -> String {
         Language::Chinese => (CHINESE, "| 配置项 | 类型 | 默认值 | 含义 |"),
     };
     let mut page = format!("{intro}\n{header}\n|---|---|---|---|\n");
-    for key in KEYS {
+    let mut keys: Vec<_> = keys::all().collect();
+    keys.sort_by_key(|key| key.path);
+    for key in keys {
         let default =
             if key.default.is_empty() { String::new() } else { format!("`{}`", key.default) };
         let help = match language {
@@ -76,6 +78,8 @@ fn type_name(kind: Type, language: Language) -> String {
         Type::Text => "文本".into(),
         Type::TextList if english => "list of texts".into(),
         Type::TextList => "文本列表".into(),
+        Type::TextMap if english => "table of texts".into(),
+        Type::TextMap => "文本表".into(),
         Type::Flag => "`true` | `false`".into(),
         Type::Count { min } if english => format!("whole number, at least {min}"),
         Type::Count { min } => format!("整数，不小于 {min}"),

@@ -10,14 +10,13 @@ mod histogram;
 mod remote_write;
 mod text;
 
-pub(crate) mod protobuf;
-
 use std::{
     collections::BTreeMap,
     fmt::Write as _,
     sync::{Mutex, PoisonError},
 };
 
+pub(crate) use collect::exposition::protobuf;
 use model::sample::{Exemplar, Metadata, Points};
 use store::{AppendError, Store};
 

@@ -96,17 +96,22 @@ impl Store {
             batch.samples.iter().map(|(_, value)| (batch.time.0, *value)).collect();
         let pairs = batch.samples.iter().zip(points.chunks_exact(1));
         let runs = pairs.map(|((labels, _), points)| Run { labels, points });
-        let mut appended = Appended::default();
-        self.append_runs(runs.collect(), &mut appended)?;
-        self.0.count_refused(&appended);
-        Ok(appended)
+        self.append_all(runs.collect(), &batch.points)
     }
 
     /// Stores points of many series, as [`Store::append`] does.
     pub fn append_points(&self, points: &Points) -> Result<Appended, AppendError> {
-        let runs = points.iter().map(|(labels, points)| Run { labels, points });
+        self.append_all(Vec::new(), points)
+    }
+
+    fn append_all<'a>(
+        &self,
+        mut runs: Vec<Run<'a>>,
+        points: &'a Points,
+    ) -> Result<Appended, AppendError> {
+        runs.extend(points.iter().map(|(labels, points)| Run { labels, points }));
         let mut appended = Appended::default();
-        self.append_runs(runs.collect(), &mut appended)?;
+        self.append_runs(runs, &mut appended)?;
         if !points.histograms.is_empty() {
             self.append_histograms(&points.histograms, &mut appended)?;
         }

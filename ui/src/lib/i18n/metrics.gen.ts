@@ -238,4 +238,9 @@ export const metricHelp: Record<string, string> = {
   "npu_chip_info_utilization": "AI Core 利用率，0 到 100",
   "npu_chip_info_vector_utilization": "Vector 单元利用率，0 到 100",
   "npu_chip_info_voltage": "芯片电压",
+  "scrape_duration_seconds": "最近一次抓取目标的耗时",
+  "scrape_samples_post_metric_relabeling": "最近一次抓取中经指标重标记规则后保留的样本数",
+  "scrape_samples_scraped": "目标在最近一次抓取中暴露的样本数",
+  "scrape_series_added": "最近一次抓取中新出现的序列数（近似值）",
+  "up": "最近一次抓取目标成功为 1，否则为 0",
 };

@@ -22,6 +22,7 @@ use super::{
     super::{
         form::Form,
         json::{ApiError, TooLarge},
+        names::Names,
         query::from_select_error,
     },
     parse_selectors,
@@ -90,13 +91,6 @@ fn newest(
     Ok(newest)
 }
 
-/// How names are written that Prometheus 2 did not allow: quoted, or with underscores in place of what was
-/// not allowed.
-#[derive(Clone, Copy)]
-struct Names {
-    are_quoted: bool,
-}
-
 impl Names {
     fn content_type(self) -> &'static str {
         if self.are_quoted {
@@ -122,7 +116,9 @@ impl Names {
                 out.push_str(" untyped\n");
                 last = name;
             }
-            self.write_series(&mut out, labels);
+            let own = labels.iter().filter(|(label, _)| *label != NAME);
+            let missing = labels.get(INSTANCE).is_none().then_some((INSTANCE, ""));
+            self.write_series(&mut out, name, own.chain(missing));
             out.push(' ');
             write_general(&mut out, *value, None);
             out.push_str(&format!(" {time}\n"));
@@ -132,66 +128,6 @@ impl Names {
         }
         Ok(out)
     }
-
-    /// `name{label="value"}`, or `{"any name","any label"="value"}`. There are always labels.
-    fn write_series(self, out: &mut String, labels: &Labels) {
-        let name = labels.name();
-        let is_outside = !self.are_quoted || is_plain(name, true);
-        if is_outside {
-            self.write_name(out, name, true);
-        }
-        out.push('{');
-        if !is_outside {
-            self.write_name(out, name, true);
-        }
-        let own = labels.iter().filter(|(label, _)| *label != NAME);
-        let missing = labels.get(INSTANCE).is_none().then_some((INSTANCE, ""));
-        for (index, (label, value)) in own.chain(missing).enumerate() {
-            if index > 0 || !is_outside {
-                out.push(',');
-            }
-            self.write_name(out, label, false);
-            out.push('=');
-            write_quoted(out, value);
-        }
-        out.push('}');
-    }
-
-    fn write_name(self, out: &mut String, name: &str, is_metric: bool) {
-        if is_plain(name, is_metric) {
-            out.push_str(name);
-        } else if self.are_quoted {
-            write_quoted(out, name);
-        } else {
-            let allowed = |index, c: char| {
-                c == '_'
-                    || (is_metric && c == ':')
-                    || c.is_ascii_alphabetic()
-                    || (index > 0 && c.is_ascii_digit())
-            };
-            let escaped = name.chars().enumerate();
-            out.extend(escaped.map(|(index, c)| if allowed(index, c) { c } else { '_' }));
-        }
-    }
-}
-
-/// Whether Prometheus 2 allowed the name.
-fn is_plain(name: &str, is_metric: bool) -> bool {
-    let is_word = |c: char| c.is_ascii_alphanumeric() || c == '_' || (is_metric && c == ':');
-    name.chars().all(is_word) && !name.starts_with(|c: char| c.is_ascii_digit())
-}
-
-fn write_quoted(out: &mut String, text: &str) {
-    out.push('"');
-    for character in text.chars() {
-        match character {
-            '\\' => out.push_str("\\\\"),
-            '"' => out.push_str("\\\""),
-            '\n' => out.push_str("\\n"),
-            other => out.push(other),
-        }
-    }
-    out.push('"');
 }
 
 #[cfg(test)]

@@ -1,11 +1,16 @@
-//! `/api/v1/targets` and its kin: the engines that are read, as Prometheus shows what it scrapes.
+//! `/api/v1/targets` and its kin: engines and the targets of scrape jobs, as Prometheus shows what it
+//! scrapes.
 //!
 //! What is read of the host has no address and is listed by `/api/v1/sources` alone.
 
-use std::{collections::BTreeSet, sync::Arc};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
 use axum::extract::State;
-use collect::{EngineReport, EngineState, SourceReport};
+use collect::{EngineReport, EngineState, SourceReport, scrape::TargetReport};
+use model::Labels;
 use serde_json::{Value, json};
 
 use super::{
@@ -24,28 +29,73 @@ pub(super) async fn targets(State(app): State<Arc<App>>, form: Form) -> Answer {
     let state = form.get("state").unwrap_or("any").to_lowercase();
     let pool = form.get("scrapePool");
     let reports = app.collector.registry().reports();
-    let engines = app.collector.engines();
-    let wanted = engines.iter().filter(|engine| pool.is_none_or(|pool| pool == pool_of(engine)));
+    let is_wanted = |name: &str| pool.is_none_or(|pool| pool == name);
+    let (engines, scraped) = (app.collector.engines(), app.collector.targets());
+    let engines = engines.iter().filter(|engine| is_wanted(pool_of(engine)));
+    let scraped = scraped.iter().filter(|target| is_wanted(&target.job));
     let active: Vec<Value> = match state.as_str() {
-        "any" | "active" => wanted.map(|engine| target(&app, engine, &reports)).collect(),
+        "any" | "active" => engines
+            .map(|engine| target(&app, engine, &reports))
+            .chain(scraped.map(job_target))
+            .collect(),
         _ => Vec::new(),
     };
-    // Nothing is ever dropped. Who asks for active targets alone gets no counts either.
-    let dropped = match state.as_str() {
-        "any" | "dropped" => json!({}),
-        _ => Value::Null,
+    // Who asks for active targets alone gets no counts either.
+    let (dropped, counts) = match state.as_str() {
+        "any" | "dropped" => {
+            let mut dropped = app.collector.dropped_targets();
+            dropped.retain(|(job, _)| is_wanted(job));
+            let mut counts: BTreeMap<&str, usize> =
+                app.config.scrapes.iter().map(|scrape| (scrape.name(), 0)).collect();
+            for (job, _) in &dropped {
+                *counts.entry(job).or_default() += 1;
+            }
+            (dropped.iter().map(dropped_target).collect(), json!(counts))
+        }
+        _ => (Vec::new(), Value::Null),
     };
     Ok(data(&json!({
         "activeTargets": active,
-        "droppedTargets": [],
-        "droppedTargetCounts": dropped,
+        "droppedTargets": dropped,
+        "droppedTargetCounts": counts,
     })))
 }
 
 pub(super) async fn scrape_pools(State(app): State<Arc<App>>) -> Answer {
     let engines = app.collector.engines();
-    let pools: BTreeSet<&str> = engines.iter().map(pool_of).collect();
+    let jobs = app.config.scrapes.iter().map(|scrape| scrape.name());
+    let pools: BTreeSet<&str> = engines.iter().map(pool_of).chain(jobs).collect();
     Ok(data(&json!({ "scrapePools": pools })))
+}
+
+fn job_target(target: &TargetReport) -> Value {
+    let health = match target.is_up {
+        None => "unknown",
+        Some(true) => "up",
+        Some(false) => "down",
+    };
+    json!({
+        "discoveredLabels": object(&target.discovered),
+        "labels": object(&target.labels),
+        "scrapePool": target.job,
+        "scrapeUrl": target.url,
+        "globalUrl": target.url,
+        "lastError": target.failure.as_deref().unwrap_or_default(),
+        "lastScrape": target.last_scrape.map_or(NEVER.to_owned(), rfc3339),
+        "lastScrapeDuration": target.duration.as_secs_f64(),
+        "health": health,
+        "scrapeInterval": duration_text(target.interval),
+        "scrapeTimeout": duration_text(target.timeout),
+    })
+}
+
+fn dropped_target((job, labels): &(String, Labels)) -> Value {
+    json!({"discoveredLabels": object(labels), "scrapePool": job})
+}
+
+fn object(labels: &Labels) -> Value {
+    let members = labels.iter().map(|(name, value)| (name.to_owned(), json!(value)));
+    Value::Object(members.collect())
 }
 
 fn pool_of(engine: &EngineReport) -> &str {

@@ -6,11 +6,11 @@
 /// Bytes that are no message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("malformed protocol buffer")]
-pub(crate) struct Malformed;
+pub struct Malformed;
 
 /// The content of a field.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub(crate) enum Value<'a> {
+pub enum Value<'a> {
     Varint(u64),
     Fixed64(u64),
     /// A text, a message, or numbers packed together.
@@ -20,17 +20,17 @@ pub(crate) enum Value<'a> {
 
 /// Yields the fields of a message in the order in which they were written.
 #[derive(Clone, Debug)]
-pub(crate) struct Fields<'a> {
+pub struct Fields<'a> {
     rest: &'a [u8],
 }
 
 impl<'a> Fields<'a> {
-    pub(crate) fn new(message: &'a [u8]) -> Self {
+    pub fn new(message: &'a [u8]) -> Self {
         Self { rest: message }
     }
 
     /// The fields that have not been read yet.
-    pub(crate) fn rest(&self) -> &'a [u8] {
+    pub fn rest(&self) -> &'a [u8] {
         self.rest
     }
 
@@ -83,7 +83,7 @@ impl<'a> Iterator for Fields<'a> {
 
 /// Takes a number off the front of `bytes`.
 #[inline]
-pub(crate) fn varint(bytes: &mut &[u8]) -> Result<u64, Malformed> {
+pub fn varint(bytes: &mut &[u8]) -> Result<u64, Malformed> {
     let mut number = 0;
     for (index, byte) in bytes.iter().take(10).enumerate() {
         number |= u64::from(byte & 0x7f) << (7 * index);
@@ -97,20 +97,20 @@ pub(crate) fn varint(bytes: &mut &[u8]) -> Result<u64, Malformed> {
 
 /// Writes a message field by field. What is zero or empty is left out, as proto3 does.
 #[derive(Debug, Default)]
-pub(crate) struct Writer {
+pub struct Writer {
     bytes: Vec<u8>,
 }
 
 impl Writer {
-    pub(crate) fn as_bytes(&self) -> &[u8] {
+    pub fn as_bytes(&self) -> &[u8] {
         &self.bytes
     }
 
-    pub(crate) fn clear(&mut self) {
+    pub fn clear(&mut self) {
         self.bytes.clear();
     }
 
-    pub(crate) fn varint(&mut self, field: u64, number: u64) {
+    pub fn varint(&mut self, field: u64, number: u64) {
         if number != 0 {
             self.raw_varint(field << 3);
             self.raw_varint(number);
@@ -118,26 +118,26 @@ impl Writer {
     }
 
     /// A float, written even when it is zero: a sample's value is never left out.
-    pub(crate) fn double(&mut self, field: u64, value: f64) {
+    pub fn double(&mut self, field: u64, value: f64) {
         self.raw_varint((field << 3) | 1);
         self.bytes.extend_from_slice(&value.to_bits().to_le_bytes());
     }
 
-    pub(crate) fn text(&mut self, field: u64, text: &str) {
+    pub fn text(&mut self, field: u64, text: &str) {
         if !text.is_empty() {
             self.bytes(field, text.as_bytes());
         }
     }
 
     /// A message within, written even when it is empty.
-    pub(crate) fn bytes(&mut self, field: u64, bytes: &[u8]) {
+    pub fn bytes(&mut self, field: u64, bytes: &[u8]) {
         self.raw_varint((field << 3) | 2);
         self.raw_varint(bytes.len() as u64);
         self.bytes.extend_from_slice(bytes);
     }
 
     /// A number without a field around it.
-    pub(crate) fn raw_varint(&mut self, mut number: u64) {
+    pub fn raw_varint(&mut self, mut number: u64) {
         while number >= 0x80 {
             self.bytes.push((number as u8 & 0x7f) | 0x80);
             number >>= 7;
