@@ -15,8 +15,8 @@ use super::{
 
 /// A section that is a list of tables.
 pub(super) struct List {
-    /// With those around it, as in `scrape.relabel`.
-    section: &'static str,
+    /// Path of one of its keys, with all sections around it.
+    key: &'static str,
     /// What every entry must have.
     required: &'static [&'static str],
     /// Adds an entry, which begins at a line.
@@ -26,23 +26,23 @@ pub(super) struct List {
 /// All such sections, sorted.
 pub(super) const LISTS: &[List] = &[
     List {
-        section: "accelerator_command",
+        key: "accelerator_command.command",
         // What is missing depends on what is there, so that it is checked later.
         required: &[],
         begin: |config, line| config.accelerator_commands.push(AcceleratorCommand::new(line)),
     },
     List {
-        section: "engine",
+        key: "engine.url",
         required: &["url"],
         begin: |config, line| config.engines.push(Engine { line, ..Engine::default() }),
     },
     List {
-        section: "scrape",
+        key: "scrape.job",
         required: &["job"],
         begin: |config, line| config.scrapes.push(Scrape { line, ..Scrape::default() }),
     },
     List {
-        section: "scrape.metric_relabel",
+        key: "scrape.metric_relabel.action",
         required: &[],
         begin: |config, _| {
             if let Some(scrape) = config.scrapes.last_mut() {
@@ -51,7 +51,7 @@ pub(super) const LISTS: &[List] = &[
         },
     },
     List {
-        section: "scrape.relabel",
+        key: "scrape.relabel.action",
         required: &[],
         begin: |config, _| {
             if let Some(scrape) = config.scrapes.last_mut() {
@@ -61,8 +61,14 @@ pub(super) const LISTS: &[List] = &[
     },
 ];
 
+impl List {
+    fn section(&self) -> &'static str {
+        self.key.rsplit_once('.').map_or(self.key, |(section, _)| section)
+    }
+}
+
 fn list(section: &str) -> Option<&'static List> {
-    LISTS.iter().find(|list| list.section == section)
+    LISTS.iter().find(|list| list.section() == section)
 }
 
 /// The configuration as far as it could be read, and everything that is wrong with it.
@@ -117,7 +123,7 @@ impl Walk<'_> {
 
     /// The tables of a list. Lists within lists are no deeper than the table of lists has them.
     fn entries(&mut self, list: &'static List, line: usize, value: &Spanned<DeValue<'_>>) {
-        let section = list.section;
+        let section = list.section();
         let DeValue::Array(entries) = value.get_ref() else {
             self.wrong_shape(line, section);
             return;
@@ -326,7 +332,7 @@ mod tests {
         for table in [keys::KEYS, keys_scrape::KEYS] {
             assert!(table.is_sorted_by(|a, b| a.path < b.path));
         }
-        assert!(LISTS.is_sorted_by(|a, b| a.section < b.section));
+        assert!(LISTS.is_sorted_by(|a, b| a.key < b.key));
         let mut text = String::new();
         for key in keys::all().filter(|key| !key.default.is_empty()) {
             text.push_str(&format!("{} = {}\n", key.path, key.default));
