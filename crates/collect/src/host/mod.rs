@@ -1,19 +1,51 @@
 //! The host: `/proc` and `/sys`, read by hand under node_exporter's names.
 //!
-//! Cheap sources share one thread and one batch per tick; a source that may hang (a file system on a
-//! dead server) has a thread of its own. It needs no root. What the kernel does not offer is absent.
+//! Cheap sources share one thread and one batch per tick, those that ask devices share another, and one
+//! that may hang (a file system on a dead server) has a thread of its own. It needs no root. What the
+//! kernel does not offer is absent.
 
+mod adjtimex;
+mod arp;
+mod clock_source;
+mod conntrack;
 mod cpu;
+mod cpufreq;
+mod diskinfo;
 mod diskstats;
+mod edac;
+mod entropy;
 mod filefd;
 mod filesystem;
 mod hwmon;
+mod infiniband;
+mod interrupts;
+mod kernel_hung;
 mod loadavg;
 mod meminfo;
+mod netclass;
 mod netdev;
+mod netstat;
+mod numa;
+mod numbers;
+mod nvme;
+mod os;
+mod own_process;
+mod pcie;
+mod power_supply;
 mod pressure;
+mod processes;
+mod rapl;
 mod read;
+mod schedstat;
+mod selinux;
+mod sockstat;
+mod softnet;
 mod system;
+mod tcpstat;
+mod textfile;
+mod thermal;
+mod timex;
+mod udp_queues;
 mod vmstat;
 
 use std::{
@@ -24,34 +56,94 @@ use std::{
     time::Duration,
 };
 
-use model::{Clock, Labels, UnixMs, catalogue::Metric, sample::Batch};
+use model::{
+    Clock, Labels, UnixMs,
+    catalogue::{Metric, NODE_SCRAPE_COLLECTOR_DURATION_SECONDS, NODE_SCRAPE_COLLECTOR_SUCCESS},
+    sample::Batch,
+};
 
-use crate::{Failure, Registry, Sinks, guard::Guard, source::SourceGroup};
+use crate::{Failure, FailureKind, Registry, Sinks, guard::Guard, source::SourceGroup};
 
 /// One kind of reading.
 struct Source {
     name: &'static str,
-    /// How many ticks of the host lie between two readings.
+    /// Seconds between two readings, if the period of the host is not longer.
     every: u32,
-    /// Whether a reading may hang, so that it must not share a thread.
-    may_hang: bool,
+    thread: Thread,
+    /// What node_exporter calls the collectors of the same things.
+    collectors: &'static [&'static str],
     open: fn(&Context) -> Result<Box<dyn Sampler>, Failure>,
 }
 
+/// Where a source is read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Thread {
+    /// The kernel answers at once.
+    Main,
+    /// A driver may ask its device and let us wait.
+    Hardware,
+    /// It may hang for ever.
+    Own,
+}
+use Thread::{Hardware, Main, Own};
+
+/// A source that is absent is looked for this often: devices come, and modules are loaded.
+const ABSENT_EVERY: u32 = 60;
+
 /// All sources, sorted by name.
 static SOURCES: &[Source] = &[
-    Source { name: "host.cpu", every: 1, may_hang: false, open: cpu::open },
-    Source { name: "host.diskstats", every: 1, may_hang: false, open: diskstats::open },
-    Source { name: "host.filefd", every: 5, may_hang: false, open: filefd::open },
-    Source { name: "host.filesystem", every: 15, may_hang: true, open: filesystem::open },
-    Source { name: "host.hwmon", every: 5, may_hang: true, open: hwmon::open },
-    Source { name: "host.loadavg", every: 1, may_hang: false, open: loadavg::open },
-    Source { name: "host.meminfo", every: 1, may_hang: false, open: meminfo::open },
-    Source { name: "host.netdev", every: 1, may_hang: false, open: netdev::open },
-    Source { name: "host.pressure", every: 1, may_hang: false, open: pressure::open },
-    Source { name: "host.system", every: 5, may_hang: false, open: system::open },
-    Source { name: "host.vmstat", every: 1, may_hang: false, open: vmstat::open },
+    source("host.arp", 60, Main, &["arp"], arp::open),
+    source("host.clock_source", 60, Main, &[], clock_source::open),
+    source("host.conntrack", 5, Main, &["conntrack"], conntrack::open),
+    source("host.cpu", 1, Main, &["cpu", "stat"], cpu::open),
+    source("host.cpufreq", 5, Main, &["cpufreq"], cpufreq::open),
+    source("host.diskinfo", 60, Main, &[], diskinfo::open),
+    source("host.diskstats", 1, Main, &["diskstats"], diskstats::open),
+    source("host.edac", 60, Hardware, &["edac"], edac::open),
+    source("host.entropy", 60, Main, &["entropy"], entropy::open),
+    source("host.filefd", 5, Main, &["filefd"], filefd::open),
+    source("host.filesystem", 15, Own, &["filesystem"], filesystem::open),
+    source("host.hwmon", 5, Hardware, &["hwmon"], hwmon::open),
+    source("host.infiniband", 5, Hardware, &["infiniband"], infiniband::open),
+    source("host.interrupts", 60, Main, &["interrupts"], interrupts::open),
+    source("host.kernel_hung", 60, Main, &["kernel_hung"], kernel_hung::open),
+    source("host.loadavg", 1, Main, &["loadavg"], loadavg::open),
+    source("host.meminfo", 1, Main, &["meminfo"], meminfo::open),
+    source("host.netclass", 5, Hardware, &["netclass"], netclass::open),
+    source("host.netdev", 1, Main, &["netdev"], netdev::open),
+    source("host.netstat", 1, Main, &["netstat"], netstat::open),
+    source("host.numa", 15, Main, &["meminfo_numa"], numa::open),
+    source("host.nvme", 60, Hardware, &["nvme"], nvme::open),
+    source("host.os", 60, Main, &["os"], os::open),
+    source("host.own_process", 15, Main, &[], own_process::open),
+    source("host.pcie", 60, Hardware, &["pcidevice"], pcie::open),
+    source("host.power_supply", 60, Hardware, &["powersupplyclass"], power_supply::open),
+    source("host.pressure", 1, Main, &["pressure"], pressure::open),
+    source("host.processes", 5, Main, &["processes"], processes::open),
+    source("host.rapl", 5, Hardware, &["rapl"], rapl::open),
+    source("host.schedstat", 5, Main, &["schedstat"], schedstat::open),
+    source("host.selinux", 60, Main, &["selinux"], selinux::open),
+    source("host.sockstat", 5, Main, &["sockstat"], sockstat::open),
+    source("host.softnet", 5, Main, &["softnet"], softnet::open),
+    source("host.system", 5, Main, &["time", "uname"], system::open),
+    source("host.tcpstat", 5, Main, &["tcpstat"], tcpstat::open),
+    source("host.textfile", 60, Main, &["textfile"], textfile::open),
+    source("host.thermal", 5, Hardware, &["thermal_zone"], thermal::open),
+    source("host.timex", 60, Main, &["timex"], timex::open),
+    source("host.udp_queues", 5, Main, &["udp_queues"], udp_queues::open),
+    source("host.vmstat", 1, Main, &["vmstat"], vmstat::open),
 ];
+
+/// A line of the table above.
+const fn source(
+    name: &'static str,
+    every: u32,
+    thread: Thread,
+    collectors: &'static [&'static str],
+    open: fn(&Context) -> Result<Box<dyn Sampler>, Failure>,
+) -> Source {
+    Source { name, every, thread, collectors, open }
+}
 
 /// An opened source.
 trait Sampler: Send {
@@ -96,8 +188,7 @@ pub(crate) struct Watch {
 }
 
 impl Watch {
-    /// Starts one thread for all cheap sources and one for each that may hang. The first readings
-    /// are taken at once.
+    /// Starts the threads. The first readings are taken at once.
     pub(crate) fn start(
         settings: &Settings,
         clock: &Clock,
@@ -106,9 +197,11 @@ impl Watch {
     ) -> io::Result<Self> {
         let mut watch = Self { stops: Vec::new(), threads: Vec::new() };
         let task = |source: &'static Source| Task::new(source, settings, clock, registry);
-        let cheap = SOURCES.iter().filter(|source| !source.may_hang).map(task).collect();
-        watch.spawn("host", cheap, settings.period, clock, sinks)?;
-        for source in SOURCES.iter().filter(|source| source.may_hang) {
+        let on = |thread| SOURCES.iter().filter(move |source| source.thread == thread);
+        for (name, thread) in [("host", Main), ("host.hardware", Hardware)] {
+            watch.spawn(name, on(thread).map(task).collect(), settings.period, clock, sinks)?;
+        }
+        for source in on(Own) {
             watch.spawn(source.name, vec![task(source)], settings.period, clock, sinks)?;
         }
         Ok(watch)
@@ -145,6 +238,12 @@ struct Task {
     context: Context,
     sampler: Option<Box<dyn Sampler>>,
     guard: Guard,
+    /// Ticks of the host between two readings.
+    every: i64,
+    absent_every: i64,
+    is_absent: bool,
+    /// Success and duration, for each collector of node_exporter.
+    reports: Vec<[Labels; 2]>,
 }
 
 impl Task {
@@ -159,28 +258,62 @@ impl Task {
             instance: settings.instance.clone(),
             clock: clock.clone(),
         };
-        let period = settings.period * source.every;
-        let handle = registry.register(source.name.into(), SourceGroup::Host, period);
-        Self { source, context, sampler: None, guard: Guard::new(handle) }
+        let every = ticks(source.every, settings.period);
+        let handle =
+            registry.register(source.name.into(), SourceGroup::Host, settings.period * every);
+        let report = |collector: &&str| {
+            [NODE_SCRAPE_COLLECTOR_SUCCESS, NODE_SCRAPE_COLLECTOR_DURATION_SECONDS]
+                .map(|metric| context.series(&metric, &[("collector", collector)]))
+        };
+        Self {
+            source,
+            sampler: None,
+            guard: Guard::new(handle),
+            every: i64::from(every),
+            absent_every: i64::from(ticks(ABSENT_EVERY, settings.period)),
+            is_absent: false,
+            reports: source.collectors.iter().map(report).collect(),
+            context,
+        }
+    }
+
+    fn is_due(&self, tick: i64) -> bool {
+        let every = if self.is_absent { self.every.max(self.absent_every) } else { self.every };
+        tick % every == 0
     }
 
     fn read(&mut self, clock: &Clock, batch: &mut Batch) {
-        let Self { source, context, sampler, guard } = self;
+        let Self { source, context, sampler, guard, is_absent, .. } = self;
+        let started = clock.monotonic();
+        *is_absent = false;
         let succeeded = guard.run(clock, batch, |batch| {
-            let sampler = match sampler {
-                Some(sampler) => sampler,
-                None => sampler.insert((source.open)(context)?),
+            let outcome = match sampler {
+                Some(sampler) => sampler.sample(batch),
+                None => (source.open)(context).and_then(|new| sampler.insert(new).sample(batch)),
             };
-            sampler.sample(batch)
+            *is_absent = matches!(&outcome, Err(failure) if failure.kind == FailureKind::Absent);
+            outcome
         });
         if !succeeded {
             *sampler = None;
         }
+        let duration = clock.monotonic().saturating_sub(started).as_secs_f64();
+        for [success, took] in &self.reports {
+            batch.push(success, f64::from(u8::from(succeeded)));
+            batch.push(took, duration);
+        }
     }
 }
 
+/// How many periods of the host are that many seconds; at least one.
+fn ticks(seconds: u32, period: Duration) -> u32 {
+    let periods = f64::from(seconds) / period.as_secs_f64().max(1e-3);
+    (periods.round() as u32).max(1)
+}
+
 /// Ticks on whole multiples of the period, so that all series share timestamps. After a pause (the
-/// machine slept, the clock jumped) it goes on with the next multiple and catches nothing up.
+/// machine slept, the clock jumped) it goes on with the next multiple and catches nothing up. A thread
+/// whose sources are all read rarely sleeps over the ticks between.
 fn run(
     mut tasks: Vec<Task>,
     period: Duration,
@@ -189,26 +322,37 @@ fn run(
     stopped: &Receiver<()>,
 ) {
     let period_ms = i64::try_from(period.as_millis()).unwrap_or(i64::MAX).max(1);
+    let step = tasks.iter().map(|task| task.every).reduce(common_divisor).unwrap_or(1);
+    let step_ms = period_ms.saturating_mul(step);
     let mut is_first = true;
+    let mut series = 0;
     loop {
-        let time = UnixMs(clock.now().0.div_euclid(period_ms) * period_ms);
-        let tick = time.0.div_euclid(period_ms);
-        let mut batch = Batch::new(time);
+        let now = clock.now().0;
+        let tick = now.div_euclid(step_ms) * step;
+        // The first readings are taken at once and not at the tick before.
+        let time = if is_first { now.div_euclid(period_ms) * period_ms } else { tick * period_ms };
+        let mut batch = Batch::new(UnixMs(time));
+        batch.samples.reserve(series);
         for task in &mut tasks {
-            if is_first || tick % i64::from(task.source.every) == 0 {
+            if is_first || task.is_due(tick) {
                 task.read(clock, &mut batch);
             }
         }
         is_first = false;
+        series = batch.samples.len();
         if !batch.samples.is_empty() {
             (sinks.batch)(batch);
         }
-        let into_period = clock.now().0.rem_euclid(period_ms);
-        let wait = Duration::from_millis(u64::try_from(period_ms - into_period).unwrap_or(1));
+        let into_step = clock.now().0.rem_euclid(step_ms);
+        let wait = Duration::from_millis(u64::try_from(step_ms - into_step).unwrap_or(1));
         if !matches!(stopped.recv_timeout(wait), Err(RecvTimeoutError::Timeout)) {
             return;
         }
     }
+}
+
+fn common_divisor(a: i64, b: i64) -> i64 {
+    if b == 0 { a } else { common_divisor(b, a % b) }
 }
 
 /// Reads every source once, for `check`.
@@ -278,10 +422,21 @@ mod tests {
         path: &str,
         bytes: &[u8],
     ) {
+        survives_among(open, &[(path, bytes)]);
+    }
+
+    /// The same for a source of several files. It is read twice: the second time it has learnt the
+    /// shape of its files.
+    pub(super) fn survives_among(
+        open: fn(&Context) -> Result<Box<dyn Sampler>, Failure>,
+        files: &[(&str, &[u8])],
+    ) {
         let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join(path);
-        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
-        std::fs::write(path, bytes).unwrap();
+        for (path, bytes) in files {
+            let path = folder.path().join(path);
+            std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+            std::fs::write(path, bytes).unwrap();
+        }
         let context = Context {
             root: folder.path().into(),
             instance: "n".into(),
@@ -289,12 +444,51 @@ mod tests {
         };
         if let Ok(mut sampler) = open(&context) {
             drop(sampler.sample(&mut Batch::default()));
+            drop(sampler.sample(&mut Batch::default()));
         }
     }
 
     #[test]
     fn the_table_is_sorted() {
         assert!(SOURCES.is_sorted_by(|a, b| a.name < b.name));
+    }
+
+    #[test]
+    fn periods() {
+        let check = |seconds, period_ms, expected| {
+            assert_eq!(ticks(seconds, Duration::from_millis(period_ms)), expected);
+        };
+        check(1, 1_000, 1);
+        check(60, 1_000, 60);
+        check(60, 5_000, 12);
+        check(1, 5_000, 1);
+        check(60, 3_600_000, 1);
+        check(1, 50, 20);
+        assert_eq!([5, 60, 15].into_iter().reduce(common_divisor), Some(5));
+    }
+
+    #[test]
+    fn what_is_absent_is_looked_for_rarely() {
+        let folder = tempfile::tempdir().unwrap();
+        let settings = Settings {
+            root: folder.path().into(),
+            instance: "n".into(),
+            period: Duration::from_secs(1),
+        };
+        let clock = Clock::manual(UnixMs(0));
+        let source = SOURCES.iter().find(|source| source.name == "host.thermal").unwrap();
+        let mut task = Task::new(source, &settings, &clock, &Registry::default());
+        assert!(task.is_due(5) && !task.is_due(6));
+        let mut batch = Batch::default();
+        task.read(&clock, &mut batch);
+        assert!(!task.is_due(5) && task.is_due(60));
+        let success = &batch.samples[0];
+        assert_eq!((success.0.get("collector"), success.1), (Some("thermal_zone"), 0.0));
+        let zone = folder.path().join("sys/class/thermal/thermal_zone0");
+        std::fs::create_dir_all(&zone).unwrap();
+        std::fs::write(zone.join("temp"), "1000\n").unwrap();
+        task.read(&clock, &mut batch);
+        assert!(task.is_due(5));
     }
 
     #[test]

@@ -5,6 +5,7 @@
 
 use std::{
     fs::File,
+    io::Read,
     path::{Path, PathBuf},
 };
 
@@ -14,6 +15,9 @@ use crate::{Failure, FailureKind};
 const FILE_BYTES_MAX: usize = 4 << 20;
 /// First size of the buffer; it grows to the largest file.
 const BUFFER_BYTES: usize = 16 << 10;
+
+/// More of a text than this is not read.
+const TEXT_BYTES_MAX: u64 = 64 << 10;
 
 /// A kernel file that stays open.
 #[derive(Debug)]
@@ -85,14 +89,11 @@ pub(super) fn float(word: &[u8]) -> Option<f64> {
     std::str::from_utf8(word).ok()?.parse().ok().filter(|value: &f64| value.is_finite())
 }
 
-/// The number in a file that holds nothing else, for files read rarely.
-pub(super) fn lone_number(path: &Path) -> Option<f64> {
-    float(std::fs::read(path).ok()?.trim_ascii())
-}
-
-/// The text of a small file without blanks at its ends.
+/// The text of a small file without blanks at its ends; of a large one, its beginning.
 pub(super) fn lone_text(path: &Path) -> Option<String> {
-    let text = std::fs::read_to_string(path).ok()?;
+    let mut bytes = Vec::new();
+    File::open(path).ok()?.take(TEXT_BYTES_MAX).read_to_end(&mut bytes).ok()?;
+    let text = String::from_utf8_lossy(&bytes);
     let text = text.trim();
     (!text.is_empty()).then(|| text.to_owned())
 }
