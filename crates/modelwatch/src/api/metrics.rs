@@ -1,9 +1,10 @@
 //! `/metrics`: what this program knows right now, in the text exposition format 0.0.4.
 //!
-//! Host metrics and the engine-neutral family under the names of the catalogue, and our own health.
-//! Metrics of engines as scraped are left out: scrape the engine for those.
+//! Everything of the host and the engine-neutral family under the names of the catalogue, and our own
+//! health. Metrics of engines as scraped are left out: scrape the engine for those. What others wrote to us
+//! is left out as well: it is not ours to say.
 
-use std::{fmt::Write as _, sync::Arc};
+use std::{fmt::Write as _, sync::Arc, time::Duration};
 
 use axum::{
     body::Body,
@@ -21,33 +22,52 @@ use query::format::format_float;
 use super::{json::ApiError, query::from_select_error};
 use crate::{own, wire::App};
 
-/// How old a reading may be to count as current: the slowest source's period and some grace.
-const AGE_MAX: std::time::Duration = std::time::Duration::from_secs(90);
+/// The period of the slowest source, where the host's is not longer.
+const PERIOD: Duration = Duration::from_secs(60);
+
+/// The label `job` of the host's series and of our own.
+const HOST_JOB: &str = "node";
+const OWN_JOB: &str = "modelwatch";
 
 pub(super) async fn metrics(State(app): State<Arc<App>>) -> Result<Response<Body>, ApiError> {
     let own = own::sample(&app, app.clock.now());
     let now = app.clock.now();
+    // A reading counts as current until the next one is well overdue.
+    let age_max = app.config.collect.host_period.max(PERIOD) * 3 / 2;
+    let instance = app.instance.clone();
     let points = app
         .queries
         .run(None, move |source, budget| {
-            let pattern = "node_.+|llm_.+";
-            let matcher = Matcher::new(NAME, MatchOp::Regex, pattern)
-                .map_err(|error| ApiError::internal(error.to_string()))?;
-            let range = TimeRange { start: now - AGE_MAX, end: now };
-            let series = source.select(&[matcher], range, budget).map_err(from_select_error)?;
-            let newest = series.into_iter().filter_map(|data| {
-                let value = *data.values.last()?;
-                (!is_stale(value)).then_some((data.labels, value))
-            });
-            Ok(newest.collect::<Vec<_>>())
+            let range = TimeRange { start: now - age_max, end: now };
+            let mut newest = Vec::new();
+            for matchers in ours(&instance)? {
+                let series = source.select(&matchers, range, budget).map_err(from_select_error)?;
+                newest.extend(series.into_iter().filter_map(|data| {
+                    let value = *data.values.last()?;
+                    (!is_stale(value)).then_some((data.labels, value))
+                }));
+            }
+            Ok(newest)
         })
         .await?;
     let mut points: Vec<_> = points.into_iter().chain(own.samples).collect();
     points.sort_by(|(a, _), (b, _)| (a.name(), a).cmp(&(b.name(), b)));
+    points.dedup_by(|(a, _), (b, _)| a == b);
     let mut response = Response::new(Body::from(render(&points)));
     let kind = HeaderValue::from_static("text/plain; version=0.0.4; charset=utf-8");
     response.headers_mut().insert(header::CONTENT_TYPE, kind);
     Ok(response)
+}
+
+/// What is asked of the store: the host's own series, whatever their names, and the neutral families.
+fn ours(instance: &str) -> Result<[Vec<Matcher>; 2], ApiError> {
+    let matcher = |label: &str, op, value: &str| {
+        Matcher::new(label, op, value).map_err(|error| ApiError::internal(error.to_string()))
+    };
+    let host = [("job", HOST_JOB), ("instance", instance)];
+    let host = host.map(|(label, value)| matcher(label, MatchOp::Equal, value));
+    let neutral = matcher(NAME, MatchOp::Regex, "llm_.+|accelerator_.+")?;
+    Ok([host.into_iter().collect::<Result<_, _>>()?, vec![neutral]])
 }
 
 /// Points must be sorted by name.
@@ -81,8 +101,8 @@ fn family_of(name: &str) -> &str {
 
 fn write_sample(out: &mut String, labels: &Labels, value: f64) {
     // A scraper adds its own `job` and `instance`; those of the host would only collide with them.
-    let is_neutral = labels.name().starts_with("llm_");
-    let shown = |label: &str| label != NAME && (is_neutral || !matches!(label, "job" | "instance"));
+    let is_host = matches!(labels.get("job"), Some(HOST_JOB | OWN_JOB));
+    let shown = |label: &str| label != NAME && !(is_host && matches!(label, "job" | "instance"));
     out.push_str(labels.name());
     let mut separator = '{';
     for (label, text) in labels.iter().filter(|(label, _)| shown(label)) {
