@@ -41,6 +41,7 @@ mod selinux;
 mod sockstat;
 mod softnet;
 mod system;
+mod systemd;
 mod tcpstat;
 mod textfile;
 mod thermal;
@@ -126,6 +127,7 @@ static SOURCES: &[Source] = &[
     source("host.sockstat", 5, Main, &["sockstat"], sockstat::open),
     source("host.softnet", 5, Main, &["softnet"], softnet::open),
     source("host.system", 5, Main, &["time", "uname"], system::open),
+    source("host.systemd", 60, Hardware, &["systemd"], systemd::open),
     source("host.tcpstat", 5, Main, &["tcpstat"], tcpstat::open),
     source("host.textfile", 60, Main, &["textfile"], textfile::open),
     source("host.thermal", 5, Hardware, &["thermal_zone"], thermal::open),
