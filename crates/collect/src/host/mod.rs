@@ -381,6 +381,8 @@ fn first_existing(root: &Path, paths: &[&str]) -> PathBuf {
 mod tests {
     use std::sync::{Arc, Mutex};
 
+    use proptest::prelude::*;
+
     use super::*;
     use crate::SourceState;
 
@@ -453,6 +455,99 @@ mod tests {
     #[test]
     fn the_table_is_sorted() {
         assert!(SOURCES.is_sorted_by(|a, b| a.name < b.name));
+    }
+
+    /// Files of every source that reads below the root.
+    const FILES: [&str; 55] = [
+        "etc/os-release",
+        "proc/1/mountinfo",
+        "proc/1/stat",
+        "proc/diskstats",
+        "proc/interrupts",
+        "proc/loadavg",
+        "proc/meminfo",
+        "proc/net/arp",
+        "proc/net/dev",
+        "proc/net/netstat",
+        "proc/net/snmp",
+        "proc/net/snmp6",
+        "proc/net/sockstat",
+        "proc/net/sockstat6",
+        "proc/net/softnet_stat",
+        "proc/net/stat/nf_conntrack",
+        "proc/net/udp",
+        "proc/net/udp6",
+        "proc/pressure/cpu",
+        "proc/pressure/io",
+        "proc/schedstat",
+        "proc/stat",
+        "proc/sys/fs/file-nr",
+        "proc/sys/kernel/hung_task_detect_count",
+        "proc/sys/kernel/random/entropy_avail",
+        "proc/sys/net/netfilter/nf_conntrack_count",
+        "proc/sys/net/netfilter/nf_conntrack_max",
+        "proc/vmstat",
+        "run/systemd/private",
+        "run/systemd/system/x",
+        "run/udev/data/b8:0",
+        "sys/bus/pci/devices/0000:3b:00.0/current_link_speed",
+        "sys/bus/pci/devices/0000:3b:00.0/max_link_width",
+        "sys/bus/pci/devices/odd/max_link_width",
+        "sys/class/block/sda/dev",
+        "sys/class/hwmon/hwmon0/name",
+        "sys/class/hwmon/hwmon0/temp1_input",
+        "sys/class/hwmon/hwmon0/temp1_label",
+        "sys/class/infiniband/mlx5_0/fw_ver",
+        "sys/class/infiniband/mlx5_0/ports/1/rate",
+        "sys/class/net/eth0/flags",
+        "sys/class/net/eth0/ifindex",
+        "sys/class/net/eth0/operstate",
+        "sys/class/nvme/nvme0/model",
+        "sys/class/power_supply/BAT0/capacity",
+        "sys/class/power_supply/BAT0/type",
+        "sys/class/powercap/intel-rapl:0/energy_uj",
+        "sys/class/powercap/intel-rapl:0/name",
+        "sys/class/thermal/thermal_zone0/temp",
+        "sys/class/thermal/thermal_zone0/type",
+        "sys/devices/system/clocksource/clocksource0/available_clocksource",
+        "sys/devices/system/cpu/cpu0/cpufreq/scaling_cur_freq",
+        "sys/devices/system/edac/mc/mc0/ce_count",
+        "sys/devices/system/node/node0/meminfo",
+        "sys/devices/system/node/node0/numastat",
+    ];
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(24))]
+        #[test]
+        fn any_bytes_in_any_file_are_survived(bytes: Vec<u8>, number: i64, words: Vec<i32>) {
+            let text = words.iter().map(|word| format!("{word} ")).collect::<String>();
+            let folder = tempfile::tempdir().unwrap();
+            for (at, path) in FILES.iter().enumerate() {
+                let content = match (at + words.len()) % 3 {
+                    0 => number.to_string().into_bytes(),
+                    1 => bytes.clone(),
+                    _ => text.clone().into_bytes(),
+                };
+                let path = folder.path().join(path);
+                std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+                std::fs::write(path, content).unwrap();
+            }
+            let context = Context {
+                root: folder.path().into(),
+                instance: "n".into(),
+                clock: Clock::manual(UnixMs(0)),
+            };
+            for source in SOURCES {
+                if let Ok(mut sampler) = (source.open)(&context) {
+                    for _ in 0..2 {
+                        let mut batch = Batch::default();
+                        drop(sampler.sample(&mut batch));
+                        let is_number = |(_, value): &(Labels, f64)| value.is_finite();
+                        prop_assert!(batch.samples.iter().all(is_number), "{}", source.name);
+                    }
+                }
+            }
+        }
     }
 
     #[test]

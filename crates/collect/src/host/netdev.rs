@@ -62,6 +62,7 @@ pub(super) fn open(context: &Context) -> Result<Box<dyn Sampler>, Failure> {
 impl Sampler for NetDev {
     fn sample(&mut self, batch: &mut Batch) -> Result<(), Failure> {
         let Self { file, context, interfaces } = self;
+        let (mut known, mut is_full) = (0, false);
         for line in lines(file.read()?) {
             let Some(colon) = line.iter().position(|byte| *byte == b':') else { continue };
             let (name, rest) = (line[..colon].trim_ascii(), &line[colon + 1..]);
@@ -70,12 +71,20 @@ impl Sampler for NetDev {
                 let columns = COLUMNS.map(|metric| context.series(metric, &[("device", &text)]));
                 interfaces.insert(name.into(), columns);
             }
-            let Some(columns) = interfaces.get(name) else { continue };
+            let Some(columns) = interfaces.get(name) else {
+                is_full = true;
+                continue;
+            };
+            known += 1;
             for (labels, word) in columns.iter().zip(words(rest)) {
                 if let Some(value) = number(word) {
                     batch.push(labels, value as f64);
                 }
             }
+        }
+        // Those of containers that ended make room.
+        if is_full && known < interfaces.len() {
+            interfaces.clear();
         }
         Ok(())
     }
@@ -110,6 +119,29 @@ mod tests {
         .map(|(name, value)| format!("{prefix}{name}{} {value}", r#"{device="eth0"}"#));
         let expected: Vec<&str> = lines.iter().map(String::as_str).collect();
         check(open, &files, &expected);
+    }
+
+    #[test]
+    fn interfaces_that_are_gone_make_room() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("proc/net/dev");
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        let mut names = (0..INTERFACES_MAX).map(|number| format!("veth{number}: 1\n"));
+        std::fs::write(&path, names.by_ref().collect::<String>()).unwrap();
+        let context = Context {
+            root: folder.path().into(),
+            instance: "n".into(),
+            clock: model::Clock::manual(model::UnixMs(0)),
+        };
+        let mut source = open(&context).unwrap();
+        let mut count = || {
+            let mut batch = Batch::default();
+            source.sample(&mut batch).unwrap();
+            batch.samples.len()
+        };
+        assert_eq!(count(), INTERFACES_MAX);
+        std::fs::write(&path, "eth0: 1\nveth3: 1\n").unwrap();
+        assert_eq!((count(), count()), (1, 2));
     }
 
     proptest! {
