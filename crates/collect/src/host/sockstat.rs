@@ -17,8 +17,10 @@ struct SockStat {
     context: Context,
     files: Vec<Kept>,
     /// By protocol with its colon, and field.
-    series: HashMap<Box<[u8]>, HashMap<Box<[u8]>, Field>>,
+    series: HashMap<Box<[u8]>, Fields>,
 }
+
+type Fields = HashMap<Box<[u8]>, Field>;
 
 struct Field {
     labels: Labels,
