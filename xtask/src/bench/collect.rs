@@ -6,7 +6,7 @@
 
 use std::{
     fs::{self, File},
-    path::Path,
+    path::{Path, PathBuf},
     process::Command,
     time::Duration,
 };
@@ -29,6 +29,7 @@ use crate::{
 const SECONDS: u64 = 60;
 /// Discovery and the first work are not the steady state.
 const WARM_UP: Duration = Duration::from_secs(15);
+/// A program that needs longer to answer counts as one that did not start.
 const START_MAX: Duration = Duration::from_secs(60);
 const SCRAPE_EVERY: Duration = Duration::from_secs(1);
 
@@ -46,7 +47,7 @@ struct Watcher {
     kind: Kind,
     name: &'static str,
     version: String,
-    program: std::path::PathBuf,
+    program: PathBuf,
 }
 
 pub(super) fn run() -> Result<()> {

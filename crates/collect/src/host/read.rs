@@ -1,4 +1,4 @@
-//! Reading small kernel files cheaply: the descriptor stays open, one `pread`, one shared buffer.
+//! Reading small kernel files cheaply: the descriptor stays open, one `pread`, one buffer that is kept.
 //!
 //! Kept descriptors cost a third of opening each time (measured), and a kept descriptor of a process
 //! that ended fails instead of showing its pid's next owner.
@@ -13,8 +13,8 @@ use crate::{Failure, FailureKind};
 
 /// Largest kernel file that is read. `/proc/stat` of a machine with 1,024 CPUs has about 200 KiB.
 const FILE_BYTES_MAX: usize = 4 << 20;
-/// First size of the buffer; it grows to the largest file.
-const BUFFER_BYTES: usize = 16 << 10;
+/// First size of a file's buffer; it grows with the file. Most of them are smaller.
+const BUFFER_BYTES: usize = 4 << 10;
 
 /// More of a text than this is not read.
 const TEXT_BYTES_MAX: u64 = 64 << 10;
