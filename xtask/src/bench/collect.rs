@@ -65,7 +65,10 @@ pub(super) fn run() -> Result<()> {
     for (column, watcher) in watchers.iter().enumerate() {
         let own = folder.path().join(watcher.name);
         fs::create_dir_all(&own)?;
-        watcher.measure(column, &own, &mut table)?;
+        if let Err(error) = watcher.measure(column, &own, &mut table) {
+            ensure!(watcher.kind != Kind::Modelwatch, error);
+            say(&format!("{} could not be measured: {error:#}", watcher.name));
+        }
     }
     let versions = watchers.iter().map(|watcher| format!("{} {}", watcher.name, watcher.version));
     let beside = if engine.is_ok() { "one idle llama.cpp server" } else { "no engine" };
@@ -166,6 +169,9 @@ impl Watcher {
                 command.env("DO_NOT_TRACK", "1").env("DISABLE_TELEMETRY", "1");
                 let config = folder.join("netdata.conf");
                 let path = folder.display();
+                for name in ["cache", "lib"] {
+                    fs::create_dir_all(folder.join(name))?;
+                }
                 fs::write(
                     &config,
                     format!(
