@@ -5,6 +5,7 @@ mod access;
 mod differential;
 mod engine;
 mod hostile;
+mod node_exporter;
 mod ollama;
 mod prometheus;
 mod query;

@@ -25,6 +25,8 @@ pub struct Program {
 }
 
 /// Names of packages, which are those of their programs as well.
+pub const NETDATA: &str = "netdata";
+pub const NODE_EXPORTER: &str = "prometheus-node-exporter";
 pub const PROMETHEUS: &str = "prometheus";
 pub const VICTORIA_METRICS: &str = "victoria-metrics";
 
@@ -66,8 +68,14 @@ pub fn prometheus() -> Option<Prometheus> {
     Some(Prometheus { server, promtool })
 }
 
-/// Installs it where that is possible and it is not there.
+/// node_exporter, if it is in PATH.
+pub fn node_exporter() -> Option<PathBuf> {
+    apt::find(&[NODE_EXPORTER])
+}
+
+/// Installs what the tests compare with, where that is possible and it is not there.
 pub(crate) fn install() -> Result<()> {
+    debian(NODE_EXPORTER)?;
     debian(PROMETHEUS)?;
     prometheus().map(drop).context("there is no prometheus and promtool in PATH")
 }

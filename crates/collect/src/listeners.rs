@@ -5,13 +5,22 @@
 
 use std::{
     collections::HashMap,
-    fs,
+    fs::{self, File},
+    io::{BufRead, BufReader},
     net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
     path::Path,
 };
 
 /// State of a listening socket in `/proc/net/tcp`.
 const LISTEN: &str = "0A";
+
+/// How much is read at a time: what the kernel makes in one go.
+const PIECE_BYTES: usize = 4 << 10;
+
+/// Reading ends after this many lines that are not about listening sockets. Linux prints those first, and
+/// what comes behind them, tens of thousands of connections on a busy host, need not even be looked up; the
+/// rest is for kernels that have another order.
+const OTHERS_MAX: usize = 64;
 
 /// A listening TCP socket.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -25,8 +34,17 @@ pub(crate) struct Listener {
 pub(crate) fn listeners(root: &Path) -> Vec<Listener> {
     let mut found = Vec::new();
     for name in ["tcp", "tcp6"] {
-        let text = fs::read_to_string(root.join("proc/net").join(name)).unwrap_or_default();
-        found.extend(text.lines().filter_map(parse));
+        let Ok(file) = File::open(root.join("proc/net").join(name)) else { continue };
+        let mut others = 0;
+        for line in BufReader::with_capacity(PIECE_BYTES, file).lines().map_while(Result::ok) {
+            match parse(&line) {
+                Some(listener) => found.push(listener),
+                None => others += 1,
+            }
+            if others > OTHERS_MAX {
+                break;
+            }
+        }
     }
     found.sort_by_key(|listener| listener.address.port());
     found

@@ -2,6 +2,7 @@
 //! docs/benchmarks.md with what they were taken on. A slow machine makes figures worse; it is never
 //! a failure.
 
+mod collect;
 mod cost;
 mod data;
 mod payload;
@@ -17,12 +18,13 @@ use anyhow::{Result, bail};
 pub(crate) fn bench(arguments: &[String]) -> Result<()> {
     let words: Vec<&str> = arguments.iter().map(String::as_str).collect();
     match words.as_slice() {
+        ["collect"] => collect::run(),
         ["cost"] => cost::run(),
         ["query"] => query::run(),
         ["store"] => store::run(None),
         ["store", scenario] => store::run(Some(scenario)),
         _ => bail!(
-            "there is no benchmark {words:?}; there are: cost, query, store, store mix|series|history|recovery|full"
+            "there is no benchmark {words:?}; there are: collect, cost, query, store, store mix|series|history|recovery|full"
         ),
     }
 }

@@ -15,6 +15,45 @@ pub(super) fn cpu(pid: u32) -> Result<Duration> {
     Ok(Duration::from_secs_f64((user + system) as f64 / per_second as f64))
 }
 
+/// The process and its descendants, as of now.
+pub(super) fn tree(pid: u32) -> Result<Vec<u32>> {
+    let mut parents = Vec::new();
+    for entry in fs::read_dir("/proc")? {
+        let Ok(own) = entry?.file_name().to_string_lossy().parse::<u32>() else { continue };
+        // It may have ended since.
+        let Ok(stat) = fs::read_to_string(format!("/proc/{own}/stat")) else { continue };
+        let fields = stat.rsplit_once(')').map(|(_, fields)| fields).unwrap_or_default();
+        let parent = fields.split_whitespace().nth(1).and_then(|parent| parent.parse().ok());
+        parents.extend(parent.map(|parent: u32| (own, parent)));
+    }
+    let mut tree = vec![pid];
+    let mut at = 0;
+    while let Some(next) = tree.get(at).copied() {
+        tree.extend(parents.iter().filter(|(_, parent)| *parent == next).map(|(own, _)| *own));
+        at += 1;
+    }
+    Ok(tree)
+}
+
+/// [`cpu`] of several processes.
+pub(super) fn cpu_of_all(pids: &[u32]) -> Result<Duration> {
+    pids.iter().map(|pid| cpu(*pid)).sum()
+}
+
+/// CPU time of those threads of a process whose names begin with `prefix`, to the nanosecond.
+pub(super) fn threads(pid: u32, prefix: &str) -> Result<Duration> {
+    let mut nanoseconds = 0;
+    for entry in fs::read_dir(format!("/proc/{pid}/task"))? {
+        let folder = entry?.path();
+        if fs::read_to_string(folder.join("comm"))?.starts_with(prefix) {
+            let text = fs::read_to_string(folder.join("schedstat"))?;
+            let time = text.split_whitespace().next().and_then(|time| time.parse::<u64>().ok());
+            nanoseconds += time.context("failed to read /proc/PID/task/TID/schedstat")?;
+        }
+    }
+    Ok(Duration::from_nanos(nanoseconds))
+}
+
 pub(super) fn resident_bytes(pid: u32) -> Result<u64> {
     status_bytes(pid, "VmRSS:")
 }

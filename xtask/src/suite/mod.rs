@@ -195,7 +195,7 @@ fn unit(suite: &mut Suite) -> Result<()> {
 
 fn e2e(suite: &mut Suite) -> Result<()> {
     if let Err(error) = peers::install() {
-        say(&format!("there is no Prometheus for the tests: {error:#}"));
+        say(&format!("the tests have nothing to compare with: {error:#}"));
     }
     suite.rust_tests("e2e", &["--test", "e2e"], &[])
 }

@@ -89,7 +89,7 @@ impl Sampler for DiskStats {
 }
 
 /// Partitions, RAM disks, loop devices and floppies.
-fn is_left_out(name: &str) -> bool {
+pub(super) fn is_left_out(name: &str) -> bool {
     let base = name.trim_end_matches(|c: char| c.is_ascii_digit());
     if base.len() == name.len() {
         return false;

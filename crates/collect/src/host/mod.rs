@@ -1,19 +1,52 @@
 //! The host: `/proc` and `/sys`, read by hand under node_exporter's names.
 //!
-//! Cheap sources share one thread and one batch per tick; a source that may hang (a file system on a
-//! dead server) has a thread of its own. It needs no root. What the kernel does not offer is absent.
+//! Cheap sources share one thread and one batch per tick, those that ask devices share another, and one
+//! that may hang (a file system on a dead server) has a thread of its own. It needs no root. What the
+//! kernel does not offer is absent.
 
+mod adjtimex;
+mod arp;
+mod clock_source;
+mod conntrack;
 mod cpu;
+mod cpufreq;
+mod diskinfo;
 mod diskstats;
+mod edac;
+mod entropy;
 mod filefd;
 mod filesystem;
 mod hwmon;
+mod infiniband;
+mod interrupts;
+mod kernel_hung;
 mod loadavg;
 mod meminfo;
+mod netclass;
 mod netdev;
+mod netstat;
+mod numa;
+mod numbers;
+mod nvme;
+mod os;
+mod own_process;
+mod pcie;
+mod power_supply;
 mod pressure;
+mod processes;
+mod rapl;
 mod read;
+mod schedstat;
+mod selinux;
+mod sockstat;
+mod softnet;
 mod system;
+mod systemd;
+mod tcpstat;
+mod textfile;
+mod thermal;
+mod timex;
+mod udp_queues;
 mod vmstat;
 
 use std::{
@@ -22,7 +55,11 @@ use std::{
     time::Duration,
 };
 
-use model::{Clock, Labels, catalogue::Metric, sample::Batch};
+use model::{
+    Clock, Labels,
+    catalogue::{Metric, NODE_SCRAPE_COLLECTOR_DURATION_SECONDS, NODE_SCRAPE_COLLECTOR_SUCCESS},
+    sample::Batch,
+};
 
 use crate::{
     Failure, Registry, Sinks,
@@ -34,27 +71,84 @@ use crate::{
 /// One kind of reading.
 struct Source {
     name: &'static str,
-    /// How many ticks of the host lie between two readings.
+    /// Seconds between two readings, if the period of the host is not longer.
     every: u32,
-    /// Whether a reading may hang, so that it must not share a thread.
-    may_hang: bool,
+    thread: Thread,
+    /// What node_exporter calls the collectors of the same things.
+    collectors: &'static [&'static str],
     open: fn(&Context) -> Result<Box<dyn Sampler>, Failure>,
 }
 
+/// Where a source is read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Thread {
+    /// The kernel answers at once.
+    Main,
+    /// A driver may ask its device and let us wait.
+    Hardware,
+    /// It may hang for ever.
+    Own,
+}
+use Thread::{Hardware, Main, Own};
+
+/// A source that is absent is looked for this often: devices come, and modules are loaded.
+const ABSENT_EVERY: u32 = 60;
+
 /// All sources, sorted by name.
 static SOURCES: &[Source] = &[
-    Source { name: "host.cpu", every: 1, may_hang: false, open: cpu::open },
-    Source { name: "host.diskstats", every: 1, may_hang: false, open: diskstats::open },
-    Source { name: "host.filefd", every: 5, may_hang: false, open: filefd::open },
-    Source { name: "host.filesystem", every: 15, may_hang: true, open: filesystem::open },
-    Source { name: "host.hwmon", every: 5, may_hang: true, open: hwmon::open },
-    Source { name: "host.loadavg", every: 1, may_hang: false, open: loadavg::open },
-    Source { name: "host.meminfo", every: 1, may_hang: false, open: meminfo::open },
-    Source { name: "host.netdev", every: 1, may_hang: false, open: netdev::open },
-    Source { name: "host.pressure", every: 1, may_hang: false, open: pressure::open },
-    Source { name: "host.system", every: 5, may_hang: false, open: system::open },
-    Source { name: "host.vmstat", every: 1, may_hang: false, open: vmstat::open },
+    source("host.arp", 60, Main, &["arp"], arp::open),
+    source("host.clock_source", 60, Main, &[], clock_source::open),
+    source("host.conntrack", 5, Main, &["conntrack"], conntrack::open),
+    source("host.cpu", 1, Main, &["cpu", "stat"], cpu::open),
+    source("host.cpufreq", 5, Main, &["cpufreq"], cpufreq::open),
+    source("host.diskinfo", 60, Main, &[], diskinfo::open),
+    source("host.diskstats", 1, Main, &["diskstats"], diskstats::open),
+    source("host.edac", 60, Hardware, &["edac"], edac::open),
+    source("host.entropy", 60, Main, &["entropy"], entropy::open),
+    source("host.filefd", 5, Main, &["filefd"], filefd::open),
+    source("host.filesystem", 15, Own, &["filesystem"], filesystem::open),
+    source("host.hwmon", 5, Hardware, &["hwmon"], hwmon::open),
+    source("host.infiniband", 5, Hardware, &["infiniband"], infiniband::open),
+    source("host.interrupts", 60, Main, &["interrupts"], interrupts::open),
+    source("host.kernel_hung", 60, Main, &["kernel_hung"], kernel_hung::open),
+    source("host.loadavg", 1, Main, &["loadavg"], loadavg::open),
+    source("host.meminfo", 1, Main, &["meminfo"], meminfo::open),
+    source("host.netclass", 5, Hardware, &["netclass"], netclass::open),
+    source("host.netdev", 1, Main, &["netdev"], netdev::open),
+    source("host.netstat", 1, Main, &["netstat"], netstat::open),
+    source("host.numa", 15, Main, &["meminfo_numa"], numa::open),
+    source("host.nvme", 60, Hardware, &["nvme"], nvme::open),
+    source("host.os", 60, Main, &["os"], os::open),
+    source("host.own_process", 15, Main, &[], own_process::open),
+    source("host.pcie", 60, Hardware, &["pcidevice"], pcie::open),
+    source("host.power_supply", 60, Hardware, &["powersupplyclass"], power_supply::open),
+    source("host.pressure", 1, Main, &["pressure"], pressure::open),
+    source("host.processes", 5, Main, &["processes"], processes::open),
+    source("host.rapl", 5, Hardware, &["rapl"], rapl::open),
+    source("host.schedstat", 5, Main, &["schedstat"], schedstat::open),
+    source("host.selinux", 60, Main, &["selinux"], selinux::open),
+    source("host.sockstat", 5, Main, &["sockstat"], sockstat::open),
+    source("host.softnet", 5, Main, &["softnet"], softnet::open),
+    source("host.system", 5, Main, &["time", "uname"], system::open),
+    source("host.systemd", 60, Hardware, &["systemd"], systemd::open),
+    source("host.tcpstat", 5, Main, &["tcpstat"], tcpstat::open),
+    source("host.textfile", 60, Main, &["textfile"], textfile::open),
+    source("host.thermal", 5, Hardware, &["thermal_zone"], thermal::open),
+    source("host.timex", 60, Main, &["timex"], timex::open),
+    source("host.udp_queues", 5, Main, &["udp_queues"], udp_queues::open),
+    source("host.vmstat", 1, Main, &["vmstat"], vmstat::open),
 ];
+
+/// A line of the table above.
+const fn source(
+    name: &'static str,
+    every: u32,
+    thread: Thread,
+    collectors: &'static [&'static str],
+    open: fn(&Context) -> Result<Box<dyn Sampler>, Failure>,
+) -> Source {
+    Source { name, every, thread, collectors, open }
+}
 
 /// What a source needs to know to make its series.
 #[derive(Clone, Debug)]
@@ -85,7 +179,7 @@ pub(crate) struct Settings {
     pub(crate) period: Duration,
 }
 
-/// Starts one thread for all cheap sources and one for each that may hang.
+/// Starts the threads. The first readings are taken at once.
 pub(crate) fn start(
     settings: &Settings,
     clock: &Clock,
@@ -94,9 +188,11 @@ pub(crate) fn start(
 ) -> io::Result<Watch> {
     let mut watch = Watch::default();
     let task = |source: &'static Source| task(source, settings, clock, registry);
-    let cheap = SOURCES.iter().filter(|source| !source.may_hang).map(task).collect();
-    watch.spawn("host", cheap, settings.period, clock, sinks)?;
-    for source in SOURCES.iter().filter(|source| source.may_hang) {
+    let on = |thread| SOURCES.iter().filter(move |source| source.thread == thread);
+    for (name, thread) in [("host", Main), ("host.hardware", Hardware)] {
+        watch.spawn(name, on(thread).map(task).collect(), settings.period, clock, sinks)?;
+    }
+    for source in on(Own) {
         watch.spawn(source.name, vec![task(source)], settings.period, clock, sinks)?;
     }
     Ok(watch)
@@ -108,9 +204,22 @@ fn task(source: &'static Source, settings: &Settings, clock: &Clock, registry: &
         instance: settings.instance.clone(),
         clock: clock.clone(),
     };
-    let schedule = (settings.period, source.every);
+    let report = |collector: &&str| {
+        [NODE_SCRAPE_COLLECTOR_SUCCESS, NODE_SCRAPE_COLLECTOR_DURATION_SECONDS]
+            .map(|metric| context.series(&metric, &[("collector", collector)]))
+    };
+    let reports = source.collectors.iter().map(report).collect();
+    let schedule = (settings.period, ticks(source.every, settings.period));
     let open = move || (source.open)(&context);
     Task::new(source.name, SourceGroup::Host, schedule, registry, open)
+        .looking_every(ticks(ABSENT_EVERY, settings.period))
+        .reporting(reports)
+}
+
+/// How many periods of the host are that many seconds; at least one.
+fn ticks(seconds: u32, period: Duration) -> u32 {
+    let periods = f64::from(seconds) / period.as_secs_f64().max(1e-3);
+    (periods.round() as u32).max(1)
 }
 
 /// Reads every source once, for `check`.
@@ -141,6 +250,7 @@ mod tests {
     };
 
     use model::UnixMs;
+    use proptest::prelude::*;
 
     use super::*;
     use crate::SourceState;
@@ -185,10 +295,21 @@ mod tests {
         path: &str,
         bytes: &[u8],
     ) {
+        survives_among(open, &[(path, bytes)]);
+    }
+
+    /// The same for a source of several files. It is read twice: the second time it has learnt the
+    /// shape of its files.
+    pub(super) fn survives_among(
+        open: fn(&Context) -> Result<Box<dyn Sampler>, Failure>,
+        files: &[(&str, &[u8])],
+    ) {
         let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join(path);
-        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
-        std::fs::write(path, bytes).unwrap();
+        for (path, bytes) in files {
+            let path = folder.path().join(path);
+            std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+            std::fs::write(path, bytes).unwrap();
+        }
         let context = Context {
             root: folder.path().into(),
             instance: "n".into(),
@@ -196,12 +317,143 @@ mod tests {
         };
         if let Ok(mut sampler) = open(&context) {
             drop(sampler.sample(&mut Batch::default()));
+            drop(sampler.sample(&mut Batch::default()));
         }
     }
 
     #[test]
     fn the_table_is_sorted() {
         assert!(SOURCES.is_sorted_by(|a, b| a.name < b.name));
+    }
+
+    /// Files of every source that reads below the root.
+    const FILES: [&str; 55] = [
+        "etc/os-release",
+        "proc/1/mountinfo",
+        "proc/1/stat",
+        "proc/diskstats",
+        "proc/interrupts",
+        "proc/loadavg",
+        "proc/meminfo",
+        "proc/net/arp",
+        "proc/net/dev",
+        "proc/net/netstat",
+        "proc/net/snmp",
+        "proc/net/snmp6",
+        "proc/net/sockstat",
+        "proc/net/sockstat6",
+        "proc/net/softnet_stat",
+        "proc/net/stat/nf_conntrack",
+        "proc/net/udp",
+        "proc/net/udp6",
+        "proc/pressure/cpu",
+        "proc/pressure/io",
+        "proc/schedstat",
+        "proc/stat",
+        "proc/sys/fs/file-nr",
+        "proc/sys/kernel/hung_task_detect_count",
+        "proc/sys/kernel/random/entropy_avail",
+        "proc/sys/net/netfilter/nf_conntrack_count",
+        "proc/sys/net/netfilter/nf_conntrack_max",
+        "proc/vmstat",
+        "run/systemd/private",
+        "run/systemd/system/x",
+        "run/udev/data/b8:0",
+        "sys/bus/pci/devices/0000:3b:00.0/current_link_speed",
+        "sys/bus/pci/devices/0000:3b:00.0/max_link_width",
+        "sys/bus/pci/devices/odd/max_link_width",
+        "sys/class/block/sda/dev",
+        "sys/class/hwmon/hwmon0/name",
+        "sys/class/hwmon/hwmon0/temp1_input",
+        "sys/class/hwmon/hwmon0/temp1_label",
+        "sys/class/infiniband/mlx5_0/fw_ver",
+        "sys/class/infiniband/mlx5_0/ports/1/rate",
+        "sys/class/net/eth0/flags",
+        "sys/class/net/eth0/ifindex",
+        "sys/class/net/eth0/operstate",
+        "sys/class/nvme/nvme0/model",
+        "sys/class/power_supply/BAT0/capacity",
+        "sys/class/power_supply/BAT0/type",
+        "sys/class/powercap/intel-rapl:0/energy_uj",
+        "sys/class/powercap/intel-rapl:0/name",
+        "sys/class/thermal/thermal_zone0/temp",
+        "sys/class/thermal/thermal_zone0/type",
+        "sys/devices/system/clocksource/clocksource0/available_clocksource",
+        "sys/devices/system/cpu/cpu0/cpufreq/scaling_cur_freq",
+        "sys/devices/system/edac/mc/mc0/ce_count",
+        "sys/devices/system/node/node0/meminfo",
+        "sys/devices/system/node/node0/numastat",
+    ];
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(24))]
+        #[test]
+        fn any_bytes_in_any_file_are_survived(bytes: Vec<u8>, number: i64, words: Vec<i32>) {
+            let text = words.iter().map(|word| format!("{word} ")).collect::<String>();
+            let folder = tempfile::tempdir().unwrap();
+            for (at, path) in FILES.iter().enumerate() {
+                let content = match (at + words.len()) % 3 {
+                    0 => number.to_string().into_bytes(),
+                    1 => bytes.clone(),
+                    _ => text.clone().into_bytes(),
+                };
+                let path = folder.path().join(path);
+                std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+                std::fs::write(path, content).unwrap();
+            }
+            let context = Context {
+                root: folder.path().into(),
+                instance: "n".into(),
+                clock: Clock::manual(UnixMs(0)),
+            };
+            for source in SOURCES {
+                if let Ok(mut sampler) = (source.open)(&context) {
+                    for _ in 0..2 {
+                        let mut batch = Batch::default();
+                        drop(sampler.sample(&mut batch));
+                        let is_number = |(_, value): &(Labels, f64)| value.is_finite();
+                        prop_assert!(batch.samples.iter().all(is_number), "{}", source.name);
+                    }
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn periods() {
+        let check = |seconds, period_ms, expected| {
+            assert_eq!(ticks(seconds, Duration::from_millis(period_ms)), expected);
+        };
+        check(1, 1_000, 1);
+        check(60, 1_000, 60);
+        check(60, 5_000, 12);
+        check(1, 5_000, 1);
+        check(60, 3_600_000, 1);
+        check(1, 50, 20);
+    }
+
+    #[test]
+    fn what_is_absent_is_looked_for_rarely() {
+        let folder = tempfile::tempdir().unwrap();
+        let settings = Settings {
+            root: folder.path().into(),
+            instance: "n".into(),
+            period: Duration::from_secs(1),
+        };
+        let clock = Clock::manual(UnixMs(0));
+        let source = SOURCES.iter().find(|source| source.name == "host.thermal").unwrap();
+        let mut task = task(source, &settings, &clock, &Registry::default());
+        assert!(task.is_due(5) && !task.is_due(6));
+        let mut batch = Batch::default();
+        task.read(&clock, &mut batch);
+        assert!(!task.is_due(5) && task.is_due(60));
+        let success = &batch.samples[0];
+        assert_eq!((success.0.get("collector"), success.1), (Some("thermal_zone"), 0.0));
+        let zone = folder.path().join("sys/class/thermal/thermal_zone0");
+        std::fs::create_dir_all(&zone).unwrap();
+        std::fs::write(zone.join("temp"), "1000\n").unwrap();
+        task.read(&clock, &mut batch);
+        assert!(task.is_due(5));
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! Network interfaces, from `/proc/net/dev`, and whether each is up, from `/sys/class/net`.
+//! Traffic of network interfaces, from `/proc/net/dev`.
 //!
 //! The loopback interface is included: engines are usually asked over it.
 
@@ -11,18 +11,17 @@ use model::{
         NODE_NETWORK_RECEIVE_DROP_TOTAL, NODE_NETWORK_RECEIVE_ERRS_TOTAL,
         NODE_NETWORK_RECEIVE_FIFO_TOTAL, NODE_NETWORK_RECEIVE_FRAME_TOTAL,
         NODE_NETWORK_RECEIVE_MULTICAST_TOTAL, NODE_NETWORK_RECEIVE_PACKETS_TOTAL,
-        NODE_NETWORK_SPEED_BYTES, NODE_NETWORK_TRANSMIT_BYTES_TOTAL,
-        NODE_NETWORK_TRANSMIT_CARRIER_TOTAL, NODE_NETWORK_TRANSMIT_COLLS_TOTAL,
-        NODE_NETWORK_TRANSMIT_COMPRESSED_TOTAL, NODE_NETWORK_TRANSMIT_DROP_TOTAL,
-        NODE_NETWORK_TRANSMIT_ERRS_TOTAL, NODE_NETWORK_TRANSMIT_FIFO_TOTAL,
-        NODE_NETWORK_TRANSMIT_PACKETS_TOTAL, NODE_NETWORK_UP,
+        NODE_NETWORK_TRANSMIT_BYTES_TOTAL, NODE_NETWORK_TRANSMIT_CARRIER_TOTAL,
+        NODE_NETWORK_TRANSMIT_COLLS_TOTAL, NODE_NETWORK_TRANSMIT_COMPRESSED_TOTAL,
+        NODE_NETWORK_TRANSMIT_DROP_TOTAL, NODE_NETWORK_TRANSMIT_ERRS_TOTAL,
+        NODE_NETWORK_TRANSMIT_FIFO_TOTAL, NODE_NETWORK_TRANSMIT_PACKETS_TOTAL,
     },
     sample::Batch,
 };
 
 use super::{
     Context, Sampler,
-    read::{Kept, lines, lone_number, lone_text, number, words},
+    read::{Kept, lines, number, words},
 };
 use crate::Failure;
 
@@ -46,88 +45,46 @@ static COLUMNS: [&Metric; 16] = [
     &NODE_NETWORK_TRANSMIT_COMPRESSED_TOTAL,
 ];
 
-/// Readings between two looks at `/sys/class/net`, whose files are opened anew each time.
-const STATE_EVERY: u32 = 15;
-
 /// Interfaces beyond this many are left out; a container host may have thousands.
 const INTERFACES_MAX: usize = 512;
 
 struct NetDev {
     file: Kept,
     context: Context,
-    interfaces: HashMap<Box<[u8]>, Interface>,
-    readings: u32,
-}
-
-struct Interface {
-    columns: [Labels; 16],
-    up: Labels,
-    speed: Labels,
-    is_up: Option<f64>,
-    speed_bytes: Option<f64>,
+    interfaces: HashMap<Box<[u8]>, [Labels; 16]>,
 }
 
 pub(super) fn open(context: &Context) -> Result<Box<dyn Sampler>, Failure> {
     let file = Kept::open(&context.root, "/proc/net/dev")?;
-    let interfaces = HashMap::new();
-    Ok(Box::new(NetDev { file, context: context.clone(), interfaces, readings: 0 }))
-}
-
-impl Interface {
-    fn new(context: &Context, name: &str) -> Self {
-        let device = [("device", name)];
-        Self {
-            columns: COLUMNS.map(|metric| context.series(metric, &device)),
-            up: context.series(&NODE_NETWORK_UP, &device),
-            speed: context.series(&NODE_NETWORK_SPEED_BYTES, &device),
-            is_up: None,
-            speed_bytes: None,
-        }
-    }
-
-    fn look(&mut self, context: &Context, name: &str) {
-        // A name is a single path component; anything else would lead out of the folder.
-        if name.contains('/') || name.starts_with('.') {
-            return;
-        }
-        let folder = context.root.join("sys/class/net").join(name);
-        let state = lone_text(&folder.join("operstate"));
-        self.is_up = state.map(|state| f64::from(u8::from(state == "up")));
-        // Virtual interfaces say -1, which is no speed.
-        let megabits = lone_number(&folder.join("speed")).filter(|speed| *speed > 0.0);
-        self.speed_bytes = megabits.map(|megabits| megabits * 1e6 / 8.0);
-    }
+    Ok(Box::new(NetDev { file, context: context.clone(), interfaces: HashMap::new() }))
 }
 
 impl Sampler for NetDev {
     fn sample(&mut self, batch: &mut Batch) -> Result<(), Failure> {
-        let Self { file, context, interfaces, readings } = self;
-        let looks = readings.is_multiple_of(STATE_EVERY);
-        *readings = readings.wrapping_add(1);
+        let Self { file, context, interfaces } = self;
+        let (mut known, mut is_full) = (0, false);
         for line in lines(file.read()?) {
             let Some(colon) = line.iter().position(|byte| *byte == b':') else { continue };
             let (name, rest) = (line[..colon].trim_ascii(), &line[colon + 1..]);
-            let is_new = !interfaces.contains_key(name);
-            if is_new && interfaces.len() >= INTERFACES_MAX {
+            if !interfaces.contains_key(name) && interfaces.len() < INTERFACES_MAX {
+                let text = String::from_utf8_lossy(name);
+                let columns = COLUMNS.map(|metric| context.series(metric, &[("device", &text)]));
+                interfaces.insert(name.into(), columns);
+            }
+            let Some(columns) = interfaces.get(name) else {
+                is_full = true;
                 continue;
-            }
-            let text = String::from_utf8_lossy(name);
-            let interface =
-                interfaces.entry(name.into()).or_insert_with(|| Interface::new(context, &text));
-            if looks || is_new {
-                interface.look(context, &text);
-            }
-            for (labels, word) in interface.columns.iter().zip(words(rest)) {
+            };
+            known += 1;
+            for (labels, word) in columns.iter().zip(words(rest)) {
                 if let Some(value) = number(word) {
                     batch.push(labels, value as f64);
                 }
             }
-            if let Some(is_up) = interface.is_up {
-                batch.push(&interface.up, is_up);
-            }
-            if let Some(speed) = interface.speed_bytes {
-                batch.push(&interface.speed, speed);
-            }
+        }
+        // Those of containers that ended make room.
+        if is_full && known < interfaces.len() {
+            interfaces.clear();
         }
         Ok(())
     }
@@ -145,11 +102,7 @@ mod tests {
     #[test]
     fn readings() {
         let text = "Inter-|   Receive\n face |bytes\n  eth0: 100 2 0 0 0 0 0 0 50 1\n";
-        let files = [
-            ("proc/net/dev", text),
-            ("sys/class/net/eth0/operstate", "up\n"),
-            ("sys/class/net/eth0/speed", "1000\n"),
-        ];
+        let files = [("proc/net/dev", text)];
         let prefix = "node_network_";
         let lines = [
             ("receive_bytes_total", "100"),
@@ -162,12 +115,33 @@ mod tests {
             ("receive_multicast_total", "0"),
             ("transmit_bytes_total", "50"),
             ("transmit_packets_total", "1"),
-            ("up", "1"),
-            ("speed_bytes", "125000000"),
         ]
         .map(|(name, value)| format!("{prefix}{name}{} {value}", r#"{device="eth0"}"#));
         let expected: Vec<&str> = lines.iter().map(String::as_str).collect();
         check(open, &files, &expected);
+    }
+
+    #[test]
+    fn interfaces_that_are_gone_make_room() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("proc/net/dev");
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        let mut names = (0..INTERFACES_MAX).map(|number| format!("veth{number}: 1\n"));
+        std::fs::write(&path, names.by_ref().collect::<String>()).unwrap();
+        let context = Context {
+            root: folder.path().into(),
+            instance: "n".into(),
+            clock: model::Clock::manual(model::UnixMs(0)),
+        };
+        let mut source = open(&context).unwrap();
+        let mut count = || {
+            let mut batch = Batch::default();
+            source.sample(&mut batch).unwrap();
+            batch.samples.len()
+        };
+        assert_eq!(count(), INTERFACES_MAX);
+        std::fs::write(&path, "eth0: 1\nveth3: 1\n").unwrap();
+        assert_eq!((count(), count()), (1, 2));
     }
 
     proptest! {

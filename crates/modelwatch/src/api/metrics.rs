@@ -35,9 +35,9 @@ use super::{
 };
 use crate::{own, wire::App};
 
-/// How old a reading may be to count as current where all sources are quick.
+/// How old a reading may be to count as current: the slowest source of the host is read once a minute.
 const AGE_MIN: Duration = Duration::from_secs(90);
-/// The same where a target is read seldom; what is older is left out.
+/// The same where the host or a target is read seldom; what is older is left out.
 const AGE_MAX: Duration = Duration::from_secs(300);
 
 /// Said of metrics of which nobody said anything: `promtool` wants a text.
@@ -57,7 +57,8 @@ pub(super) async fn metrics(
     let accept = headers.get(header::ACCEPT).and_then(|value| value.to_str().ok());
     let format = negotiate(accept.unwrap_or_default());
     let slowest = app.config.scrapes.iter().map(|scrape| scrape.interval() * 2).max();
-    let age = slowest.unwrap_or(AGE_MIN).clamp(AGE_MIN, AGE_MAX);
+    let slowest = slowest.unwrap_or_default().max(app.config.collect.host_period * 2);
+    let age = slowest.clamp(AGE_MIN, AGE_MAX);
     let range = TimeRange { start: now - age, end: now };
     let own = own::sample(&app, now);
     let bytes_max = app.queries.result_bytes_max();
