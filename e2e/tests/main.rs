@@ -10,4 +10,5 @@ mod query;
 mod start;
 mod storage;
 mod transfer;
+mod wire;
 mod write;

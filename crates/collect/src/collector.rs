@@ -22,6 +22,7 @@ use crate::{
     exposition::ScrapedMetric,
     host,
     http::Secret,
+    net,
     process::Identity,
 };
 
@@ -104,6 +105,7 @@ pub struct Found {
 pub struct Collector {
     shared: Arc<Shared>,
     host: host::Watch,
+    net: net::Watch,
     discovery: JoinHandle<()>,
 }
 
@@ -126,6 +128,10 @@ pub(crate) struct Entry {
     pub(crate) process: Option<Identity>,
     /// The listening socket, where it is on this machine.
     pub(crate) inode: Option<u64>,
+    /// Whether who listens only passes connections on; absent until it was looked at.
+    pub(crate) is_forwarded: Option<bool>,
+    /// The engine itself says how long first tokens take.
+    pub(crate) tells_ttft: bool,
     pub(crate) task: Option<JoinHandle<()>>,
 }
 
@@ -162,8 +168,9 @@ impl Collector {
         let registry = Registry::default();
         let host = host::Watch::start(&host_settings(&settings), &clock, &sinks, &registry)?;
         let shared = Arc::new(Shared::new(settings, clock, sinks, registry));
+        let net = net::Watch::start(&shared)?;
         let discovery = runtime.spawn(discover(Arc::clone(&shared)));
-        Ok(Self { shared, host, discovery })
+        Ok(Self { shared, host, net, discovery })
     }
 
     pub fn registry(&self) -> &Registry {
@@ -188,6 +195,7 @@ impl Collector {
     /// Tells everything to end; nothing is sampled afterwards.
     pub fn stop(&self) {
         self.host.stop();
+        self.net.stop();
         self.discovery.abort();
         for entry in self.shared.entries().values() {
             if let Some(task) = &entry.task {

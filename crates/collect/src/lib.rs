@@ -15,6 +15,7 @@ mod host;
 mod http;
 mod inventory;
 mod listeners;
+mod net;
 mod process;
 mod sink;
 mod source;

@@ -62,7 +62,14 @@ impl EngineWatch {
             configured: found.configured,
             notes: Vec::new(),
         };
-        let entry = Entry { report, process: found.process, inode: found.inode, task: None };
+        let entry = Entry {
+            report,
+            process: found.process,
+            inode: found.inode,
+            is_forwarded: None,
+            tells_ttft: false,
+            task: None,
+        };
         shared.entries().insert(instance.clone(), entry);
         Self {
             shared: Arc::clone(shared),
@@ -166,6 +173,7 @@ impl EngineWatch {
         self.describe(&reading.raw.metrics);
         let mut entries = self.shared.entries();
         let Some(entry) = entries.get_mut(&self.instance) else { return };
+        entry.tells_ttft |= reading.tells(&metric::LLM_TIME_TO_FIRST_TOKEN_SECONDS);
         let report = &mut entry.report;
         let was_down = report.state == EngineState::Down;
         if report.state != state {

@@ -1,9 +1,37 @@
 //! The engine-neutral family. Labels of every series: `engine` (kind of engine), `model`,
-//! `instance`, and `source`, which says who measured it.
+//! `instance`, and `source`, which says who measured it: `engine`, or `wire` for what is told from TCP.
 
 use super::metrics;
 
 metrics! { LLM:
+    LLM_ACCEPT_QUEUE_CONNECTIONS = Gauge "llm_accept_queue_connections" "" ["engine" "model" "instance" "source"]
+        "Connections that wait to be accepted by the engine: the first sign of an overloaded server" "等待推理引擎接受的连接数，服务过载的最早信号";
+    LLM_ACCEPT_QUEUE_CONNECTIONS_MAX = Gauge "llm_accept_queue_connections_max" "" ["engine" "model" "instance" "source"]
+        "Room in the accept queue; connections beyond it are dropped" "全连接队列的容量，超出的连接会被丢弃";
+    LLM_CONNECTION_BUSY_SECONDS_TOTAL = Counter "llm_connection_busy_seconds_total" "seconds" ["engine" "model" "instance" "source"]
+        "Time in which connections had data to send, over all connections seen" "连接处于有数据待发送状态的时间（所有观察到的连接合计）";
+    LLM_CONNECTION_PATH_MTU_BYTES = Gauge "llm_connection_path_mtu_bytes" "bytes" ["engine" "model" "instance" "source"]
+        "Smallest path MTU among the open connections" "已打开连接中最小的路径 MTU";
+    LLM_CONNECTION_RECEIVED_BYTES_TOTAL = Counter "llm_connection_received_bytes_total" "bytes" ["engine" "model" "instance" "source"]
+        "Bytes received from clients, over all connections seen" "从客户端接收的字节数（所有观察到的连接合计）";
+    LLM_CONNECTION_RETRANSMITS_TOTAL = Counter "llm_connection_retransmits_total" "" ["engine" "model" "instance" "source"]
+        "Segments sent again, over all connections seen" "TCP 重传的报文段数（所有观察到的连接合计）";
+    LLM_CONNECTION_RTT_MIN_SECONDS = Gauge "llm_connection_rtt_min_seconds" "seconds" ["engine" "model" "instance" "source"]
+        "Smallest round-trip time of the open connections; behind a proxy that to the proxy" "已打开连接的最小往返时延；经代理访问时为到代理的时延";
+    LLM_CONNECTION_RTT_SECONDS = Gauge "llm_connection_rtt_seconds" "seconds" ["engine" "model" "instance" "source"]
+        "Mean of the smoothed round-trip times of the open connections; behind a proxy that to the proxy" "已打开连接的平滑往返时延均值；经代理访问时为到代理的时延";
+    LLM_CONNECTION_RWND_LIMITED_SECONDS_TOTAL = Counter "llm_connection_rwnd_limited_seconds_total" "seconds" ["engine" "model" "instance" "source"]
+        "Time in which sending waited for the client to read, over all connections seen" "因客户端读取过慢（接收窗口）而停止发送的时间（所有观察到的连接合计）";
+    LLM_CONNECTION_SENT_BYTES_TOTAL = Counter "llm_connection_sent_bytes_total" "bytes" ["engine" "model" "instance" "source"]
+        "Bytes sent to clients, those sent again not counted, over all connections seen" "向客户端发送的字节数，不含重传（所有观察到的连接合计）";
+    LLM_CONNECTION_SNDBUF_LIMITED_SECONDS_TOTAL = Counter "llm_connection_sndbuf_limited_seconds_total" "seconds" ["engine" "model" "instance" "source"]
+        "Time in which sending waited for room in the engine's own send buffer, over all connections seen" "因本端发送缓冲区不足而停止发送的时间（所有观察到的连接合计）";
+    LLM_CONNECTIONS = Gauge "llm_connections" "" ["engine" "model" "instance" "source" "state"]
+        "Connections to the engine by TCP state, TIME_WAIT and our own left out" "按 TCP 状态统计的引擎连接数，不含 TIME_WAIT 与 modelwatch 自身的连接";
+    LLM_CONNECTIONS_AWAITING_FIRST_BYTE = Gauge "llm_connections_awaiting_first_byte" "" ["engine" "model" "instance" "source"]
+        "Connections whose last request has not been answered with a byte yet" "最近一次请求尚未收到任何响应字节的连接数";
+    LLM_CONNECTIONS_BY_CLIENT = Gauge "llm_connections_by_client" "" ["engine" "model" "instance" "source" "client"]
+        "Established connections by client address; other is all that are not named" "按客户端地址统计的已建立连接数；other 为未单独列出的客户端合计";
     LLM_CONTEXT_TOKENS_MAX = Gauge "llm_context_tokens_max" "tokens" ["engine" "model" "instance" "source"]
         "Longest context that one request may have" "单个请求允许的最大上下文长度";
     LLM_CONTEXT_USAGE_RATIO = Gauge "llm_context_usage_ratio" "ratio" ["engine" "model" "instance" "source"]
