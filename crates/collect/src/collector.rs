@@ -24,6 +24,7 @@ use crate::{
     http::Secret,
     net,
     process::Identity,
+    processes,
 };
 
 /// What is watched and how often.
@@ -106,6 +107,7 @@ pub struct Collector {
     shared: Arc<Shared>,
     host: host::Watch,
     net: net::Watch,
+    processes: processes::Watch,
     discovery: JoinHandle<()>,
 }
 
@@ -169,8 +171,9 @@ impl Collector {
         let host = host::Watch::start(&host_settings(&settings), &clock, &sinks, &registry)?;
         let shared = Arc::new(Shared::new(settings, clock, sinks, registry));
         let net = net::Watch::start(&shared)?;
+        let processes = processes::Watch::start(&shared)?;
         let discovery = runtime.spawn(discover(Arc::clone(&shared)));
-        Ok(Self { shared, host, net, discovery })
+        Ok(Self { shared, host, net, processes, discovery })
     }
 
     pub fn registry(&self) -> &Registry {
@@ -196,6 +199,7 @@ impl Collector {
     pub fn stop(&self) {
         self.host.stop();
         self.net.stop();
+        self.processes.stop();
         self.discovery.abort();
         for entry in self.shared.entries().values() {
             if let Some(task) = &entry.task {

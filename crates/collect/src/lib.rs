@@ -7,6 +7,7 @@
 #![deny(unsafe_code)]
 
 mod collector;
+mod container;
 mod discovery;
 mod engine;
 mod failure;
@@ -17,6 +18,7 @@ mod inventory;
 mod listeners;
 mod net;
 mod process;
+mod processes;
 mod sink;
 mod source;
 

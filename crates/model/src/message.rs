@@ -154,6 +154,11 @@ pub static MESSAGES: &[Message] = &[
         zh: "发现 {engine} {version}（{url}），模型 {model}",
     },
     Message {
+        code: "event.engine_oom_killed",
+        en: "the kernel killed a process in the container of {engine} at {url} for lack of memory (limit {limit})",
+        zh: "{engine}（{url}）所在容器内有进程因内存不足被内核终止（上限 {limit}）",
+    },
+    Message {
         code: "event.engine_restarted",
         en: "{engine} at {url} was restarted",
         zh: "{engine}（{url}）已重启",

@@ -17,7 +17,7 @@ use crate::{
     exposition::ScrapedMetric,
     guard::Guard,
     http::Endpoint,
-    process::{self, Identity},
+    process::Identity,
 };
 
 /// Failures in a row that end an engine, where one alone may be a busy moment.
@@ -114,15 +114,13 @@ impl EngineWatch {
         let clock = self.shared.clock.clone();
         let kind = self.kind;
         let (instance, url) = (self.instance().to_owned(), self.endpoint.url());
-        let root = self.shared.settings.root.clone();
         let failure = result.as_ref().err().cloned();
         self.guard.run_since(started, &clock, &mut batch, |batch| {
             let (reading, Some(kind)) = (result.as_ref().map_err(Clone::clone)?, kind) else {
                 return Ok(());
             };
             batch.samples.extend(reading.samples(kind, &instance));
-            let process = process.and_then(|p| Some((p, process::usage(&root, p)?)));
-            let pid = process.map_or(String::new(), |(process, _)| process.pid.to_string());
+            let pid = process.map_or(String::new(), |process| process.pid.to_string());
             let model = reading.model();
             let mut push = |metric: &metric::Metric, extra: &[(&str, &str)], value: f64| {
                 let extra = [("model", model.as_str())].into_iter().chain(extra.iter().copied());
@@ -131,15 +129,6 @@ impl EngineWatch {
             let version = reading.version.as_deref().unwrap_or_default();
             let facts = [("version", version), ("url", url.as_str()), ("pid", pid.as_str())];
             push(&metric::LLM_ENGINE_INFO, &facts, 1.0);
-            if let Some((process, usage)) = process {
-                push(&metric::LLM_ENGINE_PROCESS_CPU_SECONDS_TOTAL, &[], usage.cpu_seconds);
-                let resident = usage.resident_bytes as f64;
-                push(&metric::LLM_ENGINE_PROCESS_RESIDENT_BYTES, &[], resident);
-                push(&metric::LLM_ENGINE_PROCESS_THREADS, &[], usage.threads as f64);
-                if let Some(start) = process::start_time(&root, process) {
-                    push(&metric::LLM_ENGINE_PROCESS_START_TIME_SECONDS, &[], start);
-                }
-            }
             Ok(())
         });
         match (result, failure) {

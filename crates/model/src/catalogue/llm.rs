@@ -1,5 +1,6 @@
 //! The engine-neutral family. Labels of every series: `engine` (kind of engine), `model`,
-//! `instance`, and `source`, which says who measured it: `engine`, or `wire` for what is told from TCP.
+//! `instance`, and `source`, which says who measured it: `engine`, `wire` for what is told from
+//! TCP, or `host` for what the kernel says of its processes.
 
 use super::metrics;
 
@@ -38,16 +39,38 @@ metrics! { LLM:
         "Share of the fullest slot's context that is in use, 0 to 1" "最满的槽位已使用的上下文比例，0 到 1";
     LLM_E2E_REQUEST_LATENCY_SECONDS = Histogram "llm_e2e_request_latency_seconds" "seconds" ["engine" "model" "instance" "source"]
         "Time from the arrival of a request to its last token" "请求从到达到最后一个 Token 的耗时";
+    LLM_ENGINE_CONTAINER_INFO = Gauge "llm_engine_container_info" "" ["engine" "model" "instance" "source" "id" "runtime" "container" "pod_uid" "qos" "unit"]
+        "Which container, pod or unit of systemd the engine runs in, as labels; the value is always 1" "以标签形式给出推理引擎所在的容器、Pod 或 systemd 单元，值恒为 1";
     LLM_ENGINE_INFO = Gauge "llm_engine_info" "" ["engine" "model" "instance" "source" "version" "url" "pid"]
         "Facts about an engine as labels; the value is always 1" "以标签形式给出的推理引擎信息，值恒为 1";
     LLM_ENGINE_PROCESS_CPU_SECONDS_TOTAL = Counter "llm_engine_process_cpu_seconds_total" "seconds" ["engine" "model" "instance" "source"]
-        "CPU time used by the engine's process and its descendants that still run" "推理引擎进程及其仍在运行的子进程所用的 CPU 时间";
+        "CPU time used by the engine's process and its descendants" "推理引擎进程及其子进程所用的 CPU 时间";
+    LLM_ENGINE_PROCESS_INVOLUNTARY_SWITCHES_TOTAL = Counter "llm_engine_process_involuntary_switches_total" "" ["engine" "model" "instance" "source"]
+        "Times that the CPU was taken from a thread of the engine's processes" "推理引擎各线程的非自愿上下文切换次数";
+    LLM_ENGINE_PROCESS_MAJOR_FAULTS_TOTAL = Counter "llm_engine_process_major_faults_total" "" ["engine" "model" "instance" "source"]
+        "Page faults of the engine's processes that read from a disk" "推理引擎进程需要读盘的缺页次数（major fault）";
+    LLM_ENGINE_PROCESS_MINOR_FAULTS_TOTAL = Counter "llm_engine_process_minor_faults_total" "" ["engine" "model" "instance" "source"]
+        "Page faults of the engine's processes that needed no disk" "推理引擎进程无需读盘的缺页次数（minor fault）";
+    LLM_ENGINE_PROCESS_OPEN_FILES = Gauge "llm_engine_process_open_files" "" ["engine" "model" "instance" "source"]
+        "Open files of the engine's processes" "推理引擎进程打开的文件数";
+    LLM_ENGINE_PROCESS_OPEN_FILES_MAX = Gauge "llm_engine_process_open_files_max" "" ["engine" "model" "instance" "source"]
+        "Most files that the engine's main process may have open" "推理引擎主进程可打开的文件数上限";
+    LLM_ENGINE_PROCESS_READ_BYTES_TOTAL = Counter "llm_engine_process_read_bytes_total" "bytes" ["engine" "model" "instance" "source"]
+        "Bytes that the engine's processes made block devices read" "推理引擎进程引起的块设备读取字节数";
     LLM_ENGINE_PROCESS_RESIDENT_BYTES = Gauge "llm_engine_process_resident_bytes" "bytes" ["engine" "model" "instance" "source"]
         "Resident memory of the engine's process and its descendants; shared pages count once per process" "推理引擎进程及其子进程的常驻内存，共享页按进程重复计入";
     LLM_ENGINE_PROCESS_START_TIME_SECONDS = Gauge "llm_engine_process_start_time_seconds" "seconds" ["engine" "model" "instance" "source"]
         "Unix time at which the engine's process started" "推理引擎进程的启动时间（Unix 时间）";
     LLM_ENGINE_PROCESS_THREADS = Gauge "llm_engine_process_threads" "" ["engine" "model" "instance" "source"]
         "Threads of the engine's process and its descendants" "推理引擎进程及其子进程的线程数";
+    LLM_ENGINE_PROCESS_VOLUNTARY_SWITCHES_TOTAL = Counter "llm_engine_process_voluntary_switches_total" "" ["engine" "model" "instance" "source"]
+        "Times that a thread of the engine's processes gave the CPU up" "推理引擎各线程的自愿上下文切换次数";
+    LLM_ENGINE_PROCESS_WRITTEN_BYTES_TOTAL = Counter "llm_engine_process_written_bytes_total" "bytes" ["engine" "model" "instance" "source"]
+        "Bytes that the engine's processes made block devices write" "推理引擎进程引起的块设备写入字节数";
+    LLM_ENGINE_PROCESSES = Gauge "llm_engine_processes" "" ["engine" "model" "instance" "source"]
+        "The engine's process and its descendants" "推理引擎进程及其子进程的数量";
+    LLM_ENGINE_RESTARTS_TOTAL = Counter "llm_engine_restarts_total" "" ["engine" "model" "instance" "source"]
+        "Times that another process took the engine's place, by pid and start time" "推理引擎进程被替换（重启）的次数，按 PID 与启动时间判断";
     LLM_ENGINE_STEPS_TOTAL = Counter "llm_engine_steps_total" "" ["engine" "model" "instance" "source"]
         "Iterations of the engine: its heartbeat" "推理引擎的迭代次数，即其心跳";
     LLM_ENGINE_UP = Gauge "llm_engine_up" "" ["engine" "model" "instance" "source"]

@@ -2,10 +2,12 @@
 //! both languages. Collectors, docs, page and exporters take names from here; a raw name elsewhere
 //! fails the tidy test. Metrics of engines that are passed on as scraped are not listed.
 
+mod container;
 mod llm;
 mod modelwatch;
 mod node;
 
+pub use container::*;
 pub use llm::*;
 pub use modelwatch::*;
 pub use node::*;
@@ -84,7 +86,7 @@ pub fn find(name: &str) -> Option<&'static Metric> {
 
 /// All metrics, family by family.
 pub fn all() -> impl Iterator<Item = &'static Metric> {
-    [LLM, MODELWATCH, NODE].into_iter().flatten().copied()
+    [CONTAINER, LLM, MODELWATCH, NODE].into_iter().flatten().copied()
 }
 
 /// Declares constants and their table in one go; without it every metric would be written twice.
@@ -112,7 +114,7 @@ mod tests {
 
     #[test]
     fn names_are_unique_sorted_in_their_family_and_follow_the_conventions() {
-        for table in [LLM, MODELWATCH, NODE] {
+        for table in [CONTAINER, LLM, MODELWATCH, NODE] {
             for pair in table.windows(2) {
                 assert!(pair[0].name < pair[1].name, "{} before {}", pair[0].name, pair[1].name);
             }

@@ -30,7 +30,7 @@ pub(super) async fn metrics(State(app): State<Arc<App>>) -> Result<Response<Body
     let points = app
         .queries
         .run(None, move |source, budget| {
-            let pattern = "node_.+|llm_.+";
+            let pattern = "container_.+|node_.+|llm_.+|probe_.+";
             let matcher = Matcher::new(NAME, MatchOp::Regex, pattern)
                 .map_err(|error| ApiError::internal(error.to_string()))?;
             let range = TimeRange { start: now - AGE_MAX, end: now };
@@ -81,7 +81,8 @@ fn family_of(name: &str) -> &str {
 
 fn write_sample(out: &mut String, labels: &Labels, value: f64) {
     // A scraper adds its own `job` and `instance`; those of the host would only collide with them.
-    let is_neutral = labels.name().starts_with("llm_");
+    let is_neutral =
+        ["container_", "llm_", "probe_"].iter().any(|of| labels.name().starts_with(of));
     let shown = |label: &str| label != NAME && (is_neutral || !matches!(label, "job" | "instance"));
     out.push_str(labels.name());
     let mut separator = '{';
