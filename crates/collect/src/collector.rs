@@ -16,13 +16,13 @@ use model::{Clock, UnixMs};
 use tokio::task::JoinHandle;
 
 use crate::{
-    Registry, Sinks, SourceReport,
+    ProbeSetting, Registry, Sinks, SourceReport,
     discovery::{Search, discover},
     engine::watch::EngineWatch,
     exposition::ScrapedMetric,
     host,
     http::Secret,
-    net,
+    net, probe,
     process::Identity,
     processes,
 };
@@ -41,6 +41,7 @@ pub struct Settings {
     /// Ports that are this program's own.
     pub own_ports: Vec<u16>,
     pub engines: Vec<EngineSetting>,
+    pub probes: Vec<ProbeSetting>,
 }
 
 /// An engine that a person named.
@@ -108,6 +109,7 @@ pub struct Collector {
     host: host::Watch,
     net: net::Watch,
     processes: processes::Watch,
+    probes: Vec<JoinHandle<()>>,
     discovery: JoinHandle<()>,
 }
 
@@ -172,8 +174,9 @@ impl Collector {
         let shared = Arc::new(Shared::new(settings, clock, sinks, registry));
         let net = net::Watch::start(&shared)?;
         let processes = processes::Watch::start(&shared)?;
+        let probes = probe::start(&shared, runtime);
         let discovery = runtime.spawn(discover(Arc::clone(&shared)));
-        Ok(Self { shared, host, net, processes, discovery })
+        Ok(Self { shared, host, net, processes, probes, discovery })
     }
 
     pub fn registry(&self) -> &Registry {
@@ -201,6 +204,7 @@ impl Collector {
         self.net.stop();
         self.processes.stop();
         self.discovery.abort();
+        self.probes.iter().for_each(JoinHandle::abort);
         for entry in self.shared.entries().values() {
             if let Some(task) = &entry.task {
                 task.abort();

@@ -29,6 +29,10 @@ impl Secret {
     pub fn new(text: String) -> Self {
         Self(text)
     }
+
+    pub(crate) fn expose(&self) -> &str {
+        &self.0
+    }
 }
 
 impl std::fmt::Debug for Secret {

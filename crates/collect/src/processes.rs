@@ -296,6 +296,7 @@ mod tests {
             discover: false,
             own_ports: Vec::new(),
             engines: Vec::new(),
+            probes: Vec::new(),
         };
         let batches: Arc<Mutex<Vec<Batch>>> = Arc::default();
         let events: Arc<Mutex<Vec<LogRecord>>> = Arc::default();

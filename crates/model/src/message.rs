@@ -79,6 +79,26 @@ pub static MESSAGES: &[Message] = &[
         zh: "modelwatch：配置 {path} 有误：",
     },
     Message {
+        code: "config.probe_incomplete",
+        en: "this [[probe]] needs {key}",
+        zh: "该 [[probe]] 缺少 {key}",
+    },
+    Message {
+        code: "config.probe_prompt",
+        en: "this [[probe]] would make an engine work; set send_prompt = true to accept that, and model to the model that is asked",
+        zh: "该 [[probe]] 会让推理引擎执行一次生成；请设置 send_prompt = true 表示接受，并用 model 指定所请求的模型",
+    },
+    Message {
+        code: "config.probe_target",
+        en: "target = \"{target}\" is nothing that a probe of kind {kind} can ask: dns wants a server, tcp wants host:port, http and llm want a URL that begins with http://, icmp wants a host",
+        zh: "target = \"{target}\" 不能用于 {kind} 探测：dns 需要服务器地址，tcp 需要 主机:端口，http 与 llm 需要以 http:// 开头的 URL，icmp 需要主机",
+    },
+    Message {
+        code: "config.probe_twice",
+        en: "the same [[probe]] of {target} is listed twice",
+        zh: "对 {target} 的同一 [[probe]] 重复列出",
+    },
+    Message {
         code: "config.remote_without_login",
         en: "server.listen = \"{listen}\" can be reached from other machines, and there is no login: everybody would see everything. Listen on 127.0.0.1, or set server.allow_remote_without_login = true to accept that",
         zh: "server.listen = \"{listen}\" 可被其他机器访问，而目前没有登录保护：任何人都能看到全部数据。请监听 127.0.0.1，或设置 server.allow_remote_without_login = true 表示接受该风险",
@@ -451,6 +471,11 @@ pub static MESSAGES: &[Message] = &[
         code: "hint.listener_permission",
         en: "The process of an engine cannot be seen, so its CPU and memory are missing. Run modelwatch as the same user or as root",
         zh: "无法看到推理引擎的进程，因此缺少其 CPU 与内存数据。请以同一用户或 root 运行 modelwatch",
+    },
+    Message {
+        code: "hint.probe_failed",
+        en: "The probe failed: {reason}",
+        zh: "探测失败：{reason}",
     },
     Message {
         code: "hint.series_limit",

@@ -166,11 +166,21 @@ pub(crate) fn collect_settings(
     let engines = config.engines.iter().map(|engine| collect::EngineSetting {
         url: engine.url.clone(),
         kind: engine.kind.clone(),
-        api_key: engine
-            .api_key_env
-            .as_ref()
-            .and_then(|name| std::env::var(name).ok())
-            .map(collect::Secret::new),
+        api_key: secret(engine.api_key_env.as_ref()),
+    });
+    let probes = config.probes.iter().filter_map(|probe| {
+        let kind = collect::ProbeKind::from_name(&probe.kind)?;
+        let is_llm = kind == collect::ProbeKind::Llm;
+        let period = if is_llm { collect::LLM_PROBE_PERIOD } else { collect::PROBE_PERIOD };
+        Some(collect::ProbeSetting {
+            kind,
+            target: probe.target.clone(),
+            period: probe.period.unwrap_or(period),
+            deadline: probe.timeout.unwrap_or(collect::PROBE_DEADLINE),
+            query: probe.query.clone(),
+            model: probe.model.clone(),
+            api_key: secret(probe.api_key_env.as_ref()),
+        })
     });
     collect::Settings {
         root: config.collect.root.clone(),
@@ -180,7 +190,13 @@ pub(crate) fn collect_settings(
         discover: config.collect.discover,
         own_ports: vec![own_port],
         engines: engines.collect(),
+        probes: probes.collect(),
     }
+}
+
+/// What the environment variable of that name holds.
+fn secret(name: Option<&String>) -> Option<collect::Secret> {
+    name.and_then(|name| std::env::var(name).ok()).map(collect::Secret::new)
 }
 
 async fn run(

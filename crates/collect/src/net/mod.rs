@@ -486,6 +486,7 @@ mod tests {
             discover: false,
             own_ports: Vec::new(),
             engines: Vec::new(),
+            probes: Vec::new(),
         };
         let batches = Arc::clone(batches);
         let batch = Arc::new(move |batch| batches.lock().unwrap().push(batch));

@@ -6,11 +6,13 @@ mod container;
 mod llm;
 mod modelwatch;
 mod node;
+mod probe;
 
 pub use container::*;
 pub use llm::*;
 pub use modelwatch::*;
 pub use node::*;
+pub use probe::*;
 
 /// What a metric's values mean over time (Prometheus' metric types).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -86,7 +88,7 @@ pub fn find(name: &str) -> Option<&'static Metric> {
 
 /// All metrics, family by family.
 pub fn all() -> impl Iterator<Item = &'static Metric> {
-    [CONTAINER, LLM, MODELWATCH, NODE].into_iter().flatten().copied()
+    [CONTAINER, LLM, MODELWATCH, NODE, PROBE].into_iter().flatten().copied()
 }
 
 /// Declares constants and their table in one go; without it every metric would be written twice.
@@ -114,7 +116,7 @@ mod tests {
 
     #[test]
     fn names_are_unique_sorted_in_their_family_and_follow_the_conventions() {
-        for table in [CONTAINER, LLM, MODELWATCH, NODE] {
+        for table in [CONTAINER, LLM, MODELWATCH, NODE, PROBE] {
             for pair in table.windows(2) {
                 assert!(pair[0].name < pair[1].name, "{} before {}", pair[0].name, pair[1].name);
             }

@@ -7,13 +7,13 @@ use toml::{
 };
 
 use super::{
-    Config, Engine, Problem,
+    Config, Engine, Probe, Problem,
     keys::{KEYS, Key, Type, Value},
     units,
 };
 
-/// The section that is a list of tables.
-const LIST: &str = "engine";
+/// The sections that are lists of tables.
+const LISTS: &[&str] = &["engine", "probe"];
 
 /// The configuration as far as it could be read, and everything that is wrong with it.
 pub(super) fn parse(text: &str) -> (Config, Vec<Problem>) {
@@ -59,22 +59,38 @@ impl Walk<'_> {
             }
             // A key without its section; the one it has in some section is the most likely.
             _ if !known => self.unknown(line, section, KEYS.iter().map(|key| key.path)),
-            DeValue::Table(table) if section != LIST => self.keys(section, table),
-            DeValue::Array(entries) if section == LIST => {
+            DeValue::Table(table) if !LISTS.contains(&section) => self.keys(section, table),
+            DeValue::Array(entries) if LISTS.contains(&section) => {
                 for entry in entries.iter() {
                     let line = line_at(self.text, entry.span().start);
                     let DeValue::Table(table) = entry.get_ref() else {
                         self.wrong_shape(line, section);
                         continue;
                     };
-                    self.config.engines.push(Engine { line, ..Engine::default() });
-                    self.keys(section, table);
-                    if !table.contains_key("url") {
-                        self.problems.push(Problem::new(line, "config.engine_without_url", []));
-                    }
+                    self.entry(section, line, table);
                 }
             }
             _ => self.wrong_shape(line, section),
+        }
+    }
+
+    /// One table of a list.
+    fn entry(&mut self, section: &str, line: usize, table: &DeTable<'_>) {
+        let needed: &[&str] = if section == "probe" {
+            self.config.probes.push(Probe { line, ..Probe::default() });
+            &["kind", "target"]
+        } else {
+            self.config.engines.push(Engine { line, ..Engine::default() });
+            &["url"]
+        };
+        self.keys(section, table);
+        for key in needed.iter().filter(|key| !table.contains_key(**key)) {
+            let problem = if section == "probe" {
+                Problem::new(line, "config.probe_incomplete", [("key", (*key).to_owned())])
+            } else {
+                Problem::new(line, "config.engine_without_url", [])
+            };
+            self.problems.push(problem);
         }
     }
 
@@ -131,7 +147,8 @@ impl Walk<'_> {
     }
 
     fn wrong_shape(&mut self, line: usize, section: &str) {
-        let expected = if section == LIST { "[[engine]]".into() } else { format!("[{section}]") };
+        let is_list = LISTS.contains(&section);
+        let expected = if is_list { format!("[[{section}]]") } else { format!("[{section}]") };
         let params = [("section", section.to_owned()), ("expected", expected)];
         self.problems.push(Problem::new(line, "config.wrong_shape", params));
     }
