@@ -16,7 +16,7 @@ use model::{Clock, UnixMs};
 use tokio::task::JoinHandle;
 
 use crate::{
-    ProbeSetting, Registry, Sinks, SourceReport,
+    Registry, Sinks, SourceReport,
     discovery::{Search, discover},
     engine::watch::EngineWatch,
     exposition::ScrapedMetric,
@@ -41,7 +41,7 @@ pub struct Settings {
     /// Ports that are this program's own.
     pub own_ports: Vec<u16>,
     pub engines: Vec<EngineSetting>,
-    pub probes: Vec<ProbeSetting>,
+    pub probes: Vec<probe::ProbeSetting>,
 }
 
 /// An engine that a person named.

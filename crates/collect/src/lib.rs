@@ -17,13 +17,13 @@ mod http;
 mod inventory;
 mod listeners;
 mod net;
-mod probe;
 mod process;
 mod processes;
 mod sink;
 mod source;
 
 pub mod exposition;
+pub mod probe;
 
 pub use collector::{
     Collector, EngineReport, EngineSetting, EngineState, Found, Settings, look_once,
@@ -32,10 +32,6 @@ pub(crate) use failure::{Failure, FailureKind};
 pub use http::{DEADLINE as ENGINE_DEADLINE, Secret, engine_url};
 pub use inventory::{Accelerator, Inventory, inventory};
 pub use listeners::holder_of;
-pub use probe::{
-    DEADLINE as PROBE_DEADLINE, LLM_PERIOD as LLM_PROBE_PERIOD, PERIOD as PROBE_PERIOD, ProbeKind,
-    ProbeSetting,
-};
 pub use sink::Sinks;
 pub use source::{Registry, SourceReport, SourceState};
 pub(crate) use source::{SourceGroup, SourceHandle};

@@ -169,14 +169,14 @@ pub(crate) fn collect_settings(
         api_key: secret(engine.api_key_env.as_ref()),
     });
     let probes = config.probes.iter().filter_map(|probe| {
-        let kind = collect::ProbeKind::from_name(&probe.kind)?;
-        let is_llm = kind == collect::ProbeKind::Llm;
-        let period = if is_llm { collect::LLM_PROBE_PERIOD } else { collect::PROBE_PERIOD };
-        Some(collect::ProbeSetting {
+        let kind = collect::probe::ProbeKind::from_name(&probe.kind)?;
+        let is_llm = kind == collect::probe::ProbeKind::Llm;
+        let period = if is_llm { collect::probe::LLM_PERIOD } else { collect::probe::PERIOD };
+        Some(collect::probe::ProbeSetting {
             kind,
             target: probe.target.clone(),
             period: probe.period.unwrap_or(period),
-            deadline: probe.timeout.unwrap_or(collect::PROBE_DEADLINE),
+            deadline: probe.timeout.unwrap_or(collect::probe::DEADLINE),
             query: probe.query.clone(),
             model: probe.model.clone(),
             api_key: secret(probe.api_key_env.as_ref()),

@@ -154,7 +154,7 @@ pub(super) static KEYS: &[Key] = &[
     },
     Key {
         path: "probe.kind",
-        kind: Type::Choice(collect::ProbeKind::NAMES),
+        kind: Type::Choice(collect::probe::ProbeKind::NAMES),
         default: "",
         help_en: "What is asked: dns (does a server answer), http (is the status 2xx), icmp (ping), llm (does an engine generate a token), tcp (is a connection taken). Required in each [[probe]].",
         help_zh: "探测方式：dns（服务器是否应答）、http（状态码是否为 2xx）、icmp（ping）、llm（引擎能否生成 Token）、tcp（能否建立连接）。每个 [[probe]] 必填。",

@@ -300,7 +300,7 @@ fn check_probes(probes: &[Probe], environment: &Environment<'_>, problems: &mut 
             (&other.kind, &other.target, &other.query) == (&probe.kind, &probe.target, &probe.query)
         };
         // What is not written has been complained of.
-        let Some(kind) = collect::ProbeKind::from_name(&probe.kind) else { continue };
+        let Some(kind) = collect::probe::ProbeKind::from_name(&probe.kind) else { continue };
         if !probe.target.is_empty() && !kind.accepts(&probe.target) {
             let params = vec![("target", probe.target.clone()), ("kind", probe.kind.clone())];
             complain("config.probe_target", params);
@@ -308,11 +308,11 @@ fn check_probes(probes: &[Probe], environment: &Environment<'_>, problems: &mut 
         if probes[..index].iter().any(is_same) {
             complain("config.probe_twice", vec![("target", probe.target.clone())]);
         }
-        if kind == collect::ProbeKind::Dns && probe.query.is_empty() {
+        if kind == collect::probe::ProbeKind::Dns && probe.query.is_empty() {
             complain("config.probe_incomplete", vec![("key", "query".into())]);
         }
         let is_accepted = probe.send_prompt && !probe.model.is_empty();
-        if kind == collect::ProbeKind::Llm && !is_accepted {
+        if kind == collect::probe::ProbeKind::Llm && !is_accepted {
             complain("config.probe_prompt", Vec::new());
         }
         if let Some(name) = &probe.api_key_env
