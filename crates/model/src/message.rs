@@ -90,8 +90,8 @@ pub static MESSAGES: &[Message] = &[
     },
     Message {
         code: "config.probe_target",
-        en: "target = \"{target}\" is nothing that a probe of kind {kind} can ask: dns wants a server, tcp wants host:port, http and llm want a URL that begins with http://, icmp wants a host",
-        zh: "target = \"{target}\" 不能用于 {kind} 探测：dns 需要服务器地址，tcp 需要 主机:端口，http 与 llm 需要以 http:// 开头的 URL，icmp 需要主机",
+        en: "target = \"{target}\" is nothing that a probe of kind {kind} can ask: dns wants a server, tcp wants host:port, tls wants a host, http and llm want a URL that begins with http:// or https://, icmp wants a host",
+        zh: "target = \"{target}\" 不能用于 {kind} 探测：dns 需要服务器地址，tcp 需要 主机:端口，tls 需要主机，http 与 llm 需要以 http:// 或 https:// 开头的 URL，icmp 需要主机",
     },
     Message {
         code: "config.probe_twice",

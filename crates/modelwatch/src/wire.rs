@@ -179,6 +179,7 @@ pub(crate) fn collect_settings(
             deadline: probe.timeout.unwrap_or(collect::probe::DEADLINE),
             query: probe.query.clone(),
             model: probe.model.clone(),
+            ca_file: probe.ca_file.clone(),
             api_key: secret(probe.api_key_env.as_ref()),
         })
     });

@@ -1,6 +1,6 @@
 //! The HTTP probe, and the LLM probe, which is one with a body: the smallest question there is.
 //!
-//! Plain HTTP only. The LLM probe asks an engine for one token through the API that engines share, and
+//! Over TLS too, see [`super::tls`]; HTTP/1.1 only. The LLM probe asks an engine for one token through the API that engines share, and
 //! succeeds when a choice comes back.
 
 use std::time::Duration;
@@ -15,8 +15,9 @@ use hyper::{
 use hyper_util::rt::TokioIo;
 use model::{Clock, catalogue as metric};
 use serde_json::{Value, json};
+use tokio::io::{AsyncRead, AsyncWrite};
 
-use super::{Outcome, ProbeKind, ProbeSetting, connect};
+use super::{Outcome, ProbeKind, ProbeSetting, connect, tls};
 
 /// Of an answer no more than this is read; it counts as whole then.
 const BODY_BYTES_MAX: usize = 1 << 20;
@@ -26,6 +27,7 @@ const LLM_PATH: &str = "/v1/chat/completions";
 
 /// A URL as far as it is supported.
 pub(super) struct Target {
+    is_tls: bool,
     host: String,
     port: u16,
     /// As the header `Host` has it.
@@ -37,20 +39,31 @@ impl Target {
     pub(super) fn parse(url: &str) -> Option<Self> {
         let uri: Uri = url.parse().ok()?;
         let authority = uri.authority()?.as_str();
-        if uri.scheme_str() != Some("http") || authority.contains('@') {
+        let is_tls = match uri.scheme_str() {
+            Some("http") => false,
+            Some("https") => true,
+            _ => return None,
+        };
+        if authority.contains('@') {
             return None;
         }
         let host = uri.host()?.trim_matches(['[', ']']).to_owned();
         let path = uri.path_and_query().map_or("/", |path| path.as_str()).to_owned();
-        let port = uri.port_u16().unwrap_or(80);
-        (!host.is_empty()).then(|| Self { host, port, authority: authority.to_owned(), path })
+        let port = uri.port_u16().unwrap_or(if is_tls { tls::PORT } else { 80 });
+        (!host.is_empty()).then(|| Self {
+            is_tls,
+            host,
+            port,
+            authority: authority.to_owned(),
+            path,
+        })
     }
 }
 
 pub(super) async fn ask(clock: &Clock, setting: &ProbeSetting) -> Outcome {
     let mut outcome = Outcome::default();
     let Some(target) = Target::parse(&setting.target) else {
-        return outcome.fail("the target is no URL that begins with http://");
+        return outcome.fail("the target is no URL that begins with http:// or https://");
     };
     let (stream, resolving, connecting) =
         match connect(clock, &target.host, target.port, &mut outcome).await {
@@ -63,6 +76,27 @@ pub(super) async fn ask(clock: &Clock, setting: &ProbeSetting) -> Outcome {
         Ok(request) => request,
         Err(error) => return outcome.fail(error),
     };
+    if !target.is_tls {
+        return talk(clock, setting, stream, request, outcome).await;
+    }
+    let started = clock.monotonic();
+    match tls::shake(&target.host, stream, &setting.ca_file, &mut outcome).await {
+        Ok(stream) => {
+            phase(&mut outcome, "tls", clock.monotonic().saturating_sub(started));
+            talk(clock, setting, stream, request, outcome).await
+        }
+        Err(why) => outcome.fail(why),
+    }
+}
+
+/// Sends the request and reads the answer.
+async fn talk(
+    clock: &Clock,
+    setting: &ProbeSetting,
+    stream: impl AsyncRead + AsyncWrite + Unpin,
+    request: Request<Full<Bytes>>,
+    mut outcome: Outcome,
+) -> Outcome {
     let shaken = hyper::client::conn::http1::Builder::new()
         .max_buf_size(HEAD_BYTES_MAX)
         .handshake(TokioIo::new(stream))
@@ -210,6 +244,22 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn over_tls() {
+        let answer = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok";
+        let file = tls::tests::ca_file();
+        for (ca_file, success) in [(file.path().to_str().unwrap(), 1.0), ("", 0.0)] {
+            let address = tls::tests::server(answer).await;
+            let mut setting = setting(ProbeKind::Http, &format!("https://{address}/"));
+            setting.ca_file = ca_file.into();
+            let (values, _, why) = probe(&setting).await;
+            assert_eq!(value(&values, "probe_success"), Some(success), "{why}");
+            // Nothing is asked over a connection that is not trusted.
+            let status = (success > 0.0).then_some(200.0);
+            assert_eq!(value(&values, "probe_http_status_code"), status, "{why}");
+        }
+    }
+
+    #[tokio::test]
     async fn one_token() {
         let whole = "HTTP/1.1 200 OK\r\nContent-Length: 16\r\n\r\n{\"choices\":[{}]}";
         let empty = "HTTP/1.1 200 OK\r\nContent-Length: 14\r\n\r\n{\"choices\":[]}";
@@ -232,7 +282,8 @@ mod tests {
         for (url, expected) in [
             ("http://a.example/x?y", Some(("a.example", 80, "/x?y"))),
             ("http://[::1]:81", Some(("::1", 81, "/"))),
-            ("https://a", None),
+            ("https://a", Some(("a", 443, "/"))),
+            ("ftp://a", None),
             ("a:80", None),
             ("http://u:p@a", None),
             ("http://", None),

@@ -9,6 +9,7 @@
 mod dns;
 mod http;
 mod icmp;
+mod tls;
 
 use std::{
     net::{IpAddr, SocketAddr},
@@ -48,11 +49,12 @@ pub enum ProbeKind {
     Icmp,
     Llm,
     Tcp,
+    Tls,
 }
 
 impl ProbeKind {
     /// All kinds as they are written, sorted.
-    pub const NAMES: &[&str] = &["dns", "http", "icmp", "llm", "tcp"];
+    pub const NAMES: &[&str] = &["dns", "http", "icmp", "llm", "tcp", "tls"];
 
     /// The kind that is written so.
     pub fn from_name(name: &str) -> Option<Self> {
@@ -62,6 +64,7 @@ impl ProbeKind {
             "icmp" => Self::Icmp,
             "llm" => Self::Llm,
             "tcp" => Self::Tcp,
+            "tls" => Self::Tls,
             _ => return None,
         })
     }
@@ -73,6 +76,7 @@ impl ProbeKind {
             Self::Icmp => "icmp",
             Self::Llm => "llm",
             Self::Tcp => "tcp",
+            Self::Tls => "tls",
         }
     }
 
@@ -82,6 +86,7 @@ impl ProbeKind {
             Self::Http | Self::Llm => http::Target::parse(target).is_some(),
             Self::Tcp => host_and_port(target, None).is_some(),
             Self::Dns => host_and_port(target, Some(dns::PORT)).is_some(),
+            Self::Tls => host_and_port(target, Some(tls::PORT)).is_some(),
             Self::Icmp => !target.is_empty() && !target.contains(['/', ' ']),
         }
     }
@@ -100,6 +105,8 @@ pub struct ProbeSetting {
     /// The model that a prompt is sent to.
     pub model: String,
     pub api_key: Option<Secret>,
+    /// A file with the certificates that are trusted; empty for those of the system.
+    pub ca_file: String,
 }
 
 /// A value of a metric, with its phase where it has one.
@@ -199,6 +206,7 @@ async fn ask(clock: &Clock, setting: &ProbeSetting) -> Result<Outcome, Failure> 
         ProbeKind::Http | ProbeKind::Llm => Ok(http::ask(clock, setting).await),
         ProbeKind::Icmp => icmp::ask(clock, setting).await,
         ProbeKind::Tcp => Ok(tcp(clock, setting).await),
+        ProbeKind::Tls => Ok(tls::ask(clock, setting).await),
     }
 }
 
@@ -297,6 +305,7 @@ mod tests {
             query: String::new(),
             model: String::new(),
             api_key: None,
+            ca_file: String::new(),
         }
     }
 

@@ -12,7 +12,7 @@ metrics! { PROBE:
     PROBE_DURATION_SECONDS = Gauge "probe_duration_seconds" "seconds" ["instance" "module" "query"]
         "Time that the whole probe took" "整个探测的耗时";
     PROBE_HTTP_DURATION_SECONDS = Gauge "probe_http_duration_seconds" "seconds" ["instance" "module" "query" "phase"]
-        "Time that the HTTP request took, by phase: resolve, connect, processing, transfer" "HTTP 请求各阶段耗时：resolve、connect、processing、transfer";
+        "Time that the HTTP request took, by phase: resolve, connect, tls, processing, transfer" "HTTP 请求各阶段耗时：resolve、connect、tls、processing、transfer";
     PROBE_HTTP_STATUS_CODE = Gauge "probe_http_status_code" "" ["instance" "module" "query"]
         "Status code of the answer" "响应的 HTTP 状态码";
     PROBE_HTTP_UNCOMPRESSED_BODY_LENGTH = Gauge "probe_http_uncompressed_body_length" "bytes" ["instance" "module" "query"]
@@ -21,6 +21,8 @@ metrics! { PROBE:
         "Time that the ping took, by phase: resolve, setup, rtt" "ping 各阶段耗时：resolve、setup、rtt";
     PROBE_IP_PROTOCOL = Gauge "probe_ip_protocol" "" ["instance" "module" "query"]
         "Version of the Internet Protocol that was used, 4 or 6" "使用的 IP 协议版本，4 或 6";
+    PROBE_SSL_EARLIEST_CERT_EXPIRY = Gauge "probe_ssl_earliest_cert_expiry" "seconds" ["instance" "module" "query"]
+        "Unix time at which the first certificate of the chain expires" "证书链中最早到期的证书的到期时间（Unix 时间）";
     PROBE_SUCCESS = Gauge "probe_success" "" ["instance" "module" "query"]
         "1 when the probe succeeded, else 0" "探测成功为 1，否则为 0";
 }

@@ -153,11 +153,23 @@ pub(super) static KEYS: &[Key] = &[
         },
     },
     Key {
+        path: "probe.ca_file",
+        kind: Type::Text,
+        default: "",
+        help_en: "File in PEM with the certificates that tls and https trust. Default: those of the system.",
+        help_zh: "tls 与 https 探测所信任的证书文件（PEM 格式），默认使用系统证书。",
+        set: |config, value| {
+            if let (Some(probe), Value::Text(text)) = (config.probes.last_mut(), value) {
+                probe.ca_file = text;
+            }
+        },
+    },
+    Key {
         path: "probe.kind",
         kind: Type::Choice(collect::probe::ProbeKind::NAMES),
         default: "",
-        help_en: "What is asked: dns (does a server answer), http (is the status 2xx), icmp (ping), llm (does an engine generate a token), tcp (is a connection taken). Required in each [[probe]].",
-        help_zh: "探测方式：dns（服务器是否应答）、http（状态码是否为 2xx）、icmp（ping）、llm（引擎能否生成 Token）、tcp（能否建立连接）。每个 [[probe]] 必填。",
+        help_en: "What is asked: dns (does a server answer), http (is the status 2xx), icmp (ping), llm (does an engine generate a token), tcp (is a connection taken), tls (is the certificate trusted, and until when). Required in each [[probe]].",
+        help_zh: "探测方式：dns（服务器是否应答）、http（状态码是否为 2xx）、icmp（ping）、llm（引擎能否生成 Token）、tcp（能否建立连接）、tls（证书是否可信及到期时间）。每个 [[probe]] 必填。",
         set: |config, value| {
             if let (Some(probe), Value::Text(text)) = (config.probes.last_mut(), value) {
                 probe.kind = text;
@@ -216,8 +228,8 @@ pub(super) static KEYS: &[Key] = &[
         path: "probe.target",
         kind: Type::Text,
         default: "",
-        help_en: "What is asked: a DNS server, a host, HOST:PORT, or a URL that begins with http://, as the kind wants it. Required in each [[probe]].",
-        help_zh: "探测目标：按探测方式填写 DNS 服务器、主机、主机:端口，或以 http:// 开头的 URL。每个 [[probe]] 必填。",
+        help_en: "What is asked: a DNS server, a host, HOST:PORT, or a URL that begins with http:// or https://, as the kind wants it. Required in each [[probe]].",
+        help_zh: "探测目标：按探测方式填写 DNS 服务器、主机、主机:端口，或以 http://、https:// 开头的 URL。每个 [[probe]] 必填。",
         set: |config, value| {
             if let (Some(probe), Value::Text(text)) = (config.probes.last_mut(), value) {
                 probe.target = text;

@@ -102,6 +102,7 @@ pub(crate) struct Probe {
     pub(crate) send_prompt: bool,
     /// Name of the environment variable that holds the key.
     pub(crate) api_key_env: Option<String>,
+    pub(crate) ca_file: String,
     /// Line of the entry, for errors found after parsing.
     pub(crate) line: usize,
 }
@@ -123,6 +124,7 @@ impl Probe {
             text("query", &self.query),
             text("model", &self.model),
             self.send_prompt.then(|| "send_prompt = true".to_owned()),
+            text("ca_file", &self.ca_file),
             text("api_key_env", self.api_key_env.as_deref().unwrap_or_default()),
         ];
         lines.into_iter().flatten().collect()
@@ -438,6 +440,7 @@ mod tests {
         check("kind = \"tcp\"\ntarget = \"http://a\"", "a probe of kind tcp");
         check("kind = \"http\"\ntarget = \"a:80\"", "a probe of kind http");
         check("kind = \"icmp\"\ntarget = \"a\"", "");
+        check("kind = \"tls\"\ntarget = \"a\"\nca_file = \"x.pem\"", "");
         check("kind = \"dns\"\ntarget = \"10.0.0.1\"", "needs query");
         check("kind = \"dns\"\ntarget = \"10.0.0.1\"\nquery = \"a.example\"", "");
         check("kind = \"llm\"\ntarget = \"http://a\"\nmodel = \"m\"", "send_prompt = true");

@@ -167,10 +167,11 @@ export const metricHelp: Record<string, string> = {
   "probe_dns_duration_seconds": "DNS 查询各阶段耗时",
   "probe_dns_lookup_time_seconds": "解析目标地址的耗时",
   "probe_duration_seconds": "整个探测的耗时",
-  "probe_http_duration_seconds": "HTTP 请求各阶段耗时：resolve、connect、processing、transfer",
+  "probe_http_duration_seconds": "HTTP 请求各阶段耗时：resolve、connect、tls、processing、transfer",
   "probe_http_status_code": "响应的 HTTP 状态码",
   "probe_http_uncompressed_body_length": "响应正文的长度",
   "probe_icmp_duration_seconds": "ping 各阶段耗时：resolve、setup、rtt",
   "probe_ip_protocol": "使用的 IP 协议版本，4 或 6",
+  "probe_ssl_earliest_cert_expiry": "证书链中最早到期的证书的到期时间（Unix 时间）",
   "probe_success": "探测成功为 1，否则为 0",
 };
