@@ -14,8 +14,10 @@ mod wire;
 
 use std::{
     collections::{BTreeMap, HashMap, HashSet},
-    fs, io,
+    fs::{self, File},
+    io,
     net::{IpAddr, SocketAddr},
+    os::unix::fs::FileExt as _,
     sync::{
         Arc,
         mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel},
@@ -51,6 +53,8 @@ const CLOSE_BUDGET: Duration = Duration::from_millis(1);
 const DUMP_SHARE: f64 = 0.001;
 /// More than this is not saved up, so that a crowd after a pause is no burst of dumps.
 const DUMP_CREDIT_MAX: Duration = Duration::from_millis(5);
+/// The file of the kernel's counts has about 2 KiB; what comes after this much is not needed.
+const SNMP_BYTES_MAX: usize = 8 << 10;
 /// The source of what this file measures, in the label of that name.
 const SOURCE: &str = "wire";
 
@@ -102,6 +106,7 @@ struct Net {
     engines: BTreeMap<String, Engine>,
     /// Why the last look failed.
     failure: Option<Failure>,
+    opens: Opens,
     passive_opens: Option<u64>,
     dumped: Option<Duration>,
     /// CPU time that dumps between the seconds may still take.
@@ -121,6 +126,7 @@ impl Net {
             diag: None,
             engines: BTreeMap::new(),
             failure: None,
+            opens: Opens::new(),
             passive_opens: None,
             dumped: None,
             credit: 0.0,
@@ -206,7 +212,7 @@ impl Net {
             Some(diag) => diag,
             None => self.diag.insert(Diag::open()?),
         };
-        let opens = passive_opens();
+        let opens = self.opens.read();
         let known: usize = self.engines.values().map(|engine| engine.connections.len()).sum();
         let is_fresh = self.dumped.is_some_and(|at| now.saturating_sub(at) < DUMP_PERIOD);
         if is_fresh && opens.is_some() && opens == self.passive_opens && known <= ASKED_MAX {
@@ -256,7 +262,7 @@ impl Net {
         let now = shared.clock.monotonic();
         let since = now.saturating_sub(self.counted).as_secs_f64();
         self.credit = (self.credit + since * DUMP_SHARE).min(DUMP_CREDIT_MAX.as_secs_f64());
-        let opens = passive_opens();
+        let opens = self.opens.read();
         if opens == self.passive_opens {
             self.counted = now;
         } else if self.credit > 0.0 {
@@ -442,16 +448,32 @@ fn own_sockets() -> HashSet<u32> {
     links.filter_map(inode).collect()
 }
 
-/// How many connections the kernel has accepted since it started.
-fn passive_opens() -> Option<u64> {
-    passive_opens_in(&fs::read_to_string("/proc/self/net/snmp").ok()?)
+/// How many connections the kernel has accepted since it started. The file stays open: it is read 20
+/// times a second.
+#[derive(Debug)]
+struct Opens {
+    file: Option<File>,
+    buffer: Vec<u8>,
 }
 
-fn passive_opens_in(text: &str) -> Option<u64> {
-    let mut lines = text.lines().filter_map(|line| line.strip_prefix("Tcp:"));
+impl Opens {
+    fn new() -> Self {
+        Self { file: File::open("/proc/self/net/snmp").ok(), buffer: vec![0; SNMP_BYTES_MAX] }
+    }
+
+    fn read(&mut self) -> Option<u64> {
+        let length = self.file.as_ref()?.read_at(&mut self.buffer, 0).ok()?;
+        passive_opens_in(self.buffer.get(..length)?)
+    }
+}
+
+fn passive_opens_in(text: &[u8]) -> Option<u64> {
+    let mut lines =
+        text.split(|byte| *byte == b'\n').filter_map(|line| line.strip_prefix(b"Tcp: "));
     let (names, values) = (lines.next()?, lines.next()?);
-    let place = names.split_ascii_whitespace().position(|name| name == "PassiveOpens")?;
-    values.split_ascii_whitespace().nth(place)?.parse().ok()
+    let place = names.split(|byte| *byte == b' ').position(|name| name == b"PassiveOpens")?;
+    let value = values.split(|byte| *byte == b' ').nth(place)?;
+    std::str::from_utf8(value).ok()?.parse().ok()
 }
 
 fn thread_cpu_time() -> Duration {
@@ -581,12 +603,13 @@ mod tests {
     #[test]
     fn the_kernel_counts_connections() {
         let text =
-            "Ip: Forwarding\nIp: 1\nTcp: RtoAlgorithm ActiveOpens PassiveOpens\nTcp: 1 7 42\n";
+            b"Ip: Forwarding\nIp: 1\nTcp: RtoAlgorithm ActiveOpens PassiveOpens\nTcp: 1 7 42\n";
         assert_eq!(passive_opens_in(text), Some(42));
-        assert_eq!(passive_opens_in("Tcp: PassiveOpens\n"), None);
-        let before = passive_opens().unwrap();
+        assert_eq!(passive_opens_in(b"Tcp: PassiveOpens\n"), None);
+        let mut opens = Opens::new();
+        let before = opens.read().unwrap();
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let _client = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
-        assert!(passive_opens().unwrap() > before);
+        assert!(opens.read().unwrap() > before);
     }
 }
