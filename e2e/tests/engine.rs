@@ -139,5 +139,10 @@ fn process_is_watched(modelwatch: &Modelwatch, address: &str) -> Result<()> {
     let cpu = value("llm_engine_process_cpu_seconds_total")?;
     ensure!(cpu > 0.1, "{cpu} s of CPU are too few for its work");
     ensure!(value("llm_engine_process_start_time_seconds")? > 1.7e9);
+    ensure!(value("llm_engine_process_minor_faults_total")? > 1_000.0);
+    ensure!(value("llm_engine_process_voluntary_switches_total")? > 10.0);
+    let files = value("llm_engine_process_open_files")?;
+    ensure!(files > 3.0 && files < value("llm_engine_process_open_files_max")?, "{files} files");
+    ensure!(value("llm_engine_restarts_total")? == 0.0);
     Ok(())
 }

@@ -13,4 +13,5 @@ mod scrape;
 mod start;
 mod storage;
 mod transfer;
+mod wire;
 mod write;

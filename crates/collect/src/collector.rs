@@ -22,7 +22,9 @@ use crate::{
     exposition::ScrapedMetric,
     host,
     http::{Endpoint, Secret},
+    net, probe,
     process::Identity,
+    processes,
     schedule::Watch,
     scrape,
 };
@@ -43,6 +45,7 @@ pub struct Settings {
     pub own_ports: Vec<u16>,
     pub engines: Vec<EngineSetting>,
     pub scrapes: Vec<scrape::Job>,
+    pub probes: Vec<probe::ProbeSetting>,
 }
 
 /// An engine that a person named.
@@ -119,6 +122,9 @@ pub struct Collector {
     shared: Arc<Shared>,
     host: Watch,
     accelerators: Watch,
+    net: net::Watch,
+    processes: processes::Watch,
+    probes: Vec<JoinHandle<()>>,
     discovery: JoinHandle<()>,
     scrapes: Vec<JoinHandle<()>>,
 }
@@ -147,6 +153,10 @@ pub(crate) struct Entry {
     pub(crate) inode: Option<u64>,
     /// Engines that this one started and hides, by their listening sockets.
     pub(crate) hidden: BTreeMap<u64, Endpoint>,
+    /// Whether who listens only passes connections on; absent until it was looked at.
+    pub(crate) is_forwarded: Option<bool>,
+    /// The engine itself says how long first tokens take.
+    pub(crate) tells_ttft: bool,
     pub(crate) task: Option<JoinHandle<()>>,
 }
 
@@ -186,9 +196,12 @@ impl Collector {
         let host = host::start(&host_settings(&settings), &clock, &sinks, &registry)?;
         let accelerators = accelerator::start(&settings, &clock, &sinks, &registry)?;
         let shared = Arc::new(Shared::new(settings, clock, sinks, registry));
+        let net = net::Watch::start(&shared)?;
+        let processes = processes::Watch::start(&shared)?;
+        let probes = probe::start(&shared, runtime);
         let discovery = runtime.spawn(discover(Arc::clone(&shared)));
         let scrapes = scrape::start(&shared, runtime);
-        Ok(Self { shared, host, accelerators, discovery, scrapes })
+        Ok(Self { shared, host, accelerators, net, processes, probes, discovery, scrapes })
     }
 
     pub fn registry(&self) -> &Registry {
@@ -224,8 +237,11 @@ impl Collector {
     pub fn stop(&self) {
         self.host.stop();
         self.accelerators.stop();
+        self.net.stop();
+        self.processes.stop();
         self.discovery.abort();
         self.scrapes.iter().for_each(JoinHandle::abort);
+        self.probes.iter().for_each(JoinHandle::abort);
         for entry in self.shared.entries().values() {
             if let Some(task) = &entry.task {
                 task.abort();

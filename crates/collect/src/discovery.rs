@@ -211,6 +211,10 @@ impl Search {
                 entry.inode = Some(socket.inode);
                 entry.process = self.process(shared, socket.inode);
                 entry.report.pid = entry.process.map(|process| process.pid);
+                let owner = self.owners.get(&socket.inode).copied().flatten();
+                let root = &shared.settings.root;
+                let is_forwarded = owner.is_some_and(|pid| process::is_forwarder(root, pid));
+                entry.is_forwarded = Some(is_forwarded);
             }
         }
     }

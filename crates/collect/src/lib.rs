@@ -7,6 +7,7 @@
 #![deny(unsafe_code)]
 
 mod collector;
+mod container;
 mod discovery;
 mod engine;
 mod failure;
@@ -14,7 +15,9 @@ mod guard;
 mod host;
 mod http;
 mod listeners;
+mod net;
 mod process;
+mod processes;
 mod schedule;
 mod sink;
 mod source;
@@ -22,6 +25,7 @@ mod source;
 pub mod accelerator;
 pub mod exposition;
 pub mod inventory;
+pub mod probe;
 pub mod scrape;
 
 pub use collector::{

@@ -94,6 +94,21 @@ pub static MESSAGES: &[Message] = &[
         zh: "该 [[{section}]] 缺少 {key}",
     },
     Message {
+        code: "config.probe_prompt",
+        en: "this [[probe]] would make an engine work; set send_prompt = true to accept that, and model to the model that is asked",
+        zh: "该 [[probe]] 会让推理引擎执行一次生成；请设置 send_prompt = true 表示接受，并用 model 指定所请求的模型",
+    },
+    Message {
+        code: "config.probe_target",
+        en: "target = \"{target}\" is nothing that a probe of kind {kind} can ask: dns wants a server, tcp wants host:port, tls wants a host, http and llm want a URL that begins with http:// or https://, icmp wants a host",
+        zh: "target = \"{target}\" 不能用于 {kind} 探测：dns 需要服务器地址，tcp 需要 主机:端口，tls 需要主机，http 与 llm 需要以 http:// 或 https:// 开头的 URL，icmp 需要主机",
+    },
+    Message {
+        code: "config.probe_twice",
+        en: "the same [[probe]] of {target} is listed twice",
+        zh: "对 {target} 的同一 [[probe]] 重复列出",
+    },
+    Message {
         code: "config.relabel",
         en: "a rule of the scrape job {job} cannot be used: {reason}",
         zh: "抓取任务 {job} 的一条重标记规则无法使用：{reason}",
@@ -207,6 +222,11 @@ pub static MESSAGES: &[Message] = &[
         code: "event.engine_on_cpu",
         en: "{engine} at {url} runs on the CPU: this machine has an accelerator, but none of the engine's processes has one open, and nothing in its settings asks for that",
         zh: "{engine}（{url}）正在 CPU 上运行：本机有加速卡，但引擎的所有进程都没有打开它，配置也未要求如此",
+    },
+    Message {
+        code: "event.engine_oom_killed",
+        en: "the kernel killed a process in the container of {engine} at {url} for lack of memory (limit {limit})",
+        zh: "{engine}（{url}）所在容器内有进程因内存不足被内核终止（上限 {limit}）",
     },
     Message {
         code: "event.engine_ready",
@@ -553,6 +573,11 @@ pub static MESSAGES: &[Message] = &[
         code: "hint.listener_permission",
         en: "The process of an engine cannot be seen, so its CPU and memory are missing. Run modelwatch as the same user or as root",
         zh: "无法看到推理引擎的进程，因此缺少其 CPU 与内存数据。请以同一用户或 root 运行 modelwatch",
+    },
+    Message {
+        code: "hint.probe_failed",
+        en: "The probe failed: {reason}",
+        zh: "探测失败：{reason}",
     },
     Message {
         code: "hint.scrape_large",

@@ -181,11 +181,22 @@ pub(crate) fn collect_settings(
     let engines = config.engines.iter().map(|engine| collect::EngineSetting {
         url: engine.url.clone(),
         kind: engine.kind.clone(),
-        api_key: engine
-            .api_key_env
-            .as_ref()
-            .and_then(|name| std::env::var(name).ok())
-            .map(collect::Secret::new),
+        api_key: secret(engine.api_key_env.as_ref()),
+    });
+    let probes = config.probes.iter().filter_map(|probe| {
+        let kind = collect::probe::ProbeKind::from_name(&probe.kind)?;
+        let is_llm = kind == collect::probe::ProbeKind::Llm;
+        let period = if is_llm { collect::probe::LLM_PERIOD } else { collect::probe::PERIOD };
+        Some(collect::probe::ProbeSetting {
+            kind,
+            target: probe.target.clone(),
+            period: probe.period.unwrap_or(period),
+            deadline: probe.timeout.unwrap_or(collect::probe::DEADLINE),
+            query: probe.query.clone(),
+            model: probe.model.clone(),
+            ca_file: probe.ca_file.clone(),
+            api_key: secret(probe.api_key_env.as_ref()),
+        })
     });
     let variable = |name: &str| std::env::var(name).ok();
     collect::Settings {
@@ -198,7 +209,13 @@ pub(crate) fn collect_settings(
         own_ports: vec![own_port],
         engines: engines.collect(),
         scrapes: config.scrapes.iter().map(|scrape| scrape.job(&variable)).collect(),
+        probes: probes.collect(),
     }
+}
+
+/// What the environment variable of that name holds.
+fn secret(name: Option<&String>) -> Option<collect::Secret> {
+    name.and_then(|name| std::env::var(name).ok()).map(collect::Secret::new)
 }
 
 /// The programs that tell of accelerators. Their rules were checked with the configuration.

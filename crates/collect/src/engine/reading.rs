@@ -70,6 +70,11 @@ impl Reading {
         self.models.first().cloned().unwrap_or_default()
     }
 
+    /// Whether the engine says anything of `metric`.
+    pub(crate) fn tells(&self, metric: &Metric) -> bool {
+        self.neutral.keys().any(|(name, _)| name.starts_with(metric.name))
+    }
+
     /// Records a value of `model`.
     pub(super) fn push(&mut self, metric: &Metric, model: &str, value: f64) {
         let labels = vec![("model".to_owned(), model.to_owned())];

@@ -91,8 +91,15 @@ impl EngineWatch {
             configured: found.configured,
             notes: Vec::new(),
         };
-        let (process, inode) = (found.process, found.inode);
-        let entry = Entry { report, process, inode, hidden: BTreeMap::new(), task: None };
+        let entry = Entry {
+            report,
+            process: found.process,
+            inode: found.inode,
+            hidden: BTreeMap::new(),
+            is_forwarded: None,
+            tells_ttft: false,
+            task: None,
+        };
         shared.entries().insert(instance.clone(), entry);
         Self {
             shared: Arc::clone(shared),
@@ -184,15 +191,11 @@ impl EngineWatch {
             if !reading.is_starting {
                 life.series(&model, &mut push);
             }
-            let usage = process.and_then(|p| Some((p, process::usage(&root, p)?)));
-            let pid = usage.map_or(String::new(), |(process, _)| process.pid.to_string());
+            let pid = process.map_or(String::new(), |process| process.pid.to_string());
             let version = reading.version.as_deref().unwrap_or_default();
             let of_model = ("model", model.as_str());
             let facts = [of_model, ("version", version), ("url", &url), ("pid", &pid)];
             push(&metric::LLM_ENGINE_INFO, &facts, 1.0);
-            if let Some((_, usage)) = usage {
-                push_usage(usage, start, of_model, &mut push);
-            }
             Ok(())
         });
         match result {
@@ -286,6 +289,7 @@ impl EngineWatch {
         self.describe(&reading.raw.metrics);
         let mut entries = self.shared.entries();
         let Some(entry) = entries.get_mut(&self.instance) else { return };
+        entry.tells_ttft |= reading.tells(&metric::LLM_TIME_TO_FIRST_TOKEN_SECONDS);
         let report = &mut entry.report;
         let was_down = report.state == EngineState::Down;
         if report.state != state {
@@ -404,22 +408,6 @@ impl EngineWatch {
     }
 }
 
-/// What the process of an engine uses, given to `push` as metric, labels and value.
-fn push_usage(
-    usage: process::Usage,
-    start: Option<f64>,
-    of_model: (&str, &str),
-    push: &mut impl FnMut(&metric::Metric, &[(&str, &str)], f64),
-) {
-    push(&metric::LLM_ENGINE_PROCESS_CPU_SECONDS_TOTAL, &[of_model], usage.cpu_seconds);
-    let resident = usage.resident_bytes as f64;
-    push(&metric::LLM_ENGINE_PROCESS_RESIDENT_BYTES, &[of_model], resident);
-    push(&metric::LLM_ENGINE_PROCESS_THREADS, &[of_model], usage.threads as f64);
-    if let Some(start) = start {
-        push(&metric::LLM_ENGINE_PROCESS_START_TIME_SECONDS, &[of_model], start);
-    }
-}
-
 /// What was wrong with an answer that was good enough.
 fn problem(reading: &Reading) -> Option<(&'static str, Vec<(String, String)>)> {
     if let Some(cut) = &reading.raw.cut {
@@ -485,6 +473,7 @@ mod tests {
                 discover: false,
                 own_ports: Vec::new(),
                 engines: Vec::new(),
+                probes: Vec::new(),
                 scrapes: Vec::new(),
             };
             let shared = Arc::new(Shared::new(settings, clock.clone(), sinks, registry.clone()));

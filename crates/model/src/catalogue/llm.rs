@@ -1,9 +1,38 @@
 //! The engine-neutral family. Labels of every series: `engine` (kind of engine), `model`,
-//! `instance`, and `source`, which says who measured it.
+//! `instance`, and `source`, which says who measured it: `engine`, `wire` for what is told from
+//! TCP, or `host` for what the kernel says of its processes.
 
 use super::metrics;
 
 metrics! { LLM:
+    LLM_ACCEPT_QUEUE_CONNECTIONS = Gauge "llm_accept_queue_connections" "" ["engine" "model" "instance" "source"]
+        "Connections that wait to be accepted by the engine: the first sign of an overloaded server" "等待推理引擎接受的连接数，服务过载的最早信号";
+    LLM_ACCEPT_QUEUE_CONNECTIONS_MAX = Gauge "llm_accept_queue_connections_max" "" ["engine" "model" "instance" "source"]
+        "Room in the accept queue; connections beyond it are dropped" "全连接队列的容量，超出的连接会被丢弃";
+    LLM_CONNECTION_BUSY_SECONDS_TOTAL = Counter "llm_connection_busy_seconds_total" "seconds" ["engine" "model" "instance" "source"]
+        "Time in which connections had data to send, over all connections seen" "连接处于有数据待发送状态的时间（所有观察到的连接合计）";
+    LLM_CONNECTION_PATH_MTU_BYTES = Gauge "llm_connection_path_mtu_bytes" "bytes" ["engine" "model" "instance" "source"]
+        "Smallest path MTU among the open connections" "已打开连接中最小的路径 MTU";
+    LLM_CONNECTION_RECEIVED_BYTES_TOTAL = Counter "llm_connection_received_bytes_total" "bytes" ["engine" "model" "instance" "source"]
+        "Bytes received from clients, over all connections seen" "从客户端接收的字节数（所有观察到的连接合计）";
+    LLM_CONNECTION_RETRANSMITS_TOTAL = Counter "llm_connection_retransmits_total" "" ["engine" "model" "instance" "source"]
+        "Segments sent again, over all connections seen" "TCP 重传的报文段数（所有观察到的连接合计）";
+    LLM_CONNECTION_RTT_MIN_SECONDS = Gauge "llm_connection_rtt_min_seconds" "seconds" ["engine" "model" "instance" "source"]
+        "Smallest round-trip time of the open connections; behind a proxy that to the proxy" "已打开连接的最小往返时延；经代理访问时为到代理的时延";
+    LLM_CONNECTION_RTT_SECONDS = Gauge "llm_connection_rtt_seconds" "seconds" ["engine" "model" "instance" "source"]
+        "Mean of the smoothed round-trip times of the open connections; behind a proxy that to the proxy" "已打开连接的平滑往返时延均值；经代理访问时为到代理的时延";
+    LLM_CONNECTION_RWND_LIMITED_SECONDS_TOTAL = Counter "llm_connection_rwnd_limited_seconds_total" "seconds" ["engine" "model" "instance" "source"]
+        "Time in which sending waited for the client to read, over all connections seen" "因客户端读取过慢（接收窗口）而停止发送的时间（所有观察到的连接合计）";
+    LLM_CONNECTION_SENT_BYTES_TOTAL = Counter "llm_connection_sent_bytes_total" "bytes" ["engine" "model" "instance" "source"]
+        "Bytes sent to clients, those sent again not counted, over all connections seen" "向客户端发送的字节数，不含重传（所有观察到的连接合计）";
+    LLM_CONNECTION_SNDBUF_LIMITED_SECONDS_TOTAL = Counter "llm_connection_sndbuf_limited_seconds_total" "seconds" ["engine" "model" "instance" "source"]
+        "Time in which sending waited for room in the engine's own send buffer, over all connections seen" "因本端发送缓冲区不足而停止发送的时间（所有观察到的连接合计）";
+    LLM_CONNECTIONS = Gauge "llm_connections" "" ["engine" "model" "instance" "source" "state"]
+        "Connections to the engine by TCP state, TIME_WAIT and our own left out" "按 TCP 状态统计的引擎连接数，不含 TIME_WAIT 与 modelwatch 自身的连接";
+    LLM_CONNECTIONS_AWAITING_FIRST_BYTE = Gauge "llm_connections_awaiting_first_byte" "" ["engine" "model" "instance" "source"]
+        "Connections whose last request has not been answered with a byte yet" "最近一次请求尚未收到任何响应字节的连接数";
+    LLM_CONNECTIONS_BY_CLIENT = Gauge "llm_connections_by_client" "" ["engine" "model" "instance" "source" "client"]
+        "Established connections by client address; other is all that are not named" "按客户端地址统计的已建立连接数；other 为未单独列出的客户端合计";
     LLM_CONTEXT_TOKENS_MAX = Gauge "llm_context_tokens_max" "tokens" ["engine" "model" "instance" "source"]
         "Longest context that one request may have" "单个请求允许的最大上下文长度";
     LLM_CONTEXT_USAGE_RATIO = Gauge "llm_context_usage_ratio" "ratio" ["engine" "model" "instance" "source"]
@@ -18,16 +47,36 @@ metrics! { LLM:
         "Time from the start of the engine's process to its first answer that it can serve, as exact as the periods of reading and discovery" "推理引擎从进程启动到首次可提供服务的耗时，精度取决于采集与发现周期";
     LLM_ENGINE_CONFIG_INFO = Gauge "llm_engine_config_info" "" ["engine" "model" "instance" "source" "context_tokens" "data_parallel" "device" "dtype" "flags" "gpu_layers" "gpu_memory_utilization" "kv_cache_blocks" "kv_cache_dtype" "kv_cache_tokens" "parallel" "pipeline_parallel" "quantization" "tensor_parallel"]
         "How an engine is set up, as labels, secrets left out; the value is always 1" "以标签形式给出的推理引擎配置（已去除密钥），值恒为 1";
+    LLM_ENGINE_CONTAINER_INFO = Gauge "llm_engine_container_info" "" ["engine" "model" "instance" "source" "id" "runtime" "container" "pod_uid" "qos" "unit"]
+        "Which container, pod or unit of systemd the engine runs in, as labels; the value is always 1" "以标签形式给出推理引擎所在的容器、Pod 或 systemd 单元，值恒为 1";
     LLM_ENGINE_INFO = Gauge "llm_engine_info" "" ["engine" "model" "instance" "source" "version" "url" "pid"]
         "Facts about an engine as labels; the value is always 1" "以标签形式给出的推理引擎信息，值恒为 1";
     LLM_ENGINE_PROCESS_CPU_SECONDS_TOTAL = Counter "llm_engine_process_cpu_seconds_total" "seconds" ["engine" "model" "instance" "source"]
-        "CPU time used by the engine's process and its descendants that still run" "推理引擎进程及其仍在运行的子进程所用的 CPU 时间";
+        "CPU time used by the engine's process and its descendants" "推理引擎进程及其子进程所用的 CPU 时间";
+    LLM_ENGINE_PROCESS_INVOLUNTARY_SWITCHES_TOTAL = Counter "llm_engine_process_involuntary_switches_total" "" ["engine" "model" "instance" "source"]
+        "Times that the CPU was taken from a thread of the engine's processes" "推理引擎各线程的非自愿上下文切换次数";
+    LLM_ENGINE_PROCESS_MAJOR_FAULTS_TOTAL = Counter "llm_engine_process_major_faults_total" "" ["engine" "model" "instance" "source"]
+        "Page faults of the engine's processes that read from a disk" "推理引擎进程需要读盘的缺页次数（major fault）";
+    LLM_ENGINE_PROCESS_MINOR_FAULTS_TOTAL = Counter "llm_engine_process_minor_faults_total" "" ["engine" "model" "instance" "source"]
+        "Page faults of the engine's processes that needed no disk" "推理引擎进程无需读盘的缺页次数（minor fault）";
+    LLM_ENGINE_PROCESS_OPEN_FILES = Gauge "llm_engine_process_open_files" "" ["engine" "model" "instance" "source"]
+        "Open files of the engine's processes" "推理引擎进程打开的文件数";
+    LLM_ENGINE_PROCESS_OPEN_FILES_MAX = Gauge "llm_engine_process_open_files_max" "" ["engine" "model" "instance" "source"]
+        "Most files that the engine's main process may have open" "推理引擎主进程可打开的文件数上限";
+    LLM_ENGINE_PROCESS_READ_BYTES_TOTAL = Counter "llm_engine_process_read_bytes_total" "bytes" ["engine" "model" "instance" "source"]
+        "Bytes that the engine's processes made block devices read" "推理引擎进程引起的块设备读取字节数";
     LLM_ENGINE_PROCESS_RESIDENT_BYTES = Gauge "llm_engine_process_resident_bytes" "bytes" ["engine" "model" "instance" "source"]
         "Resident memory of the engine's process and its descendants; shared pages count once per process" "推理引擎进程及其子进程的常驻内存，共享页按进程重复计入";
     LLM_ENGINE_PROCESS_START_TIME_SECONDS = Gauge "llm_engine_process_start_time_seconds" "seconds" ["engine" "model" "instance" "source"]
         "Unix time at which the engine's process started" "推理引擎进程的启动时间（Unix 时间）";
     LLM_ENGINE_PROCESS_THREADS = Gauge "llm_engine_process_threads" "" ["engine" "model" "instance" "source"]
         "Threads of the engine's process and its descendants" "推理引擎进程及其子进程的线程数";
+    LLM_ENGINE_PROCESS_VOLUNTARY_SWITCHES_TOTAL = Counter "llm_engine_process_voluntary_switches_total" "" ["engine" "model" "instance" "source"]
+        "Times that a thread of the engine's processes gave the CPU up" "推理引擎各线程的自愿上下文切换次数";
+    LLM_ENGINE_PROCESS_WRITTEN_BYTES_TOTAL = Counter "llm_engine_process_written_bytes_total" "bytes" ["engine" "model" "instance" "source"]
+        "Bytes that the engine's processes made block devices write" "推理引擎进程引起的块设备写入字节数";
+    LLM_ENGINE_PROCESSES = Gauge "llm_engine_processes" "" ["engine" "model" "instance" "source"]
+        "The engine's process and its descendants" "推理引擎进程及其子进程的数量";
     LLM_ENGINE_RESTARTS_TOTAL = Counter "llm_engine_restarts_total" "" ["engine" "model" "instance" "source"]
         "Restarts of the engine's process that were seen" "观察到的推理引擎进程重启次数";
     LLM_ENGINE_STALLED_SECONDS = Gauge "llm_engine_stalled_seconds" "seconds" ["engine" "model" "instance" "source"]

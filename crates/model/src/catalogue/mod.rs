@@ -3,19 +3,23 @@
 //! fails the tidy test. Metrics of engines that are passed on as scraped are not listed.
 
 mod accelerator;
+mod container;
 mod dcgm;
 mod llm;
 mod modelwatch;
 mod node;
 mod npu;
+mod probe;
 mod scrape;
 
 pub use accelerator::*;
+pub use container::*;
 pub use dcgm::*;
 pub use llm::*;
 pub use modelwatch::*;
 pub use node::*;
 pub use npu::*;
+pub use probe::*;
 pub use scrape::*;
 
 /// What a metric's values mean over time (Prometheus' metric types).
@@ -92,7 +96,10 @@ pub fn find(name: &str) -> Option<&'static Metric> {
 
 /// All metrics, family by family.
 pub fn all() -> impl Iterator<Item = &'static Metric> {
-    [ACCELERATOR, DCGM, LLM, MODELWATCH, NODE, NPU, SCRAPE].into_iter().flatten().copied()
+    [ACCELERATOR, CONTAINER, DCGM, LLM, MODELWATCH, NODE, NPU, PROBE, SCRAPE]
+        .into_iter()
+        .flatten()
+        .copied()
 }
 
 /// Declares constants and their table in one go; without it every metric would be written twice.
@@ -120,7 +127,7 @@ mod tests {
 
     #[test]
     fn names_are_unique_sorted_in_their_family_and_follow_the_conventions() {
-        for table in [ACCELERATOR, DCGM, LLM, MODELWATCH, NODE, NPU, SCRAPE] {
+        for table in [ACCELERATOR, CONTAINER, DCGM, LLM, MODELWATCH, NODE, NPU, PROBE, SCRAPE] {
             for pair in table.windows(2) {
                 assert!(pair[0].name < pair[1].name, "{} before {}", pair[0].name, pair[1].name);
             }

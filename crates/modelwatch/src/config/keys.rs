@@ -277,6 +277,114 @@ pub(super) static KEYS: &[Key] = &[
         },
     },
     Key {
+        path: "probe.api_key_env",
+        kind: Type::Text,
+        default: "",
+        help_en: "Name of the environment variable that holds a key to send as a bearer token with http and llm.",
+        help_zh: "存放访问密钥的环境变量名，http 与 llm 探测以 Bearer Token 方式发送。",
+        set: |config, value| {
+            if let (Some(probe), Value::Text(text)) = (config.probes.last_mut(), value) {
+                probe.api_key_env = Some(text);
+            }
+        },
+    },
+    Key {
+        path: "probe.ca_file",
+        kind: Type::Text,
+        default: "",
+        help_en: "File in PEM with the certificates that tls and https trust. Default: those of the system.",
+        help_zh: "tls 与 https 探测所信任的证书文件（PEM 格式），默认使用系统证书。",
+        set: |config, value| {
+            if let (Some(probe), Value::Text(text)) = (config.probes.last_mut(), value) {
+                probe.ca_file = text;
+            }
+        },
+    },
+    Key {
+        path: "probe.kind",
+        kind: Type::Choice(collect::probe::ProbeKind::NAMES),
+        default: "",
+        help_en: "What is asked: dns (does a server answer), http (is the status 2xx), icmp (ping), llm (does an engine generate a token), tcp (is a connection taken), tls (is the certificate trusted, and until when). Required in each [[probe]].",
+        help_zh: "探测方式：dns（服务器是否应答）、http（状态码是否为 2xx）、icmp（ping）、llm（引擎能否生成 Token）、tcp（能否建立连接）、tls（证书是否可信及到期时间）。每个 [[probe]] 必填。",
+        set: |config, value| {
+            if let (Some(probe), Value::Text(text)) = (config.probes.last_mut(), value) {
+                probe.kind = text;
+            }
+        },
+    },
+    Key {
+        path: "probe.model",
+        kind: Type::Text,
+        default: "",
+        help_en: "The model that an llm probe asks. Required for llm.",
+        help_zh: "llm 探测所请求的模型，llm 必填。",
+        set: |config, value| {
+            if let (Some(probe), Value::Text(text)) = (config.probes.last_mut(), value) {
+                probe.model = text;
+            }
+        },
+    },
+    Key {
+        path: "probe.period",
+        kind: Type::Period { min: Duration::from_secs(1) },
+        default: "",
+        help_en: "How often it is asked. Default: one minute, five minutes for llm.",
+        help_zh: "探测周期，默认 1 分钟，llm 默认 5 分钟。",
+        set: |config, value| {
+            if let (Some(probe), Value::Period(period)) = (config.probes.last_mut(), value) {
+                probe.period = Some(period);
+            }
+        },
+    },
+    Key {
+        path: "probe.query",
+        kind: Type::Text,
+        default: "",
+        help_en: "The name whose address a dns probe asks for. Required for dns.",
+        help_zh: "dns 探测所查询的域名，dns 必填。",
+        set: |config, value| {
+            if let (Some(probe), Value::Text(text)) = (config.probes.last_mut(), value) {
+                probe.query = text;
+            }
+        },
+    },
+    Key {
+        path: "probe.send_prompt",
+        kind: Type::Flag,
+        default: "",
+        help_en: "Allow an llm probe to send a prompt of one word and to take the engine's time for one token. Required for llm.",
+        help_zh: "允许 llm 探测发送一个词的提示并占用引擎生成一个 Token 的时间，llm 必填。",
+        set: |config, value| {
+            if let (Some(probe), Value::Flag(flag)) = (config.probes.last_mut(), value) {
+                probe.send_prompt = flag;
+            }
+        },
+    },
+    Key {
+        path: "probe.target",
+        kind: Type::Text,
+        default: "",
+        help_en: "What is asked: a DNS server, a host, HOST:PORT, or a URL that begins with http:// or https://, as the kind wants it. Required in each [[probe]].",
+        help_zh: "探测目标：按探测方式填写 DNS 服务器、主机、主机:端口，或以 http://、https:// 开头的 URL。每个 [[probe]] 必填。",
+        set: |config, value| {
+            if let (Some(probe), Value::Text(text)) = (config.probes.last_mut(), value) {
+                probe.target = text;
+            }
+        },
+    },
+    Key {
+        path: "probe.timeout",
+        kind: Type::Period { min: Duration::from_millis(100) },
+        default: "",
+        help_en: "How long an answer may take before the probe counts as failed. Default: five seconds.",
+        help_zh: "等待响应的最长时间，超时视为探测失败，默认 5 秒。",
+        set: |config, value| {
+            if let (Some(probe), Value::Period(period)) = (config.probes.last_mut(), value) {
+                probe.timeout = Some(period);
+            }
+        },
+    },
+    Key {
         path: "query.concurrency_max",
         kind: Type::Count { min: 1 },
         default: "4",

@@ -35,6 +35,7 @@ pub(crate) struct Config {
     pub(crate) collect: Collect,
     pub(crate) query: Query,
     pub(crate) engines: Vec<Engine>,
+    pub(crate) probes: Vec<Probe>,
     pub(crate) scrapes: Vec<Scrape>,
     pub(crate) accelerator_commands: Vec<AcceleratorCommand>,
     pub(crate) log_level: String,
@@ -97,6 +98,23 @@ pub(crate) struct Engine {
     pub(crate) line: usize,
 }
 
+/// Something that is asked whether it answers.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(crate) struct Probe {
+    pub(crate) kind: String,
+    pub(crate) target: String,
+    pub(crate) period: Option<Duration>,
+    pub(crate) timeout: Option<Duration>,
+    pub(crate) query: String,
+    pub(crate) model: String,
+    pub(crate) send_prompt: bool,
+    /// Name of the environment variable that holds the key.
+    pub(crate) api_key_env: Option<String>,
+    pub(crate) ca_file: String,
+    /// Line of the entry, for errors found after parsing.
+    pub(crate) line: usize,
+}
+
 /// A program that tells of accelerators.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct AcceleratorCommand {
@@ -109,6 +127,30 @@ pub(crate) struct AcceleratorCommand {
     pub(crate) fields: Vec<String>,
     /// Line of the entry, for errors found after parsing.
     pub(crate) line: usize,
+}
+
+impl Probe {
+    /// As lines that a configuration file could hold.
+    fn lines(&self) -> Vec<String> {
+        let period = |name: &str, period: Option<Duration>| {
+            period.map(|period| format!("{name} = \"{}\"", duration_text(period)))
+        };
+        let text =
+            |name: &str, text: &str| (!text.is_empty()).then(|| format!("{name} = {text:?}"));
+        let lines = [
+            Some("[[probe]]".to_owned()),
+            text("kind", &self.kind),
+            text("target", &self.target),
+            period("period", self.period),
+            period("timeout", self.timeout),
+            text("query", &self.query),
+            text("model", &self.model),
+            self.send_prompt.then(|| "send_prompt = true".to_owned()),
+            text("ca_file", &self.ca_file),
+            text("api_key_env", self.api_key_env.as_deref().unwrap_or_default()),
+        ];
+        lines.into_iter().flatten().collect()
+    }
 }
 
 impl AcceleratorCommand {
@@ -188,6 +230,7 @@ impl Default for Config {
                 waiting_max: 1_000,
             },
             engines: Vec::new(),
+            probes: Vec::new(),
             scrapes: Vec::new(),
             accelerator_commands: Vec::new(),
             log_level: "info".into(),
@@ -234,6 +277,7 @@ impl Config {
             lines.extend(engine.kind.as_ref().map(|kind| format!("kind = {kind:?}")));
             lines.extend(engine.api_key_env.as_ref().map(|name| format!("api_key_env = {name:?}")));
         }
+        lines.extend(self.probes.iter().flat_map(Probe::lines));
         lines.extend(self.scrapes.iter().flat_map(Scrape::lines));
         lines
     }
@@ -315,12 +359,48 @@ fn resolve(text: &str, environment: &Environment<'_>) -> Result<Config, Vec<Prob
         problems.push(Problem::new(line, "config.remote_without_login", params));
     }
     check_engines(&config.engines, environment, &mut problems);
+    check_probes(&config.probes, environment, &mut problems);
     scrape::check(&config.scrapes, environment, &mut problems);
     check_commands(&config.accelerator_commands, &mut problems);
     let line = parse::line_of(text, "accelerator_libraries");
     check_libraries(&config.collect.accelerator_libraries, line, &mut problems);
     problems.sort_by_key(|problem| problem.line);
     if problems.is_empty() { Ok(config) } else { Err(problems) }
+}
+
+fn check_probes(probes: &[Probe], environment: &Environment<'_>, problems: &mut Vec<Problem>) {
+    for (index, probe) in probes.iter().enumerate() {
+        let mut complain = |code, params: Vec<(&'static str, String)>| {
+            problems.push(Problem::new(probe.line, code, params));
+        };
+        let is_same = |other: &Probe| {
+            (&other.kind, &other.target, &other.query) == (&probe.kind, &probe.target, &probe.query)
+        };
+        // What is not written has been complained of.
+        let Some(kind) = collect::probe::ProbeKind::from_name(&probe.kind) else { continue };
+        if !probe.target.is_empty() && !kind.accepts(&probe.target) {
+            let params = vec![("target", probe.target.clone()), ("kind", probe.kind.clone())];
+            complain("config.probe_target", params);
+        }
+        if probes[..index].iter().any(is_same) {
+            complain("config.probe_twice", vec![("target", probe.target.clone())]);
+        }
+        if kind == collect::probe::ProbeKind::Dns && probe.query.is_empty() {
+            complain(
+                "config.key_missing",
+                vec![("section", "probe".into()), ("key", "query".into())],
+            );
+        }
+        let is_accepted = probe.send_prompt && !probe.model.is_empty();
+        if kind == collect::probe::ProbeKind::Llm && !is_accepted {
+            complain("config.probe_prompt", Vec::new());
+        }
+        if let Some(name) = &probe.api_key_env
+            && (environment.variable)(name).is_none()
+        {
+            complain("config.variable_missing", vec![("name", name.clone())]);
+        }
+    }
 }
 
 fn check_engines(engines: &[Engine], environment: &Environment<'_>, problems: &mut Vec<Problem>) {
@@ -526,6 +606,44 @@ mod tests {
     fn an_endless_file_is_refused() {
         let problem = read(Path::new("/dev/zero")).unwrap_err();
         assert!(problem.render(Language::English).contains("more than"), "{problem:?}");
+    }
+
+    #[test]
+    fn probes_are_checked() {
+        let check = |text: &str, expected: &str| {
+            let text = format!("[[probe]]\n{text}");
+            match resolved(&text, &[], false) {
+                Ok(config) => assert_eq!(expected, "", "{text}: {:?}", config.probes),
+                Err(why) => {
+                    assert!(!expected.is_empty() && why.contains(expected), "{text}: {why}")
+                }
+            }
+        };
+        check("kind = \"tcp\"\ntarget = \"a:80\"\nperiod = \"30s\"\ntimeout = \"1s\"", "");
+        check("kind = \"tcp\"", "has no target");
+        check("target = \"a:80\"", "has no kind");
+        check("kind = \"tcp\"\ntarget = \"http://a\"", "a probe of kind tcp");
+        check("kind = \"http\"\ntarget = \"a:80\"", "a probe of kind http");
+        check("kind = \"icmp\"\ntarget = \"a\"", "");
+        check("kind = \"tls\"\ntarget = \"a\"\nca_file = \"x.pem\"", "");
+        check("kind = \"dns\"\ntarget = \"10.0.0.1\"", "has no query");
+        check("kind = \"dns\"\ntarget = \"10.0.0.1\"\nquery = \"a.example\"", "");
+        check("kind = \"llm\"\ntarget = \"http://a\"\nmodel = \"m\"", "send_prompt = true");
+        check("kind = \"llm\"\ntarget = \"http://a\"\nmodel = \"m\"\nsend_prompt = true", "");
+        check(
+            "kind = \"tcp\"\ntarget = \"a:80\"\n[[probe]]\nkind = \"tcp\"\ntarget = \"a:80\"",
+            "twice",
+        );
+        check("kind = \"http\"\ntarget = \"http://a\"\napi_key_env = \"NONE\"", "NONE");
+        let text = "[[probe]]\nkind = \"dns\"\ntarget = \"h\"\nquery = \"q\"\nperiod = \"30s\"\n";
+        let config = resolved(text, &[], false).unwrap();
+        let lines = config.lines().join("\n");
+        assert!(
+            lines.ends_with(
+                "[[probe]]\nkind = \"dns\"\ntarget = \"h\"\nperiod = \"30s\"\nquery = \"q\""
+            ),
+            "{lines}"
+        );
     }
 
     #[test]

@@ -7,7 +7,7 @@ use toml::{
 };
 
 use super::{
-    AcceleratorCommand, Config, Engine, Problem,
+    AcceleratorCommand, Config, Engine, Probe, Problem,
     keys::{self, Key, Type, Value},
     scrape::{RelabelRule, Scrape},
     units,
@@ -35,6 +35,11 @@ pub(super) const LISTS: &[List] = &[
         key: "engine.url",
         required: &["url"],
         begin: |config, line| config.engines.push(Engine { line, ..Engine::default() }),
+    },
+    List {
+        key: "probe.kind",
+        required: &["kind", "target"],
+        begin: |config, line| config.probes.push(Probe { line, ..Probe::default() }),
     },
     List {
         key: "scrape.job",

@@ -1,0 +1,351 @@
+//! The processes and the control group of each engine, on a thread of their own: an engine that hangs is
+//! measured all the same.
+//!
+//! It needs no privilege but sees some values of the same user's processes only, see [`process`].
+
+use std::{
+    collections::BTreeMap,
+    io,
+    path::Path,
+    sync::{
+        Arc,
+        mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel},
+    },
+    thread,
+    time::Duration,
+};
+
+use model::{
+    Labels, UnixMs,
+    catalogue::{self as metric, Metric},
+    log::{LogRecord, Severity},
+    sample::Batch,
+};
+
+use crate::{
+    EngineReport, Failure, FailureKind, SourceGroup,
+    collector::Shared,
+    container::{self, Group},
+    guard::Guard,
+    process::{self, Identity, Processes, Tree, Usage},
+};
+
+/// The source of what this file measures, in the label of that name.
+const SOURCE: &str = "host";
+
+/// The running watch.
+#[derive(Debug)]
+pub(crate) struct Watch {
+    stop: SyncSender<()>,
+}
+
+impl Watch {
+    pub(crate) fn start(shared: &Arc<Shared>) -> io::Result<Self> {
+        let (stop, stopped) = sync_channel(1);
+        let shared = Arc::clone(shared);
+        let run = move || Watched::new(&shared).run(&shared, &stopped);
+        thread::Builder::new().name("processes".into()).spawn(run)?;
+        Ok(Self { stop })
+    }
+
+    pub(crate) fn stop(&self) {
+        // An error means that the thread has ended already.
+        self.stop.try_send(()).ok();
+    }
+}
+
+/// What is remembered of one engine.
+#[derive(Debug, Default)]
+struct Engine {
+    process: Option<Identity>,
+    tree: Tree,
+    started: Option<f64>,
+    group: Option<Group>,
+    oom_kills: Option<f64>,
+}
+
+struct Watched {
+    guard: Guard,
+    /// By instance.
+    engines: BTreeMap<String, Engine>,
+}
+
+impl Watched {
+    fn new(shared: &Shared) -> Self {
+        let period = shared.settings.engine_period;
+        let handle = shared.registry.register("processes".into(), SourceGroup::Engine, period);
+        Self { guard: Guard::new(handle), engines: BTreeMap::new() }
+    }
+
+    fn run(&mut self, shared: &Shared, stopped: &Receiver<()>) {
+        let period = i64::try_from(shared.settings.engine_period.as_millis()).unwrap_or(5_000);
+        let period = period.max(1);
+        loop {
+            let now = shared.clock.now().0;
+            self.look(shared, UnixMs(now.div_euclid(period) * period));
+            let into_period = shared.clock.now().0.rem_euclid(period);
+            let wait = Duration::from_millis(u64::try_from(period - into_period).unwrap_or(1));
+            if !matches!(stopped.recv_timeout(wait), Err(RecvTimeoutError::Timeout)) {
+                return;
+            }
+        }
+    }
+
+    fn look(&mut self, shared: &Shared, time: UnixMs) {
+        let mut batch = Batch::new(time);
+        let mut listed: Vec<(EngineReport, Option<Identity>)> = Vec::new();
+        for entry in shared.entries().values().filter(|entry| !entry.report.kind.is_empty()) {
+            listed.push((entry.report.clone(), entry.process));
+        }
+        self.engines.retain(|instance, _| listed.iter().any(|(it, _)| it.instance == *instance));
+        let Self { guard, engines } = self;
+        guard.run(&shared.clock, &mut batch, |batch| {
+            if listed.iter().all(|(_, process)| process.is_none()) && engines.is_empty() {
+                let detail = "no process of an engine can be seen";
+                return Err(Failure::new(FailureKind::Absent, detail));
+            }
+            let root = &shared.settings.root;
+            let all = Processes::read(root);
+            for (report, process) in listed {
+                if process.is_none() && !engines.contains_key(&report.instance) {
+                    continue;
+                }
+                let engine = engines.entry(report.instance.clone()).or_default();
+                engine.look(root, &all, &report, process, batch);
+                if let Some(record) = engine.oom_event(shared, &report, batch) {
+                    (shared.sinks.event)(record);
+                }
+            }
+            Ok(())
+        });
+        if !batch.samples.is_empty() {
+            (shared.sinks.batch)(batch);
+        }
+    }
+}
+
+impl Engine {
+    fn look(
+        &mut self,
+        root: &Path,
+        all: &Processes,
+        report: &EngineReport,
+        process: Option<Identity>,
+        batch: &mut Batch,
+    ) {
+        if let Some(process) = process.filter(|process| self.process != Some(*process)) {
+            self.process = Some(process);
+            self.started = process::start_time(root, process);
+            self.group = container::group(root, process.pid);
+            self.oom_kills = None;
+        }
+        let mut push = |metric: &Metric, extra: &[(&str, &str)], value: f64| {
+            let model = report.models.first().map_or("", String::as_str);
+            let own = [
+                ("engine", report.kind.as_str()),
+                ("instance", report.instance.as_str()),
+                ("model", model),
+                ("source", SOURCE),
+            ];
+            let own = own.into_iter().filter(|(name, _)| metric.labels.contains(name));
+            let labels = Labels::metric(metric.name, own.chain(extra.iter().copied()));
+            batch.push(&labels, value);
+        };
+        let usage = process.and_then(|process| self.tree.look(root, all, process));
+        let (Some(process), Some(usage)) = (process, usage) else { return };
+        for (metric, value) in readings(&usage) {
+            push(metric, &[], value);
+        }
+        if let Some(started) = self.started {
+            push(&metric::LLM_ENGINE_PROCESS_START_TIME_SECONDS, &[], started);
+        }
+        if let Some(most) = process::open_files_max(root, process.pid) {
+            push(&metric::LLM_ENGINE_PROCESS_OPEN_FILES_MAX, &[], most as f64);
+        }
+        let Some(group) = &self.group else { return };
+        let identity = &group.identity;
+        let facts = [
+            ("id", group.id.as_str()),
+            ("runtime", identity.runtime.as_str()),
+            ("container", identity.container.as_str()),
+            ("pod_uid", identity.pod_uid.as_str()),
+            ("qos", identity.qos.as_str()),
+            ("unit", identity.unit.as_str()),
+        ];
+        push(&metric::LLM_ENGINE_CONTAINER_INFO, &facts, 1.0);
+        for (metric, device, value) in container::usage(root, group) {
+            let device = device.as_deref().map(|device| ("device", device));
+            let extra: Vec<_> = [("id", group.id.as_str())].into_iter().chain(device).collect();
+            push(metric, &extra, value);
+        }
+    }
+
+    /// The event that the kernel killed a process of the group for lack of memory, if it did.
+    fn oom_event(
+        &mut self,
+        shared: &Shared,
+        report: &EngineReport,
+        batch: &Batch,
+    ) -> Option<LogRecord> {
+        let is_it = |labels: &Labels, name: &str| {
+            labels.name() == name && labels.get("instance") == Some(report.instance.as_str())
+        };
+        let value = |name: &str| {
+            let found = batch.samples.iter().rev().find(|(labels, _)| is_it(labels, name));
+            found.map(|(_, value)| *value)
+        };
+        let kills = value(metric::CONTAINER_OOM_EVENTS_TOTAL.name)?;
+        let before = self.oom_kills.replace(kills)?;
+        let limit = value(metric::CONTAINER_SPEC_MEMORY_LIMIT_BYTES.name);
+        let limit =
+            limit.map_or("–".to_owned(), |bytes| format!("{:.0} MiB", bytes / 1_048_576.0));
+        let attributes =
+            [("engine", report.name.clone()), ("url", report.url.clone()), ("limit", limit)];
+        (kills > before).then(|| LogRecord {
+            time: shared.clock.now(),
+            source: format!("engine {}", report.instance),
+            severity: Severity::Error,
+            body: "event.engine_oom_killed".into(),
+            attributes: attributes.into_iter().map(|(name, value)| (name.into(), value)).collect(),
+        })
+    }
+}
+
+/// What is told of a tree of processes; what could not be read is not in it.
+fn readings(usage: &Usage) -> impl Iterator<Item = (&'static Metric, f64)> {
+    let count = |value: u64| Some(value as f64);
+    let optional = |value: Option<u64>| value.map(|value| value as f64);
+    let all: [(&Metric, Option<f64>); 11] = [
+        (&metric::LLM_ENGINE_PROCESS_CPU_SECONDS_TOTAL, Some(usage.cpu_seconds)),
+        (
+            &metric::LLM_ENGINE_PROCESS_INVOLUNTARY_SWITCHES_TOTAL,
+            optional(usage.involuntary_switches),
+        ),
+        (&metric::LLM_ENGINE_PROCESS_MAJOR_FAULTS_TOTAL, count(usage.major_faults)),
+        (&metric::LLM_ENGINE_PROCESS_MINOR_FAULTS_TOTAL, count(usage.minor_faults)),
+        (&metric::LLM_ENGINE_PROCESS_OPEN_FILES, optional(usage.open_files)),
+        (&metric::LLM_ENGINE_PROCESS_READ_BYTES_TOTAL, optional(usage.read_bytes)),
+        (&metric::LLM_ENGINE_PROCESS_RESIDENT_BYTES, count(usage.resident_bytes)),
+        (&metric::LLM_ENGINE_PROCESS_THREADS, count(usage.threads)),
+        (&metric::LLM_ENGINE_PROCESS_VOLUNTARY_SWITCHES_TOTAL, optional(usage.voluntary_switches)),
+        (&metric::LLM_ENGINE_PROCESS_WRITTEN_BYTES_TOTAL, optional(usage.written_bytes)),
+        (&metric::LLM_ENGINE_PROCESSES, count(usage.processes)),
+    ];
+    all.into_iter().filter_map(|(metric, value)| Some((metric, value?)))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{fs, sync::Mutex};
+
+    use model::Clock;
+
+    use super::*;
+    use crate::{EngineState, Registry, Settings, Sinks, SourceState, collector::Entry};
+
+    fn report() -> EngineReport {
+        EngineReport {
+            instance: "h:1".into(),
+            kind: "vllm".into(),
+            name: "vLLM".into(),
+            url: "http://h:1".into(),
+            version: None,
+            models: vec!["m".into()],
+            state: EngineState::Up,
+            since: UnixMs(0),
+            pid: Some(7),
+            configured: false,
+            notes: Vec::new(),
+        }
+    }
+
+    /// Writes process 7 as one that started at `started`, in a group with so many kills.
+    fn write(root: &Path, started: u64, kills: u64) {
+        let put = |path: &str, text: String| {
+            let path = root.join(path);
+            fs::create_dir_all(path.parent().unwrap()).unwrap();
+            fs::write(path, text).unwrap();
+        };
+        put("proc/stat", "cpu 1\nbtime 1700000000\n".into());
+        put(
+            "proc/7/stat",
+            format!("7 (x) S 1 7 7 0 -1 0 10 0 2 0 0 0 0 0 20 0 2 0 {started} 1000 5 0"),
+        );
+        put("proc/7/cgroup", "0::/system.slice/vllm.service\n".into());
+        put("sys/fs/cgroup/cgroup.controllers", "memory\n".into());
+        let group = "sys/fs/cgroup/system.slice/vllm.service";
+        put(&format!("{group}/memory.events"), format!("oom 9\noom_kill {kills}\n"));
+        put(&format!("{group}/memory.max"), "1073741824\n".into());
+    }
+
+    #[test]
+    fn usage_and_kills_are_told() {
+        let folder = tempfile::tempdir().unwrap();
+        let root = folder.path();
+        let settings = Settings {
+            root: root.into(),
+            instance: "n".into(),
+            host_period: Duration::from_secs(1),
+            engine_period: Duration::from_secs(5),
+            discover: false,
+            own_ports: Vec::new(),
+            engines: Vec::new(),
+            probes: Vec::new(),
+            scrapes: Vec::new(),
+            accelerators: crate::accelerator::Settings::default(),
+        };
+        let batches: Arc<Mutex<Vec<Batch>>> = Arc::default();
+        let events: Arc<Mutex<Vec<LogRecord>>> = Arc::default();
+        let sinks = Sinks {
+            batch: {
+                let batches = Arc::clone(&batches);
+                Arc::new(move |batch| batches.lock().unwrap().push(batch))
+            },
+            event: {
+                let events = Arc::clone(&events);
+                Arc::new(move |event| events.lock().unwrap().push(event))
+            },
+        };
+        let registry = Registry::default();
+        let shared = Shared::new(settings, Clock::manual(UnixMs(0)), sinks, registry.clone());
+        let mut watched = Watched::new(&shared);
+        watched.look(&shared, UnixMs(0));
+        assert_eq!(registry.reports()[0].state, SourceState::Absent);
+
+        let mut look = |started: u64, kills: u64| {
+            write(root, started, kills);
+            let process = process::identify(root, 7);
+            let entry = Entry {
+                report: report(),
+                process,
+                inode: Some(1),
+                hidden: BTreeMap::new(),
+                is_forwarded: Some(false),
+                tells_ttft: false,
+                task: None,
+            };
+            shared.entries().insert("h:1".into(), entry);
+            watched.look(&shared, UnixMs(5_000));
+            let batches = batches.lock().unwrap();
+            let samples = &batches.last().unwrap().samples;
+            let value = |name: &str| {
+                samples.iter().find(|(labels, _)| labels.name() == name).map(|(_, value)| *value)
+            };
+            let info = samples.iter().find(|(labels, _)| labels.get("unit").is_some()).unwrap();
+            assert_eq!(info.0.get("unit"), Some("vllm.service"));
+            assert_eq!(value("llm_engine_process_threads"), Some(2.0));
+            assert_eq!(value("llm_engine_process_read_bytes_total"), None, "cannot be read");
+            assert_eq!(value("container_spec_memory_limit_bytes"), Some(1_073_741_824.0));
+            let started = value("llm_engine_process_start_time_seconds").unwrap();
+            let kills: Vec<String> =
+                events.lock().unwrap().iter().map(|e| e.body.clone()).collect();
+            (started >= 1.7e9, kills)
+        };
+        let killed = || vec!["event.engine_oom_killed".to_owned()];
+        assert_eq!(look(100, 3), (true, vec![]), "what was before is no event");
+        assert_eq!(look(100, 4), (true, killed()));
+        assert_eq!(look(900, 4), (true, killed()), "another process with the same pid");
+        let attributes = events.lock().unwrap()[0].attributes.clone();
+        assert!(attributes.contains(&("limit".into(), "1024 MiB".into())), "{attributes:?}");
+    }
+}
