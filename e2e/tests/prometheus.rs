@@ -253,7 +253,9 @@ fn a_real_prometheus_answers_the_same() -> Result<()> {
         };
         ensure!(ours.status == theirs.status, both());
         if theirs.status != 204 {
-            ensure!(ours.json()? == theirs.json()?, both());
+            // Prometheus 2 begins this one with a capital, Prometheus 3 and we do not.
+            let said = theirs.text().replace("Invalid time value", "invalid time value");
+            ensure!(ours.json()? == serde_json::from_str::<Value>(&said)?, both());
         }
     }
     // Not only the values but the numbers are spelt alike.

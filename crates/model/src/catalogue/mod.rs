@@ -88,10 +88,12 @@ impl Metric {
     }
 }
 
-/// The metric that `name` belongs to, if it is one of ours. Exact names win over families.
+/// The metric that `name` belongs to, if it is one of ours. Exact names win over families, and of two
+/// families the one that says more of the name.
 pub fn find(name: &str) -> Option<&'static Metric> {
     let exact = all().find(|metric| metric.name == name);
-    exact.or_else(|| all().find(|metric| metric.covers(name)))
+    let families = || all().filter(|metric| metric.covers(name));
+    exact.or_else(|| families().max_by_key(|metric| metric.name.len()))
 }
 
 /// All metrics, family by family.
@@ -164,6 +166,7 @@ mod tests {
         assert_eq!(find("node_memory_MemFree_bytes").unwrap().name, "node_memory_*_bytes");
         assert_eq!(find("node_load1").unwrap().name, "node_load1");
         assert!(find("node_memory__bytes_").is_none());
+        assert_eq!(find("node_memory_numa_numa_hit_total").unwrap().kind, Kind::Counter);
         assert_eq!(NODE_MEMORY_BYTES.member("MemFree"), "node_memory_MemFree_bytes");
     }
 }
