@@ -124,9 +124,11 @@ impl Search {
     pub(crate) async fn look(&mut self, shared: &Arc<Shared>) -> Vec<FoundEngine> {
         let started = shared.clock.monotonic();
         let mut found = self.take_configured(shared);
+        // With nothing to find or to tie to a process there is no need to look at sockets.
+        let is_needed = shared.settings.discover || !self.configured_here.is_empty();
         let root = shared.settings.root.clone();
-        let sockets = tokio::task::spawn_blocking(move || listeners(&root)).await;
-        let sockets = sockets.unwrap_or_default();
+        let look = move || if is_needed { listeners(&root) } else { Vec::new() };
+        let sockets = tokio::task::spawn_blocking(look).await.unwrap_or_default();
         self.identify(shared, &sockets).await;
         let sockets = distinct(sockets, &self.owners);
         self.note_processes(shared, &sockets);

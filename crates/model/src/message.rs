@@ -860,6 +860,11 @@ pub static MESSAGES: &[Message] = &[
         en: "  engines       none found yet; looking every 5 s (vLLM, llama.cpp, Ollama and others). To name one: [[engine]] url = \"http://...\"",
         zh: "  推理引擎      暂未发现；每 5 秒查找一次（vLLM、llama.cpp、Ollama 等）。可用 [[engine]] url = \"http://...\" 指定",
     },
+    Message {
+        code: "start.no_engine_named",
+        en: "  engines       none named, and none looked for, because [collect] discover = false. To name one: [[engine]] url = \"http://...\"",
+        zh: "  推理引擎      未指定，且因 [collect] discover = false 不自动查找。可用 [[engine]] url = \"http://...\" 指定",
+    },
     Message { code: "start.page", en: "  page          {url}", zh: "  页面          {url}" },
     Message {
         code: "start.port_taken",

@@ -261,6 +261,11 @@ async fn run(
     Ok(())
 }
 
+/// What to say when there is no engine.
+pub(crate) fn no_engine(config: &Config) -> &'static str {
+    if config.collect.discover { "start.no_engine" } else { "start.no_engine_named" }
+}
+
 /// Tells what the first look for engines found, then waits forever.
 async fn report_engines(app: &App, language: Language, say: Say<'_>) {
     let deadline = app.clock.monotonic() + FIRST_LOOK_MAX;
@@ -269,7 +274,7 @@ async fn report_engines(app: &App, language: Language, say: Say<'_>) {
     }
     let engines = app.collector.engines();
     if engines.is_empty() {
-        say(&render::<&str, &str>("start.no_engine", &[], language));
+        say(&render::<&str, &str>(no_engine(&app.config), &[], language));
     }
     for engine in &engines {
         say(&crate::cli::engine_line(engine, language));

@@ -40,7 +40,7 @@ pub(super) fn check(config: &Config, language: Language) -> ExitCode {
     }
     text("check.engines", &[]);
     if found.engines.is_empty() {
-        text("start.no_engine", &[]);
+        text(wire::no_engine(config), &[]);
     }
     for engine in &found.engines {
         say(&engine_line(engine, language));

@@ -177,6 +177,7 @@ export const messages: Record<string, { en: string; zh: string }> = {
   "start.host": { en: "  host          {name} · {os} · Linux {kernel} · {cpus} × {cpu} · {memory} GiB", zh: "  主机          {name} · {os} · Linux {kernel} · {cpus} × {cpu} · {memory} GiB" },
   "start.no_accelerator": { en: "  accelerators  none found", zh: "  加速卡        未发现" },
   "start.no_engine": { en: "  engines       none found yet; looking every 5 s (vLLM, llama.cpp, Ollama and others). To name one: [[engine]] url = \"http://...\"", zh: "  推理引擎      暂未发现；每 5 秒查找一次（vLLM、llama.cpp、Ollama 等）。可用 [[engine]] url = \"http://...\" 指定" },
+  "start.no_engine_named": { en: "  engines       none named, and none looked for, because [collect] discover = false. To name one: [[engine]] url = \"http://...\"", zh: "  推理引擎      未指定，且因 [collect] discover = false 不自动查找。可用 [[engine]] url = \"http://...\" 指定" },
   "start.page": { en: "  page          {url}", zh: "  页面          {url}" },
   "start.port_taken": { en: "{listen} is taken by another program (which one cannot be seen without more rights). Stop it, or choose another port with [server] listen", zh: "{listen} 已被其他程序占用（权限不足，无法得知是哪个程序）。请停止该程序，或用 [server] listen 换一个端口" },
   "start.port_taken_by": { en: "{listen} is taken by {holder}. Stop it, or choose another port with [server] listen", zh: "{listen} 已被 {holder} 占用。请停止该程序，或用 [server] listen 换一个端口" },
