@@ -17,6 +17,7 @@ pub enum SourceGroup {
     Accelerator,
     Engine,
     Discovery,
+    Probe,
     Scrape,
 }
 
@@ -27,6 +28,7 @@ impl SourceGroup {
             Self::Accelerator => "accelerator",
             Self::Engine => "engine",
             Self::Discovery => "discovery",
+            Self::Probe => "probe",
             Self::Scrape => "scrape",
         }
     }

@@ -149,7 +149,7 @@ pub(crate) fn start(shared: &Arc<Shared>, runtime: &tokio::runtime::Handle) -> V
 async fn run(shared: &Shared, setting: &ProbeSetting) {
     let name = format!("probe {} {} {}", setting.kind.as_str(), setting.target, setting.query);
     let name = name.trim_end().to_owned();
-    let handle = shared.registry.register(name, SourceGroup::Host, setting.period);
+    let handle = shared.registry.register(name, SourceGroup::Probe, setting.period);
     let mut guard = Guard::new(handle);
     loop {
         let started = shared.clock.monotonic();
@@ -312,7 +312,7 @@ mod tests {
     /// Runs the probe once and returns its values by name and phase, and how the source stands.
     pub(super) async fn probe(setting: &ProbeSetting) -> (Vec<(String, f64)>, SourceState, String) {
         let registry = Registry::default();
-        let handle = registry.register("x".into(), SourceGroup::Host, PERIOD);
+        let handle = registry.register("x".into(), SourceGroup::Probe, PERIOD);
         let mut guard = Guard::new(handle);
         let batch = once(&Clock::system(), setting, &mut guard).await;
         let samples = batch.samples.iter().map(|(labels, value)| {

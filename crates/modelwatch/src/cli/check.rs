@@ -26,10 +26,11 @@ pub(super) fn check(config: &Config, language: Language) -> ExitCode {
     let settings = wire::collect_settings(config, "check", config.server.listen.port());
     let found = runtime.block_on(collect::look_once(settings, Clock::system()));
     text("check.sources", &[]);
+    let width = found.sources.iter().map(|report| report.name.len()).max().unwrap_or_default();
     for report in &found.sources {
         let state =
             render::<&str, &str>(&format!("state.{}", report.state.as_str()), &[], language);
-        let mut line = format!("  {:<16} {state}", report.name);
+        let mut line = format!("  {:<width$} {state}", report.name);
         if let Some(failure) = &report.failure {
             line.push_str(&format!("  {}", failure.detail));
         }

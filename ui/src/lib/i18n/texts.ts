@@ -87,6 +87,7 @@ export const texts = {
   group_host: { en: "Host", zh: "主机" },
   group_engine: { en: "Engines", zh: "推理引擎" },
   group_discovery: { en: "Discovery", zh: "自动发现" },
+  group_probe: { en: "Probes", zh: "探测" },
   group_scrape: { en: "Scraping", zh: "抓取" },
   group_storage: { en: "Storage", zh: "存储" },
   state_ok: { en: "OK", zh: "正常" },
