@@ -86,6 +86,14 @@ impl Library {
                 Err(problem) => problems.push(problem),
             }
         }
+        // Most machines have none of most libraries, which can be said in fewer words.
+        let is_missing = |(path, problem): (&PathBuf, &String)| {
+            problem.starts_with(&format!("{0}: {0}: cannot open shared object", path.display()))
+        };
+        if paths.iter().zip(&problems).all(is_missing) && !paths.iter().any(|path| path.exists()) {
+            let names: Vec<String> = paths.iter().map(|path| path.display().to_string()).collect();
+            return Err(Failure::new(FailureKind::Absent, format!("no {}", names.join(", no "))));
+        }
         let is_there = paths.iter().any(|path| path.is_absolute() && path.exists());
         let kind = if is_there { FailureKind::Io } else { FailureKind::Absent };
         Err(Failure::new(kind, problems.join("; ")))
@@ -287,6 +295,7 @@ mod tests {
     fn no_library_is_absence_and_a_broken_one_is_not() {
         let failure = Library::open(&["no_such_library.so".into()], "", FUNCTIONS).unwrap_err();
         assert_eq!(failure.kind, FailureKind::Absent);
+        assert_eq!(failure.detail, "no no_such_library.so");
         let file = tempfile::NamedTempFile::new().unwrap();
         std::fs::write(file.path(), "not a library").unwrap();
         let failure = Library::open(&[file.path().into()], "", FUNCTIONS).unwrap_err();
