@@ -113,13 +113,13 @@ test("an empty answer says why", async () => {
 
 test("metrics are found by what they mean, in the reader's language", async () => {
   const { page, problems } = await open("#/explore");
-  await page.locator("[data-metric]").nth(1).waitFor();
+  await page.locator(".metrics h2").first().waitFor();
   await page.keyboard.press("/");
   await page.keyboard.type("MemAvail /proc/meminfo");
   await page.getByText("Metrics: 1", { exact: true }).waitFor();
   assert.match(await page.locator("[data-metric]").textContent(), /node_memory_MemAvailable_bytes\s*gauge · bytes/);
   await page.keyboard.press("Escape");
-  await page.locator("[data-metric]").nth(1).waitFor();
+  await page.locator(".metrics h2").first().waitFor();
   await page.locator('[data-action="language"]').click();
   await page.locator('[data-action="find"]').fill("平均负载 1 分钟");
   await page.getByText("共 2 个指标").waitFor(); // of 1 and of 15 minutes
@@ -134,7 +134,7 @@ test("metrics are found by what they mean, in the reader's language", async () =
 
 test("metrics are taken from the list one after the other", async () => {
   const { page, problems } = await open("#/explore");
-  await page.locator("[data-metric]").nth(1).waitFor();
+  await page.locator(".metrics h2").first().waitFor();
   await page.locator('[data-action="find"]').fill("MemAvail");
   await page.keyboard.press("Enter");
   await page.locator("canvas").waitFor();
