@@ -2,6 +2,7 @@
 //! it was given, one after the other, into one batch per tick.
 
 use std::{
+    collections::HashMap,
     io,
     sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel},
     thread::{self, JoinHandle},
@@ -164,8 +165,29 @@ impl Watch {
     ) -> io::Result<()> {
         let (stop, stopped) = sync_channel(1);
         let (clock, sinks) = (clock.clone(), sinks.clone());
-        let run = move || run(tasks, period, &clock, &sinks, &stopped);
+        let mut tasks = tasks;
+        let run = move || {
+            run(&mut tasks, period, &clock, &sinks, &stopped, Absence::Waits);
+        };
         self.threads.push(thread::Builder::new().name(name.into()).spawn(run)?);
+        self.stops.push(stop);
+        Ok(())
+    }
+
+    /// Gives each of `visits` a thread while its source is there, and looks again every `rest` for those
+    /// that are absent. A thread that only waits would cost memory: the allocator keeps some for each.
+    pub(crate) fn spawn_while_present(
+        &mut self,
+        name: &str,
+        visits: Vec<Visit>,
+        rest: Duration,
+        clock: &Clock,
+        sinks: &Sinks,
+    ) -> io::Result<()> {
+        let (stop, stopped) = sync_channel(1);
+        let (clock, sinks) = (clock.clone(), sinks.clone());
+        let look = move || visit_all(visits, rest, &clock, &sinks, &stopped);
+        self.threads.push(thread::Builder::new().name(name.into()).spawn(look)?);
         self.stops.push(stop);
         Ok(())
     }
@@ -179,16 +201,92 @@ impl Watch {
     }
 }
 
-/// Ticks on whole multiples of the period, so that all series share timestamps. After a pause (the
-/// machine slept, the clock jumped) it goes on with the next multiple and catches nothing up. A thread
-/// whose sources are all read rarely sleeps over the ticks between.
-fn run(
-    mut tasks: Vec<Task>,
-    period: Duration,
+/// A task that has a thread of its own while its source is there.
+pub(crate) struct Visit {
+    pub(crate) name: &'static str,
+    pub(crate) task: Task,
+    pub(crate) period: Duration,
+}
+
+fn visit_all(
+    mut absent: Vec<Visit>,
+    rest: Duration,
     clock: &Clock,
     sinks: &Sinks,
     stopped: &Receiver<()>,
 ) {
+    // There is room for all that may come back, so that nobody waits.
+    let (back, came_back) = sync_channel(absent.len());
+    let mut stops: HashMap<&'static str, SyncSender<()>> = HashMap::new();
+    loop {
+        for visit in absent.drain(..) {
+            let name = visit.name;
+            stops.extend(begin(visit, clock, sinks, &back).map(|stop| (name, stop)));
+        }
+        if !matches!(stopped.recv_timeout(rest), Err(RecvTimeoutError::Timeout)) {
+            // An error means that the thread has ended already.
+            for stop in stops.values() {
+                stop.try_send(()).ok();
+            }
+            return;
+        }
+        absent.extend(came_back.try_iter());
+    }
+}
+
+/// Starts the thread of one task, which gives the task back when its source is absent. Without a thread
+/// the task is given back at once.
+fn begin(
+    visit: Visit,
+    clock: &Clock,
+    sinks: &Sinks,
+    back: &SyncSender<Visit>,
+) -> Option<SyncSender<()>> {
+    let (stop, stopped) = sync_channel(1);
+    let (clock, sinks, back_later) = (clock.clone(), sinks.clone(), back.clone());
+    // Outside of the thread, so that it is not lost with a thread that could not be started.
+    let (hand_over, handed_over) = sync_channel::<Visit>(1);
+    let work = move || {
+        let Ok(mut visit) = handed_over.recv() else { return };
+        visit.task.rests_until = Duration::ZERO;
+        let tasks = std::slice::from_mut(&mut visit.task);
+        if run(tasks, visit.period, &clock, &sinks, &stopped, Absence::Ends) {
+            // An error means that nobody looks any more.
+            back_later.send(visit).ok();
+        }
+    };
+    match thread::Builder::new().name(visit.name.into()).spawn(work) {
+        Ok(_) => {
+            hand_over.send(visit).ok();
+            Some(stop)
+        }
+        Err(_) => {
+            back.send(visit).ok();
+            None
+        }
+    }
+}
+
+/// What a thread does whose sources are all absent.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Absence {
+    Waits,
+    Ends,
+}
+
+/// Returns whether it ended because of absence and not because it was told to.
+///
+/// Ticks on whole multiples of the period, so that all series share timestamps. After a pause (the
+/// machine slept, the clock jumped) it goes on with the next multiple and catches nothing up. A thread
+/// whose sources are all read rarely sleeps over the ticks between.
+fn run(
+    tasks: &mut [Task],
+    period: Duration,
+    clock: &Clock,
+    sinks: &Sinks,
+    stopped: &Receiver<()>,
+    absence: Absence,
+) -> bool {
     let period_ms = i64::try_from(period.as_millis()).unwrap_or(i64::MAX).max(1);
     let step = tasks.iter().map(|task| task.every).reduce(common_divisor).unwrap_or(1);
     let step_ms = period_ms.saturating_mul(step);
@@ -202,7 +300,7 @@ fn run(
         let mut batch = Batch::new(UnixMs(time));
         batch.samples.reserve(series);
         let started = clock.monotonic();
-        for task in &mut tasks {
+        for task in &mut *tasks {
             if (is_first || task.is_due(tick)) && task.rests_until <= started {
                 task.read(clock, &mut batch);
                 task.events().into_iter().for_each(|event| (sinks.event)(event));
@@ -213,13 +311,16 @@ fn run(
         if !batch.samples.is_empty() {
             (sinks.batch)(batch);
         }
+        if absence == Absence::Ends && tasks.iter().all(|task| task.is_absent) {
+            return true;
+        }
         // A thread whose sources all rest does not wake up for nothing.
         let rest = tasks.iter().map(|task| task.rests_until).min().unwrap_or_default();
         let rest = rest.saturating_sub(clock.monotonic());
         let into_step = clock.now().0.rem_euclid(step_ms);
         let wait = Duration::from_millis(u64::try_from(step_ms - into_step).unwrap_or(1));
         if !matches!(stopped.recv_timeout(wait.max(rest)), Err(RecvTimeoutError::Timeout)) {
-            return;
+            return false;
         }
     }
 }
@@ -231,6 +332,53 @@ fn common_divisor(a: i64, b: i64) -> i64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// Absent until it was looked for twice, then there.
+    struct Late;
+
+    impl Sampler for Late {
+        fn sample(&mut self, batch: &mut Batch) -> Result<(), Failure> {
+            batch.push(&Labels::metric("late", [("a", "b")]), 1.0);
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn what_is_absent_has_no_thread_and_is_found_when_it_comes() {
+        let (came, batches) = sync_channel(64);
+        let sinks = Sinks {
+            batch: std::sync::Arc::new(move |batch: Batch| drop(came.try_send(batch))),
+            event: std::sync::Arc::new(|_| {}),
+        };
+        let (opened, openings) = sync_channel(64);
+        let mut looks = 0;
+        let open = move || -> Result<Box<dyn Sampler>, Failure> {
+            looks += 1;
+            opened.send(thread::current().id()).ok();
+            if looks < 3 { Err(Failure::new(FailureKind::Absent, "")) } else { Ok(Box::new(Late)) }
+        };
+        let period = Duration::from_millis(20);
+        let group = SourceGroup::Accelerator;
+        let task = Task::new("late", group, (period, 1), &Registry::default(), open)
+            .resting(Duration::from_secs(3_600));
+        let mut watch = Watch::default();
+        let visits = vec![Visit { name: "late", task, period }];
+        watch.spawn_while_present("looker", visits, period, &Clock::system(), &sinks).unwrap();
+        let patience = Duration::from_secs(10);
+        for _ in 0..3 {
+            let batch = batches.recv_timeout(patience).unwrap();
+            assert_eq!(batch.samples[0].0.name(), "late");
+        }
+        let threads: std::collections::HashSet<_> = openings.try_iter().collect();
+        assert_eq!(threads.len(), 3, "each look has a thread of its own");
+        watch.stop();
+        for thread in watch.threads {
+            thread.join().unwrap();
+        }
+        // The looker passed it on: the last thread ends, and with it the way to tell.
+        drop(sinks);
+        assert!(batches.iter().take(500).count() < 500);
+    }
 
     #[test]
     fn divisors() {

@@ -44,7 +44,7 @@ use model::{Clock, sample::Batch};
 use crate::{
     Failure, Registry, Sinks, collector,
     guard::Guard,
-    schedule::{Sampler, Task, Watch},
+    schedule::{Sampler, Task, Visit, Watch},
     source::SourceGroup,
 };
 
@@ -130,11 +130,13 @@ pub(crate) fn start(
     registry: &Registry,
 ) -> io::Result<Watch> {
     let mut watch = Watch::default();
-    for vendor in VENDORS {
+    let visit = |vendor: &'static Vendor| {
         let period = vendor.period.max(settings.host_period);
         let task = task(vendor, period, settings, clock, registry);
-        watch.spawn(vendor.name, vec![task], period, clock, sinks)?;
-    }
+        Visit { name: vendor.name, task, period }
+    };
+    let visits = VENDORS.iter().map(visit).collect();
+    watch.spawn_while_present("accelerators", visits, REST, clock, sinks)?;
     for (index, command) in settings.accelerators.commands.iter().enumerate() {
         let task = command_task(index, command, settings, clock, registry);
         watch.spawn("accel.command", vec![task], command.period(), clock, sinks)?;
