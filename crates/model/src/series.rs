@@ -288,6 +288,11 @@ pub trait SeriesSource: Send + Sync {
         UnixMs::MIN
     }
 
+    /// When the oldest row of `step_ms` ends; [`UnixMs::MAX`] when there is none.
+    fn oldest_row(&self, _step_ms: i64) -> UnixMs {
+        UnixMs::MAX
+    }
+
     /// The label sets of the series that satisfy all `matchers` and may have a point in `range`.
     fn series(
         &self,

@@ -237,7 +237,9 @@ fn missing(
     if ready.is_empty() || span.range().start.0 >= oldest {
         return None;
     }
-    let candidates = ready.iter().map(|rows| {
+    // Rows that begin with the samples know of nothing before them.
+    let knows_more = |rows: &&Rows| context.source.oldest_row(rows.step_ms).0 < oldest;
+    let candidates = ready.iter().filter(knows_more).map(|rows| {
         let step_ms = rows.step_ms;
         let gone = rows.range.end.0.min(oldest.div_euclid(step_ms) * step_ms);
         let range = TimeRange { start: rows.range.start, end: UnixMs(gone) };
@@ -488,6 +490,10 @@ mod tests {
             UnixMs(self.oldest)
         }
 
+        fn oldest_row(&self, step_ms: i64) -> UnixMs {
+            UnixMs(self.ready.start.0 + step_ms)
+        }
+
         fn series(
             &self,
             _: &[Matcher],
@@ -624,6 +630,21 @@ mod tests {
         check("rate(a[10m])", aligned, false);
         check("timestamp(a)", aligned, false);
         check("quantile_over_time(0.5, a[10m])", aligned, false);
+    }
+
+    #[test]
+    fn rows_that_begin_with_the_samples_are_not_read_before_them() {
+        let check = |oldest_minute: i64, expected: bool| {
+            let oldest = START + oldest_minute * MINUTE;
+            let source = Both::new(vec![counter(600)], oldest, [0, 400]);
+            let found = ask(&source, "rate(a[10m])", grid(-30, 100, 3));
+            assert_eq!(source.rows_read.load(Ordering::Relaxed) > 0, expected);
+            let is_told = found.infos.iter().any(|info| info.contains("are gone"));
+            assert_eq!(is_told, expected, "{:?}", found.infos);
+        };
+        check(0, false);
+        check(1, false);
+        check(100, true);
     }
 
     #[test]

@@ -217,6 +217,13 @@ impl Summed {
 }
 
 impl Inner {
+    /// When the oldest block of samples, for which `step_ms` is 0, or of rows begins.
+    pub(super) fn oldest_of(&self, step_ms: i64) -> Option<UnixMs> {
+        let blocks = self.block_list();
+        let of_step = blocks.iter().filter(|block| block.description.resolution_ms == step_ms);
+        of_step.map(|block| block.range.start).min()
+    }
+
     /// For each step the newest stretch of days that have rows, or nothing to sum up.
     pub(super) fn rows(&self) -> Vec<Rows> {
         let blocks = self.block_list();

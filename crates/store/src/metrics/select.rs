@@ -337,10 +337,11 @@ impl SeriesSource for Store {
     }
 
     fn oldest_sample(&self) -> UnixMs {
-        let blocks = self.0.block_list();
-        let samples = blocks.iter().filter(|block| block.description.resolution_ms == 0);
-        let oldest = samples.map(|block| block.range.start).min();
-        oldest.unwrap_or_else(|| self.0.head().oldest())
+        self.0.oldest_of(0).unwrap_or_else(|| self.0.head().oldest())
+    }
+
+    fn oldest_row(&self, step_ms: i64) -> UnixMs {
+        self.0.oldest_of(step_ms).unwrap_or(UnixMs::MAX)
     }
 
     fn series(

@@ -238,6 +238,9 @@ fn days_that_are_over_have_rows_also_of_late_samples() {
     let first_day = START.0.div_euclid(DAY) * DAY;
     let range = TimeRange { start: UnixMs(first_day), end: UnixMs(first_day + 2 * DAY) };
     assert_eq!(rows, [Rows { step_ms: 60_000, range }, Rows { step_ms: 600_000, range }]);
+    // The first sample stands at a whole minute, where the row that it is in ends.
+    assert_eq!((store.oldest_sample(), store.oldest_row(60_000)), (START, START));
+    assert_eq!(store.oldest_row(5_000), UnixMs::MAX);
     let day = TimeRange { start: UnixMs(first_day + DAY + 1), end: range.end };
     let column = |column| {
         let found = store.select_rows(&[], day, 600_000, column, &budget(&clock)).unwrap();
