@@ -120,10 +120,8 @@ pub struct Found {
 /// All collectors, running.
 pub struct Collector {
     shared: Arc<Shared>,
-    host: Watch,
-    accelerators: Watch,
-    net: net::Watch,
-    processes: processes::Watch,
+    /// Of the host, accelerators, the network and processes.
+    watches: [Watch; 4],
     probes: Vec<JoinHandle<()>>,
     discovery: JoinHandle<()>,
     scrapes: Vec<JoinHandle<()>>,
@@ -196,12 +194,13 @@ impl Collector {
         let host = host::start(&host_settings(&settings), &clock, &sinks, &registry)?;
         let accelerators = accelerator::start(&settings, &clock, &sinks, &registry)?;
         let shared = Arc::new(Shared::new(settings, clock, sinks, registry));
-        let net = net::Watch::start(&shared)?;
-        let processes = processes::Watch::start(&shared)?;
+        let net = net::start(&shared)?;
+        let processes = processes::start(&shared)?;
         let probes = probe::start(&shared, runtime);
         let discovery = runtime.spawn(discover(Arc::clone(&shared)));
         let scrapes = scrape::start(&shared, runtime);
-        Ok(Self { shared, host, accelerators, net, processes, probes, discovery, scrapes })
+        let watches = [host, accelerators, net, processes];
+        Ok(Self { shared, watches, probes, discovery, scrapes })
     }
 
     pub fn registry(&self) -> &Registry {
@@ -235,10 +234,7 @@ impl Collector {
 
     /// Tells everything to end; nothing is sampled afterwards.
     pub fn stop(&self) {
-        self.host.stop();
-        self.accelerators.stop();
-        self.net.stop();
-        self.processes.stop();
+        self.watches.iter().for_each(Watch::stop);
         self.discovery.abort();
         self.scrapes.iter().for_each(JoinHandle::abort);
         self.probes.iter().for_each(JoinHandle::abort);

@@ -9,9 +9,8 @@ use std::{
     path::Path,
     sync::{
         Arc,
-        mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel},
+        mpsc::{Receiver, RecvTimeoutError},
     },
-    thread,
     time::Duration,
 };
 
@@ -28,30 +27,18 @@ use crate::{
     container::{self, Group},
     guard::Guard,
     process::{self, Identity, Processes, Tree, Usage},
+    schedule::Watch,
 };
 
 /// The source of what this file measures, in the label of that name.
 const SOURCE: &str = "host";
 
-/// The running watch.
-#[derive(Debug)]
-pub(crate) struct Watch {
-    stop: SyncSender<()>,
-}
-
-impl Watch {
-    pub(crate) fn start(shared: &Arc<Shared>) -> io::Result<Self> {
-        let (stop, stopped) = sync_channel(1);
-        let shared = Arc::clone(shared);
-        let run = move || Watched::new(&shared).run(&shared, &stopped);
-        thread::Builder::new().name("processes".into()).spawn(run)?;
-        Ok(Self { stop })
-    }
-
-    pub(crate) fn stop(&self) {
-        // An error means that the thread has ended already.
-        self.stop.try_send(()).ok();
-    }
+/// Starts the thread.
+pub(crate) fn start(shared: &Arc<Shared>) -> io::Result<Watch> {
+    let shared = Arc::clone(shared);
+    let mut watch = Watch::default();
+    watch.spawn_work("processes", move |stopped| Watched::new(&shared).run(&shared, stopped))?;
+    Ok(watch)
 }
 
 /// What is remembered of one engine.

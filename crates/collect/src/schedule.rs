@@ -163,13 +163,22 @@ impl Watch {
         clock: &Clock,
         sinks: &Sinks,
     ) -> io::Result<()> {
-        let (stop, stopped) = sync_channel(1);
         let (clock, sinks) = (clock.clone(), sinks.clone());
         let mut tasks = tasks;
-        let run = move || {
-            run(&mut tasks, period, &clock, &sinks, &stopped, Absence::Waits);
-        };
-        self.threads.push(thread::Builder::new().name(name.into()).spawn(run)?);
+        self.spawn_work(name, move |stopped| {
+            run(&mut tasks, period, &clock, &sinks, stopped, Absence::Waits);
+        })
+    }
+
+    /// Starts a thread that does `work` until it is told to stop.
+    pub(crate) fn spawn_work(
+        &mut self,
+        name: &str,
+        work: impl FnOnce(&Receiver<()>) + Send + 'static,
+    ) -> io::Result<()> {
+        let (stop, stopped) = sync_channel(1);
+        let work = move || work(&stopped);
+        self.threads.push(thread::Builder::new().name(name.into()).spawn(work)?);
         self.stops.push(stop);
         Ok(())
     }
@@ -184,12 +193,8 @@ impl Watch {
         clock: &Clock,
         sinks: &Sinks,
     ) -> io::Result<()> {
-        let (stop, stopped) = sync_channel(1);
         let (clock, sinks) = (clock.clone(), sinks.clone());
-        let look = move || visit_all(visits, rest, &clock, &sinks, &stopped);
-        self.threads.push(thread::Builder::new().name(name.into()).spawn(look)?);
-        self.stops.push(stop);
-        Ok(())
+        self.spawn_work(name, move |stopped| visit_all(visits, rest, &clock, &sinks, stopped))
     }
 
     /// Ends the threads. One that hangs in the kernel is left behind; it ends with the process.

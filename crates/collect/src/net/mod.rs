@@ -20,9 +20,8 @@ use std::{
     os::unix::fs::FileExt as _,
     sync::{
         Arc,
-        mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel},
+        mpsc::{Receiver, RecvTimeoutError},
     },
-    thread,
     time::Duration,
 };
 
@@ -33,7 +32,7 @@ use model::{
 };
 use rustix::time::{ClockId, clock_gettime};
 
-use crate::{Failure, FailureKind, SourceGroup, collector::Shared, guard::Guard};
+use crate::{Failure, FailureKind, SourceGroup, collector::Shared, guard::Guard, schedule::Watch};
 use connections::{Connections, Summary};
 use diag::{Diag, Id, PORTS_MAX, Socket, State};
 
@@ -58,25 +57,12 @@ const SNMP_BYTES_MAX: usize = 8 << 10;
 /// The source of what this file measures, in the label of that name.
 const SOURCE: &str = "wire";
 
-/// The running watch.
-#[derive(Debug)]
-pub(crate) struct Watch {
-    stop: SyncSender<()>,
-}
-
-impl Watch {
-    pub(crate) fn start(shared: &Arc<Shared>) -> io::Result<Self> {
-        let (stop, stopped) = sync_channel(1);
-        let shared = Arc::clone(shared);
-        let run = move || Net::new(&shared).run(&shared, &stopped);
-        thread::Builder::new().name("network".into()).spawn(run)?;
-        Ok(Self { stop })
-    }
-
-    pub(crate) fn stop(&self) {
-        // An error means that the thread has ended already.
-        self.stop.try_send(()).ok();
-    }
+/// Starts the thread.
+pub(crate) fn start(shared: &Arc<Shared>) -> io::Result<Watch> {
+    let shared = Arc::clone(shared);
+    let mut watch = Watch::default();
+    watch.spawn_work("network", move |stopped| Net::new(&shared).run(&shared, stopped))?;
+    Ok(watch)
 }
 
 /// An engine whose socket is on this machine.
