@@ -56,6 +56,15 @@ pub struct Modelwatch {
 impl Modelwatch {
     /// Starts it on a free port with its data in `folder/data`. `more` is added to its configuration.
     pub fn start(folder: &Path, more: &str) -> Result<Self> {
+        Self::start_as("serve", folder, more)
+    }
+
+    /// The same without a store.
+    pub fn start_agent(folder: &Path, more: &str) -> Result<Self> {
+        Self::start_as("agent", folder, more)
+    }
+
+    fn start_as(word: &str, folder: &Path, more: &str) -> Result<Self> {
         let config = folder.join("modelwatch.toml");
         let data = folder.join("data");
         let text = format!(
@@ -63,7 +72,7 @@ impl Modelwatch {
             data.display()
         );
         fs::write(&config, text)?;
-        let arguments = ["serve".as_ref(), "--config".as_ref(), config.as_os_str()];
+        let arguments = [word.as_ref(), "--config".as_ref(), config.as_os_str()];
         Self::spawn(&mut command(&data, &arguments), &folder.join("modelwatch.log"))
     }
 

@@ -2,6 +2,7 @@
 #![expect(clippy::expect_used, reason = "a test may")]
 
 mod access;
+mod agent;
 mod differential;
 mod engine;
 mod hostile;

@@ -4,12 +4,14 @@
 //! evaluating live in their own crates.
 #![forbid(unsafe_code)]
 
+mod agent;
 mod api;
 mod cli;
 mod config;
 mod events;
 mod export;
 mod ingest;
+mod latest;
 mod limits;
 mod own;
 mod verdict;

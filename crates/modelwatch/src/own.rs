@@ -5,7 +5,7 @@ use std::{
     time::Duration,
 };
 
-use collect::SourceState;
+use collect::{Collector, SourceState};
 use model::{
     Labels, UnixMs,
     catalogue::{
@@ -22,7 +22,7 @@ use model::{
     sample::Batch,
 };
 
-use crate::wire::App;
+use crate::{agent::Agent, wire::App};
 
 /// Over how long the cost shown on the page is averaged.
 const COST_WINDOW: Duration = Duration::from_secs(10);
@@ -79,56 +79,86 @@ fn resident_bytes() -> Option<u64> {
     pages.checked_mul(page_bytes)
 }
 
-/// All own metrics at `time`, labelled as a scrape of ourselves would be.
-pub(crate) fn sample(app: &App, time: UnixMs) -> Batch {
-    let mut batch = Batch::new(time);
-    let mut push = |metric: &Metric, extra: &[(&str, &str)], value: f64| {
-        let own = [("job", "modelwatch"), ("instance", app.instance.as_str())];
+/// Own metrics of one moment, labelled as a scrape of ourselves would be.
+struct Own<'a> {
+    instance: &'a str,
+    batch: Batch,
+}
+
+impl<'a> Own<'a> {
+    /// What is true of every run: the program, what it uses, and how its sources do.
+    fn new(collector: &Collector, instance: &'a str, time: UnixMs) -> Self {
+        let mut own = Self { instance, batch: Batch::new(time) };
+        own.push(&MODELWATCH_BUILD_INFO, &[("version", env!("CARGO_PKG_VERSION"))], 1.0);
+        own.push(&MODELWATCH_PROCESS_CPU_SECONDS_TOTAL, &[], cpu_time().as_secs_f64());
+        if let Some(bytes) = resident_bytes() {
+            own.push(&MODELWATCH_PROCESS_RESIDENT_BYTES, &[], bytes as f64);
+        }
+        for report in collector.registry().reports() {
+            let source = [("collector", report.name.as_str())];
+            let is_up = report.state == SourceState::Ok;
+            if matches!(report.state, SourceState::Ok | SourceState::Failing) {
+                let duration = report.duration.as_secs_f64();
+                own.push(&MODELWATCH_SOURCE_UP, &source, f64::from(u8::from(is_up)));
+                own.push(&MODELWATCH_SOURCE_DURATION_SECONDS, &source, duration);
+            }
+            if is_up {
+                own.push(&MODELWATCH_SOURCE_SERIES, &source, report.series as f64);
+            }
+        }
+        own
+    }
+
+    fn push(&mut self, metric: &Metric, extra: &[(&str, &str)], value: f64) {
+        let own = [("job", "modelwatch"), ("instance", self.instance)];
         let labels = Labels::metric(metric.name, own.into_iter().chain(extra.iter().copied()));
-        batch.push(&labels, value);
-    };
+        self.batch.push(&labels, value);
+    }
+
+    fn push_refused<'r>(&mut self, refused: impl IntoIterator<Item = (&'r str, u64)>) {
+        for (reason, count) in refused {
+            let reason = [("reason", reason)];
+            self.push(&MODELWATCH_SAMPLES_REFUSED_TOTAL, &reason, count as f64);
+        }
+    }
+}
+
+/// All own metrics of an agent at `time`.
+pub(crate) fn sample_agent(agent: &Agent, time: UnixMs) -> Batch {
+    let mut own = Own::new(&agent.collector, &agent.instance, time);
+    own.push_refused([("series_limit", agent.latest.refused())]);
+    own.batch
+}
+
+/// All own metrics at `time`.
+pub(crate) fn sample(app: &App, time: UnixMs) -> Batch {
+    let mut own = Own::new(&app.collector, &app.instance, time);
     let counters = app.queue.counters();
     let stats = app.store.stats();
-    push(&MODELWATCH_BUILD_INFO, &[("version", env!("CARGO_PKG_VERSION"))], 1.0);
-    push(&MODELWATCH_PROCESS_CPU_SECONDS_TOTAL, &[], cpu_time().as_secs_f64());
-    if let Some(bytes) = resident_bytes() {
-        push(&MODELWATCH_PROCESS_RESIDENT_BYTES, &[], bytes as f64);
-    }
     let count = |value: &std::sync::atomic::AtomicU64| value.load(Ordering::Relaxed) as f64;
-    push(&MODELWATCH_BATCHES_DROPPED_TOTAL, &[], count(&counters.batches_dropped));
-    push(&MODELWATCH_QUEUE_BATCHES, &[], count(&counters.batches_waiting));
-    push(&MODELWATCH_SAMPLES_LOST_TOTAL, &[], count(&counters.samples_lost));
-    push(&MODELWATCH_LIVE_CLIENTS, &[], count(&app.hub.clients));
-    push(&MODELWATCH_LIVE_TICKS_DROPPED_TOTAL, &[], count(&app.hub.ticks_dropped));
+    own.push(&MODELWATCH_BATCHES_DROPPED_TOTAL, &[], count(&counters.batches_dropped));
+    own.push(&MODELWATCH_QUEUE_BATCHES, &[], count(&counters.batches_waiting));
+    own.push(&MODELWATCH_SAMPLES_LOST_TOTAL, &[], count(&counters.samples_lost));
+    own.push(&MODELWATCH_LIVE_CLIENTS, &[], count(&app.hub.clients));
+    own.push(&MODELWATCH_LIVE_TICKS_DROPPED_TOTAL, &[], count(&app.hub.ticks_dropped));
     let written = app.gate.receiver.totals();
-    push(&MODELWATCH_REMOTE_WRITE_SAMPLES_TOTAL, &[], written.samples as f64);
+    own.push(&MODELWATCH_REMOTE_WRITE_SAMPLES_TOTAL, &[], written.samples as f64);
     for (reason, refused) in written.refused {
-        push(&MODELWATCH_REMOTE_WRITE_REFUSED_TOTAL, &[("reason", reason)], refused as f64);
+        let reason = [("reason", reason)];
+        own.push(&MODELWATCH_REMOTE_WRITE_REFUSED_TOTAL, &reason, refused as f64);
     }
     for (code, requests) in written.requests {
         let code = code.to_string();
-        push(&MODELWATCH_REMOTE_WRITE_REQUESTS_TOTAL, &[("code", &code)], requests as f64);
+        let code = [("code", code.as_str())];
+        own.push(&MODELWATCH_REMOTE_WRITE_REQUESTS_TOTAL, &code, requests as f64);
     }
-    push(&MODELWATCH_SAMPLES_APPENDED_TOTAL, &[], stats.samples_appended as f64);
-    for (reason, refused) in stats.refused() {
-        push(&MODELWATCH_SAMPLES_REFUSED_TOTAL, &[("reason", reason)], refused as f64);
-    }
-    push(&MODELWATCH_STORE_BLOCKS, &[], stats.blocks as f64);
-    push(&MODELWATCH_STORE_BYTES, &[], stats.bytes_on_disk as f64);
-    push(&MODELWATCH_STORE_CHUNKS_DAMAGED_TOTAL, &[], stats.chunks_damaged as f64);
-    push(&MODELWATCH_STORE_SERIES, &[], stats.series as f64);
-    push(&MODELWATCH_STORE_WAL_BYTES, &[], stats.wal_bytes as f64);
-    push(&MODELWATCH_STORE_WRITABLE, &[], f64::from(u8::from(stats.writable)));
-    for report in app.collector.registry().reports() {
-        let source = [("collector", report.name.as_str())];
-        let is_up = report.state == SourceState::Ok;
-        if matches!(report.state, SourceState::Ok | SourceState::Failing) {
-            push(&MODELWATCH_SOURCE_UP, &source, f64::from(u8::from(is_up)));
-            push(&MODELWATCH_SOURCE_DURATION_SECONDS, &source, report.duration.as_secs_f64());
-        }
-        if is_up {
-            push(&MODELWATCH_SOURCE_SERIES, &source, report.series as f64);
-        }
-    }
-    batch
+    own.push(&MODELWATCH_SAMPLES_APPENDED_TOTAL, &[], stats.samples_appended as f64);
+    own.push_refused(stats.refused());
+    own.push(&MODELWATCH_STORE_BLOCKS, &[], stats.blocks as f64);
+    own.push(&MODELWATCH_STORE_BYTES, &[], stats.bytes_on_disk as f64);
+    own.push(&MODELWATCH_STORE_CHUNKS_DAMAGED_TOTAL, &[], stats.chunks_damaged as f64);
+    own.push(&MODELWATCH_STORE_SERIES, &[], stats.series as f64);
+    own.push(&MODELWATCH_STORE_WAL_BYTES, &[], stats.wal_bytes as f64);
+    own.push(&MODELWATCH_STORE_WRITABLE, &[], f64::from(u8::from(stats.writable)));
+    own.batch
 }

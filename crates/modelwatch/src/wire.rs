@@ -45,6 +45,9 @@ const DRAIN_MAX: Duration = Duration::from_secs(2);
 /// How long cutting or merging blocks may go on after that.
 const KEEPER_PATIENCE: Duration = Duration::from_secs(1);
 
+/// How long tasks may take to end.
+pub(crate) const RUNTIME_PATIENCE: Duration = Duration::from_millis(500);
+
 /// How long the first look for engines is waited for before it is reported.
 const FIRST_LOOK_MAX: Duration = Duration::from_secs(5);
 
@@ -90,7 +93,10 @@ pub(crate) fn serve(config: Config, language: Language, say: Say<'_>) -> anyhow:
     let keeper = Keeper::start(app.store.clone(), app.clock.clone())
         .context("failed to start the keeper of the store")?;
     note_damage(&app, &recovery);
-    introduce(&app, address, language, say);
+    introduce(&app.inventory, language, say);
+    let text = |code: &str, param: (&str, String)| say(&render(code, &[param], language));
+    text("start.data", ("path", app.config.storage.path.display().to_string()));
+    text("start.page", ("url", format!("http://{}/", reachable(address))));
     let result = runtime.block_on(run(&app, listener, language, say));
     app.collector.stop();
     app.queue.stop();
@@ -98,7 +104,7 @@ pub(crate) fn serve(config: Config, language: Language, say: Say<'_>) -> anyhow:
         tracing::error!("the writer ended abnormally");
     }
     keeper.stop(KEEPER_PATIENCE, &app.clock);
-    runtime.shutdown_timeout(Duration::from_millis(500));
+    runtime.shutdown_timeout(RUNTIME_PATIENCE);
     result
 }
 
@@ -125,8 +131,7 @@ fn assemble(
             Arc::new(move |record: LogRecord| events.push(record))
         },
     };
-    let node = inventory.hostname.as_deref().unwrap_or("localhost");
-    let instance = format!("{node}:{}", address.port());
+    let instance = instance(&inventory, address);
     let settings = collect_settings(&config, &instance, address.port());
     let collector = Collector::start(settings, clock.clone(), sinks, runtime.handle())
         .context("failed to start the collectors")?;
@@ -158,6 +163,12 @@ fn assemble(
         started,
     };
     Ok((Arc::new(app), writer))
+}
+
+/// The label `instance` of what this program reads of its host and says of itself.
+pub(crate) fn instance(inventory: &Inventory, address: SocketAddr) -> String {
+    let node = inventory.hostname.as_deref().unwrap_or("localhost");
+    format!("{node}:{}", address.port())
 }
 
 fn accelerator_settings(config: &Config) -> collect::accelerator::Settings {
@@ -239,24 +250,35 @@ async fn run(
     language: Language,
     say: Say<'_>,
 ) -> anyhow::Result<()> {
-    let mut terminate = signal(SignalKind::terminate()).context("failed to listen for signals")?;
-    let mut interrupt = signal(SignalKind::interrupt()).context("failed to listen for signals")?;
     let listener = tokio::net::TcpListener::from_std(listener).context("failed to listen")?;
     let mut stopped = app.stop.subscribe();
     let server = axum::serve(listener, api::router(Arc::clone(app)))
         .with_graceful_shutdown(async move { drop(stopped.wait_for(|stop| *stop).await) });
     let server = tokio::spawn(server.into_future());
     let live = tokio::spawn(api::run_live(Arc::clone(app), app.stop.subscribe()));
-    tokio::select! {
-        () = report_engines(app, language, say) => {}
-        _ = terminate.recv() => {}
-        _ = interrupt.recv() => {}
-    }
+    let ended =
+        until_signal(report_engines(&app.collector, &app.clock, &app.config, language, say)).await;
     say(&render::<&str, &str>("start.stopping", &[], language));
     app.stop.send_replace(true);
     let drained = tokio::time::timeout(DRAIN_MAX, async { (server.await, live.await) }).await;
     if drained.is_err() {
         tracing::warn!("some requests were still open and were cut off");
+    }
+    ended
+}
+
+/// Does some work while it waits for the signal to end.
+pub(crate) async fn until_signal(work: impl Future<Output = ()>) -> anyhow::Result<()> {
+    let mut terminate = signal(SignalKind::terminate()).context("failed to listen for signals")?;
+    let mut interrupt = signal(SignalKind::interrupt()).context("failed to listen for signals")?;
+    let work = async {
+        work.await;
+        std::future::pending::<()>().await;
+    };
+    tokio::select! {
+        () = work => {}
+        _ = terminate.recv() => {}
+        _ = interrupt.recv() => {}
     }
     Ok(())
 }
@@ -266,20 +288,25 @@ pub(crate) fn no_engine(config: &Config) -> &'static str {
     if config.collect.discover { "start.no_engine" } else { "start.no_engine_named" }
 }
 
-/// Tells what the first look for engines found, then waits forever.
-async fn report_engines(app: &App, language: Language, say: Say<'_>) {
-    let deadline = app.clock.monotonic() + FIRST_LOOK_MAX;
-    while !app.collector.has_discovered() && app.clock.monotonic() < deadline {
+/// Tells what the first look for engines found.
+pub(crate) async fn report_engines(
+    collector: &Collector,
+    clock: &Clock,
+    config: &Config,
+    language: Language,
+    say: Say<'_>,
+) {
+    let deadline = clock.monotonic() + FIRST_LOOK_MAX;
+    while !collector.has_discovered() && clock.monotonic() < deadline {
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
-    let engines = app.collector.engines();
+    let engines = collector.engines();
     if engines.is_empty() {
-        say(&render::<&str, &str>(no_engine(&app.config), &[], language));
+        say(&render::<&str, &str>(no_engine(config), &[], language));
     }
     for engine in &engines {
         say(&crate::cli::engine_line(engine, language));
     }
-    std::future::pending().await
 }
 
 /// Who opens the page later has not seen what was printed.
@@ -299,19 +326,15 @@ fn note_damage(app: &App, recovery: &Recovery) {
 }
 
 /// Prints what is known at once.
-fn introduce(app: &App, address: SocketAddr, language: Language, say: Say<'_>) {
-    let text = |code: &str, params: &[(&str, String)]| say(&render(code, params, language));
-    let version = env!("CARGO_PKG_VERSION").to_owned();
-    text("start.title", &[("version", version)]);
-    for line in crate::cli::host_lines(&app.inventory, language) {
+pub(crate) fn introduce(inventory: &Inventory, language: Language, say: Say<'_>) {
+    say(&render("start.title", &[("version", env!("CARGO_PKG_VERSION"))], language));
+    for line in crate::cli::host_lines(inventory, language) {
         say(&line);
     }
-    text("start.data", &[("path", app.config.storage.path.display().to_string())]);
-    text("start.page", &[("url", format!("http://{}/", reachable(address)))]);
 }
 
 /// An address that a browser on this machine can open.
-fn reachable(address: SocketAddr) -> SocketAddr {
+pub(crate) fn reachable(address: SocketAddr) -> SocketAddr {
     let mut address = address;
     if address.ip().is_unspecified() {
         address.set_ip(match address {
@@ -322,7 +345,7 @@ fn reachable(address: SocketAddr) -> SocketAddr {
     address
 }
 
-fn bind(
+pub(crate) fn bind(
     listen: SocketAddr,
     root: &std::path::Path,
     language: Language,

@@ -30,10 +30,10 @@ use query::format::write_general;
 use self::negotiate::{Format, negotiate};
 use super::{
     json::{ApiError, TooLarge},
-    prometheus::known_metadata,
+    prometheus::{collected_metadata, known_metadata},
     query::from_select_error,
 };
-use crate::{own, wire::App};
+use crate::{agent::Agent, config::Config, own, wire::App};
 
 /// How old a reading may be to count as current: the slowest source of the host is read once a minute.
 const AGE_MIN: Duration = Duration::from_secs(90);
@@ -54,12 +54,8 @@ pub(super) async fn metrics(
     headers: HeaderMap,
 ) -> Result<Response<Body>, ApiError> {
     let now = app.clock.now();
-    let accept = headers.get(header::ACCEPT).and_then(|value| value.to_str().ok());
-    let format = negotiate(accept.unwrap_or_default());
-    let slowest = app.config.scrapes.iter().map(|scrape| scrape.interval() * 2).max();
-    let slowest = slowest.unwrap_or_default().max(app.config.collect.host_period * 2);
-    let age = slowest.clamp(AGE_MIN, AGE_MAX);
-    let range = TimeRange { start: now - age, end: now };
+    let format = asked(&headers);
+    let range = TimeRange { start: now - age(&app.config), end: now };
     let own = own::sample(&app, now);
     let bytes_max = app.queries.result_bytes_max();
     let for_work = Arc::clone(&app);
@@ -71,7 +67,38 @@ pub(super) async fn metrics(
         let known = known_metadata(&for_work, &families(&newest));
         Ok(render(&newest, &known, format, bytes_max)?)
     });
-    let mut response = Response::new(Body::from(text.await?));
+    answer(text.await?, format)
+}
+
+/// The same from an agent, which keeps nothing but the newest values.
+pub(super) async fn of_agent(
+    State(agent): State<Arc<Agent>>,
+    headers: HeaderMap,
+) -> Result<Response<Body>, ApiError> {
+    let now = agent.clock.now();
+    let format = asked(&headers);
+    let mut newest = agent.latest.since(now - age(&agent.config));
+    newest.extend(own::sample_agent(&agent, now).samples);
+    let newest = as_seen_by_scrapers(newest, &agent.instance, format);
+    let known = collected_metadata(&agent.collector, &families(&newest));
+    let bytes_max = usize::try_from(agent.config.query.result_bytes_max).unwrap_or(usize::MAX);
+    answer(render(&newest, &known, format, bytes_max)?, format)
+}
+
+fn asked(headers: &HeaderMap) -> Format {
+    let accept = headers.get(header::ACCEPT).and_then(|value| value.to_str().ok());
+    negotiate(accept.unwrap_or_default())
+}
+
+/// How old a value may be to be shown.
+fn age(config: &Config) -> Duration {
+    let slowest = config.scrapes.iter().map(|scrape| scrape.interval() * 2).max();
+    let slowest = slowest.unwrap_or_default().max(config.collect.host_period * 2);
+    slowest.clamp(AGE_MIN, AGE_MAX)
+}
+
+fn answer(text: String, format: Format) -> Result<Response<Body>, ApiError> {
+    let mut response = Response::new(Body::from(text));
     let kind = HeaderValue::from_str(&format.content_type())
         .map_err(|error| ApiError::internal(error.to_string()))?;
     response.headers_mut().insert(header::CONTENT_TYPE, kind);

@@ -1,6 +1,7 @@
 //! The HTTP side: who may ask, where requests go, and the headers every answer carries.
 
 mod admin;
+mod agent;
 mod export;
 mod form;
 mod json;
@@ -27,6 +28,7 @@ use axum::{
 
 use crate::wire::App;
 
+pub(crate) use agent::router as agent_router;
 pub(crate) use export::EXPORTS_MAX;
 pub(crate) use form::parse_duration_ms;
 pub(crate) use json::envelope;
@@ -44,7 +46,7 @@ const BODY_BYTES_MAX: usize = 1 << 20;
 const GZIP_BYTES_MIN: usize = 1_024;
 
 pub(crate) fn router(app: Arc<App>) -> Router {
-    Router::new()
+    let routes = Router::new()
         .route("/-/healthy", get(async || "modelwatch is healthy\n"))
         .route("/-/ready", get(async || "modelwatch is ready\n"))
         .route("/metrics", get(metrics::metrics))
@@ -57,21 +59,31 @@ pub(crate) fn router(app: Arc<App>) -> Router {
         .merge(admin::router())
         .merge(prometheus::router())
         .fallback(page::page)
+        .with_state(Arc::clone(&app));
+    guarded(routes, app.config.server.allowed_hosts.clone())
+}
+
+/// What every answer goes through, whoever gives it.
+fn guarded(routes: Router, allowed_hosts: Vec<String>) -> Router {
+    routes
         .layer(middleware::from_fn(options))
         .layer(middleware::from_fn(compress))
-        .layer(middleware::from_fn_with_state(Arc::clone(&app), guard))
+        .layer(middleware::from_fn_with_state(Arc::new(allowed_hosts), guard))
         .layer(DefaultBodyLimit::max(BODY_BYTES_MAX))
-        .with_state(app)
 }
 
 /// Refuses requests that a foreign page could have sent, and adds the security headers.
 ///
 /// Without a login the only thing between a web page anywhere and this API is the browser's
 /// same-origin rule, which DNS rebinding gets around; hence the check of the `Host` header.
-async fn guard(State(app): State<Arc<App>>, request: Request, next: Next) -> Response<Body> {
+async fn guard(
+    State(allowed_hosts): State<Arc<Vec<String>>>,
+    request: Request,
+    next: Next,
+) -> Response<Body> {
     let headers = request.headers();
     let host = headers.get(header::HOST).and_then(|value| value.to_str().ok()).unwrap_or_default();
-    let mut response = if !is_allowed_host(host, &app.config.server.allowed_hosts) {
+    let mut response = if !is_allowed_host(host, &allowed_hosts) {
         let text = "this Host is not allowed: open the page by address or as localhost, or add the \
                     name to server.allowed_hosts\n";
         refusal(StatusCode::MISDIRECTED_REQUEST, text)

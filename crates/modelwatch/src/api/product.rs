@@ -7,6 +7,7 @@ use axum::{
     extract::State,
     http::{Response, StatusCode},
 };
+use collect::{Collector, SourceReport};
 use model::log::LogRecord;
 use serde::Serialize;
 use serde_json::{Map, Value, json};
@@ -17,7 +18,11 @@ use super::{
     json::{ApiError, response},
     page,
 };
-use crate::{events::EVENTS_MAX, limits::Text, wire::App};
+use crate::{
+    events::{EVENTS_MAX, Events},
+    limits::Text,
+    wire::App,
+};
 
 pub(super) async fn overview(State(app): State<Arc<App>>) -> Response<Body> {
     response(StatusCode::OK, overview_json(&app).to_string())
@@ -31,11 +36,16 @@ pub(super) async fn events(
     State(app): State<Arc<App>>,
     form: Form,
 ) -> Result<Response<Body>, ApiError> {
+    newest_events(&app.events, &form)
+}
+
+/// The newest events, at most as many as are asked for.
+pub(super) fn newest_events(events: &Events, form: &Form) -> Result<Response<Body>, ApiError> {
     let limit = match form.limit("limit")? {
         0 => EVENTS_MAX,
         limit => limit,
     };
-    let (records, _) = app.events.after(0);
+    let (records, _) = events.after(0);
     let newest: Vec<_> = records.iter().rev().take(limit).map(event_json).collect();
     Ok(response(StatusCode::OK, json!({ "events": newest }).to_string()))
 }
@@ -92,7 +102,7 @@ pub(super) fn overview_json(app: &App) -> Value {
     })
 }
 
-fn engine_json(engine: &collect::EngineReport) -> Value {
+pub(super) fn engine_json(engine: &collect::EngineReport) -> Value {
     let notes: Vec<_> = engine
         .notes
         .iter()
@@ -114,8 +124,14 @@ fn engine_json(engine: &collect::EngineReport) -> Value {
 }
 
 pub(super) fn sources_json(app: &App) -> Value {
-    let mut sources: Vec<Value> = Vec::new();
-    for report in app.collector.registry().reports() {
+    let mut sources = collected_json(&app.collector);
+    sources.push(storage_source(app));
+    json!({ "sources": sources })
+}
+
+/// The collectors among the sources.
+pub(super) fn collected_json(collector: &Collector) -> Vec<Value> {
+    let source_json = |report: SourceReport| {
         let failure = report.failure.as_ref().map(|failure| {
             json!({ "code": failure.kind.code(), "params": { "detail": failure.detail } })
         });
@@ -123,7 +139,7 @@ pub(super) fn sources_json(app: &App) -> Value {
             .hint
             .as_ref()
             .map(|(code, params)| json!({ "code": code, "params": object(params) }));
-        sources.push(json!({
+        json!({
             "name": report.name,
             "group": report.group.as_str(),
             "state": report.state.as_str(),
@@ -133,10 +149,9 @@ pub(super) fn sources_json(app: &App) -> Value {
             "last_ok": report.last_ok.map(|time| time.0),
             "failure": failure,
             "hint": hint,
-        }));
-    }
-    sources.push(storage_source(app));
-    json!({ "sources": sources })
+        })
+    };
+    collector.registry().reports().into_iter().map(source_json).collect()
 }
 
 /// The store is listed beside the collectors: when the disk refuses, this is where people look.

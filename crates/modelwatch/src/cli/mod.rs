@@ -22,6 +22,7 @@ use collect::{EngineReport, EngineState, inventory::Inventory};
 use model::message::{Language, render};
 
 use crate::{
+    agent,
     config::{self, Config, Environment},
     wire,
 };
@@ -43,6 +44,7 @@ struct Arguments {
 #[derive(Clone, Subcommand)]
 enum Command {
     Serve,
+    Agent,
     Check,
     Import {
         #[command(flatten)]
@@ -135,6 +137,10 @@ pub(crate) fn main() -> ExitCode {
             ExitCode::SUCCESS
         }
         Command::Serve => with_config(config, language, |config| serve(config, language)),
+        Command::Agent => with_config(config, language, |config| {
+            start_log(&config.log_level);
+            ended(agent::run(config, language, &say).map(|()| true))
+        }),
         Command::Check => with_config(config, language, |config| check::check(&config, language)),
         Command::Import { place, files } => with_config(config, language, |config| {
             let config = place.apply(config);
@@ -221,6 +227,7 @@ fn translated(command: clap::Command, language: Language) -> clap::Command {
         .mut_arg("config", |arg| arg.help(text("help.config")).help_heading(&options))
         .mut_arg("lang", |arg| arg.help(text("help.lang")).help_heading(&options))
         .mut_subcommand("serve", |command| described(command, "help.serve"))
+        .mut_subcommand("agent", |command| described(command, "help.agent"))
         .mut_subcommand("check", |command| described(command, "help.check"))
         .mut_subcommand("import", |command| {
             with_texts(described(command, "help.import"), &["files", "path", "url"], language)

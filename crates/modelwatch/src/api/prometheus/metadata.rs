@@ -3,6 +3,7 @@
 use std::{collections::BTreeMap, sync::Arc};
 
 use axum::extract::State;
+use collect::Collector;
 use model::{UnixMs, catalogue, sample::Metadata, series::TimeRange};
 
 use super::{
@@ -61,10 +62,22 @@ pub(super) fn limit(form: &Form, name: &str) -> Result<usize, ApiError> {
     Ok(usize::try_from(number).unwrap_or(usize::MAX))
 }
 
-/// What is known of metrics, by name. What we say of our own counts most, then what engines say.
+/// What is known of metrics, by name. What we say of our own counts most, then what engines say, then
+/// what was written to us.
 pub(in crate::api) fn known_metadata(app: &App, names: &[String]) -> BTreeMap<String, Metadata> {
     let written = app.store.metadata();
-    let scraped = app.collector.metadata().into_iter().map(|metric| Metadata {
+    let mut known: BTreeMap<String, Metadata> =
+        written.iter().map(|entry| (entry.name.clone(), entry.clone())).collect();
+    known.extend(collected_metadata(&app.collector, names));
+    known
+}
+
+/// What is known of metrics that are collected, by name.
+pub(in crate::api) fn collected_metadata(
+    collector: &Collector,
+    names: &[String],
+) -> BTreeMap<String, Metadata> {
+    let scraped = collector.metadata().into_iter().map(|metric| Metadata {
         name: metric.name,
         kind: metric.kind,
         unit: String::new(),
@@ -72,13 +85,7 @@ pub(in crate::api) fn known_metadata(app: &App, names: &[String]) -> BTreeMap<St
     });
     // Families such as node_memory_*_bytes are listed by the members that exist.
     let own = names.iter().filter_map(|name| own_metadata(name));
-    written
-        .iter()
-        .cloned()
-        .chain(scraped)
-        .chain(own)
-        .map(|entry| (entry.name.clone(), entry))
-        .collect()
+    scraped.chain(own).map(|entry| (entry.name.clone(), entry)).collect()
 }
 
 /// What the catalogue says of a metric of our own.

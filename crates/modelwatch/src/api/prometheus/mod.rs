@@ -35,8 +35,8 @@ use super::{
 };
 use crate::wire::App;
 
-pub(super) use metadata::known_metadata;
 pub(crate) use metadata::own_metadata;
+pub(super) use metadata::{collected_metadata, known_metadata};
 pub(crate) use query::POINTS_MAX;
 pub(crate) use result::Report;
 
