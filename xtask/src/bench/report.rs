@@ -54,7 +54,7 @@ impl Table {
 }
 
 /// Three digits are more than such figures deserve.
-fn short(value: f64) -> String {
+pub(super) fn short(value: f64) -> String {
     match value.abs() {
         size if size >= 99.95 => format!("{value:.0}"),
         size if size >= 9.995 => format!("{value:.1}"),

@@ -1,8 +1,10 @@
 //! What watching a host costs, ours beside node_exporter and netdata, each alone on the machine for a
-//! minute: node_exporter scraped once a second, as often as we and netdata look ourselves.
+//! minute, and how the cost grows with what is watched.
 //!
-//! There is no run of ours without a store. What collecting alone costs is told by the threads that read
-//! the host; memory is that of the whole program.
+//! Ours reads once a second, and so do the others: netdata by itself, node_exporter because it is scraped
+//! that often. An agent collects only; `serve` keeps the samples too.
+
+mod curves;
 
 use std::{
     fs::{self, File},
@@ -38,7 +40,11 @@ const HOST_THREADS: &str = "host";
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Kind {
-    Modelwatch,
+    /// Ours without a store.
+    Agent,
+    /// The same while a Prometheus fetches everything each second.
+    AgentScraped,
+    Serve,
     NodeExporter,
     Netdata,
 }
@@ -51,7 +57,8 @@ struct Watcher {
 }
 
 pub(super) fn run() -> Result<()> {
-    let watchers = find()?;
+    let program = binary::build(Profile::Release)?;
+    let watchers = find(&program)?;
     let folder = tempfile::tempdir()?;
     let options = Options { port: 0, slots: 2, context: 2048, threads: 1 };
     let engine = engine::install(&say).and_then(|installed| {
@@ -66,27 +73,36 @@ pub(super) fn run() -> Result<()> {
         let own = folder.path().join(watcher.name);
         fs::create_dir_all(&own)?;
         if let Err(error) = watcher.measure(column, &own, &mut table) {
-            ensure!(watcher.kind != Kind::Modelwatch, error);
+            ensure!(!watcher.kind.is_ours(), error);
             say(&format!("{} could not be measured: {error:#}", watcher.name));
         }
     }
     let versions = watchers.iter().map(|watcher| format!("{} {}", watcher.name, watcher.version));
     let beside = if engine.is_ok() { "one idle llama.cpp server" } else { "no engine" };
-    let text = format!(
-        "{}; {beside}; {SECONDS} s each.\n\n{}",
-        versions.collect::<Vec<_>>().join(", "),
-        table.markdown()
-    );
+    // The engine would be found by the agents of the curves as well.
+    let versions = versions.collect::<Vec<_>>().join(", ");
+    let peers = format!("{versions}; {beside}; {SECONDS} s each.\n\n{}", table.markdown());
+    drop(engine);
+    let text = format!("{peers}\n{}", curves::measure(&program)?);
     report::publish("collect", &text)
 }
 
 /// Ours, and the peers that are here or can be installed.
-fn find() -> Result<Vec<Watcher>> {
-    let program = binary::build(Profile::Release)?;
-    let said = process::capture(process::command(&program).arg("--version"))?;
+fn find(program: &Path) -> Result<Vec<Watcher>> {
+    let said = process::capture(process::command(program).arg("--version"))?;
     let version = said.split_whitespace().nth(1).unwrap_or("?").to_owned();
-    let mut watchers =
-        vec![Watcher { kind: Kind::Modelwatch, name: "modelwatch", version, program }];
+    let ours = [
+        (Kind::Agent, "modelwatch agent"),
+        (Kind::AgentScraped, "agent, scraped"),
+        (Kind::Serve, "modelwatch serve"),
+    ];
+    let watcher = |(kind, name)| Watcher {
+        kind,
+        name,
+        version: version.clone(),
+        program: program.to_owned(),
+    };
+    let mut watchers: Vec<Watcher> = ours.map(watcher).into();
     for (kind, name, package) in [
         (Kind::NodeExporter, "node_exporter", peers::NODE_EXPORTER),
         (Kind::Netdata, "netdata", peers::NETDATA),
@@ -102,6 +118,12 @@ fn find() -> Result<Vec<Watcher>> {
     Ok(watchers)
 }
 
+impl Kind {
+    fn is_ours(self) -> bool {
+        matches!(self, Self::Agent | Self::AgentScraped | Self::Serve)
+    }
+}
+
 impl Watcher {
     fn measure(&self, column: usize, folder: &Path, table: &mut Table) -> Result<()> {
         let address = format!("127.0.0.1:{}", engine::free_port()?);
@@ -109,7 +131,7 @@ impl Watcher {
         let mut command = self.command(&address, folder)?;
         let mut process = Process::spawn(command.stdout(log.try_clone()?).stderr(log))?;
         let path = match self.kind {
-            Kind::Modelwatch | Kind::NodeExporter => "/metrics",
+            Kind::Agent | Kind::AgentScraped | Kind::Serve | Kind::NodeExporter => "/metrics",
             Kind::Netdata => "/api/v1/allmetrics?format=prometheus",
         };
         peers::wait_until_ready(&mut process, &address, path, START_MAX)
@@ -124,7 +146,7 @@ impl Watcher {
         let used = usage::cpu_of_all(&pids)?.saturating_sub(before);
         let per_second = |time: Duration| time.as_secs_f64() * 1e3 / SECONDS as f64;
         table.set("CPU, ms per second", column, per_second(used));
-        if self.kind == Kind::Modelwatch {
+        if self.kind.is_ours() {
             let used = usage::threads(process.pid(), HOST_THREADS)?.saturating_sub(threads);
             table.set("of it reading the host", column, per_second(used));
         }
@@ -134,11 +156,11 @@ impl Watcher {
         Ok(())
     }
 
-    /// node_exporter looks only when it is asked.
+    /// node_exporter looks only when it is asked. Nobody reads the text while time is measured.
     fn pass_time(&self, address: &str) -> Result<()> {
         let watch = Stopwatch::start();
         for second in 1..=SECONDS {
-            if self.kind == Kind::NodeExporter {
+            if matches!(self.kind, Kind::NodeExporter | Kind::AgentScraped) {
                 http::get(address, "/metrics")?;
             }
             let next = SCRAPE_EVERY * u32::try_from(second).unwrap_or(u32::MAX);
@@ -151,12 +173,15 @@ impl Watcher {
         let mut command = process::command(&self.program);
         let port = address.rsplit(':').next().unwrap_or_default();
         match self.kind {
-            Kind::Modelwatch => {
+            Kind::Agent | Kind::AgentScraped | Kind::Serve => {
                 let (config, data) = (folder.join("modelwatch.toml"), folder.join("data"));
-                let text =
-                    format!("[server]\nlisten = \"{address}\"\n[storage]\npath = {data:?}\n");
+                let text = format!(
+                    "[server]\nlisten = \"{address}\"\n[storage]\npath = {data:?}\n\
+                     [collect]\nengine_period = \"1s\"\n"
+                );
                 fs::write(&config, text)?;
-                command.arg("serve").arg("--config").arg(config);
+                let word = if self.kind == Kind::Serve { "serve" } else { "agent" };
+                command.arg(word).arg("--config").arg(config);
             }
             Kind::NodeExporter => {
                 command.arg(format!("--web.listen-address={address}"));
