@@ -140,6 +140,8 @@ pub(crate) struct Shared {
     pub(crate) metadata: Mutex<BTreeMap<String, ScrapedMetric>>,
     pub(crate) targets: scrape::Targets,
     pub(crate) has_discovered: AtomicBool,
+    /// Who holds which accelerator.
+    pub(crate) holders: accelerator::Holders,
 }
 
 /// An engine on the list.
@@ -170,6 +172,7 @@ impl Shared {
             metadata: Mutex::default(),
             targets: scrape::Targets::default(),
             has_discovered: AtomicBool::new(false),
+            holders: accelerator::Holders::default(),
         }
     }
 
@@ -192,8 +195,14 @@ impl Collector {
     ) -> io::Result<Self> {
         let registry = Registry::default();
         let host = host::start(&host_settings(&settings), &clock, &sinks, &registry)?;
-        let accelerators = accelerator::start(&settings, &clock, &sinks, &registry)?;
         let shared = Arc::new(Shared::new(settings, clock, sinks, registry));
+        let accelerators = accelerator::start(
+            &shared.settings,
+            &shared.clock,
+            &shared.sinks,
+            &shared.registry,
+            &shared.holders,
+        )?;
         let net = net::start(&shared)?;
         let processes = processes::start(&shared)?;
         let probes = probe::start(&shared, runtime);

@@ -22,7 +22,7 @@ use model::{
 };
 
 use crate::{
-    EngineReport, Failure, FailureKind, SourceGroup,
+    EngineReport, Failure, FailureKind, SourceGroup, accelerator,
     collector::Shared,
     container::{self, Group},
     guard::Guard,
@@ -98,7 +98,7 @@ impl Watched {
                     continue;
                 }
                 let engine = engines.entry(report.instance.clone()).or_default();
-                engine.look(root, &all, &report, process, batch);
+                engine.look(shared, &all, &report, process, batch);
                 if let Some(record) = engine.oom_event(shared, &report, batch) {
                     (shared.sinks.event)(record);
                 }
@@ -114,12 +114,13 @@ impl Watched {
 impl Engine {
     fn look(
         &mut self,
-        root: &Path,
+        shared: &Shared,
         all: &Processes,
         report: &EngineReport,
         process: Option<Identity>,
         batch: &mut Batch,
     ) {
+        let root = &shared.settings.root;
         if let Some(process) = process.filter(|process| self.process != Some(*process)) {
             self.process = Some(process);
             self.started = process::start_time(root, process);
@@ -127,16 +128,7 @@ impl Engine {
             self.oom_kills = None;
         }
         let mut push = |metric: &Metric, extra: &[(&str, &str)], value: f64| {
-            let model = report.models.first().map_or("", String::as_str);
-            let own = [
-                ("engine", report.kind.as_str()),
-                ("instance", report.instance.as_str()),
-                ("model", model),
-                ("source", SOURCE),
-            ];
-            let own = own.into_iter().filter(|(name, _)| metric.labels.contains(name));
-            let labels = Labels::metric(metric.name, own.chain(extra.iter().copied()));
-            batch.push(&labels, value);
+            batch.push(&labels(report, metric, extra), value);
         };
         let usage = process.and_then(|process| self.tree.look(root, all, process));
         let (Some(process), Some(usage)) = (process, usage) else { return };
@@ -149,7 +141,16 @@ impl Engine {
         if let Some(most) = process::open_files_max(root, process.pid) {
             push(&metric::LLM_ENGINE_PROCESS_OPEN_FILES_MAX, &[], most as f64);
         }
+        self.put_accelerators(shared, report, batch);
+        self.put_group(root, report, batch);
+    }
+
+    /// What the control group is and uses.
+    fn put_group(&self, root: &Path, report: &EngineReport, batch: &mut Batch) {
         let Some(group) = &self.group else { return };
+        let mut push = |metric: &Metric, extra: &[(&str, &str)], value: f64| {
+            batch.push(&labels(report, metric, extra), value);
+        };
         let identity = &group.identity;
         let facts = [
             ("id", group.id.as_str()),
@@ -164,6 +165,23 @@ impl Engine {
             let device = device.as_deref().map(|device| ("device", device));
             let extra: Vec<_> = [("id", group.id.as_str())].into_iter().chain(device).collect();
             push(metric, &extra, value);
+        }
+    }
+
+    /// What the processes of the last look have of each accelerator, where a vendor lists processes.
+    fn put_accelerators(&self, shared: &Shared, report: &EngineReport, batch: &mut Batch) {
+        let shares = shared.holders.shares(&self.tree.pids(), shared.clock.monotonic());
+        for share in shares {
+            let device = accelerator::IDENTITY.into_iter().zip(&share.device);
+            let device: Vec<_> = device.map(|(name, value)| (name, value.as_str())).collect();
+            let readings = [
+                (&metric::LLM_ENGINE_ACCELERATOR_MEMORY_BYTES, share.bytes.map(|all| all as f64)),
+                (&metric::LLM_ENGINE_ACCELERATOR_UTILIZATION_RATIO, share.utilization),
+            ];
+            for (metric, value) in readings {
+                let Some(value) = value else { continue };
+                batch.push(&labels(report, metric, &device), value);
+            }
         }
     }
 
@@ -196,6 +214,19 @@ impl Engine {
             attributes: attributes.into_iter().map(|(name, value)| (name.into(), value)).collect(),
         })
     }
+}
+
+/// A series of an engine, with labels beyond those that all have.
+fn labels(report: &EngineReport, metric: &Metric, extra: &[(&str, &str)]) -> Labels {
+    let model = report.models.first().map_or("", String::as_str);
+    let own = [
+        ("engine", report.kind.as_str()),
+        ("instance", report.instance.as_str()),
+        ("model", model),
+        ("source", SOURCE),
+    ];
+    let own = own.into_iter().filter(|(name, _)| metric.labels.contains(name));
+    Labels::metric(metric.name, own.chain(extra.iter().copied()))
 }
 
 /// What is told of a tree of processes; what could not be read is not in it.
@@ -258,6 +289,7 @@ mod tests {
             "proc/7/stat",
             format!("7 (x) S 1 7 7 0 -1 0 10 0 2 0 0 0 0 0 20 0 2 0 {started} 1000 5 0"),
         );
+        put("proc/8/stat", "8 (x) S 7 7 7 0 -1 0 10 0 2 0 0 0 0 0 20 0 0 0 9 1000 5 0".into());
         put("proc/7/cgroup", "0::/system.slice/vllm.service\n".into());
         put("sys/fs/cgroup/cgroup.controllers", "memory\n".into());
         let group = "sys/fs/cgroup/system.slice/vllm.service";
@@ -279,7 +311,7 @@ mod tests {
             engines: Vec::new(),
             probes: Vec::new(),
             scrapes: Vec::new(),
-            accelerators: crate::accelerator::Settings::default(),
+            accelerators: accelerator::Settings::default(),
         };
         let batches: Arc<Mutex<Vec<Batch>>> = Arc::default();
         let events: Arc<Mutex<Vec<LogRecord>>> = Arc::default();
@@ -294,7 +326,10 @@ mod tests {
             },
         };
         let registry = Registry::default();
-        let shared = Shared::new(settings, Clock::manual(UnixMs(0)), sinks, registry.clone());
+        let mut shared = Shared::new(settings, Clock::manual(UnixMs(0)), sinks, registry.clone());
+        let gpu = ["GPU-1", "0", "nvidia", ""];
+        let uses = [(7, Some(1 << 30), None), (8, Some(1 << 20), Some(0.5)), (9, Some(1), None)];
+        shared.holders = accelerator::held(gpu, Duration::ZERO, &uses);
         let mut watched = Watched::new(&shared);
         watched.look(&shared, UnixMs(0));
         assert_eq!(registry.reports()[0].state, SourceState::Absent);
@@ -323,6 +358,15 @@ mod tests {
             assert_eq!(value("llm_engine_process_threads"), Some(2.0));
             assert_eq!(value("llm_engine_process_read_bytes_total"), None, "cannot be read");
             assert_eq!(value("container_spec_memory_limit_bytes"), Some(1_073_741_824.0));
+            let held = samples
+                .iter()
+                .find(|(labels, _)| labels.name() == "llm_engine_accelerator_memory_bytes");
+            let (labels, bytes) = held.unwrap();
+            let names = ["engine", "instance", "uuid", "index", "vendor"];
+            let found = names.map(|name| labels.get(name).unwrap_or_default());
+            assert_eq!(found, ["vllm", "h:1", "GPU-1", "0", "nvidia"]);
+            assert_eq!(*bytes, f64::from((1 << 30) + (1 << 20)), "its own and its child's");
+            assert_eq!(value("llm_engine_accelerator_utilization_ratio"), Some(0.5));
             let started = value("llm_engine_process_start_time_seconds").unwrap();
             let kills: Vec<String> =
                 events.lock().unwrap().iter().map(|e| e.body.clone()).collect();
