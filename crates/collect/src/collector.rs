@@ -24,7 +24,7 @@ use crate::{
     http::{Endpoint, Secret},
     net, probe,
     process::Identity,
-    processes,
+    processes, pulls,
     schedule::Watch,
     scrape,
 };
@@ -41,6 +41,8 @@ pub struct Settings {
     pub accelerators: accelerator::Settings,
     /// Whether to look for engines beyond those given.
     pub discover: bool,
+    /// Folders beside the usual ones into which models are downloaded, as the watched machine calls them.
+    pub model_folders: Vec<PathBuf>,
     /// Ports that are this program's own.
     pub own_ports: Vec<u16>,
     pub engines: Vec<EngineSetting>,
@@ -120,8 +122,8 @@ pub struct Found {
 /// All collectors, running.
 pub struct Collector {
     shared: Arc<Shared>,
-    /// Of the host, accelerators, the network and processes.
-    watches: [Watch; 4],
+    /// Of the host, accelerators, the network, processes and downloads.
+    watches: [Watch; 5],
     probes: Vec<JoinHandle<()>>,
     discovery: JoinHandle<()>,
     scrapes: Vec<JoinHandle<()>>,
@@ -205,10 +207,11 @@ impl Collector {
         )?;
         let net = net::start(&shared)?;
         let processes = processes::start(&shared)?;
+        let pulls = pulls::start(&shared)?;
         let probes = probe::start(&shared, runtime);
         let discovery = runtime.spawn(discover(Arc::clone(&shared)));
         let scrapes = scrape::start(&shared, runtime);
-        let watches = [host, accelerators, net, processes];
+        let watches = [host, accelerators, net, processes, pulls];
         Ok(Self { shared, watches, probes, discovery, scrapes })
     }
 

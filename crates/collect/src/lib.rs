@@ -18,6 +18,7 @@ mod listeners;
 mod net;
 mod process;
 mod processes;
+mod pulls;
 mod schedule;
 mod sink;
 mod source;

@@ -297,6 +297,21 @@ mod tests {
         put(&format!("{group}/memory.max"), "1073741824\n".into());
     }
 
+    /// What the tree of process 7 holds of the GPU.
+    fn check_held(samples: &[(Labels, f64)]) {
+        let of = ["memory_bytes", "utilization_ratio"].map(|name| {
+            let name = format!("llm_engine_accelerator_{name}");
+            samples.iter().find(|(labels, _)| labels.name() == name).unwrap()
+        });
+        for (labels, _) in of {
+            let names = ["engine", "instance", "uuid", "index", "vendor"];
+            let found = names.map(|name| labels.get(name).unwrap_or_default());
+            assert_eq!(found, ["vllm", "h:1", "GPU-1", "0", "nvidia"]);
+        }
+        let both = f64::from((1 << 30) + (1 << 20));
+        assert_eq!(of.map(|(_, value)| *value), [both, 0.5], "its own and its child's");
+    }
+
     #[test]
     fn usage_and_kills_are_told() {
         let folder = tempfile::tempdir().unwrap();
@@ -307,6 +322,7 @@ mod tests {
             host_period: Duration::from_secs(1),
             engine_period: Duration::from_secs(5),
             discover: false,
+            model_folders: Vec::new(),
             own_ports: Vec::new(),
             engines: Vec::new(),
             probes: Vec::new(),
@@ -358,15 +374,7 @@ mod tests {
             assert_eq!(value("llm_engine_process_threads"), Some(2.0));
             assert_eq!(value("llm_engine_process_read_bytes_total"), None, "cannot be read");
             assert_eq!(value("container_spec_memory_limit_bytes"), Some(1_073_741_824.0));
-            let held = samples
-                .iter()
-                .find(|(labels, _)| labels.name() == "llm_engine_accelerator_memory_bytes");
-            let (labels, bytes) = held.unwrap();
-            let names = ["engine", "instance", "uuid", "index", "vendor"];
-            let found = names.map(|name| labels.get(name).unwrap_or_default());
-            assert_eq!(found, ["vllm", "h:1", "GPU-1", "0", "nvidia"]);
-            assert_eq!(*bytes, f64::from((1 << 30) + (1 << 20)), "its own and its child's");
-            assert_eq!(value("llm_engine_accelerator_utilization_ratio"), Some(0.5));
+            check_held(samples);
             let started = value("llm_engine_process_start_time_seconds").unwrap();
             let kills: Vec<String> =
                 events.lock().unwrap().iter().map(|e| e.body.clone()).collect();

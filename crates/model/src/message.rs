@@ -259,6 +259,26 @@ pub static MESSAGES: &[Message] = &[
         zh: "{engine}（{url}）仅将模型 {model} 的 {percent}% 放入显存，其余在 CPU 上运行",
     },
     Message {
+        code: "event.model_pull_began",
+        en: "{model} is being downloaded to {path} ({tool}); free there: {free}",
+        zh: "开始下载模型 {model} 到 {path}（{tool}），可用空间 {free}",
+    },
+    Message {
+        code: "event.model_pull_ended",
+        en: "{model} has been downloaded to {path}: {arrived} in {seconds} s",
+        zh: "模型 {model} 已下载到 {path}：{seconds} 秒内收到 {arrived}",
+    },
+    Message {
+        code: "event.model_pull_stopped",
+        en: "the download of {model} to {path} stopped before all was there: {arrived} came in {seconds} s. Start {tool} again; it goes on where it stopped",
+        zh: "模型 {model} 到 {path} 的下载中断：{seconds} 秒内收到 {arrived}。请重新运行 {tool}，下载会从中断处继续",
+    },
+    Message {
+        code: "event.model_pull_will_not_fit",
+        en: "{model} will not fit into {path}: {remaining} are still to come and {free} are free. Free some space there, or stop the download",
+        zh: "{path} 放不下模型 {model}：还需下载 {remaining}，可用空间仅 {free}。请释放空间或停止下载",
+    },
+    Message {
         code: "event.model_thrash",
         en: "{engine} at {url} keeps loading models that it has just unloaded: {count} times in {minutes} min. They do not fit into memory together",
         zh: "{engine}（{url}）反复加载刚刚卸载的模型：{minutes} 分钟内 {count} 次。这些模型无法同时放入内存",
@@ -573,6 +593,11 @@ pub static MESSAGES: &[Message] = &[
         code: "hint.listener_permission",
         en: "The process of an engine cannot be seen, so its CPU and memory are missing. Run modelwatch as the same user or as root",
         zh: "无法看到推理引擎的进程，因此缺少其 CPU 与内存数据。请以同一用户或 root 运行 modelwatch",
+    },
+    Message {
+        code: "hint.model_folders_cut",
+        en: "there are too many folders to watch all of them for downloads: name fewer with collect.model_folders, or raise fs.inotify.max_user_watches",
+        zh: "目录过多，无法全部监视模型下载：请在 collect.model_folders 中减少目录，或调大 fs.inotify.max_user_watches",
     },
     Message {
         code: "hint.probe_failed",

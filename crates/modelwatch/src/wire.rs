@@ -206,6 +206,7 @@ pub(crate) fn collect_settings(
         engine_period: config.collect.engine_period,
         accelerators: accelerator_settings(config),
         discover: config.collect.discover,
+        model_folders: config.collect.model_folders.iter().map(PathBuf::from).collect(),
         own_ports: vec![own_port],
         engines: engines.collect(),
         scrapes: config.scrapes.iter().map(|scrape| scrape.job(&variable)).collect(),

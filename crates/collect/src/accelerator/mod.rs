@@ -51,7 +51,7 @@ use crate::{
 pub use command::{Command, PERIOD_MIN as COMMAND_PERIOD_MIN};
 #[cfg(test)]
 pub(crate) use processes::held;
-pub(crate) use processes::{Holders, IDENTITY};
+pub(crate) use processes::{Holders, IDENTITY, engine_of};
 pub use rules::Rules;
 
 /// How long a vendor that could not be opened is left alone.

@@ -208,7 +208,7 @@ fn engine(root: &Path, pid: u32) -> Option<&'static str> {
 }
 
 /// The engine that a command line starts: its program, or what an interpreter runs.
-fn engine_of(command: &str) -> Option<&'static str> {
+pub(crate) fn engine_of(command: &str) -> Option<&'static str> {
     let words = command.split(' ').take(4).map(|word| word.rsplit('/').next().unwrap_or(word));
     words.into_iter().find_map(|word| {
         let is_it = |name: &str| {

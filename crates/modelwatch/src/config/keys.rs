@@ -217,6 +217,18 @@ pub(super) static KEYS: &[Key] = &[
         },
     },
     Key {
+        path: "collect.model_folders",
+        kind: Type::TextList,
+        default: "[]",
+        help_en: "Folders in which to look for models that are being downloaded, beside those that Hugging Face, ModelScope, Ollama and llama.cpp use by default and those that the environment of running engines names.",
+        help_zh: "额外监视模型下载的目录。Hugging Face、ModelScope、Ollama 与 llama.cpp 的默认目录，以及运行中引擎的环境变量所指的目录会自动监视。",
+        set: |config, value| {
+            if let Value::TextList(texts) = value {
+                config.collect.model_folders = texts;
+            }
+        },
+    },
+    Key {
         path: "collect.root",
         kind: Type::Text,
         default: "\"/\"",

@@ -76,6 +76,7 @@ pub(crate) struct Collect {
     /// Vendor and path of a library, parted by `=`.
     pub(crate) accelerator_libraries: Vec<String>,
     pub(crate) has_dcgm_names: bool,
+    pub(crate) model_folders: Vec<String>,
 }
 
 #[derive(Clone, Debug, PartialEq)]
@@ -221,6 +222,7 @@ impl Default for Config {
                 engine_period: Duration::from_secs(5),
                 accelerator_libraries: Vec::new(),
                 has_dcgm_names: true,
+                model_folders: Vec::new(),
             },
             query: Query {
                 timeout: Duration::from_secs(120),
@@ -249,6 +251,7 @@ impl Config {
             format!("collect.discover = {}", collect.discover),
             format!("collect.engine_period = \"{}\"", duration_text(collect.engine_period)),
             format!("collect.host_period = \"{}\"", duration_text(collect.host_period)),
+            format!("collect.model_folders = {:?}", collect.model_folders),
             format!("collect.root = {:?}", collect.root),
             format!("log.level = {:?}", self.log_level),
             format!("query.concurrency_max = {}", query.concurrency_max),
