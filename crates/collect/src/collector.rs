@@ -16,7 +16,7 @@ use model::{Clock, Labels, UnixMs};
 use tokio::task::JoinHandle;
 
 use crate::{
-    Registry, Sinks, SourceReport, accelerator,
+    Registry, Sinks, SourceReport, TlsSetting, accelerator,
     discovery::{Search, discover},
     engine::{self, watch::EngineWatch},
     exposition::ScrapedMetric,
@@ -53,11 +53,15 @@ pub struct Settings {
 /// An engine that a person named.
 #[derive(Clone, Debug)]
 pub struct EngineSetting {
-    /// `http://host:port`, possibly with a path.
+    /// `http://host:port` or the same with `https`, possibly with a path.
     pub url: String,
     /// Found out by itself when absent.
     pub kind: Option<String>,
     pub api_key: Option<Secret>,
+    /// For a URL that begins with `https://`.
+    pub tls: TlsSetting,
+    /// Where its metrics are, if the engine gives them at a port of their own that is not the usual one.
+    pub metrics_port: Option<u16>,
 }
 
 impl EngineSetting {

@@ -312,11 +312,8 @@ mod tests {
         assert_eq!(of.map(|(_, value)| *value), [both, 0.5], "its own and its child's");
     }
 
-    #[test]
-    fn usage_and_kills_are_told() {
-        let folder = tempfile::tempdir().unwrap();
-        let root = folder.path();
-        let settings = Settings {
+    fn settings(root: &Path) -> Settings {
+        Settings {
             root: root.into(),
             instance: "n".into(),
             host_period: Duration::from_secs(1),
@@ -328,7 +325,14 @@ mod tests {
             probes: Vec::new(),
             scrapes: Vec::new(),
             accelerators: accelerator::Settings::default(),
-        };
+        }
+    }
+
+    #[test]
+    fn usage_and_kills_are_told() {
+        let folder = tempfile::tempdir().unwrap();
+        let root = folder.path();
+        let settings = settings(root);
         let batches: Arc<Mutex<Vec<Batch>>> = Arc::default();
         let events: Arc<Mutex<Vec<LogRecord>>> = Arc::default();
         let sinks = Sinks {
@@ -369,8 +373,8 @@ mod tests {
             let value = |name: &str| {
                 samples.iter().find(|(labels, _)| labels.name() == name).map(|(_, value)| *value)
             };
-            let info = samples.iter().find(|(labels, _)| labels.get("unit").is_some()).unwrap();
-            assert_eq!(info.0.get("unit"), Some("vllm.service"));
+            let unit = samples.iter().find_map(|(labels, _)| labels.get("unit"));
+            assert_eq!(unit, Some("vllm.service"));
             assert_eq!(value("llm_engine_process_threads"), Some(2.0));
             assert_eq!(value("llm_engine_process_read_bytes_total"), None, "cannot be read");
             assert_eq!(value("container_spec_memory_limit_bytes"), Some(1_073_741_824.0));

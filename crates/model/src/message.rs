@@ -74,6 +74,16 @@ pub static MESSAGES: &[Message] = &[
         zh: "此 [[accelerator_command]] 无法使用：{reason}",
     },
     Message {
+        code: "config.engine_plain",
+        en: "ca_file, cert_file, key_file and insecure_skip_verify are for addresses that begin with https://, and {url} does not",
+        zh: "ca_file、cert_file、key_file 与 insecure_skip_verify 仅用于以 https:// 开头的地址，而此处为 {url}",
+    },
+    Message {
+        code: "config.engine_port",
+        en: "metrics_port = {port}: no port; expected a number from 1 to 65535",
+        zh: "metrics_port = {port}：端口应为 1 到 65535 之间的整数",
+    },
+    Message {
         code: "config.engine_twice",
         en: "the engine {url} is listed twice",
         zh: "引擎 {url} 重复列出",
@@ -167,6 +177,11 @@ pub static MESSAGES: &[Message] = &[
         code: "config.wrong_count",
         en: "{key} = {value}: expected a whole number of at least {expected}",
         zh: "{key} = {value}：应为不小于 {expected} 的整数",
+    },
+    Message {
+        code: "config.wrong_engine_url",
+        en: "{key} = {value}: expected an address such as \"http://127.0.0.1:8000\" or \"https://10.0.0.5:1025\", after which only a path may come",
+        zh: "{key} = {value}：应为形如 \"http://127.0.0.1:8000\" 或 \"https://10.0.0.5:1025\" 的地址，其后只能跟路径",
     },
     Message {
         code: "config.wrong_period",
@@ -270,8 +285,8 @@ pub static MESSAGES: &[Message] = &[
     },
     Message {
         code: "event.model_pull_stopped",
-        en: "the download of {model} to {path} stopped before all was there: {arrived} came in {seconds} s. Start {tool} again; it goes on where it stopped",
-        zh: "模型 {model} 到 {path} 的下载中断：{seconds} 秒内收到 {arrived}。请重新运行 {tool}，下载会从中断处继续",
+        en: "the download of {model} to {path} stopped before all was there: {arrived} came in {seconds} s. If that was not meant, start it again ({tool})",
+        zh: "模型 {model} 到 {path} 的下载中断：{seconds} 秒内收到 {arrived}。如非有意中止，请重新下载（{tool}）",
     },
     Message {
         code: "event.model_pull_will_not_fit",

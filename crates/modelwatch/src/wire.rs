@@ -182,6 +182,8 @@ pub(crate) fn collect_settings(
         url: engine.url.clone(),
         kind: engine.kind.clone(),
         api_key: secret(engine.api_key_env.as_ref()),
+        tls: engine.tls.clone(),
+        metrics_port: engine.metrics_port.and_then(|port| u16::try_from(port).ok()),
     });
     let probes = config.probes.iter().filter_map(|probe| {
         let kind = collect::probe::ProbeKind::from_name(&probe.kind)?;

@@ -330,7 +330,8 @@ mod tests {
     fn what_changes_over_a_restart() {
         let mut life = Life::default();
         let old = set_up("1", "2048");
-        let command = Command { facts: BTreeMap::from([("flags", "-a".into())]), embeds: false };
+        let command =
+            Command { facts: BTreeMap::from([("flags", "-a".into())]), ..Command::default() };
         assert!(life.observe(&seen(0, &vllm::KIND, &old, &command)).is_empty());
         assert!(life.observe(&seen(5, &vllm::KIND, &old, &command)).is_empty());
         let new = set_up("2", "4096");
@@ -393,7 +394,7 @@ mod tests {
             (None, true, "auto", 0),
         ] {
             let facts = BTreeMap::from([("device", device.to_owned())]);
-            let command = Command { facts, embeds: false };
+            let command = Command { facts, ..Command::default() };
             let mut life = Life::default();
             let now = || Seen {
                 uses_accelerator: uses,

@@ -256,7 +256,10 @@ impl EngineWatch {
             }
         };
         let now = self.shared.clock.monotonic();
-        let mut reading = kind.scrape(&self.endpoint, &mut self.kept, now).await?;
+        let told = self.about.command.metrics_port.filter(|_| self.process.is_some());
+        let metrics_port = self.endpoint.metrics_port.or(told);
+        let endpoint = Endpoint { metrics_port, ..self.endpoint.clone() };
+        let mut reading = kind.scrape(&endpoint, &mut self.kept, now).await?;
         self.ask_hidden(&mut reading).await;
         Ok(reading)
     }

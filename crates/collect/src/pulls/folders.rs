@@ -172,7 +172,7 @@ mod tests {
             fs::write(path, text).unwrap();
         };
         let user = rustix::process::getuid().as_raw();
-        put("etc/passwd", &format!("bad\na:x:{user}:0::/home/a:/bin/sh\na2:x:{user}:0::/b:/x\n"));
+        put("etc/passwd", &format!("bad\na:x:{user}:0::/users/a:/bin/sh\na2:x:{user}:0::/b:/x\n"));
         put("proc/5/cmdline", "/usr/bin/python3\0/usr/bin/vllm\0serve\0--download-dir\0/d\0");
         put("proc/5/environ", "HF_HOME=/hf\0MODELSCOPE_CACHE=\0SECRET=x\0LLAMA_CACHE=rel\0");
         put("proc/6/cmdline", "/usr/bin/ollama\0serve\0");
@@ -180,8 +180,8 @@ mod tests {
         put("proc/7/cmdline", "/usr/bin/hfx\0");
         put("proc/7/environ", "HF_HOME=/nobody\0");
         for path in [
-            "home/a/.cache/huggingface/hub",
-            "home/a/.cache/modelscope",
+            "users/a/.cache/huggingface/hub",
+            "users/a/.cache/modelscope",
             "b/.cache/modelscope",
             "hf/hub",
             "d",
@@ -198,10 +198,10 @@ mod tests {
             "/big/m/blobs",
             "/d",
             "/hf/hub",
-            "/home/a/.cache/huggingface/hub",
-            "/home/a/.cache/modelscope",
             "/named",
             "/srv/.cache/llama.cpp",
+            "/users/a/.cache/huggingface/hub",
+            "/users/a/.cache/modelscope",
         ];
         assert_eq!(found, expected.map(PathBuf::from));
     }

@@ -105,11 +105,11 @@ impl Pull {
         free: impl FnOnce() -> Option<u64>,
     ) -> Vec<Change> {
         let mut changes = Vec::new();
-        let last = self.past.back().map_or(0, |(_, bytes)| *bytes);
+        let (since, last) = self.past.back().copied().unwrap_or((now, 0));
         if self.arrived > last {
             self.grew = now;
             if self.began.is_none() {
-                self.began = Some(now);
+                self.began = Some(since);
                 self.is_told_full = false;
                 self.missing.clear();
                 changes.push(Change::Began);

@@ -13,8 +13,8 @@ struct Machine {
     pulls: Pulls,
 }
 
-const BLOBS: &str = "home/u/.cache/huggingface/hub/models--Qwen--Q/blobs";
-const SNAPSHOT: &str = "home/u/.cache/huggingface/hub/models--Qwen--Q/snapshots/abc";
+const BLOBS: &str = "users/u/.cache/huggingface/hub/models--Qwen--Q/blobs";
+const SNAPSHOT: &str = "users/u/.cache/huggingface/hub/models--Qwen--Q/snapshots/abc";
 
 impl Machine {
     fn new(folders: &[&str], named: &[&str]) -> Self {
@@ -24,7 +24,7 @@ impl Machine {
         }
         let user = rustix::process::getuid().as_raw();
         fs::create_dir_all(root.path().join("etc")).unwrap();
-        fs::write(root.path().join("etc/passwd"), format!("u:x:{user}:0::/home/u:/bin/sh\n"))
+        fs::write(root.path().join("etc/passwd"), format!("u:x:{user}:0::/users/u:/bin/sh\n"))
             .unwrap();
         let clock = Clock::manual(UnixMs(1_000_000));
         let context = Context {
@@ -75,7 +75,7 @@ fn texts(texts: &[&str]) -> Vec<String> {
 
 #[test]
 fn a_model_from_its_first_byte_to_its_last() {
-    let mut machine = Machine::new(&["home/u/.cache/huggingface/hub"], &[]);
+    let mut machine = Machine::new(&["users/u/.cache/huggingface/hub"], &[]);
     machine.check(0, &[], &[]);
     // The folders of the model come after we began to watch.
     let first = format!("{BLOBS}/aa.incomplete");
@@ -122,7 +122,7 @@ fn a_model_from_its_first_byte_to_its_last() {
 
 #[test]
 fn what_an_interrupted_download_left_is_none_until_it_goes_on() {
-    let mut machine = Machine::new(&["home/u/.cache/huggingface/hub"], &[]);
+    let mut machine = Machine::new(&["users/u/.cache/huggingface/hub"], &[]);
     let file = format!("{BLOBS}/aa.incomplete");
     machine.append(&file, 1_000);
     for _ in 0..3 {
@@ -143,7 +143,7 @@ fn what_an_interrupted_download_left_is_none_until_it_goes_on() {
 
 #[test]
 fn ollama_says_at_once_how_much_comes() {
-    let blobs = "home/u/.ollama/models/blobs";
+    let blobs = "users/u/.ollama/models/blobs";
     let mut machine = Machine::new(&[blobs], &[]);
     let path = format!("{blobs}/sha256-0123456789abcdef-partial");
     machine.append(&path, 0);
@@ -204,12 +204,12 @@ fn without_folders_there_is_nothing() {
 
 #[test]
 fn a_folder_that_was_made_anew_is_watched() {
-    let mut machine = Machine::new(&["home/u/.cache/modelscope"], &[]);
+    let mut machine = Machine::new(&["users/u/.cache/modelscope"], &[]);
     machine.check(5, &[], &[]);
-    fs::remove_dir_all(machine.path("home/u/.cache/modelscope")).unwrap();
+    fs::remove_dir_all(machine.path("users/u/.cache/modelscope")).unwrap();
     machine.check(5, &[], &[]);
     assert!(machine.pulls.tree.files.is_empty());
-    let file = "home/u/.cache/modelscope/hub/models/._____temp/Qwen/Q2.5/w.safetensors";
+    let file = "users/u/.cache/modelscope/hub/models/._____temp/Qwen/Q2.5/w.safetensors";
     machine.append(file, 10);
     machine.check(60, &[], &[]);
     machine.append(file, 50);

@@ -107,7 +107,7 @@ fn one_file(tool: Tool, model: &str, whole: PathBuf, shown: PathBuf) -> Option<U
     })
 }
 
-/// `models--OWNER--NAME/blobs/HASH.incomplete`, or `.cache/huggingface/download/` below a folder that a
+/// `models--OWNER--NAME/blobs/HASH.incomplete`, since 2026 `HASH.RANDOM.incomplete`, or `.cache/huggingface/download/` below a folder that a
 /// person named.
 fn hugging_face(path: &Path, shown: &Path, whole: &str) -> Option<Unfinished> {
     let parent = path.parent()?;
@@ -116,6 +116,7 @@ fn hugging_face(path: &Path, shown: &Path, whole: &str) -> Option<Unfinished> {
     let name = repository.file_name().and_then(OsStr::to_str).unwrap_or_default();
     if let (true, Some((_, name))) = (is_cache, name.split_once("--")) {
         let model = name.replace("--", "/");
+        let whole = whole.split_once('.').map_or(whole, |(hash, _)| hash);
         return Some(Unfinished {
             tool: Tool::HuggingFace,
             model: short(&model, NAME_BYTES_MAX).to_owned(),
@@ -278,6 +279,10 @@ mod tests {
         let hub = "/h/hub/models--Qwen--Qwen3-0.6B";
         check(
             &format!("{hub}/blobs/ab.incomplete"),
+            Some(("huggingface", "Qwen/Qwen3-0.6B", hub, Some(&format!("{hub}/blobs/ab")))),
+        );
+        check(
+            &format!("{hub}/blobs/ab.0123abcd.incomplete"),
             Some(("huggingface", "Qwen/Qwen3-0.6B", hub, Some(&format!("{hub}/blobs/ab")))),
         );
         check(
