@@ -1,6 +1,6 @@
 //! Reading one page of an engine: GET only, bounded in time and size, no redirects followed.
 
-use std::{sync::Arc, time::Duration};
+use std::{error::Error as _, sync::Arc, time::Duration};
 
 use bytes::{Bytes, BytesMut};
 use http_body_util::{BodyExt as _, Empty};
@@ -145,7 +145,13 @@ async fn exchange(endpoint: &Endpoint, path: &str, place: &str) -> Result<Answer
         .shake(host.trim_matches(['[', ']']), stream)
         .await
         .map_err(|why| Failure::new(FailureKind::Unreachable, why))?;
-    talk(stream, request, place, until).await
+    let mut answer = talk(stream, request, place, until).await;
+    if let Err(failure) = &mut answer
+        && failure.kind == FailureKind::Unreachable
+    {
+        failure.detail.push_str(tls.advice());
+    }
+    answer
 }
 
 /// Sends the request and takes what comes back until `until`.
@@ -157,7 +163,8 @@ async fn talk(
 ) -> Result<Answer, Failure> {
     let broken = |error: hyper::Error| {
         let kind = if error.is_parse() { FailureKind::Malformed } else { FailureKind::Unreachable };
-        Failure::new(kind, format!("{place}: {error}"))
+        let cause = error.source().map_or(String::new(), |cause| format!(": {cause}"));
+        Failure::new(kind, format!("{place}: {error}{cause}"))
     };
     let (mut sender, connection) = hyper::client::conn::http1::Builder::new()
         .max_buf_size(HEAD_BYTES_MAX)

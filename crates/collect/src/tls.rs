@@ -78,13 +78,20 @@ impl Client {
                     "; name the certificates to trust with ca_file, or do without with \
                      insecure_skip_verify"
                 }
-                Some(Error::AlertReceived(_)) if self.setting.cert_file.is_empty() => {
-                    "; it may want to see a certificate: name one with cert_file and key_file"
-                }
+                Some(Error::AlertReceived(_)) => self.advice(),
                 _ => "",
             };
             format!("{host}: {error}{help}")
         })
+    }
+
+    /// What may help when who was asked broke off. With TLS 1.3 it does so after the handshake.
+    pub(crate) fn advice(&self) -> &'static str {
+        if self.setting.cert_file.is_empty() {
+            "; it may want to see a certificate: name one with cert_file and key_file"
+        } else {
+            ""
+        }
     }
 
     fn config(&self) -> Result<Arc<ClientConfig>, String> {
@@ -327,10 +334,10 @@ mod tests {
                 assert!(why.contains(expected), "{why}");
             }
         }
-        // With TLS 1.3 a refusal comes after the handshake, so that what is said of it varies.
         let endpoint = format!("https://{}", server(true).await);
         let endpoint = Endpoint::parse(&endpoint, None, &trusting()).unwrap();
-        assert!(get(&endpoint, "/v1/models").await.is_err());
+        let why = get(&endpoint, "/v1/models").await.unwrap_err().detail;
+        assert!(why.contains("name one with cert_file"), "{why}");
     }
 
     #[tokio::test]
