@@ -163,6 +163,8 @@ pub(crate) struct Entry {
     pub(crate) is_forwarded: Option<bool>,
     /// The engine itself says how long first tokens take.
     pub(crate) tells_ttft: bool,
+    /// Bytes that the engine says its parts take on its fullest accelerator.
+    pub(crate) accelerator_parts: Option<f64>,
     pub(crate) task: Option<JoinHandle<()>>,
 }
 

@@ -80,25 +80,29 @@ impl Watched {
 
     fn look(&mut self, shared: &Shared, time: UnixMs) {
         let mut batch = Batch::new(time);
-        let mut listed: Vec<(EngineReport, Option<Identity>)> = Vec::new();
-        for entry in shared.entries().values().filter(|entry| !entry.report.kind.is_empty()) {
-            listed.push((entry.report.clone(), entry.process));
-        }
-        self.engines.retain(|instance, _| listed.iter().any(|(it, _)| it.instance == *instance));
+        let entries = shared.entries();
+        let known = entries.values().filter(|entry| !entry.report.kind.is_empty());
+        let listed: Vec<_> = known
+            .map(|entry| (entry.report.clone(), entry.process, entry.accelerator_parts))
+            .collect();
+        drop(entries);
+        self.engines.retain(|instance, _| listed.iter().any(|(it, ..)| it.instance == *instance));
         let Self { guard, engines } = self;
         guard.run(&shared.clock, &mut batch, |batch| {
-            if listed.iter().all(|(_, process)| process.is_none()) && engines.is_empty() {
+            if listed.iter().all(|(_, process, _)| process.is_none()) && engines.is_empty() {
                 let detail = "no process of an engine can be seen";
                 return Err(Failure::new(FailureKind::Absent, detail));
             }
             let root = &shared.settings.root;
             let all = Processes::read(root);
-            for (report, process) in listed {
+            for (report, process, parts) in listed {
                 if process.is_none() && !engines.contains_key(&report.instance) {
                     continue;
                 }
                 let engine = engines.entry(report.instance.clone()).or_default();
-                engine.look(shared, &all, &report, process, batch);
+                if engine.look(shared, &all, &report, process, batch) {
+                    engine.put_accelerators(shared, &report, parts, batch);
+                }
                 if let Some(record) = engine.oom_event(shared, &report, batch) {
                     (shared.sinks.event)(record);
                 }
@@ -112,6 +116,7 @@ impl Watched {
 }
 
 impl Engine {
+    /// Returns whether the process is there.
     fn look(
         &mut self,
         shared: &Shared,
@@ -119,7 +124,7 @@ impl Engine {
         report: &EngineReport,
         process: Option<Identity>,
         batch: &mut Batch,
-    ) {
+    ) -> bool {
         let root = &shared.settings.root;
         if let Some(process) = process.filter(|process| self.process != Some(*process)) {
             self.process = Some(process);
@@ -131,7 +136,7 @@ impl Engine {
             batch.push(&labels(report, metric, extra), value);
         };
         let usage = process.and_then(|process| self.tree.look(root, all, process));
-        let (Some(process), Some(usage)) = (process, usage) else { return };
+        let (Some(process), Some(usage)) = (process, usage) else { return false };
         for (metric, value) in readings(&usage) {
             push(metric, &[], value);
         }
@@ -141,8 +146,8 @@ impl Engine {
         if let Some(most) = process::open_files_max(root, process.pid) {
             push(&metric::LLM_ENGINE_PROCESS_OPEN_FILES_MAX, &[], most as f64);
         }
-        self.put_accelerators(shared, report, batch);
         self.put_group(root, report, batch);
+        true
     }
 
     /// What the control group is and uses.
@@ -168,9 +173,25 @@ impl Engine {
         }
     }
 
-    /// What the processes of the last look have of each accelerator, where a vendor lists processes.
-    fn put_accelerators(&self, shared: &Shared, report: &EngineReport, batch: &mut Batch) {
+    /// What the processes of the last look have of each accelerator, where a vendor lists processes, and
+    /// how much of that is none of the `parts` that the engine tells.
+    fn put_accelerators(
+        &self,
+        shared: &Shared,
+        report: &EngineReport,
+        parts: Option<f64>,
+        batch: &mut Batch,
+    ) {
         let shares = shared.holders.shares(&self.tree.pids(), shared.clock.monotonic());
+        // One that is not known may be the fullest.
+        let all: Option<Vec<u64>> = shares.iter().map(|share| share.bytes).collect();
+        let fullest = all.and_then(|all| all.into_iter().max()).map(|bytes| bytes as f64);
+        let others = fullest.zip(parts).map(|(fullest, parts)| fullest - parts);
+        // Parts that are more than the whole are of another device, or the engine is wrong.
+        if let Some(others) = others.filter(|others| *others >= 0.0) {
+            let part = [("part", "others")];
+            batch.push(&labels(report, &metric::LLM_ENGINE_ACCELERATOR_BYTES, &part), others);
+        }
         for share in shares {
             let device = accelerator::IDENTITY.into_iter().zip(&share.device);
             let device: Vec<_> = device.map(|(name, value)| (name, value.as_str())).collect();
@@ -308,6 +329,10 @@ mod tests {
             let found = names.map(|name| labels.get(name).unwrap_or_default());
             assert_eq!(found, ["vllm", "h:1", "GPU-1", "0", "nvidia"]);
         }
+        let name = metric::LLM_ENGINE_ACCELERATOR_BYTES.name;
+        let others = samples.iter().find(|(labels, _)| labels.name() == name).unwrap();
+        let told = (others.0.get("part"), others.0.get("source"), others.1);
+        assert_eq!(told, (Some("others"), Some("host"), f64::from(1 << 20)));
         let both = f64::from((1 << 30) + (1 << 20));
         assert_eq!(of.map(|(_, value)| *value), [both, 0.5], "its own and its child's");
     }
@@ -364,6 +389,7 @@ mod tests {
                 hidden: BTreeMap::new(),
                 is_forwarded: Some(false),
                 tells_ttft: false,
+                accelerator_parts: Some(f64::from(1 << 30)),
                 task: None,
             };
             shared.entries().insert("h:1".into(), entry);

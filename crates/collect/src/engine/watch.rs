@@ -98,6 +98,7 @@ impl EngineWatch {
             hidden: BTreeMap::new(),
             is_forwarded: None,
             tells_ttft: false,
+            accelerator_parts: None,
             task: None,
         };
         shared.entries().insert(instance.clone(), entry);
@@ -292,6 +293,7 @@ impl EngineWatch {
         self.describe(&reading.raw.metrics);
         let mut entries = self.shared.entries();
         let Some(entry) = entries.get_mut(&self.instance) else { return };
+        entry.accelerator_parts = reading.accelerator_parts();
         entry.tells_ttft |= reading.tells(&metric::LLM_TIME_TO_FIRST_TOKEN_SECONDS);
         let report = &mut entry.report;
         let was_down = report.state == EngineState::Down;

@@ -526,6 +526,7 @@ mod tests {
             hidden: BTreeMap::new(),
             is_forwarded: Some(false),
             tells_ttft: false,
+            accelerator_parts: None,
             task: None,
         }
     }

@@ -40,7 +40,7 @@ metrics! { LLM:
     LLM_E2E_REQUEST_LATENCY_SECONDS = Histogram "llm_e2e_request_latency_seconds" "seconds" ["engine" "model" "instance" "source"]
         "Time from the arrival of a request to its last token" "请求从到达到最后一个 Token 的耗时";
     LLM_ENGINE_ACCELERATOR_BYTES = Gauge "llm_engine_accelerator_bytes" "bytes" ["engine" "model" "instance" "source" "part"]
-        "Memory that the engine says it took on its fullest accelerator, by what it holds" "推理引擎自报的占用最多的单卡显存，按用途划分";
+        "Memory that the engine says it took on its fullest accelerator, by what it holds; others is what its processes hold there beyond that" "推理引擎自报的占用最多的单卡显存，按用途划分；others 为其进程实际占用中超出自报的部分";
     LLM_ENGINE_ACCELERATOR_MEMORY_BYTES = Gauge "llm_engine_accelerator_memory_bytes" "bytes" ["engine" "model" "instance" "source" "uuid" "index" "vendor" "partition"]
         "Memory of an accelerator that the engine's process and its descendants hold, as the driver lists processes" "推理引擎进程及其子进程占用的加速卡显存（按驱动的进程列表）";
     LLM_ENGINE_ACCELERATOR_OPEN = Gauge "llm_engine_accelerator_open" "" ["engine" "model" "instance" "source"]

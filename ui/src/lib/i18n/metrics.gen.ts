@@ -120,7 +120,7 @@ export const metricHelp: Record<string, string> = {
   "llm_context_tokens_max": "单个请求允许的最大上下文长度",
   "llm_context_usage_ratio": "最满的槽位已使用的上下文比例，0 到 1",
   "llm_e2e_request_latency_seconds": "请求从到达到最后一个 Token 的耗时",
-  "llm_engine_accelerator_bytes": "推理引擎自报的占用最多的单卡显存，按用途划分",
+  "llm_engine_accelerator_bytes": "推理引擎自报的占用最多的单卡显存，按用途划分；others 为其进程实际占用中超出自报的部分",
   "llm_engine_accelerator_memory_bytes": "推理引擎进程及其子进程占用的加速卡显存（按驱动的进程列表）",
   "llm_engine_accelerator_open": "推理引擎有进程打开了加速卡时为 1，没有则为 0",
   "llm_engine_accelerator_utilization_ratio": "推理引擎进程及其子进程占用的加速卡算力比例，0 到 1（按驱动的进程列表）",
