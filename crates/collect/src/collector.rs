@@ -16,7 +16,7 @@ use model::{Clock, Labels, UnixMs};
 use tokio::task::JoinHandle;
 
 use crate::{
-    Registry, Sinks, SourceReport, accelerator,
+    Registry, Sinks, SourceReport, TlsSetting, accelerator,
     discovery::{Search, discover},
     engine::{self, watch::EngineWatch},
     exposition::ScrapedMetric,
@@ -24,7 +24,7 @@ use crate::{
     http::{Endpoint, Secret},
     net, probe,
     process::Identity,
-    processes,
+    processes, pulls,
     schedule::Watch,
     scrape,
 };
@@ -41,6 +41,8 @@ pub struct Settings {
     pub accelerators: accelerator::Settings,
     /// Whether to look for engines beyond those given.
     pub discover: bool,
+    /// Folders beside the usual ones into which models are downloaded, as the watched machine calls them.
+    pub model_folders: Vec<PathBuf>,
     /// Ports that are this program's own.
     pub own_ports: Vec<u16>,
     pub engines: Vec<EngineSetting>,
@@ -51,11 +53,15 @@ pub struct Settings {
 /// An engine that a person named.
 #[derive(Clone, Debug)]
 pub struct EngineSetting {
-    /// `http://host:port`, possibly with a path.
+    /// `http://host:port` or the same with `https`, possibly with a path.
     pub url: String,
     /// Found out by itself when absent.
     pub kind: Option<String>,
     pub api_key: Option<Secret>,
+    /// For a URL that begins with `https://`.
+    pub tls: TlsSetting,
+    /// Where its metrics are, if the engine gives them at a port of their own that is not the usual one.
+    pub metrics_port: Option<u16>,
 }
 
 impl EngineSetting {
@@ -120,8 +126,8 @@ pub struct Found {
 /// All collectors, running.
 pub struct Collector {
     shared: Arc<Shared>,
-    /// Of the host, accelerators, the network and processes.
-    watches: [Watch; 4],
+    /// Of the host, accelerators, the network, processes and downloads.
+    watches: [Watch; 5],
     probes: Vec<JoinHandle<()>>,
     discovery: JoinHandle<()>,
     scrapes: Vec<JoinHandle<()>>,
@@ -140,6 +146,8 @@ pub(crate) struct Shared {
     pub(crate) metadata: Mutex<BTreeMap<String, ScrapedMetric>>,
     pub(crate) targets: scrape::Targets,
     pub(crate) has_discovered: AtomicBool,
+    /// Who holds which accelerator.
+    pub(crate) holders: accelerator::Holders,
 }
 
 /// An engine on the list.
@@ -155,6 +163,8 @@ pub(crate) struct Entry {
     pub(crate) is_forwarded: Option<bool>,
     /// The engine itself says how long first tokens take.
     pub(crate) tells_ttft: bool,
+    /// Bytes that the engine says its parts take on its fullest accelerator.
+    pub(crate) accelerator_parts: Option<f64>,
     pub(crate) task: Option<JoinHandle<()>>,
 }
 
@@ -170,6 +180,7 @@ impl Shared {
             metadata: Mutex::default(),
             targets: scrape::Targets::default(),
             has_discovered: AtomicBool::new(false),
+            holders: accelerator::Holders::default(),
         }
     }
 
@@ -192,14 +203,21 @@ impl Collector {
     ) -> io::Result<Self> {
         let registry = Registry::default();
         let host = host::start(&host_settings(&settings), &clock, &sinks, &registry)?;
-        let accelerators = accelerator::start(&settings, &clock, &sinks, &registry)?;
         let shared = Arc::new(Shared::new(settings, clock, sinks, registry));
+        let accelerators = accelerator::start(
+            &shared.settings,
+            &shared.clock,
+            &shared.sinks,
+            &shared.registry,
+            &shared.holders,
+        )?;
         let net = net::start(&shared)?;
         let processes = processes::start(&shared)?;
+        let pulls = pulls::start(&shared)?;
         let probes = probe::start(&shared, runtime);
         let discovery = runtime.spawn(discover(Arc::clone(&shared)));
         let scrapes = scrape::start(&shared, runtime);
-        let watches = [host, accelerators, net, processes];
+        let watches = [host, accelerators, net, processes, pulls];
         Ok(Self { shared, watches, probes, discovery, scrapes })
     }
 

@@ -151,8 +151,8 @@ impl Search {
         let mut found = Vec::new();
         for setting in std::mem::take(&mut self.configured) {
             // The configuration was checked, so this is for who calls with another one.
-            let endpoint = match Endpoint::parse(&setting.url, setting.api_key) {
-                Ok(endpoint) => endpoint,
+            let endpoint = match Endpoint::parse(&setting.url, setting.api_key, &setting.tls) {
+                Ok(endpoint) => Endpoint { metrics_port: setting.metrics_port, ..endpoint },
                 Err(failure) => {
                     self.handle.failed(Duration::ZERO, failure);
                     continue;
@@ -351,8 +351,7 @@ fn is_this_machine(root: &Path, host: &str) -> bool {
 }
 
 fn endpoint_of(socket: Listener) -> Endpoint {
-    let authority = socket.address.to_string();
-    Endpoint { authority, prefix: String::new(), api_key: None }
+    Endpoint::plain(socket.address.to_string())
 }
 
 #[cfg(test)]

@@ -1,6 +1,6 @@
 //! Reading one page of an engine: GET only, bounded in time and size, no redirects followed.
 
-use std::time::Duration;
+use std::{error::Error as _, sync::Arc, time::Duration};
 
 use bytes::{Bytes, BytesMut};
 use http_body_util::{BodyExt as _, Empty};
@@ -11,11 +11,15 @@ use hyper::{
 };
 use hyper_util::rt::TokioIo;
 use tokio::{
+    io::{AsyncRead, AsyncWrite},
     net::TcpStream,
     time::{Instant, timeout, timeout_at},
 };
 
-use crate::{Failure, FailureKind};
+use crate::{
+    Failure, FailureKind,
+    tls::{Client, TlsSetting},
+};
 
 /// How long one answer may take, from connecting to its last byte.
 pub const DEADLINE: Duration = Duration::from_secs(2);
@@ -55,16 +59,31 @@ pub(crate) struct Endpoint {
     /// What comes before every path; empty or beginning with `/`.
     pub(crate) prefix: String,
     pub(crate) api_key: Option<Secret>,
+    /// How to shake hands where it speaks TLS.
+    pub(crate) tls: Option<Arc<Client>>,
+    /// Where its metrics are, if that is known to be elsewhere than usual.
+    pub(crate) metrics_port: Option<u16>,
 }
 
 impl Endpoint {
-    /// Reads `http://host:port/prefix`.
-    pub(crate) fn parse(url: &str, api_key: Option<Secret>) -> Result<Self, Failure> {
+    /// What listens at `authority`, without TLS and without a key.
+    pub(crate) fn plain(authority: String) -> Self {
+        Self { authority, prefix: String::new(), api_key: None, tls: None, metrics_port: None }
+    }
+
+    /// Reads `http://host:port/prefix`, or the same with `https`.
+    pub(crate) fn parse(
+        url: &str,
+        api_key: Option<Secret>,
+        tls: &TlsSetting,
+    ) -> Result<Self, Failure> {
         let bad = |why: &str| Failure::new(FailureKind::Malformed, format!("{url}: {why}"));
         let uri: Uri = url.parse().map_err(|error: InvalidUri| bad(&error.to_string()))?;
-        if uri.scheme_str() != Some("http") {
-            return Err(bad("only http:// is supported"));
-        }
+        let (tls, usual_port) = match uri.scheme_str() {
+            Some("http") => (None, 80),
+            Some("https") => (Some(Arc::new(Client::new(tls.clone()))), 443),
+            _ => return Err(bad("only http:// and https:// are supported")),
+        };
         let host = uri.host().unwrap_or_default().to_ascii_lowercase();
         let port = uri.port_u16();
         let given = port.map_or(host.clone(), |port| format!("{host}:{port}"));
@@ -74,7 +93,8 @@ impl Endpoint {
             return Err(bad("only a host, a port and a path are supported"));
         }
         let prefix = uri.path().trim_end_matches('/').to_owned();
-        Ok(Self { authority: format!("{host}:{}", port.unwrap_or(80)), prefix, api_key })
+        let authority = format!("{host}:{}", port.unwrap_or(usual_port));
+        Ok(Self { authority, prefix, api_key, tls, metrics_port: None })
     }
 
     /// What it is called on the list and in the label `instance`.
@@ -83,13 +103,14 @@ impl Endpoint {
     }
 
     pub(crate) fn url(&self) -> String {
-        format!("http://{}", self.instance())
+        let scheme = if self.tls.is_some() { "https" } else { "http" };
+        format!("{scheme}://{}", self.instance())
     }
 }
 
 /// The one way to write the address of an engine, or `None` when engines cannot be asked there.
 pub fn engine_url(url: &str) -> Option<String> {
-    Endpoint::parse(url, None).ok().map(|endpoint| endpoint.url())
+    Endpoint::parse(url, None, &TlsSetting::default()).ok().map(|endpoint| endpoint.url())
 }
 
 /// What came back, whatever its status.
@@ -117,9 +138,33 @@ async fn exchange(endpoint: &Endpoint, path: &str, place: &str) -> Result<Answer
     let stream = TcpStream::connect(&endpoint.authority)
         .await
         .map_err(|error| Failure::from_io(place, &error))?;
+    let request = request(endpoint, path, place)?;
+    let Some(tls) = &endpoint.tls else { return talk(stream, request, place, until).await };
+    let host = endpoint.authority.rsplit_once(':').map_or("", |(host, _)| host);
+    let stream = tls
+        .shake(host.trim_matches(['[', ']']), stream)
+        .await
+        .map_err(|why| Failure::new(FailureKind::Unreachable, why))?;
+    let mut answer = talk(stream, request, place, until).await;
+    if let Err(failure) = &mut answer
+        && failure.kind == FailureKind::Unreachable
+    {
+        failure.detail.push_str(tls.advice());
+    }
+    answer
+}
+
+/// Sends the request and takes what comes back until `until`.
+async fn talk(
+    stream: impl AsyncRead + AsyncWrite + Unpin,
+    request: Request<Empty<Bytes>>,
+    place: &str,
+    until: Instant,
+) -> Result<Answer, Failure> {
     let broken = |error: hyper::Error| {
         let kind = if error.is_parse() { FailureKind::Malformed } else { FailureKind::Unreachable };
-        Failure::new(kind, format!("{place}: {error}"))
+        let cause = error.source().map_or(String::new(), |cause| format!(": {cause}"));
+        Failure::new(kind, format!("{place}: {error}{cause}"))
     };
     let (mut sender, connection) = hyper::client::conn::http1::Builder::new()
         .max_buf_size(HEAD_BYTES_MAX)
@@ -127,7 +172,6 @@ async fn exchange(endpoint: &Endpoint, path: &str, place: &str) -> Result<Answer
         .await
         .map_err(broken)?;
     // The connection lives as long as the exchange: both are dropped together at the deadline.
-    let request = request(endpoint, path, place)?;
     let answer = async {
         let answer = sender.send_request(request).await.map_err(broken)?;
         let status = answer.status();
@@ -212,7 +256,7 @@ mod tests {
                 std::future::pending::<()>().await;
             }
         });
-        let endpoint = Endpoint { authority, prefix: String::new(), api_key: None };
+        let endpoint = Endpoint::plain(authority);
         let answer = get(&endpoint, "/x").await;
         server.abort();
         answer
@@ -242,7 +286,7 @@ mod tests {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let authority = listener.local_addr().unwrap().to_string();
         drop(listener);
-        let endpoint = Endpoint { authority, prefix: String::new(), api_key: None };
+        let endpoint = Endpoint::plain(authority);
         let failure = get(&endpoint, "/").await.unwrap_err();
         assert_eq!(failure.kind, FailureKind::Unreachable);
     }
@@ -250,7 +294,7 @@ mod tests {
     #[test]
     fn urls() {
         let check = |url: &str, expected: Option<(&str, &str)>| {
-            let found = Endpoint::parse(url, None).ok();
+            let found = Endpoint::parse(url, None, &TlsSetting::default()).ok();
             let found = found.as_ref().map(|e| (e.authority.as_str(), e.prefix.as_str()));
             assert_eq!(found, expected, "{url}");
         };
@@ -259,8 +303,9 @@ mod tests {
         check("http://h/a/b/", Some(("h:80", "/a/b")));
         check("HTTP://H:1/A", Some(("h:1", "/A")));
         check("http://[::1]", Some(("[::1]:80", "")));
-        for bad in
-            ["https://h:1", "h:1", "http://", "http://h:99999", "http://h:", "http://u:p@h:1"]
+        check("https://h", Some(("h:443", "")));
+        assert_eq!(engine_url("https://H:1/a/").as_deref(), Some("https://h:1/a"));
+        for bad in ["ftp://h:1", "h:1", "http://", "http://h:99999", "http://h:", "http://u:p@h:1"]
         {
             check(bad, None);
         }

@@ -18,9 +18,11 @@ mod listeners;
 mod net;
 mod process;
 mod processes;
+mod pulls;
 mod schedule;
 mod sink;
 mod source;
+mod tls;
 
 pub mod accelerator;
 pub mod exposition;
@@ -28,12 +30,11 @@ pub mod inventory;
 pub mod probe;
 pub mod scrape;
 
-pub use collector::{
-    Collector, EngineReport, EngineSetting, EngineState, Found, Settings, look_once,
-};
+pub use collector::{Collector, EngineReport, EngineSetting, EngineState, Settings, look_once};
 pub(crate) use failure::{Failure, FailureKind};
 pub use http::{DEADLINE as ENGINE_DEADLINE, Secret, engine_url};
 pub use listeners::holder_of;
 pub use sink::Sinks;
 pub use source::{Registry, SourceReport, SourceState};
 pub(crate) use source::{SourceGroup, SourceHandle};
+pub use tls::TlsSetting;

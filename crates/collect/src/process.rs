@@ -184,6 +184,11 @@ pub(crate) struct Tree {
 }
 
 impl Tree {
+    /// The processes of the last look.
+    pub(crate) fn pids(&self) -> Vec<u32> {
+        self.known.keys().map(|(pid, _)| *pid).collect()
+    }
+
     /// What the process and its descendants use; `None` once it is gone.
     pub(crate) fn look(
         &mut self,

@@ -22,7 +22,7 @@ use model::{
 };
 
 use crate::{
-    EngineReport, Failure, FailureKind, SourceGroup,
+    EngineReport, Failure, FailureKind, SourceGroup, accelerator,
     collector::Shared,
     container::{self, Group},
     guard::Guard,
@@ -80,25 +80,29 @@ impl Watched {
 
     fn look(&mut self, shared: &Shared, time: UnixMs) {
         let mut batch = Batch::new(time);
-        let mut listed: Vec<(EngineReport, Option<Identity>)> = Vec::new();
-        for entry in shared.entries().values().filter(|entry| !entry.report.kind.is_empty()) {
-            listed.push((entry.report.clone(), entry.process));
-        }
-        self.engines.retain(|instance, _| listed.iter().any(|(it, _)| it.instance == *instance));
+        let entries = shared.entries();
+        let known = entries.values().filter(|entry| !entry.report.kind.is_empty());
+        let listed: Vec<_> = known
+            .map(|entry| (entry.report.clone(), entry.process, entry.accelerator_parts))
+            .collect();
+        drop(entries);
+        self.engines.retain(|instance, _| listed.iter().any(|(it, ..)| it.instance == *instance));
         let Self { guard, engines } = self;
         guard.run(&shared.clock, &mut batch, |batch| {
-            if listed.iter().all(|(_, process)| process.is_none()) && engines.is_empty() {
+            if listed.iter().all(|(_, process, _)| process.is_none()) && engines.is_empty() {
                 let detail = "no process of an engine can be seen";
                 return Err(Failure::new(FailureKind::Absent, detail));
             }
             let root = &shared.settings.root;
             let all = Processes::read(root);
-            for (report, process) in listed {
+            for (report, process, parts) in listed {
                 if process.is_none() && !engines.contains_key(&report.instance) {
                     continue;
                 }
                 let engine = engines.entry(report.instance.clone()).or_default();
-                engine.look(root, &all, &report, process, batch);
+                if engine.look(shared, &all, &report, process, batch) {
+                    engine.put_accelerators(shared, &report, parts, batch);
+                }
                 if let Some(record) = engine.oom_event(shared, &report, batch) {
                     (shared.sinks.event)(record);
                 }
@@ -112,14 +116,16 @@ impl Watched {
 }
 
 impl Engine {
+    /// Returns whether the process is there.
     fn look(
         &mut self,
-        root: &Path,
+        shared: &Shared,
         all: &Processes,
         report: &EngineReport,
         process: Option<Identity>,
         batch: &mut Batch,
-    ) {
+    ) -> bool {
+        let root = &shared.settings.root;
         if let Some(process) = process.filter(|process| self.process != Some(*process)) {
             self.process = Some(process);
             self.started = process::start_time(root, process);
@@ -127,19 +133,10 @@ impl Engine {
             self.oom_kills = None;
         }
         let mut push = |metric: &Metric, extra: &[(&str, &str)], value: f64| {
-            let model = report.models.first().map_or("", String::as_str);
-            let own = [
-                ("engine", report.kind.as_str()),
-                ("instance", report.instance.as_str()),
-                ("model", model),
-                ("source", SOURCE),
-            ];
-            let own = own.into_iter().filter(|(name, _)| metric.labels.contains(name));
-            let labels = Labels::metric(metric.name, own.chain(extra.iter().copied()));
-            batch.push(&labels, value);
+            batch.push(&labels(report, metric, extra), value);
         };
         let usage = process.and_then(|process| self.tree.look(root, all, process));
-        let (Some(process), Some(usage)) = (process, usage) else { return };
+        let (Some(process), Some(usage)) = (process, usage) else { return false };
         for (metric, value) in readings(&usage) {
             push(metric, &[], value);
         }
@@ -149,7 +146,16 @@ impl Engine {
         if let Some(most) = process::open_files_max(root, process.pid) {
             push(&metric::LLM_ENGINE_PROCESS_OPEN_FILES_MAX, &[], most as f64);
         }
+        self.put_group(root, report, batch);
+        true
+    }
+
+    /// What the control group is and uses.
+    fn put_group(&self, root: &Path, report: &EngineReport, batch: &mut Batch) {
         let Some(group) = &self.group else { return };
+        let mut push = |metric: &Metric, extra: &[(&str, &str)], value: f64| {
+            batch.push(&labels(report, metric, extra), value);
+        };
         let identity = &group.identity;
         let facts = [
             ("id", group.id.as_str()),
@@ -164,6 +170,39 @@ impl Engine {
             let device = device.as_deref().map(|device| ("device", device));
             let extra: Vec<_> = [("id", group.id.as_str())].into_iter().chain(device).collect();
             push(metric, &extra, value);
+        }
+    }
+
+    /// What the processes of the last look have of each accelerator, where a vendor lists processes, and
+    /// how much of that is none of the `parts` that the engine tells.
+    fn put_accelerators(
+        &self,
+        shared: &Shared,
+        report: &EngineReport,
+        parts: Option<f64>,
+        batch: &mut Batch,
+    ) {
+        let shares = shared.holders.shares(&self.tree.pids(), shared.clock.monotonic());
+        // One that is not known may be the fullest.
+        let all: Option<Vec<u64>> = shares.iter().map(|share| share.bytes).collect();
+        let fullest = all.and_then(|all| all.into_iter().max()).map(|bytes| bytes as f64);
+        let others = fullest.zip(parts).map(|(fullest, parts)| fullest - parts);
+        // Parts that are more than the whole are of another device, or the engine is wrong.
+        if let Some(others) = others.filter(|others| *others >= 0.0) {
+            let part = [("part", "others")];
+            batch.push(&labels(report, &metric::LLM_ENGINE_ACCELERATOR_BYTES, &part), others);
+        }
+        for share in shares {
+            let device = accelerator::IDENTITY.into_iter().zip(&share.device);
+            let device: Vec<_> = device.map(|(name, value)| (name, value.as_str())).collect();
+            let readings = [
+                (&metric::LLM_ENGINE_ACCELERATOR_MEMORY_BYTES, share.bytes.map(|all| all as f64)),
+                (&metric::LLM_ENGINE_ACCELERATOR_UTILIZATION_RATIO, share.utilization),
+            ];
+            for (metric, value) in readings {
+                let Some(value) = value else { continue };
+                batch.push(&labels(report, metric, &device), value);
+            }
         }
     }
 
@@ -196,6 +235,19 @@ impl Engine {
             attributes: attributes.into_iter().map(|(name, value)| (name.into(), value)).collect(),
         })
     }
+}
+
+/// A series of an engine, with labels beyond those that all have.
+fn labels(report: &EngineReport, metric: &Metric, extra: &[(&str, &str)]) -> Labels {
+    let model = report.models.first().map_or("", String::as_str);
+    let own = [
+        ("engine", report.kind.as_str()),
+        ("instance", report.instance.as_str()),
+        ("model", model),
+        ("source", SOURCE),
+    ];
+    let own = own.into_iter().filter(|(name, _)| metric.labels.contains(name));
+    Labels::metric(metric.name, own.chain(extra.iter().copied()))
 }
 
 /// What is told of a tree of processes; what could not be read is not in it.
@@ -258,6 +310,7 @@ mod tests {
             "proc/7/stat",
             format!("7 (x) S 1 7 7 0 -1 0 10 0 2 0 0 0 0 0 20 0 2 0 {started} 1000 5 0"),
         );
+        put("proc/8/stat", "8 (x) S 7 7 7 0 -1 0 10 0 2 0 0 0 0 0 20 0 0 0 9 1000 5 0".into());
         put("proc/7/cgroup", "0::/system.slice/vllm.service\n".into());
         put("sys/fs/cgroup/cgroup.controllers", "memory\n".into());
         let group = "sys/fs/cgroup/system.slice/vllm.service";
@@ -265,22 +318,46 @@ mod tests {
         put(&format!("{group}/memory.max"), "1073741824\n".into());
     }
 
-    #[test]
-    fn usage_and_kills_are_told() {
-        let folder = tempfile::tempdir().unwrap();
-        let root = folder.path();
-        let settings = Settings {
+    /// What the tree of process 7 holds of the GPU.
+    fn check_held(samples: &[(Labels, f64)]) {
+        let of = ["memory_bytes", "utilization_ratio"].map(|name| {
+            let name = format!("llm_engine_accelerator_{name}");
+            samples.iter().find(|(labels, _)| labels.name() == name).unwrap()
+        });
+        for (labels, _) in of {
+            let names = ["engine", "instance", "uuid", "index", "vendor"];
+            let found = names.map(|name| labels.get(name).unwrap_or_default());
+            assert_eq!(found, ["vllm", "h:1", "GPU-1", "0", "nvidia"]);
+        }
+        let name = metric::LLM_ENGINE_ACCELERATOR_BYTES.name;
+        let others = samples.iter().find(|(labels, _)| labels.name() == name).unwrap();
+        let told = (others.0.get("part"), others.0.get("source"), others.1);
+        assert_eq!(told, (Some("others"), Some("host"), f64::from(1 << 20)));
+        let both = f64::from((1 << 30) + (1 << 20));
+        assert_eq!(of.map(|(_, value)| *value), [both, 0.5], "its own and its child's");
+    }
+
+    fn settings(root: &Path) -> Settings {
+        Settings {
             root: root.into(),
             instance: "n".into(),
             host_period: Duration::from_secs(1),
             engine_period: Duration::from_secs(5),
             discover: false,
+            model_folders: Vec::new(),
             own_ports: Vec::new(),
             engines: Vec::new(),
             probes: Vec::new(),
             scrapes: Vec::new(),
-            accelerators: crate::accelerator::Settings::default(),
-        };
+            accelerators: accelerator::Settings::default(),
+        }
+    }
+
+    #[test]
+    fn usage_and_kills_are_told() {
+        let folder = tempfile::tempdir().unwrap();
+        let root = folder.path();
+        let settings = settings(root);
         let batches: Arc<Mutex<Vec<Batch>>> = Arc::default();
         let events: Arc<Mutex<Vec<LogRecord>>> = Arc::default();
         let sinks = Sinks {
@@ -294,7 +371,10 @@ mod tests {
             },
         };
         let registry = Registry::default();
-        let shared = Shared::new(settings, Clock::manual(UnixMs(0)), sinks, registry.clone());
+        let mut shared = Shared::new(settings, Clock::manual(UnixMs(0)), sinks, registry.clone());
+        let gpu = ["GPU-1", "0", "nvidia", ""];
+        let uses = [(7, Some(1 << 30), None), (8, Some(1 << 20), Some(0.5)), (9, Some(1), None)];
+        shared.holders = accelerator::held(gpu, Duration::ZERO, &uses);
         let mut watched = Watched::new(&shared);
         watched.look(&shared, UnixMs(0));
         assert_eq!(registry.reports()[0].state, SourceState::Absent);
@@ -309,6 +389,7 @@ mod tests {
                 hidden: BTreeMap::new(),
                 is_forwarded: Some(false),
                 tells_ttft: false,
+                accelerator_parts: Some(f64::from(1 << 30)),
                 task: None,
             };
             shared.entries().insert("h:1".into(), entry);
@@ -318,11 +399,12 @@ mod tests {
             let value = |name: &str| {
                 samples.iter().find(|(labels, _)| labels.name() == name).map(|(_, value)| *value)
             };
-            let info = samples.iter().find(|(labels, _)| labels.get("unit").is_some()).unwrap();
-            assert_eq!(info.0.get("unit"), Some("vllm.service"));
+            let unit = samples.iter().find_map(|(labels, _)| labels.get("unit"));
+            assert_eq!(unit, Some("vllm.service"));
             assert_eq!(value("llm_engine_process_threads"), Some(2.0));
             assert_eq!(value("llm_engine_process_read_bytes_total"), None, "cannot be read");
             assert_eq!(value("container_spec_memory_limit_bytes"), Some(1_073_741_824.0));
+            check_held(samples);
             let started = value("llm_engine_process_start_time_seconds").unwrap();
             let kills: Vec<String> =
                 events.lock().unwrap().iter().map(|e| e.body.clone()).collect();

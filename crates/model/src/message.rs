@@ -74,6 +74,16 @@ pub static MESSAGES: &[Message] = &[
         zh: "此 [[accelerator_command]] 无法使用：{reason}",
     },
     Message {
+        code: "config.engine_plain",
+        en: "ca_file, cert_file, key_file and insecure_skip_verify are for addresses that begin with https://, and {url} does not",
+        zh: "ca_file、cert_file、key_file 与 insecure_skip_verify 仅用于以 https:// 开头的地址，而此处为 {url}",
+    },
+    Message {
+        code: "config.engine_port",
+        en: "metrics_port = {port}: no port; expected a number from 1 to 65535",
+        zh: "metrics_port = {port}：端口应为 1 到 65535 之间的整数",
+    },
+    Message {
         code: "config.engine_twice",
         en: "the engine {url} is listed twice",
         zh: "引擎 {url} 重复列出",
@@ -169,6 +179,11 @@ pub static MESSAGES: &[Message] = &[
         zh: "{key} = {value}：应为不小于 {expected} 的整数",
     },
     Message {
+        code: "config.wrong_engine_url",
+        en: "{key} = {value}: expected an address such as \"http://127.0.0.1:8000\" or \"https://10.0.0.5:1025\", after which only a path may come",
+        zh: "{key} = {value}：应为形如 \"http://127.0.0.1:8000\" 或 \"https://10.0.0.5:1025\" 的地址，其后只能跟路径",
+    },
+    Message {
         code: "config.wrong_period",
         en: "{key} = {value}: expected a duration such as \"5s\" or \"15d\", at least {expected}",
         zh: "{key} = {value}：应为时长，例如 \"5s\" 或 \"15d\"，且不短于 {expected}",
@@ -257,6 +272,26 @@ pub static MESSAGES: &[Message] = &[
         code: "event.model_partly_on_cpu",
         en: "{engine} at {url} has only {percent}% of {model} in accelerator memory; the rest runs on the CPU",
         zh: "{engine}（{url}）仅将模型 {model} 的 {percent}% 放入显存，其余在 CPU 上运行",
+    },
+    Message {
+        code: "event.model_pull_began",
+        en: "{model} is being downloaded to {path} ({tool}); free there: {free}",
+        zh: "开始下载模型 {model} 到 {path}（{tool}），可用空间 {free}",
+    },
+    Message {
+        code: "event.model_pull_ended",
+        en: "{model} has been downloaded to {path}: {arrived} in {seconds} s",
+        zh: "模型 {model} 已下载到 {path}：{seconds} 秒内收到 {arrived}",
+    },
+    Message {
+        code: "event.model_pull_stopped",
+        en: "the download of {model} to {path} stopped before all was there: {arrived} came in {seconds} s. If that was not meant, start it again ({tool})",
+        zh: "模型 {model} 到 {path} 的下载中断：{seconds} 秒内收到 {arrived}。如非有意中止，请重新下载（{tool}）",
+    },
+    Message {
+        code: "event.model_pull_will_not_fit",
+        en: "{model} will not fit into {path}: {remaining} are still to come and {free} are free. Free some space there, or stop the download",
+        zh: "{path} 放不下模型 {model}：还需下载 {remaining}，可用空间仅 {free}。请释放空间或停止下载",
     },
     Message {
         code: "event.model_thrash",
@@ -578,6 +613,11 @@ pub static MESSAGES: &[Message] = &[
         code: "hint.listener_permission",
         en: "The process of an engine cannot be seen, so its CPU and memory are missing. Run modelwatch as the same user or as root",
         zh: "无法看到推理引擎的进程，因此缺少其 CPU 与内存数据。请以同一用户或 root 运行 modelwatch",
+    },
+    Message {
+        code: "hint.model_folders_cut",
+        en: "there are too many folders to watch all of them for downloads: name fewer with collect.model_folders, or raise fs.inotify.max_user_watches",
+        zh: "目录过多，无法全部监视模型下载：请在 collect.model_folders 中减少目录，或调大 fs.inotify.max_user_watches",
     },
     Message {
         code: "hint.probe_failed",

@@ -193,6 +193,8 @@ pub(crate) fn collect_settings(
         url: engine.url.clone(),
         kind: engine.kind.clone(),
         api_key: secret(engine.api_key_env.as_ref()),
+        tls: engine.tls.clone(),
+        metrics_port: engine.metrics_port.and_then(|port| u16::try_from(port).ok()),
     });
     let probes = config.probes.iter().filter_map(|probe| {
         let kind = collect::probe::ProbeKind::from_name(&probe.kind)?;
@@ -217,6 +219,7 @@ pub(crate) fn collect_settings(
         engine_period: config.collect.engine_period,
         accelerators: accelerator_settings(config),
         discover: config.collect.discover,
+        model_folders: config.collect.model_folders.iter().map(PathBuf::from).collect(),
         own_ports: vec![own_port],
         engines: engines.collect(),
         scrapes: config.scrapes.iter().map(|scrape| scrape.job(&variable)).collect(),

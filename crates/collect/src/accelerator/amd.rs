@@ -191,7 +191,7 @@ impl Sampler for Family {
             let memory = kfd_memory(&self.context.root);
             let is_complete = self.follower.is_complete();
             for gpu in &mut self.cards {
-                gpu.read_processes(&self.context.root, &uses, &memory, is_complete);
+                gpu.read_processes(&self.context, &uses, &memory, is_complete);
             }
         }
         for gpu in &mut self.cards {
@@ -365,7 +365,7 @@ impl Gpu {
 
     fn read_processes(
         &mut self,
-        root: &Path,
+        context: &Context,
         uses: &Uses,
         kfd: &BTreeMap<(String, u32), u64>,
         is_complete: bool,
@@ -377,7 +377,7 @@ impl Gpu {
         let state = if is_complete { FieldState::Ok } else { FieldState::Denied };
         files.set("processes", state);
         reporter.read(Group::Process, |readings| {
-            put_holders(readings, root, &card.address, uses, kfd);
+            put_holders(readings, context, &card.address, uses, kfd);
             let shared = files.number("memory_shared", &card.folder.join("mem_info_gtt_used"));
             readings.put(&ACCELERATOR_MEMORY_SHARED_USED_BYTES, shared);
             if *is_part {
@@ -532,7 +532,7 @@ fn put_xgmi(readings: &mut Readings<'_>, metrics: &GpuMetrics) {
 
 fn put_holders(
     readings: &mut Readings<'_>,
-    root: &Path,
+    context: &Context,
     address: &str,
     uses: &Uses,
     kfd: &BTreeMap<(String, u32), u64>,
@@ -549,7 +549,8 @@ fn put_holders(
         let holder = found.entry(*pid).or_insert(unknown);
         holder.bytes = holder.bytes.max(Some(*bytes));
     }
-    processes::put(readings, root, Some(found.into_values().collect()));
+    let list = found.into_values().collect();
+    processes::put(readings, &context.root, &context.holders, Some(list));
 }
 
 /// Device memory that KFD's processes hold, by PCI address and process.

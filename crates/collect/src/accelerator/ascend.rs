@@ -302,7 +302,8 @@ fn put_processes(readings: &mut Readings<'_>, context: &Context, reading: &Readi
         *sum = sum.saturating_add(*bytes);
     }
     let holder = |(pid, bytes)| Holder { pid, bytes: Some(bytes), utilization: None };
-    processes::put(readings, &context.root, Some(memory.into_iter().map(holder).collect()));
+    let list = memory.into_iter().map(holder).collect();
+    processes::put(readings, &context.root, &context.holders, Some(list));
 }
 
 fn put_ecc(readings: &mut Readings<'_>, reading: &Reading) {

@@ -14,7 +14,7 @@ use super::{
     Context,
     fleet::{Asker, Codes, Fleet, Member, celsius, percent},
     library::{Arg, Buffer, Function, Library},
-    processes::{self, Use as Holder},
+    processes::{self, Holders, Use as Holder},
     report::{Device, Health, Readings, Reporter},
 };
 use crate::{Failure, FailureKind, schedule::Sampler};
@@ -107,6 +107,7 @@ pub(super) fn open(context: &Context) -> Result<Box<dyn Sampler>, Failure> {
         let mut mlu = Mlu::new(&library, index, version);
         let device = mlu.identity(context, index);
         mlu.root = context.root.clone();
+        mlu.holders = context.holders.clone();
         (mlu, Reporter::new(&device, &context.clock))
     });
     let members: Vec<_> = members.collect();
@@ -121,6 +122,7 @@ struct Mlu {
     handle: u64,
     version: u32,
     root: std::path::PathBuf,
+    holders: Holders,
     asker: Asker,
 }
 
@@ -136,6 +138,7 @@ impl Mlu {
             handle: u64::from(handle),
             version,
             root: std::path::PathBuf::new(),
+            holders: Holders::default(),
             asker: Asker::new(&CODES),
         }
     }
@@ -254,7 +257,7 @@ impl Member for Mlu {
             readings.put_of(&ACCELERATOR_PCIE_LINK_WIDTH, &label, width);
         }
         let list = self.processes();
-        processes::put(readings, &self.root, list);
+        processes::put(readings, &self.root, &self.holders, list);
     }
 
     fn errors(&mut self, readings: &mut Readings<'_>) {

@@ -128,7 +128,10 @@ impl Program {
 mod tests {
     use model::UnixMs;
 
-    use super::{super::Settings, *};
+    use super::{
+        super::{Holders, Settings},
+        *,
+    };
 
     fn program(script: &str, timeout: Duration) -> Command {
         let fields = [
@@ -151,6 +154,7 @@ mod tests {
             root: "/".into(),
             host: "h".into(),
             clock: Clock::manual(UnixMs(0)),
+            holders: Holders::default(),
             settings: Settings::default(),
         };
         open(&context, &program(script, timeout), runner)

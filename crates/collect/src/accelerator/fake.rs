@@ -12,7 +12,7 @@ use std::{
 use model::{Clock, Labels, UnixMs, sample::Batch};
 use tempfile::TempDir;
 
-use super::{Context, Settings};
+use super::{Context, Holders, Settings};
 use crate::{Failure, schedule::Sampler};
 
 /// A library in a folder of its own, so that each test has one, with its file of answers.
@@ -68,6 +68,7 @@ impl Fake {
             root: self.folder.path().into(),
             host: "h".into(),
             clock: self.clock.clone(),
+            holders: Holders::default(),
             settings: Settings {
                 libraries: vec![(vendor.into(), self.library.clone())],
                 ..Settings::default()

@@ -146,7 +146,7 @@ impl Sampler for Family {
             let uses = self.follower.read(&self.context.root, elapsed);
             let is_complete = self.follower.is_complete();
             for gpu in &mut self.cards {
-                gpu.read_processes(&self.context.root, &uses, is_complete);
+                gpu.read_processes(&self.context, &uses, is_complete);
             }
         }
         for gpu in &mut self.cards {
@@ -283,7 +283,7 @@ impl Gpu {
         });
     }
 
-    fn read_processes(&mut self, root: &Path, uses: &Uses, is_complete: bool) {
+    fn read_processes(&mut self, context: &Context, uses: &Uses, is_complete: bool) {
         if self.card.is_asleep() {
             return;
         }
@@ -318,7 +318,7 @@ impl Gpu {
                 let utilization = used.engines.values().copied().reduce(f64::max);
                 list.push(Holder { pid: *pid, bytes: used.memory_bytes, utilization });
             }
-            processes::put(readings, root, Some(list));
+            processes::put(readings, &context.root, &context.holders, Some(list));
             if is_complete {
                 put_sums(readings, &engines, memory, *total_bytes);
             }
@@ -373,7 +373,7 @@ mod tests {
     use model::{Clock, UnixMs};
 
     use super::{
-        super::{Settings, fdinfo::tests::write_client},
+        super::{Holders, Settings, fdinfo::tests::write_client},
         *,
     };
 
@@ -409,6 +409,7 @@ mod tests {
                 root: self.root.path().into(),
                 host: "h".into(),
                 clock: self.clock.clone(),
+                holders: Holders::default(),
                 settings: Settings::default(),
             })
         }

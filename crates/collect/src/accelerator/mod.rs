@@ -49,6 +49,9 @@ use crate::{
 };
 
 pub use command::{Command, PERIOD_MIN as COMMAND_PERIOD_MIN};
+#[cfg(test)]
+pub(crate) use processes::held;
+pub(crate) use processes::{Holders, IDENTITY, engine_of};
 pub use rules::Rules;
 
 /// How long a vendor that could not be opened is left alone.
@@ -110,6 +113,7 @@ struct Context {
     /// The label `host`.
     host: String,
     clock: Clock,
+    holders: Holders,
     settings: Settings,
 }
 
@@ -128,11 +132,12 @@ pub(crate) fn start(
     clock: &Clock,
     sinks: &Sinks,
     registry: &Registry,
+    holders: &Holders,
 ) -> io::Result<Watch> {
     let mut watch = Watch::default();
     let visit = |vendor: &'static Vendor| {
         let period = vendor.period.max(settings.host_period);
-        let task = task(vendor, period, settings, clock, registry);
+        let task = task(vendor, period, registry, context(settings, clock, holders));
         Visit { name: vendor.name, task, period }
     };
     let visits = VENDORS.iter().map(visit).collect();
@@ -151,7 +156,10 @@ pub(crate) fn look_once(
     registry: &Registry,
 ) -> Vec<Guard> {
     let mut batch = Batch::new(clock.now());
-    let tasks = VENDORS.iter().map(|vendor| task(vendor, vendor.period, settings, clock, registry));
+    let holders = Holders::default();
+    let tasks = VENDORS
+        .iter()
+        .map(|vendor| task(vendor, vendor.period, registry, context(settings, clock, &holders)));
     let commands = settings.accelerators.commands.iter().enumerate();
     let commands =
         commands.map(|(index, command)| command_task(index, command, settings, clock, registry));
@@ -164,14 +172,7 @@ pub(crate) fn look_once(
         .collect()
 }
 
-fn task(
-    vendor: &'static Vendor,
-    period: Duration,
-    settings: &collector::Settings,
-    clock: &Clock,
-    registry: &Registry,
-) -> Task {
-    let context = context(settings, clock);
+fn task(vendor: &'static Vendor, period: Duration, registry: &Registry, context: Context) -> Task {
     let open = move || (vendor.open)(&context);
     Task::new(vendor.name, SourceGroup::Accelerator, (period, 1), registry, open).resting(REST)
 }
@@ -183,8 +184,11 @@ fn command_task(
     clock: &Clock,
     registry: &Registry,
 ) -> Task {
-    let (context, command, runner) =
-        (context(settings, clock), command.clone(), command::Shared::default());
+    let (context, command, runner) = (
+        context(settings, clock, &Holders::default()),
+        command.clone(),
+        command::Shared::default(),
+    );
     // There may be several programs of one vendor.
     let name = format!("accelerator.command.{}.{}", index + 1, command.vendor);
     let period = command.period();
@@ -192,11 +196,12 @@ fn command_task(
     Task::new(&name, SourceGroup::Accelerator, (period, 1), registry, open)
 }
 
-fn context(settings: &collector::Settings, clock: &Clock) -> Context {
+fn context(settings: &collector::Settings, clock: &Clock, holders: &Holders) -> Context {
     Context {
         root: settings.root.clone(),
         host: host(&settings.root).unwrap_or_else(|| settings.instance.clone()),
         clock: clock.clone(),
+        holders: holders.clone(),
         settings: settings.accelerators.clone(),
     }
 }
@@ -231,6 +236,7 @@ mod tests {
             root: "/".into(),
             host: "n".into(),
             clock: Clock::system(),
+            holders: Holders::default(),
             settings: Settings::default(),
         };
         assert_eq!(context.libraries("a", &["x", "y"]), [PathBuf::from("x"), "y".into()]);

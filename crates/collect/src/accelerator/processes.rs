@@ -4,7 +4,13 @@
 //! Inference engines and the largest others have series of their own, the rest is summed, so that a
 //! machine with thousands of small processes does not make thousands of series.
 
-use std::{fs, path::Path};
+use std::{
+    collections::{BTreeMap, HashMap},
+    fs,
+    path::Path,
+    sync::{Arc, Mutex},
+    time::Duration,
+};
 
 use model::catalogue::{
     ACCELERATOR_PROCESS_COUNT, ACCELERATOR_PROCESS_MEMORY_BYTES,
@@ -12,7 +18,7 @@ use model::catalogue::{
 };
 
 use super::report::Readings;
-use crate::process;
+use crate::{collector::lock, process};
 
 /// Processes beside engines that have series of their own.
 const OTHERS_MAX: usize = 16;
@@ -48,6 +54,65 @@ pub(super) struct Use {
     pub(super) utilization: Option<f64>,
 }
 
+/// How long a list is good: longer than any vendor leaves between two of them, and short enough that
+/// what hangs or is gone is not told for long.
+const GOOD_FOR: Duration = Duration::from_secs(45);
+
+/// The labels of a device that tell it from others, in the order of [`Readings::identity`].
+pub(crate) const IDENTITY: [&str; 4] = ["uuid", "index", "vendor", "partition"];
+
+/// Who holds which device, for who knows the trees of processes. Cheap to clone.
+///
+/// Lists that count pids otherwise than `/proc` are not in it.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Holders(Arc<Mutex<BTreeMap<[String; 4], Held>>>);
+
+#[derive(Clone, Debug)]
+struct Held {
+    at: Duration,
+    uses: HashMap<u32, Use>,
+}
+
+/// What some processes have of a device together.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Share {
+    /// The values of [`IDENTITY`].
+    pub(crate) device: [String; 4],
+    /// Absent where one of them does not let it be seen: the rest would look like the whole.
+    pub(crate) bytes: Option<u64>,
+    /// 0 to 1. Those that did nothing lately are in no list of shares and add nothing.
+    pub(crate) utilization: Option<f64>,
+}
+
+impl Holders {
+    fn note(&self, device: [String; 4], at: Duration, uses: Option<&[Use]>) {
+        let mut held = lock(&self.0);
+        let Some(uses) = uses else {
+            held.remove(&device);
+            return;
+        };
+        let uses = uses.iter().map(|one| (one.pid, one.clone())).collect();
+        held.insert(device, Held { at, uses });
+    }
+
+    /// What `pids` have of each device that they hold.
+    pub(crate) fn shares(&self, pids: &[u32], now: Duration) -> Vec<Share> {
+        let mut held = lock(&self.0);
+        held.retain(|_, held| now.saturating_sub(held.at) <= GOOD_FOR);
+        let share = |(device, held): (&[String; 4], &Held)| {
+            let theirs: Vec<&Use> = pids.iter().filter_map(|pid| held.uses.get(pid)).collect();
+            let bytes = theirs.iter().map(|one| one.bytes);
+            let utilization = theirs.iter().filter_map(|one| one.utilization);
+            (!theirs.is_empty()).then(|| Share {
+                device: device.clone(),
+                bytes: bytes.reduce(|a, b| Some(a?.saturating_add(b?))).flatten(),
+                utilization: utilization.reduce(|a, b| a + b).map(|sum| sum.min(1.0)),
+            })
+        };
+        held.iter().filter_map(share).collect()
+    }
+}
+
 struct Named {
     process: String,
     engine: &'static str,
@@ -55,9 +120,15 @@ struct Named {
 }
 
 /// Puts the processes of a device; `uses` is `None` where the list could not be read.
-pub(super) fn put(readings: &mut Readings<'_>, root: &Path, uses: Option<Vec<Use>>) {
-    let Some(mut uses) = uses else { return };
+pub(super) fn put(
+    readings: &mut Readings<'_>,
+    root: &Path,
+    holders: &Holders,
+    uses: Option<Vec<Use>>,
+) {
     let can_name = has_host_pids(root);
+    holders.note(readings.identity(IDENTITY), readings.now(), uses.as_deref().filter(|_| can_name));
+    let Some(mut uses) = uses else { return };
     readings.put(&ACCELERATOR_PROCESS_COUNT, Some(uses.len() as f64));
     uses.sort_by_key(|one| std::cmp::Reverse(one.bytes));
     let (mut engines, mut others) = (0, 0);
@@ -137,7 +208,7 @@ fn engine(root: &Path, pid: u32) -> Option<&'static str> {
 }
 
 /// The engine that a command line starts: its program, or what an interpreter runs.
-fn engine_of(command: &str) -> Option<&'static str> {
+pub(crate) fn engine_of(command: &str) -> Option<&'static str> {
     let words = command.split(' ').take(4).map(|word| word.rsplit('/').next().unwrap_or(word));
     words.into_iter().find_map(|word| {
         let is_it = |name: &str| {
@@ -153,6 +224,20 @@ fn container(cgroup: &str) -> Option<String> {
     let mut parts = cgroup.split(['/', '-', '.', ':', '\n']);
     let is_id = |part: &&str| part.len() == 64 && part.bytes().all(|byte| byte.is_ascii_hexdigit());
     parts.find(is_id).and_then(|id| id.get(..12)).map(str::to_owned)
+}
+
+/// What a list in a test says: pid, bytes and share.
+#[cfg(test)]
+pub(crate) fn held(
+    device: [&str; 4],
+    at: Duration,
+    uses: &[(u32, Option<u64>, Option<f64>)],
+) -> Holders {
+    let holders = Holders::default();
+    let one = |&(pid, bytes, utilization): &_| Use { pid, bytes, utilization };
+    let uses: Vec<Use> = uses.iter().map(one).collect();
+    holders.note(device.map(str::to_owned), at, Some(&uses));
+    holders
 }
 
 #[cfg(test)]
@@ -173,6 +258,35 @@ mod tests {
         ] {
             assert_eq!(engine_of(command), expected, "{command}");
         }
+    }
+
+    #[test]
+    fn shares_of_trees() {
+        let device = |index: &str| ["GPU-1", index, "nvidia", ""].map(str::to_owned);
+        let one = |pid, bytes, utilization| Use { pid, bytes, utilization };
+        let second = Duration::from_secs;
+        let holders = Holders::default();
+        let uses = [one(1, Some(10), Some(0.7)), one(2, Some(5), Some(0.6)), one(3, None, None)];
+        holders.note(device("0"), second(0), Some(&uses));
+        holders.note(device("1"), second(40), Some(&[one(2, Some(7), None)]));
+        let check = |pids: &[u32], now, expected: &[(&str, Option<u64>, Option<f64>)]| {
+            let found = holders.shares(pids, second(now));
+            let expected: Vec<Share> = expected
+                .iter()
+                .map(|(index, bytes, utilization)| Share {
+                    device: device(index),
+                    bytes: *bytes,
+                    utilization: *utilization,
+                })
+                .collect();
+            assert_eq!(found, expected, "{pids:?}");
+        };
+        check(&[9], 40, &[]);
+        check(&[1, 2, 9], 40, &[("0", Some(15), Some(1.0)), ("1", Some(7), None)]);
+        check(&[1, 3], 40, &[("0", None, Some(0.7))]);
+        check(&[2], 60, &[("1", Some(7), None)]);
+        holders.note(device("1"), second(60), None);
+        check(&[2], 60, &[]);
     }
 
     #[test]

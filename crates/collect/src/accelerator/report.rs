@@ -167,12 +167,25 @@ impl Emitter {
 
 /// Where a reader puts what it read.
 pub(super) struct Readings<'a> {
+    now: Duration,
     emitter: &'a mut Emitter,
     compat: Option<&'a mut Emitter>,
     samples: &'a mut Vec<(Labels, f64)>,
 }
 
 impl Readings<'_> {
+    /// When the readings are taken.
+    pub(super) fn now(&self) -> Duration {
+        self.now
+    }
+
+    /// The values of some of the labels that all series of the device have.
+    pub(super) fn identity<const N: usize>(&self, names: [&str; N]) -> [String; N] {
+        let base = &self.emitter.base;
+        let value = |name: &str| base.iter().find(|(known, _)| *known == name);
+        names.map(|name| value(name).map(|(_, value)| value.clone()).unwrap_or_default())
+    }
+
     /// A reading without further labels.
     pub(super) fn put(&mut self, metric: &Metric, value: Option<f64>) {
         self.put_of(metric, &[], value);
@@ -288,7 +301,7 @@ impl Reporter {
         let kept = &mut self.groups[group as usize];
         kept.samples.clear();
         let (emitter, compat) = (&mut self.emitter, self.compat.as_mut());
-        read(&mut Readings { emitter, compat, samples: &mut kept.samples });
+        read(&mut Readings { now: started, emitter, compat, samples: &mut kept.samples });
         let ended = self.clock.monotonic();
         kept.read_at = Some(ended);
         kept.spent += ended.saturating_sub(started);
@@ -353,7 +366,7 @@ impl Reporter {
         let now = self.clock.monotonic();
         let mut own = Vec::new();
         let (emitter, compat) = (&mut self.emitter, self.compat.as_mut());
-        let mut readings = Readings { emitter, compat, samples: &mut own };
+        let mut readings = Readings { now, emitter, compat, samples: &mut own };
         readings.put(&ACCELERATOR_UP, self.is_up.map(|is_up| f64::from(u8::from(is_up))));
         let states = Health::STATES.map(|(state, word)| (state == self.health, word));
         readings.put_states(&ACCELERATOR_HEALTH, "state", states);

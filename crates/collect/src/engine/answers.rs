@@ -133,16 +133,17 @@ impl Answers {
     }
 }
 
-/// Where a path leads: `@+2/metrics` is asked for two ports above the engine's own.
+/// Where a path leads: `@+2/metrics` is asked for two ports above the engine's own, unless another is known.
 fn place(endpoint: &Endpoint, path: &'static str) -> (Endpoint, &'static str) {
     let elsewhere = || {
         let (offset, _) = path.strip_prefix('@')?.split_once('/')?;
         let place = path.get(1 + offset.len()..)?;
         let (host, port) = endpoint.authority.rsplit_once(':')?;
-        let port = port.parse::<u16>().ok()?.checked_add_signed(offset.parse().ok()?)?;
-        let authority = format!("{host}:{port}");
+        let usual = || port.parse::<u16>().ok()?.checked_add_signed(offset.parse().ok()?);
+        let port = endpoint.metrics_port.or_else(usual)?;
         // The key and the path before every path are those of the engine's own port.
-        Some((Endpoint { authority, prefix: String::new(), api_key: None }, place))
+        let tls = endpoint.tls.clone();
+        Some((Endpoint { tls, ..Endpoint::plain(format!("{host}:{port}")) }, place))
     };
     elsewhere().unwrap_or_else(|| (endpoint.clone(), path))
 }
@@ -150,18 +151,24 @@ fn place(endpoint: &Endpoint, path: &'static str) -> (Endpoint, &'static str) {
 #[cfg(test)]
 mod tests {
     use super::{super::tests::answer, *};
+    use crate::TlsSetting;
 
     #[test]
     fn ports_beside() {
-        let endpoint = Endpoint::parse("http://[::1]:8000/a", None).unwrap();
+        let setting = TlsSetting::default();
+        let endpoint = Endpoint::parse("https://[::1]:8000/a", None, &setting).unwrap();
         for (path, authority, expected) in [
             ("/metrics", "[::1]:8000", "/metrics"),
             ("@+2/metrics", "[::1]:8002", "/metrics"),
             ("@-1/a/b", "[::1]:7999", "/a/b"),
         ] {
-            let (found, place) = place(&endpoint, path);
-            assert_eq!((found.authority.as_str(), place), (authority, expected), "{path}");
+            let (found, rest) = place(&endpoint, path);
+            assert_eq!((found.authority.as_str(), rest), (authority, expected), "{path}");
+            assert!(found.tls.is_some(), "{path}");
         }
+        let known = Endpoint { metrics_port: Some(9), ..endpoint };
+        assert_eq!(place(&known, "@+2/metrics").0.authority, "[::1]:9");
+        assert_eq!(place(&known, "/metrics").0.authority, "[::1]:8000");
     }
 
     #[test]

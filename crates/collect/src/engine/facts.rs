@@ -96,6 +96,8 @@ pub(crate) struct Command {
     pub(crate) facts: BTreeMap<&'static str, String>,
     /// It was told to make vectors or scores, not text.
     pub(crate) embeds: bool,
+    /// Where it was told to give its metrics.
+    pub(crate) metrics_port: Option<u16>,
 }
 
 /// Reads the command line of a process; `None` once it is gone.
@@ -139,7 +141,26 @@ fn read(arguments: &[String]) -> Command {
         let end = flags.floor_char_boundary(FLAGS_BYTES_MAX);
         facts.insert("flags", flags.get(..end).unwrap_or_default().to_owned());
     }
-    Command { facts, embeds }
+    Command { facts, embeds, metrics_port: metrics_port(arguments) }
+}
+
+/// The port of the metrics, where a flag names it. Triton's is the same wherever it serves.
+fn metrics_port(arguments: &[String]) -> Option<u16> {
+    const FLAG: &str = "--metrics-port";
+    const TRITON: u16 = 8002;
+    let at = arguments.iter().position(|argument| argument.starts_with(FLAG));
+    let given = at.and_then(|at| {
+        let (argument, next) = (&arguments[at], arguments.get(at + 1));
+        match argument.strip_prefix(FLAG)? {
+            "" => next?.parse().ok(),
+            value => value.strip_prefix('=')?.parse().ok(),
+        }
+    });
+    let is_triton = || {
+        let program = arguments.first().map(|program| process::program_of(program));
+        program == Some("tritonserver")
+    };
+    given.or_else(|| is_triton().then_some(TRITON))
 }
 
 /// The arguments with what may be a secret taken out: rather too much than too little.
@@ -334,6 +355,23 @@ mod tests {
         assert_eq!(uses_accelerator(root, identity), Some(true), "a child has it");
         fs::remove_dir_all(root.join("proc/7/fd")).unwrap();
         assert_eq!(uses_accelerator(root, identity), None, "not to be seen");
+    }
+
+    #[test]
+    fn ports_of_metrics() {
+        for (line, expected) in [
+            ("tritonserver --metrics-port=9002 --http-port 9000", Some(9002)),
+            ("/opt/tritonserver/bin/tritonserver --http-port=9000", Some(8002)),
+            ("x --metrics-port 7", Some(7)),
+            ("x --metrics-port", None),
+            ("x --metrics-port=70000", None),
+            ("x --metrics-ports 7", None),
+            ("python3 tritonserver", None),
+            ("", None),
+        ] {
+            let arguments: Vec<String> = line.split(' ').map(str::to_owned).collect();
+            assert_eq!(metrics_port(&arguments), expected, "{line}");
+        }
     }
 
     proptest! {

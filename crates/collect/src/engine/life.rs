@@ -68,6 +68,8 @@ pub(crate) struct Seen<'a> {
 #[derive(Debug, Default)]
 pub(crate) struct Life {
     facts: BTreeMap<&'static str, String>,
+    /// The command line of its process is known.
+    has_command: bool,
     liveness: Liveness,
     residency: Residency,
     stalled: Option<f64>,
@@ -151,12 +153,16 @@ impl Life {
             return Vec::new();
         }
         let old = std::mem::replace(&mut self.facts, facts);
+        // The process of an engine that a person named is found after its first answer.
+        let has_command = !seen.command.facts.is_empty();
+        let is_found = has_command && !std::mem::replace(&mut self.has_command, has_command);
         if old.is_empty() {
             return Vec::new();
         }
         let names = old.keys().chain(self.facts.keys().filter(|name| !old.contains_key(*name)));
         let changed =
             names.filter(|name| is_lasting(name) && old.get(*name) != self.facts.get(*name));
+        let changed = changed.filter(|name| !is_found || old.contains_key(*name));
         let or_dash = |value: Option<&String>| value.map_or("–".to_owned(), Clone::clone);
         changed
             .map(|name| Event {
@@ -327,10 +333,28 @@ mod tests {
     }
 
     #[test]
+    fn a_process_that_is_found_later_is_no_change() {
+        let mut life = Life::default();
+        let reading = set_up("1", "2048");
+        let none = Command::default();
+        let facts = BTreeMap::from([("flags", "-a".into()), ("context_tokens", "9".into())]);
+        let command = Command { facts, ..Command::default() };
+        for (second, command) in [(0, &none), (5, &command), (10, &command)] {
+            let events = life.observe(&seen(second, &vllm::KIND, &reading, command));
+            assert!(events.is_empty(), "{:?}", told(&events));
+        }
+        let facts = BTreeMap::from([("flags", "-b".into())]);
+        let other = Command { facts, ..Command::default() };
+        let events = life.observe(&seen(15, &vllm::KIND, &reading, &other));
+        assert_eq!(told(&events), ["event.engine_changed fact=flags old=-a new=-b"]);
+    }
+
+    #[test]
     fn what_changes_over_a_restart() {
         let mut life = Life::default();
         let old = set_up("1", "2048");
-        let command = Command { facts: BTreeMap::from([("flags", "-a".into())]), embeds: false };
+        let command =
+            Command { facts: BTreeMap::from([("flags", "-a".into())]), ..Command::default() };
         assert!(life.observe(&seen(0, &vllm::KIND, &old, &command)).is_empty());
         assert!(life.observe(&seen(5, &vllm::KIND, &old, &command)).is_empty());
         let new = set_up("2", "4096");
@@ -393,7 +417,7 @@ mod tests {
             (None, true, "auto", 0),
         ] {
             let facts = BTreeMap::from([("device", device.to_owned())]);
-            let command = Command { facts, embeds: false };
+            let command = Command { facts, ..Command::default() };
             let mut life = Life::default();
             let now = || Seen {
                 uses_accelerator: uses,

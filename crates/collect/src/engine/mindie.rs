@@ -1,6 +1,6 @@
 //! MindIE on Ascend, by its service port; its metrics are two ports above that, under names without a
-//! prefix, and need `MIES_SERVICE_MONITOR_MODE=1`. It speaks HTTPS unless told otherwise, which is not
-//! read. `/stopService` stops it on a GET, and what its health pages do is not known: none is asked for.
+//! prefix, and need `MIES_SERVICE_MONITOR_MODE=1`. It speaks HTTPS unless told otherwise and then wants to
+//! see a certificate, so that it has to be named by `[[engine]]`. `/stopService` stops it on a GET, and what its health pages do is not known: none is asked for.
 
 use model::catalogue as metric;
 

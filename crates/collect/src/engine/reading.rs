@@ -75,6 +75,16 @@ impl Reading {
         self.neutral.keys().any(|(name, _)| name.starts_with(metric.name))
     }
 
+    /// Bytes of all parts on the fullest accelerator that the engine tells apart.
+    pub(crate) fn accelerator_parts(&self) -> Option<f64> {
+        let name = metric::LLM_ENGINE_ACCELERATOR_BYTES.name;
+        let parts = self.neutral.iter().filter(|((metric, extra), _)| {
+            let is_whole = |(label, value): &(String, String)| label == "part" && value == "all";
+            metric == name && !extra.iter().any(is_whole)
+        });
+        parts.map(|(_, bytes)| *bytes).reduce(|a, b| a + b)
+    }
+
     /// Records a value of `model`.
     pub(super) fn push(&mut self, metric: &Metric, model: &str, value: f64) {
         let labels = vec![("model".to_owned(), model.to_owned())];

@@ -65,6 +65,10 @@ none of these does. A path with a star is asked for once a minute, the others at
 `/slots` and SGLang's `/v1/loads` are read where that wakes nobody. The last column says what the reading
 was checked against: written pages follow the engine's source and documentation.
 
+An engine that speaks HTTPS, as MindIE does by default, has to be named by `[[engine]]`; there the
+certificates to trust and to show are named too. A port `+2` is where the metrics are unless the flags of the
+engine's process or `metrics_port` say otherwise.
+
 | engine | `kind` | recognised by | read from | checked against |
 |---|---|---|---|---|
 ";
@@ -95,6 +99,9 @@ const HEAD_ZH: &str = "<!-- 由 `cargo xtask docs` 生成，请勿手工修改�
 页面，最后是进程。只会用 GET 请求下表列出的路径：有些引擎的 GET 会改变状态，而这些都不会。带星号的路径每分钟
 请求一次，其余每次采集都请求；llama.cpp 的 `/slots` 与 SGLang 的 `/v1/loads` 仅在不会唤醒模型时读取。最后一列说明
 解析结果用什么验证过：“按文档编写”指依据引擎源码与文档编写的页面。
+
+使用 HTTPS 的引擎（例如默认配置的 MindIE）须通过 `[[engine]]` 指定，并在其中填写所信任和所出示的证书。端口 `+2`
+为指标的默认端口，引擎进程的启动参数或 `metrics_port` 另有指定时以其为准。
 
 | 引擎 | `kind` | 识别依据 | 读取路径 | 验证依据 |
 |---|---|---|---|---|

@@ -159,7 +159,7 @@ pub(super) async fn serve(pages: &Pages) -> Endpoint {
             stream.write_all(reply.as_bytes()).await.unwrap();
         }
     });
-    Endpoint { authority, prefix: String::new(), api_key: None }
+    Endpoint::plain(authority)
 }
 
 pub(super) fn ok(body: &str) -> String {
@@ -333,7 +333,7 @@ async fn slow_drips_end_in_time_and_keep_what_came() {
             tokio::time::sleep(Duration::from_millis(100)).await;
         }
     });
-    let endpoint = Endpoint { authority, prefix: String::new(), api_key: None };
+    let endpoint = Endpoint::plain(authority);
     let started = tokio::time::Instant::now();
     let answer = get(&endpoint, "/metrics").await.unwrap();
     drip.abort();

@@ -98,6 +98,7 @@ impl EngineWatch {
             hidden: BTreeMap::new(),
             is_forwarded: None,
             tells_ttft: false,
+            accelerator_parts: None,
             task: None,
         };
         shared.entries().insert(instance.clone(), entry);
@@ -256,7 +257,10 @@ impl EngineWatch {
             }
         };
         let now = self.shared.clock.monotonic();
-        let mut reading = kind.scrape(&self.endpoint, &mut self.kept, now).await?;
+        let told = self.about.command.metrics_port.filter(|_| self.process.is_some());
+        let metrics_port = self.endpoint.metrics_port.or(told);
+        let endpoint = Endpoint { metrics_port, ..self.endpoint.clone() };
+        let mut reading = kind.scrape(&endpoint, &mut self.kept, now).await?;
         self.ask_hidden(&mut reading).await;
         Ok(reading)
     }
@@ -289,6 +293,7 @@ impl EngineWatch {
         self.describe(&reading.raw.metrics);
         let mut entries = self.shared.entries();
         let Some(entry) = entries.get_mut(&self.instance) else { return };
+        entry.accelerator_parts = reading.accelerator_parts();
         entry.tells_ttft |= reading.tells(&metric::LLM_TIME_TO_FIRST_TOKEN_SECONDS);
         let report = &mut entry.report;
         let was_down = report.state == EngineState::Down;
@@ -471,6 +476,7 @@ mod tests {
                 accelerators: crate::accelerator::Settings::default(),
                 engine_period: Duration::from_secs(5),
                 discover: false,
+                model_folders: Vec::new(),
                 own_ports: Vec::new(),
                 engines: Vec::new(),
                 probes: Vec::new(),

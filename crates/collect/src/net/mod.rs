@@ -492,6 +492,7 @@ mod tests {
             host_period: Duration::from_secs(1),
             engine_period: Duration::from_secs(1),
             discover: false,
+            model_folders: Vec::new(),
             own_ports: Vec::new(),
             engines: Vec::new(),
             probes: Vec::new(),
@@ -525,6 +526,7 @@ mod tests {
             hidden: BTreeMap::new(),
             is_forwarded: Some(false),
             tells_ttft: false,
+            accelerator_parts: None,
             task: None,
         }
     }

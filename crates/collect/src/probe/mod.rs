@@ -361,6 +361,7 @@ mod tests {
             host_period: Duration::from_secs(1),
             engine_period: Duration::from_secs(1),
             discover: false,
+            model_folders: Vec::new(),
             own_ports: Vec::new(),
             engines: Vec::new(),
             probes: vec![setting(ProbeKind::Tcp, &target)],

@@ -5,11 +5,7 @@
 //! the probe fails then, and nothing is sent over such a connection. Trusted is what the system's bundle
 //! or the file of the probe holds. Revocation is not checked.
 
-use std::{
-    fs, io,
-    path::Path,
-    sync::{Arc, Mutex},
-};
+use std::sync::{Arc, Mutex};
 
 use model::{Clock, catalogue as metric};
 use tokio::net::TcpStream;
@@ -17,30 +13,20 @@ use tokio_rustls::{
     TlsConnector,
     client::TlsStream,
     rustls::{
-        ClientConfig, DigitallySignedStruct, Error, RootCertStore, SignatureScheme,
+        ClientConfig, DigitallySignedStruct, Error, SignatureScheme,
         client::{
             WebPkiServerVerifier,
             danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier},
         },
         crypto::{CryptoProvider, ring, verify_tls12_signature, verify_tls13_signature},
-        pki_types::{CertificateDer, ServerName, UnixTime, pem::PemObject as _},
+        pki_types::{CertificateDer, ServerName, UnixTime},
     },
 };
 
 use super::{Outcome, ProbeSetting, connect, host_and_port};
-use crate::collector::lock;
+use crate::{collector::lock, tls::roots};
 
 pub(super) const PORT: u16 = 443;
-/// Where systems keep the certificates that they trust.
-const BUNDLES: &[&str] = &[
-    "/etc/ssl/certs/ca-certificates.crt",
-    "/etc/pki/tls/certs/ca-bundle.crt",
-    "/etc/ssl/ca-bundle.pem",
-    "/etc/ssl/cert.pem",
-];
-/// Largest bundle that is read.
-const BUNDLE_BYTES_MAX: u64 = 8 << 20;
-
 pub(super) async fn ask(clock: &Clock, setting: &ProbeSetting) -> Outcome {
     let mut outcome = Outcome::default();
     let Some((host, port)) = host_and_port(&setting.target, Some(PORT)) else {
@@ -65,6 +51,7 @@ pub(super) async fn shake(
 ) -> Result<TlsStream<TcpStream>, String> {
     let text = |error: &dyn std::fmt::Display| format!("{host}: {error}");
     let provider = Arc::new(ring::default_provider());
+    // Read each time, because bundles are renewed.
     let roots = Arc::new(roots(ca_file)?);
     let inner = WebPkiServerVerifier::builder_with_provider(roots, Arc::clone(&provider))
         .build()
@@ -145,29 +132,6 @@ impl ServerCertVerifier for Recorder {
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
         self.provider.signature_verification_algorithms.supported_schemes()
     }
-}
-
-/// What is trusted: the given file, else the system's. Read each time, because bundles are renewed.
-fn roots(ca_file: &str) -> Result<RootCertStore, String> {
-    let bundle = match ca_file {
-        "" => BUNDLES.iter().copied().find(|path| Path::new(path).exists()),
-        file => Some(file),
-    };
-    let Some(path) = bundle else {
-        return Err(
-            "this system has no bundle of trusted certificates; name one with ca_file".into()
-        );
-    };
-    let text = |error: &io::Error| format!("{path}: {error}");
-    if fs::metadata(path).map_err(|error| text(&error))?.len() > BUNDLE_BYTES_MAX {
-        return Err(format!("{path}: more than {BUNDLE_BYTES_MAX} bytes"));
-    }
-    let bytes = fs::read(path).map_err(|error| text(&error))?;
-    let certificates = CertificateDer::pem_slice_iter(&bytes).filter_map(Result::ok);
-    let mut store = RootCertStore::empty();
-    // Bundles hold old certificates that cannot be read; the others count.
-    store.add_parsable_certificates(certificates);
-    Ok(store)
 }
 
 /// Unix time at which a certificate expires: the second time of `validity` in RFC 5280.
@@ -268,7 +232,7 @@ pub(super) mod tests {
         }
         text.push_str("\n-----END CERTIFICATE-----\n");
         let file = tempfile::NamedTempFile::new().unwrap();
-        fs::write(file.path(), text).unwrap();
+        std::fs::write(file.path(), text).unwrap();
         file
     }
 

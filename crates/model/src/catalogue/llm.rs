@@ -40,9 +40,13 @@ metrics! { LLM:
     LLM_E2E_REQUEST_LATENCY_SECONDS = Histogram "llm_e2e_request_latency_seconds" "seconds" ["engine" "model" "instance" "source"]
         "Time from the arrival of a request to its last token" "请求从到达到最后一个 Token 的耗时";
     LLM_ENGINE_ACCELERATOR_BYTES = Gauge "llm_engine_accelerator_bytes" "bytes" ["engine" "model" "instance" "source" "part"]
-        "Memory that the engine says it took on its fullest accelerator, by what it holds" "推理引擎自报的占用最多的单卡显存，按用途划分";
+        "Memory that the engine says it took on its fullest accelerator, by what it holds; others is what its processes hold there beyond that" "推理引擎自报的占用最多的单卡显存，按用途划分；others 为其进程实际占用中超出自报的部分";
+    LLM_ENGINE_ACCELERATOR_MEMORY_BYTES = Gauge "llm_engine_accelerator_memory_bytes" "bytes" ["engine" "model" "instance" "source" "uuid" "index" "vendor" "partition"]
+        "Memory of an accelerator that the engine's process and its descendants hold, as the driver lists processes" "推理引擎进程及其子进程占用的加速卡显存（按驱动的进程列表）";
     LLM_ENGINE_ACCELERATOR_OPEN = Gauge "llm_engine_accelerator_open" "" ["engine" "model" "instance" "source"]
         "1 when a process of the engine has an accelerator open, 0 when none has" "推理引擎有进程打开了加速卡时为 1，没有则为 0";
+    LLM_ENGINE_ACCELERATOR_UTILIZATION_RATIO = Gauge "llm_engine_accelerator_utilization_ratio" "ratio" ["engine" "model" "instance" "source" "uuid" "index" "vendor" "partition"]
+        "Share of an accelerator's time that the engine's process and its descendants used, 0 to 1, as the driver lists processes" "推理引擎进程及其子进程占用的加速卡算力比例，0 到 1（按驱动的进程列表）";
     LLM_ENGINE_COLD_START_SECONDS = Gauge "llm_engine_cold_start_seconds" "seconds" ["engine" "model" "instance" "source"]
         "Time from the start of the engine's process to its first answer that it can serve, as exact as the periods of reading and discovery" "推理引擎从进程启动到首次可提供服务的耗时，精度取决于采集与发现周期";
     LLM_ENGINE_CONFIG_INFO = Gauge "llm_engine_config_info" "" ["engine" "model" "instance" "source" "context_tokens" "data_parallel" "device" "dtype" "flags" "gpu_layers" "gpu_memory_utilization" "kv_cache_blocks" "kv_cache_dtype" "kv_cache_tokens" "parallel" "pipeline_parallel" "quantization" "tensor_parallel"]

@@ -6,6 +6,7 @@ mod accelerator;
 mod container;
 mod dcgm;
 mod llm;
+mod model_pull;
 mod modelwatch;
 mod node;
 mod npu;
@@ -16,6 +17,7 @@ pub use accelerator::*;
 pub use container::*;
 pub use dcgm::*;
 pub use llm::*;
+pub use model_pull::*;
 pub use modelwatch::*;
 pub use node::*;
 pub use npu::*;
@@ -98,7 +100,7 @@ pub fn find(name: &str) -> Option<&'static Metric> {
 
 /// All metrics, family by family.
 pub fn all() -> impl Iterator<Item = &'static Metric> {
-    [ACCELERATOR, CONTAINER, DCGM, LLM, MODELWATCH, NODE, NPU, PROBE, SCRAPE]
+    [ACCELERATOR, CONTAINER, DCGM, LLM, MODEL_PULL, MODELWATCH, NODE, NPU, PROBE, SCRAPE]
         .into_iter()
         .flatten()
         .copied()
@@ -129,7 +131,9 @@ mod tests {
 
     #[test]
     fn names_are_unique_sorted_in_their_family_and_follow_the_conventions() {
-        for table in [ACCELERATOR, CONTAINER, DCGM, LLM, MODELWATCH, NODE, NPU, PROBE, SCRAPE] {
+        for table in
+            [ACCELERATOR, CONTAINER, DCGM, LLM, MODEL_PULL, MODELWATCH, NODE, NPU, PROBE, SCRAPE]
+        {
             for pair in table.windows(2) {
                 assert!(pair[0].name < pair[1].name, "{} before {}", pair[0].name, pair[1].name);
             }

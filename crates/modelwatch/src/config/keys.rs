@@ -24,6 +24,8 @@ pub(super) enum Type {
     },
     Address,
     Url,
+    /// An address of an engine, which may speak TLS.
+    EngineUrl,
     Choice(&'static [&'static str]),
 }
 
@@ -217,6 +219,18 @@ pub(super) static KEYS: &[Key] = &[
         },
     },
     Key {
+        path: "collect.model_folders",
+        kind: Type::TextList,
+        default: "[]",
+        help_en: "Folders in which to look for models that are being downloaded, beside those that Hugging Face, ModelScope, Ollama and llama.cpp use by default and those that the environment of running engines names.",
+        help_zh: "额外监视模型下载的目录。Hugging Face、ModelScope、Ollama 与 llama.cpp 的默认目录，以及运行中引擎的环境变量所指的目录会自动监视。",
+        set: |config, value| {
+            if let Value::TextList(texts) = value {
+                config.collect.model_folders = texts;
+            }
+        },
+    },
+    Key {
         path: "collect.root",
         kind: Type::Text,
         default: "\"/\"",
@@ -241,6 +255,54 @@ pub(super) static KEYS: &[Key] = &[
         },
     },
     Key {
+        path: "engine.ca_file",
+        kind: Type::Text,
+        default: "",
+        help_en: "File in PEM with the certificates that are trusted where the address begins with https://. Default: those of the system.",
+        help_zh: "地址以 https:// 开头时所信任的证书文件（PEM 格式），默认使用系统证书。",
+        set: |config, value| {
+            if let (Some(engine), Value::Text(text)) = (config.engines.last_mut(), value) {
+                engine.tls.ca_file = text;
+            }
+        },
+    },
+    Key {
+        path: "engine.cert_file",
+        kind: Type::Text,
+        default: "",
+        help_en: "File in PEM with the certificate to show to an engine that wants to see one, such as MindIE. Needs key_file.",
+        help_zh: "引擎要求客户端证书时（例如 MindIE）所出示的证书文件（PEM 格式），须同时填写 key_file。",
+        set: |config, value| {
+            if let (Some(engine), Value::Text(text)) = (config.engines.last_mut(), value) {
+                engine.tls.cert_file = text;
+            }
+        },
+    },
+    Key {
+        path: "engine.insecure_skip_verify",
+        kind: Type::Flag,
+        default: "",
+        help_en: "Take any certificate. Whoever is between modelwatch and the engine can then read and change what they say, a key included.",
+        help_zh: "不校验引擎的证书。此时处于 modelwatch 与引擎之间的任何人都能读取和篡改通信内容，包括密钥。",
+        set: |config, value| {
+            if let (Some(engine), Value::Flag(flag)) = (config.engines.last_mut(), value) {
+                engine.tls.insecure_skip_verify = flag;
+            }
+        },
+    },
+    Key {
+        path: "engine.key_file",
+        kind: Type::Text,
+        default: "",
+        help_en: "File in PEM with the key of cert_file, not encrypted.",
+        help_zh: "cert_file 对应的私钥文件（PEM 格式，未加密）。",
+        set: |config, value| {
+            if let (Some(engine), Value::Text(text)) = (config.engines.last_mut(), value) {
+                engine.tls.key_file = text;
+            }
+        },
+    },
+    Key {
         path: "engine.kind",
         kind: Type::Choice(collect::EngineSetting::KINDS),
         default: "",
@@ -253,11 +315,23 @@ pub(super) static KEYS: &[Key] = &[
         },
     },
     Key {
-        path: "engine.url",
-        kind: Type::Url,
+        path: "engine.metrics_port",
+        kind: Type::Count { min: 1 },
         default: "",
-        help_en: "Address of an engine to watch, for example \"http://127.0.0.1:8000\". Required in each [[engine]].",
-        help_zh: "要监控的推理引擎地址，例如 \"http://127.0.0.1:8000\"。每个 [[engine]] 必填。",
+        help_en: "Port of the engine's metrics, for engines that give them at a port of their own: MindIE and Triton. Default: what its process was told, else two above the engine's.",
+        help_zh: "引擎指标端口，适用于指标使用独立端口的引擎（MindIE、Triton）。默认取引擎进程的启动参数，否则为引擎端口加 2。",
+        set: |config, value| {
+            if let (Some(engine), Value::Count(count)) = (config.engines.last_mut(), value) {
+                engine.metrics_port = Some(count);
+            }
+        },
+    },
+    Key {
+        path: "engine.url",
+        kind: Type::EngineUrl,
+        default: "",
+        help_en: "Address of an engine to watch, for example \"http://127.0.0.1:8000\" or \"https://10.0.0.5:1025\". Required in each [[engine]].",
+        help_zh: "要监控的推理引擎地址，例如 \"http://127.0.0.1:8000\" 或 \"https://10.0.0.5:1025\"。每个 [[engine]] 必填。",
         set: |config, value| {
             if let (Some(engine), Value::Text(text)) = (config.engines.last_mut(), value) {
                 engine.url = text;

@@ -76,6 +76,7 @@ pub(crate) struct Collect {
     /// Vendor and path of a library, parted by `=`.
     pub(crate) accelerator_libraries: Vec<String>,
     pub(crate) has_dcgm_names: bool,
+    pub(crate) model_folders: Vec<String>,
 }
 
 #[derive(Clone, Debug, PartialEq)]
@@ -94,8 +95,31 @@ pub(crate) struct Engine {
     pub(crate) kind: Option<String>,
     /// Name of the environment variable that holds the key.
     pub(crate) api_key_env: Option<String>,
+    pub(crate) tls: collect::TlsSetting,
+    pub(crate) metrics_port: Option<u64>,
     /// Line of the entry, for errors found after parsing.
     pub(crate) line: usize,
+}
+
+impl Engine {
+    /// As lines that a configuration file could hold.
+    fn lines(&self) -> Vec<String> {
+        let text =
+            |name: &str, text: &str| (!text.is_empty()).then(|| format!("{name} = {text:?}"));
+        let tls = &self.tls;
+        let lines = [
+            Some("[[engine]]".to_owned()),
+            text("url", &self.url),
+            text("kind", self.kind.as_deref().unwrap_or_default()),
+            text("api_key_env", self.api_key_env.as_deref().unwrap_or_default()),
+            text("ca_file", &tls.ca_file),
+            text("cert_file", &tls.cert_file),
+            text("key_file", &tls.key_file),
+            tls.insecure_skip_verify.then(|| "insecure_skip_verify = true".to_owned()),
+            self.metrics_port.map(|port| format!("metrics_port = {port}")),
+        ];
+        lines.into_iter().flatten().collect()
+    }
 }
 
 /// Something that is asked whether it answers.
@@ -221,6 +245,7 @@ impl Default for Config {
                 engine_period: Duration::from_secs(5),
                 accelerator_libraries: Vec::new(),
                 has_dcgm_names: true,
+                model_folders: Vec::new(),
             },
             query: Query {
                 timeout: Duration::from_secs(120),
@@ -249,6 +274,7 @@ impl Config {
             format!("collect.discover = {}", collect.discover),
             format!("collect.engine_period = \"{}\"", duration_text(collect.engine_period)),
             format!("collect.host_period = \"{}\"", duration_text(collect.host_period)),
+            format!("collect.model_folders = {:?}", collect.model_folders),
             format!("collect.root = {:?}", collect.root),
             format!("log.level = {:?}", self.log_level),
             format!("query.concurrency_max = {}", query.concurrency_max),
@@ -271,12 +297,7 @@ impl Config {
             format!("storage.window = \"{}\"", duration_text(storage.window)),
         ];
         lines.extend(self.accelerator_commands.iter().flat_map(AcceleratorCommand::lines));
-        for engine in &self.engines {
-            lines.push("[[engine]]".into());
-            lines.push(format!("url = {:?}", engine.url));
-            lines.extend(engine.kind.as_ref().map(|kind| format!("kind = {kind:?}")));
-            lines.extend(engine.api_key_env.as_ref().map(|name| format!("api_key_env = {name:?}")));
-        }
+        lines.extend(self.engines.iter().flat_map(Engine::lines));
         lines.extend(self.probes.iter().flat_map(Probe::lines));
         lines.extend(self.scrapes.iter().flat_map(Scrape::lines));
         lines
@@ -408,6 +429,20 @@ fn check_engines(engines: &[Engine], environment: &Environment<'_>, problems: &m
         if !engine.url.is_empty() && engines[..index].iter().any(|other| other.url == engine.url) {
             let params = [("url", engine.url.clone())];
             problems.push(Problem::new(engine.line, "config.engine_twice", params));
+        }
+        let tls = &engine.tls;
+        if *tls != collect::TlsSetting::default() && engine.url.starts_with("http://") {
+            let params = [("url", engine.url.clone())];
+            problems.push(Problem::new(engine.line, "config.engine_plain", params));
+        }
+        if let Some(port) = engine.metrics_port.filter(|port| *port > u64::from(u16::MAX)) {
+            let params = [("port", port.to_string())];
+            problems.push(Problem::new(engine.line, "config.engine_port", params));
+        }
+        if tls.cert_file.is_empty() != tls.key_file.is_empty() {
+            let key = if tls.key_file.is_empty() { "key_file" } else { "cert_file" };
+            let params = [("section", "engine".to_owned()), ("key", key.to_owned())];
+            problems.push(Problem::new(engine.line, "config.key_missing", params));
         }
         if let Some(name) = &engine.api_key_env
             && (environment.variable)(name).is_none()
@@ -644,6 +679,27 @@ mod tests {
             ),
             "{lines}"
         );
+    }
+
+    #[test]
+    fn engines_that_speak_tls() {
+        let check = |text: &str, expected: &str| {
+            let text = format!("[[engine]]\n{text}\n");
+            match resolved(&text, &[], false) {
+                Ok(config) => {
+                    let lines = config.lines().join("\n");
+                    assert!(expected.is_empty() && lines.ends_with(text.trim()), "{lines}");
+                }
+                Err(why) => assert!(!expected.is_empty() && why.contains(expected), "{why}"),
+            }
+        };
+        check("url = \"https://h:1025\"\nca_file = \"/a\"\nmetrics_port = 1030", "");
+        check("url = \"https://h:1\"\ncert_file = \"/a\"\nkey_file = \"/b\"", "");
+        check("url = \"https://h:1\"\ninsecure_skip_verify = true", "");
+        check("url = \"http://h:1\"\ninsecure_skip_verify = true", "https://, and http://h:1");
+        check("url = \"https://h:1\"\ncert_file = \"/a\"", "has no key_file");
+        check("url = \"https://h:1\"\nkey_file = \"/a\"", "has no cert_file");
+        check("url = \"http://h:1\"\nmetrics_port = 70000", "70000: no port");
     }
 
     #[test]

@@ -188,6 +188,7 @@ impl Walk<'_> {
             Type::Size { .. } => "config.wrong_size",
             Type::Address => "config.wrong_address",
             Type::Url => "config.wrong_url",
+            Type::EngineUrl => "config.wrong_engine_url",
             Type::Choice(_) => "config.wrong_choice",
         };
         let expected = match key.kind {
@@ -199,7 +200,7 @@ impl Walk<'_> {
             Type::Period { min } => units::duration_text(min),
             Type::Size { min } => units::bytes_text(min),
             Type::Choice(words) => words.join(", "),
-            Type::Address | Type::Url => String::new(),
+            Type::Address | Type::Url | Type::EngineUrl => String::new(),
         };
         let params = params.into_iter().chain([("expected", expected)]);
         self.problems.push(Problem::new(line, code, params));
@@ -256,7 +257,11 @@ fn convert(kind: Type, value: &DeValue<'_>) -> Option<Value> {
         .filter(|size| *size >= min)
         .map(Value::Count),
         Type::Address => value.as_str()?.parse().ok().map(Value::Address),
-        Type::Url => collect::engine_url(value.as_str()?).map(Value::Text),
+        Type::Url => {
+            let url = collect::engine_url(value.as_str()?);
+            url.filter(|url| url.starts_with("http://")).map(Value::Text)
+        }
+        Type::EngineUrl => collect::engine_url(value.as_str()?).map(Value::Text),
         Type::Choice(words) => {
             text().filter(|text| words.contains(&text.as_str())).map(Value::Text)
         }
@@ -317,7 +322,8 @@ mod tests {
         check("[collect]\nhost_period = \"100ms\"", "at least 1s");
         check("[storage]\nretention = \"5m\"", "at least 1h");
         check("[storage]\nbytes_max = 0", "storage.bytes_max = 0: expected a size");
-        check("[[engine]]\nurl = \"https://h:1\"", "https is not supported");
+        check("[[engine]]\nurl = \"ftp://h:1\"", "https://10.0.0.5:1025");
+        check("[[engine]]\nurl = \"http://h\"\nmetrics_port = 0", "metrics_port = 0");
         check("[scrape]\njob = \"x\"", "scrape must be written as [[scrape]]");
         check("[[scrape]]\ntargets = []", "line 1: this [[scrape]] has no job");
         check("[[scrape]]\nlabels = { a = 1 }", "scrape.labels = { a = 1 }");

@@ -97,7 +97,7 @@ fn type_name(kind: Type, language: Language) -> String {
         }
         Type::Address if english => "`ADDRESS:PORT`".into(),
         Type::Address => "`地址:端口`".into(),
-        Type::Url => "URL".into(),
+        Type::Url | Type::EngineUrl => "URL".into(),
         Type::Choice(words) => {
             words.iter().map(|word| format!("`{word}`")).collect::<Vec<_>>().join(" | ")
         }

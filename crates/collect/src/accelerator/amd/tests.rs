@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use model::UnixMs;
 
 use super::{
-    super::{Settings, fdinfo::tests::write_client, gpu_metrics::tests::table},
+    super::{Holders, Settings, fdinfo::tests::write_client, gpu_metrics::tests::table},
     *,
 };
 
@@ -75,6 +75,7 @@ impl Machine {
             root: self.root.path().into(),
             host: "h".into(),
             clock: self.clock.clone(),
+            holders: Holders::default(),
             settings: Settings::default(),
         }
     }

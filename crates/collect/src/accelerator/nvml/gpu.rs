@@ -131,7 +131,7 @@ impl Gpu {
         reporter.read(Group::Fast, |readings| read::fast(session, gpm.as_mut(), state, readings));
         if reporter.is_due(Group::Process, OFTEN) {
             reporter.read(Group::Process, |readings| {
-                read::often(session, state, &shared.root, readings);
+                read::often(session, state, shared, readings);
             });
         }
         if reporter.is_due(Group::Error, SELDOM) {

@@ -30,7 +30,7 @@ use self::{
     gpu::Gpu,
     session::{Api, failure},
 };
-use super::{Context, kmsg, report::FieldState, xid};
+use super::{Context, kmsg, processes::Holders, report::FieldState, xid};
 use crate::{Failure, FailureKind, schedule::Sampler};
 
 /// Devices of one library; more are left out.
@@ -88,6 +88,7 @@ struct Shared {
     vendor: &'static str,
     host: String,
     root: PathBuf,
+    holders: Holders,
     clock: Clock,
     driver_version: Option<String>,
     library_version: Option<String>,
@@ -124,6 +125,7 @@ impl Nvml {
             vendor: shape.vendor,
             host: context.host.clone(),
             root: context.root.clone(),
+            holders: context.holders.clone(),
             clock: context.clock.clone(),
             driver_version: api.text("SystemGetDriverVersion"),
             library_version: api.text("SystemGetNVMLVersion"),

@@ -1,6 +1,6 @@
 //! What is asked of a device, and which series it becomes.
 
-use std::{collections::BTreeMap, path::Path, time::Duration};
+use std::{collections::BTreeMap, time::Duration};
 
 use model::catalogue::{
     ACCELERATOR_CLOCK_HERTZ, ACCELERATOR_CLOCK_MAX_HERTZ, ACCELERATOR_ECC_ERRORS_TOTAL,
@@ -28,6 +28,7 @@ use model::catalogue::{
 };
 
 use super::{
+    Shared,
     facts::{
         ALL_LINKS, BANDWIDTH, CLOCKS, ENGINES, ERRORS, FAST, LIMITS, LINK_ERRORS, LINKS, OCCUPANCY,
         POWER_LIMITS, THRESHOLDS, THROTTLE,
@@ -225,10 +226,15 @@ pub(super) fn activity(shares: &BTreeMap<u32, f64>, readings: &mut Readings<'_>)
 pub(super) fn often(
     session: &mut Session,
     state: &mut State,
-    root: &Path,
+    shared: &Shared,
     readings: &mut Readings<'_>,
 ) {
-    processes::put(readings, root, running::list(session, &mut state.running));
+    processes::put(
+        readings,
+        &shared.root,
+        &shared.holders,
+        running::list(session, &mut state.running),
+    );
     for (field, name, engine, dcgm) in [
         ("encoder", "DeviceGetEncoderUtilization", "encoder", &DCGM_FI_DEV_ENC_UTIL),
         ("decoder", "DeviceGetDecoderUtilization", "decoder", &DCGM_FI_DEV_DEC_UTIL),

@@ -432,6 +432,29 @@ fn shares_of_processes() {
 }
 
 #[test]
+fn whose_trees_hold_what() {
+    let fake = nvidia(&[], TWO_GPUS);
+    let context = fake.context("nvidia");
+    read(&mut open_nvidia(&context).unwrap()).unwrap();
+    let shares = |pids: &[u32]| {
+        let shares = context.holders.shares(pids, context.clock.monotonic());
+        let shares = shares.into_iter();
+        shares.map(|one| (one.device[1].clone(), one.bytes, one.utilization)).collect::<Vec<_>>()
+    };
+    // The parent is no process of the device, its two workers are.
+    let both = Some(40_001_000_000);
+    let found = shares(&[4710, 4711, 4712]);
+    assert_eq!(found, [("0".to_owned(), both, Some(0.85 + 0.09))]);
+    assert_eq!(shares(&[4711, 4713]), [("0".to_owned(), None, Some(0.85))], "one is not known");
+    assert_eq!(shares(&[4714]), []);
+    fake.say(&with(TWO_GPUS, &["DeviceGetComputeRunningProcesses 0 3"]));
+    fake.pass(5 * SECOND);
+    let mut sampler = open_nvidia(&context).unwrap();
+    read(&mut sampler).unwrap();
+    assert_eq!(shares(&[4711]), [], "the driver does not list processes any more");
+}
+
+#[test]
 fn mig() {
     let instances = [
         "DeviceGetMigMode 0 0 1 1",
