@@ -95,6 +95,7 @@ export const metricHelp: Record<string, string> = {
   "DCGM_FI_DEV_THERMAL_VIOLATION": "因温度而降频的时间（纳秒）",
   "DCGM_FI_DEV_TOTAL_ENERGY_CONSUMPTION": "驱动加载以来的能耗（毫焦）",
   "DCGM_FI_DEV_UNCORRECTABLE_REMAPPED_ROWS": "因不可纠正错误而重映射的显存行数",
+  "DCGM_FI_DEV_VGPU_LICENSE_STATUS": "vGPU 已授权为 1，未授权为 0；非 vGPU 设备无此序列",
   "DCGM_FI_DEV_XID_ERRORS": "最近一次 Xid 错误的代码",
   "DCGM_FI_PROF_DRAM_ACTIVE": "显存传输数据的周期占比，0 到 1",
   "DCGM_FI_PROF_GR_ENGINE_ACTIVE": "图形或计算引擎处于活动状态的时间占比，0 到 1",
