@@ -232,7 +232,7 @@ pub(crate) mod tests {
     /// ends, the page from its beginning; within a line, the two lines before it and what there is of it:
     /// pages are read line by line, and whole ones at every byte would take half a minute.
     pub(crate) fn cut_everywhere(page: &[u8]) -> (Vec<Range<usize>>, Vec<usize>) {
-        let (mut starts, mut counts, mut cuts) = (vec![0, 0, 0], vec![0], vec![0..0]);
+        let (mut starts, mut counts, mut cuts) = (vec![0; 3], vec![0], vec![Range::default()]);
         for (at, byte) in page.iter().enumerate() {
             let is_end = *byte == b'\n';
             let [.., two_before, _, line] = starts[..] else { unreachable!() };
