@@ -198,7 +198,9 @@ pub fn value(word: &str) -> Option<f64> {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
+    use std::ops::Range;
+
     use proptest::prelude::*;
 
     use super::*;
@@ -224,6 +226,24 @@ mod tests {
         check("a_bucket{le=\"1\"} 1\n", &[("a_bucket{le=\"1.0\"}", 1.0)], 0);
         check("{\"é.b\", \"c d\"=\"e\"} 1\n", &[("é.b{c d=\"e\"}", 1.0)], 0);
         check("{b=\"c\"} 1\n{\"a\",\"b\"} 1\na{b=\"1\",b=\"2\"} 1\n", &[], 3);
+    }
+
+    /// A page cut off at every byte, and how many samples of it are whole before each byte. Where a line
+    /// ends, the page from its beginning; within a line, the two lines before it and what there is of it:
+    /// pages are read line by line, and whole ones at every byte would take half a minute.
+    pub(crate) fn cut_everywhere(page: &[u8]) -> (Vec<Range<usize>>, Vec<usize>) {
+        let (mut starts, mut counts, mut cuts) = (vec![0; 3], vec![0], vec![Range::default()]);
+        for (at, byte) in page.iter().enumerate() {
+            let is_end = *byte == b'\n';
+            let [.., two_before, _, line] = starts[..] else { unreachable!() };
+            let is_sample = is_end && at > line && page[line] != b'#';
+            counts.push(counts[at] + usize::from(is_sample));
+            cuts.push(if is_end { 0 } else { two_before }..at + 1);
+            if is_end {
+                starts.push(at + 1);
+            }
+        }
+        (cuts, counts)
     }
 
     #[test]

@@ -3,9 +3,14 @@
 //! DCMI takes a third of a second for a chip, so it is asked every ten seconds, and each chip by a
 //! thread of its own: one that does not answer in time is reported as down and not waited for, and the
 //! others go on. It needs the group HwHiAiUser or root. Besides the common family there are the names
-//! of Huawei's npu-exporter. What only the slow tool `hccn_tool` knows (RoCE traffic, optical modules)
-//! and the calls that measure inside the call (PCIe and HCCS bandwidth) are left out. Facts:
-//! `collect.md`, sections 4 and 7.3.
+//! of Huawei's npu-exporter. Rates of PCIe and HCCS are measured for a twentieth of a second in every ten,
+//! so the bytes that are added up from them are an estimate, and say so.
+//!
+//! Left out: what only the slow tool `hccn_tool` knows (RoCE traffic, optical modules); the counters of
+//! single HCCS links, whose command numbers are not settled; and the subscription to faults, which takes a
+//! structure by value and calls back on a thread of the driver's without saying which chip is meant. Codes
+//! of errors are polled instead, so a fault that comes and goes within ten seconds is not seen. Facts:
+//! `collect.md`, sections 4, 7.3 and 8.5.
 
 mod compat;
 mod dcmi;
@@ -129,7 +134,9 @@ struct Chip {
     worker: Worker,
     reporter: Reporter,
     files: Files,
-    energy: Energy,
+    energy: Integral,
+    /// Bytes sent and received over HCCS and over PCIe.
+    volumes: [[Integral; 2]; 2],
     /// Error codes that were there when we looked last.
     codes: BTreeSet<u32>,
     /// Of the last slow round.
@@ -167,7 +174,8 @@ impl Chip {
             worker,
             reporter: Reporter::new(&device, &context.clock),
             files: Files::default(),
-            energy: Energy::default(),
+            energy: Integral::default(),
+            volumes: Default::default(),
             codes: BTreeSet::new(),
             slow: Reading::default(),
         }
@@ -185,6 +193,7 @@ impl Chip {
             self.reporter.set_up(false);
             self.reporter.set_health(Health::Unknown);
             self.energy.at = None;
+            self.volumes.iter_mut().flatten().for_each(|volume| volume.at = None);
             self.reporter.deliver(batch);
             return Health::Unknown;
         };
@@ -203,15 +212,30 @@ impl Chip {
     }
 
     fn put(&mut self, context: &Context, version: &str, reading: &Reading, is_slow: bool) {
-        let Self { reporter, energy, files, .. } = self;
-        energy.add(reading.watts, context.clock.monotonic());
-        if energy.joules.is_some() {
-            reporter.set_field("energy", FieldState::Estimated);
+        let Self { reporter, energy, volumes, files, .. } = self;
+        let now = context.clock.monotonic();
+        energy.add(reading.watts, now);
+        for ([sent, received], rate) in volumes.iter_mut().zip([reading.hccs, reading.pcie]) {
+            sent.add(rate.map(|rate| rate.sent), now);
+            received.add(rate.map(|rate| rate.received), now);
+        }
+        let sums = [
+            ("energy", energy.sum),
+            ("hccs_rate", volumes[0][0].sum),
+            ("pcie_rate", volumes[1][0].sum),
+        ];
+        for (field, _) in sums.into_iter().filter(|(_, sum)| sum.is_some()) {
+            reporter.set_field(field, FieldState::Estimated);
         }
         reporter.read(Group::Fast, |readings| {
             put_activity(readings, reading);
             put_body(readings, reading);
-            readings.put(&ACCELERATOR_ENERGY_JOULES_TOTAL, energy.joules);
+            readings.put(&ACCELERATOR_ENERGY_JOULES_TOTAL, energy.sum);
+            for ([sent, received], link) in volumes.iter().zip(["hccs", "pcie"]) {
+                let label = [("link", link)];
+                readings.put_of(&ACCELERATOR_LINK_TRANSMIT_BYTES_TOTAL, &label, sent.sum);
+                readings.put_of(&ACCELERATOR_LINK_RECEIVE_BYTES_TOTAL, &label, received.sum);
+            }
         });
         reporter.read(Group::Process, |readings| {
             let up = reading.network.map(|state| f64::from(u8::from(matches!(state, 0 | 6))));
@@ -329,21 +353,21 @@ fn put_ecc(readings: &mut Readings<'_>, reading: &Reading) {
     }
 }
 
-/// Power added up over time, since the library has no counter of energy.
+/// Power or a rate added up over time, since the library has no counters of energy and of bytes.
 #[derive(Debug, Default)]
-struct Energy {
-    joules: Option<f64>,
+struct Integral {
+    sum: Option<f64>,
     at: Option<(f64, Duration)>,
 }
 
-impl Energy {
-    fn add(&mut self, watts: Option<f64>, now: Duration) {
-        if let (Some((before, at)), Some(watts)) = (self.at, watts) {
+impl Integral {
+    fn add(&mut self, rate: Option<f64>, now: Duration) {
+        if let (Some((before, at)), Some(rate)) = (self.at, rate) {
             let seconds = now.saturating_sub(at).as_secs_f64();
-            // The mean of both ends is the power in between.
-            *self.joules.get_or_insert(0.0) += (before + watts) / 2.0 * seconds;
+            // The mean of both ends is the rate in between.
+            *self.sum.get_or_insert(0.0) += (before + rate) / 2.0 * seconds;
         }
-        self.at = watts.map(|watts| (watts, now));
+        self.at = rate.map(|rate| (rate, now));
     }
 }
 

@@ -1,10 +1,12 @@
-//! Cambricon's MLUs through CNDEV (`libcndev.so`): activity, memory, power, temperatures, clock, link,
+//! Cambricon's MLUs through CNDEV (`libcndev.so`): activity, memory, power, temperatures, clock, links,
 //! ECC, health and processes.
 //!
 //! Most structures begin with the version of the interface, which is 6 here; a library that only knows
 //! 5 is asked with 5. Layouts are those of the vendor's public header (Apache-2.0), buffers are larger
-//! than any of them. Retired pages, MLU-Link and Xid events are left out: their structures are not
-//! settled. Facts: `collect.md`, section 2.2.
+//! than any of them. Of MLU-Link there are the state and the errors of each port; its counters of bytes
+//! read and written are left out, because the header does not say which of the two ends reads. Retired
+//! pages and Xid events are left out: their structures are not settled. Facts: `collect.md`, section 2.2,
+//! and for MLU-Link the vendor's header.
 
 use std::{collections::BTreeMap, sync::Arc};
 
@@ -23,6 +25,11 @@ const LIBRARIES: &[&str] =
     &["libcndev.so", "/usr/lib64/libcndev.so", "/usr/local/neuware/lib64/libcndev.so"];
 /// Devices beyond this many are left out.
 const DEVICES_MAX: u32 = 64;
+/// Ports of MLU-Link of one device; more are not asked about.
+const PORTS_MAX: u32 = 16;
+/// Errors of a port: type, and where their counts are, which are added up.
+const PORT_ERRORS: &[(&str, &[usize])] =
+    &[("replay", &[40]), ("fatal", &[48]), ("crc", &[64, 72]), ("correctable", &[80])];
 /// Most processes of one device.
 const PROCESSES_MAX: usize = 256;
 /// Larger than any structure, of which the one with incidents has 34,612 bytes.
@@ -73,6 +80,9 @@ const FUNCTIONS: &[Function] = &[
     plain("GetCardHealthStateV2"),
     plain("GetMemEccCounter"),
     plain("GetProcessInfo"),
+    plain("GetMLULinkPortNumber"),
+    plain("GetMLULinkStatusV2"),
+    plain("GetMLULinkCounter"),
 ];
 
 pub(super) fn open(context: &Context) -> Result<Box<dyn Sampler>, Failure> {
@@ -121,6 +131,7 @@ struct Mlu {
     library: Arc<Library>,
     handle: u64,
     version: u32,
+    ports: u32,
     root: std::path::PathBuf,
     holders: Holders,
     asker: Asker,
@@ -132,11 +143,15 @@ impl Mlu {
         let mut args = [Arg::Number(u64::from(index)), Arg::Buffer(&mut handle)];
         let code = library.call("GetDeviceHandleByIndex", "", &mut args);
         // Older libraries have no handles; there the index is one.
-        let handle = handle.u32(0).filter(|_| code == Some(0)).unwrap_or(index);
+        let handle = u64::from(handle.u32(0).filter(|_| code == Some(0)).unwrap_or(index));
+        // The one call that returns a number instead of a code; a negative one is no number.
+        let ports = library.call("GetMLULinkPortNumber", "", &mut [Arg::Number(handle)]);
+        let ports = ports.and_then(|ports| u32::try_from(ports).ok()).unwrap_or_default();
         Self {
             library: Arc::clone(library),
-            handle: u64::from(handle),
+            handle,
             version,
+            ports: ports.min(PORTS_MAX),
             root: std::path::PathBuf::new(),
             holders: Holders::default(),
             asker: Asker::new(&CODES),
@@ -163,6 +178,32 @@ impl Mlu {
         let mut value = Buffer::new(STRUCTURE_BYTES);
         value.set_u32(0, self.version);
         self.ask(field, name, value)
+    }
+
+    /// What a function says of a port of MLU-Link.
+    fn of_port(&mut self, name: &'static str, mut value: Buffer, port: u32) -> Option<Buffer> {
+        let port = u64::from(port);
+        let mut args = [Arg::Buffer(&mut value), Arg::Number(self.handle), Arg::Number(port)];
+        self.asker.ask(&self.library, "mlulink", (name, port), &mut args).then_some(value)
+    }
+
+    fn put_port(&mut self, readings: &mut Readings<'_>, port: u32) {
+        let label = port.to_string();
+        let (link, name) = (("link", "mlulink"), ("port", label.as_str()));
+        let status = self.of_port("GetMLULinkStatusV2", Buffer::new(STRUCTURE_BYTES), port);
+        // 0 is down; the others are steps on the way to an address, with the link up.
+        let is_up = status.and_then(|status| status.u32(0)).filter(|state| *state <= 3);
+        let is_up = is_up.map(|state| f64::from(u8::from(state > 0)));
+        readings.put_of(&ACCELERATOR_LINK_UP, &[link, name], is_up);
+        let mut counter = Buffer::new(STRUCTURE_BYTES);
+        counter.set_u32(0, self.version);
+        let Some(counter) = self.of_port("GetMLULinkCounter", counter, port) else { return };
+        for (kind, places) in PORT_ERRORS {
+            let counts = places.iter().filter_map(|at| counter.u64(*at));
+            let count = counts.reduce(u64::saturating_add).map(|count| count as f64);
+            let labels = [link, ("type", *kind), name];
+            readings.put_of(&ACCELERATOR_LINK_ERRORS_TOTAL, &labels, count);
+        }
     }
 
     fn identity(&mut self, context: &Context, index: u32) -> Device {
@@ -256,6 +297,9 @@ impl Member for Mlu {
             let width = link.u32(8).filter(|lanes| (1..=32).contains(lanes)).map(f64::from);
             readings.put_of(&ACCELERATOR_PCIE_LINK_WIDTH, &label, width);
         }
+        for port in 0..self.ports {
+            self.put_port(readings, port);
+        }
         let list = self.processes();
         processes::put(readings, &self.root, &self.holders, list);
     }
@@ -341,6 +385,15 @@ mod tests {
         found.check("accelerator_pcie_link_width{kind=\"current\"}", 16.0);
         found.check("accelerator_process_memory_bytes{pid=\"99\"}", 5_242_880.0);
         found.check("accelerator_process_count", 1.0);
+        found.check("accelerator_link_up{link=\"mlulink\", port=\"0\"}", 1.0);
+        found.check("accelerator_link_up{link=\"mlulink\", port=\"1\"}", 0.0);
+        for (kind, count) in [("replay", 3.0), ("fatal", 0.0), ("crc", 7.0), ("correctable", 5.0)] {
+            let labels = format!("link=\"mlulink\", port=\"0\", type=\"{kind}\"");
+            found.check(&format!("accelerator_link_errors_total{{{labels}}}"), count);
+        }
+        // This one says its state and does not count.
+        let labels = "link=\"mlulink\", port=\"1\", type=\"crc\"";
+        found.check(&format!("accelerator_link_errors_total{{{labels}}}"), None);
         let ecc = "location=\"dram\", scope=\"volatile\", type=\"corrected\"";
         found.check(&format!("accelerator_ecc_errors_total{{{ecc}}}"), 4.0);
         let info = "driver_version=\"6.2.10\", firmware_version=\"1.1.6\", numa_node=\"1\"";
@@ -356,6 +409,7 @@ mod tests {
         found.check("accelerator_health{state=\"failed\"}", 1.0);
         found.check("accelerator_field_state{field=\"ecc\", state=\"unsupported\"}", 1.0);
         found.check("accelerator_process_count", 1.0);
+        found.check("accelerator_link_up{link=\"mlulink\", port=\"0\"}", None);
     }
 
     #[test]

@@ -1,10 +1,11 @@
-//! MetaX's GPUs through MXSML (`libmxsml.so`): activity, memory, power, temperature, clocks, link.
+//! MetaX's GPUs through MXSML (`libmxsml.so`): activity, memory, power, temperature, clocks, link,
+//! processes.
 //!
 //! Devices are named by their number in every call. Memory comes in KiB, temperatures in 0.01 degrees,
-//! power in mW for each of up to three ways into the board. The calls for processes are left out:
-//! their structures are not settled. Facts: `collect.md`, section 2.2.
+//! power in mW for each of up to three ways into the board, memory of processes in bytes. The calls for
+//! MetaXLink are left out. Facts: `collect.md`, section 2.2, and for processes the vendor's header.
 
-use std::sync::Arc;
+use std::{path::PathBuf, sync::Arc};
 
 use model::catalogue::*;
 
@@ -13,6 +14,7 @@ use super::{
     drm::generation_of,
     fleet::{Asker, Codes, Fleet, Member, float, percent},
     library::{Arg, Buffer, Function, Library},
+    processes::{self, Use},
     report::{Device, Readings, Reporter, pci_bus_id},
 };
 use crate::{Failure, FailureKind, schedule::Sampler};
@@ -27,6 +29,13 @@ const LIBRARIES: &[&str] = &[
 const DEVICES_MAX: u32 = 64;
 /// Ways of power into a board.
 const WAYS_MAX: usize = 3;
+
+/// Most processes of one device.
+const PROCESSES_MAX: usize = 64;
+/// Most devices that are told of one process, and bytes of what is told of each, and of all of it.
+const PROCESS_DEVICES_MAX: usize = 64;
+const PROCESS_DEVICE_BYTES: usize = 48;
+const PROCESS_BYTES: usize = 72 + PROCESS_DEVICE_BYTES * PROCESS_DEVICES_MAX;
 
 /// 2: no device; 3: not supported; 8: permission denied.
 const CODES: Codes = Codes { unsupported: &[3], denied: &[8], lost: &[2] };
@@ -55,6 +64,7 @@ const FUNCTIONS: &[Function] = &[
     plain("GetClocks"),
     plain("GetPcieInfo"),
     plain("GetPcieMaxLinkInfo"),
+    plain("GetSingleGpuProcess"),
 ];
 
 pub(super) fn open(context: &Context) -> Result<Box<dyn Sampler>, Failure> {
@@ -75,6 +85,7 @@ pub(super) fn open(context: &Context) -> Result<Box<dyn Sampler>, Failure> {
     let members = (0..count).filter_map(|index| {
         let mut gpu = Gpu {
             library: Arc::clone(&library),
+            root: context.root.clone(),
             number: u64::from(index),
             total_bytes: None,
             compute: None,
@@ -92,6 +103,7 @@ pub(super) fn open(context: &Context) -> Result<Box<dyn Sampler>, Failure> {
 
 struct Gpu {
     library: Arc<Library>,
+    root: PathBuf,
     number: u64,
     total_bytes: Option<f64>,
     /// Which of [`COMPUTE`] answered.
@@ -180,6 +192,27 @@ impl Gpu {
         (-10_000..30_000).contains(&hundredths).then(|| f64::from(hundredths) / 100.0)
     }
 
+    /// The memory that each process has on this device; it may have some on others too.
+    fn processes(&mut self) -> Option<Vec<Use>> {
+        let (mut count, mut list) = (Buffer::new(4), Buffer::new(PROCESS_BYTES * PROCESSES_MAX));
+        count.set_u32(0, PROCESSES_MAX as u32);
+        let number = Arg::Number(self.number);
+        let mut args = [number, Arg::Buffer(&mut count), Arg::Buffer(&mut list)];
+        if !self.asker.ask(&self.library, "processes", ("GetSingleGpuProcess", 0), &mut args) {
+            return None;
+        }
+        let count = (count.u32(0)? as usize).min(PROCESSES_MAX);
+        let uses = (0..count).map(|index| PROCESS_BYTES * index).filter_map(|at| {
+            let pid = list.u32(at).filter(|pid| *pid > 0)?;
+            let devices = (list.u32(at + 68)? as usize).min(PROCESS_DEVICES_MAX);
+            let places = (0..devices).map(|index| at + 72 + PROCESS_DEVICE_BYTES * index);
+            let here = places.filter(|at| list.u32(at + 32).map(u64::from) == Some(self.number));
+            let bytes = here.filter_map(|at| list.u64(at + 40)).reduce(u64::saturating_add);
+            Some(Use { pid, bytes, utilization: None })
+        });
+        Some(uses.collect())
+    }
+
     fn put_link(&mut self, readings: &mut Readings<'_>, name: &'static str, kind: &'static str) {
         let Some(link) = self.value("pcie_link", name, None) else { return };
         let label = [("kind", kind)];
@@ -226,6 +259,8 @@ impl Member for Gpu {
 
     fn process(&mut self, readings: &mut Readings<'_>) {
         self.put_link(readings, "GetPcieInfo", "current");
+        let uses = self.processes();
+        processes::put(readings, &self.root, uses);
     }
 
     fn fixed(&mut self, readings: &mut Readings<'_>) {
@@ -264,6 +299,10 @@ mod tests {
         found.check("accelerator_clock_hertz{domain=\"memory\"}", None);
         found.check("accelerator_pcie_link_generation{kind=\"current\"}", 4.0);
         found.check("accelerator_pcie_link_width{kind=\"max\"}", 16.0);
+        found.check("accelerator_process_count", 2.0);
+        found.check("accelerator_process_memory_bytes{pid=\"4711\"}", 3_221_225_472.0);
+        // It is listed without any memory on this device.
+        found.check("accelerator_process_memory_bytes{pid=\"4712\"}", None);
         found.identity(&["GPU-c500-1", "MXC500", "0000:0e:00.0", "metax"]);
     }
 
@@ -275,6 +314,8 @@ mod tests {
         found.check("accelerator_utilization_ratio", 0.29);
         found.check("accelerator_power_limit_watts{kind=\"enforced\"}", None);
         found.check("accelerator_field_state{field=\"power_limit\", state=\"unsupported\"}", 1.0);
+        found.check("accelerator_process_count", None);
+        found.check("accelerator_field_state{field=\"processes\", state=\"unsupported\"}", 1.0);
         machine.advance(1);
         machine.read(sampler.as_mut());
         // The unit that the device lacks was asked for once.

@@ -227,6 +227,13 @@ const PAGES: &[(&str, &str)] = &[
     ("sglang", include_str!("../../fixtures/sglang-written.metrics")),
     ("tgi", include_str!("../../fixtures/tgi-written.metrics")),
     ("trtllm", include_str!("../../fixtures/trtllm-written.metrics")),
+    ("vllm", include_str!("../../fixtures/vllm-0.32.0-load.metrics")),
+    ("aphrodite", include_str!("../../fixtures/aphrodite-written.metrics")),
+    ("lemonade", include_str!("../../fixtures/lemonade-written.metrics")),
+    ("lmdeploy", include_str!("../../fixtures/lmdeploy-written.metrics")),
+    ("localai", include_str!("../../fixtures/localai-written.metrics")),
+    ("mindie", include_str!("../../fixtures/mindie-written.metrics")),
+    ("triton", include_str!("../../fixtures/triton-written.metrics")),
 ];
 
 /// Reads a page of metrics as every kind that has one, with answers that say who it is.
@@ -254,21 +261,61 @@ fn pages_that_end_anywhere_keep_their_whole_lines() {
     let cut = Failure::new(FailureKind::Unreachable, "the connection broke");
     for (name, page) in PAGES {
         let kind = KINDS.iter().find(|kind| kind.name == *name).unwrap();
+        let path = kind.paths.iter().find(|path| path.ends_with("metrics")).unwrap();
         let all = exposition::parse(page.as_bytes()).samples;
-        // Every byte of the first part, then steps that share no factor with the length of lines.
-        let ends = (0..page.len().min(1_500)).chain((1_500..page.len()).step_by(97));
-        for end in ends {
+        let (cuts, counts) = exposition::tests::cut_everywhere(page.as_bytes());
+        assert_eq!((cuts.len(), counts[page.len()]), (page.len() + 1, all.len()), "{name}");
+        for range in cuts {
+            let expected = &all[counts[range.start]..counts[range.end]];
+            let body = page.as_bytes()[range.clone()].to_vec().into();
             let mut answers = Answers::default();
-            let body = page.as_bytes()[..end].to_vec().into();
-            let path = kind.paths.iter().find(|path| path.ends_with("metrics")).unwrap();
             answers.0.insert(path, Ok(Answer { body, cut: Some(cut.clone()), ..answer(200, "") }));
             match answers.exposition(path) {
                 Ok(found) => {
-                    assert_eq!(found.samples, all[..found.samples.len()], "{name} at {end}");
+                    assert_eq!(found.samples, expected, "{name} at {range:?}");
                     assert_eq!(found.cut.as_ref(), Some(&cut));
                 }
-                Err(failure) => assert_eq!(failure, cut, "{name} at {end}"),
+                Err(failure) => {
+                    assert_eq!((&failure, expected), (&cut, &[][..]), "{name} at {range:?}");
+                }
             }
+        }
+    }
+}
+
+/// Answers in JSON, captured and written, by kind and path.
+const ANSWERS: &[(&str, &str, &str)] = &[
+    ("llamacpp", "/props", include_str!("../../fixtures/llamacpp-b10434-props.json")),
+    ("llamacpp", "/slots", include_str!("../../fixtures/llamacpp-b10434-slots-load.json")),
+    ("llamacpp", "/v1/models", include_str!("../../fixtures/llamacpp-b10434-models.json")),
+    ("vllm", "/v1/models", include_str!("../../fixtures/vllm-0.32.0-models.json")),
+    ("ollama", "/api/ps", include_str!("../../fixtures/ollama-ps-written.json")),
+];
+
+/// Half an answer in JSON is none; it takes nothing from the other answers.
+#[test]
+fn answers_that_end_anywhere_count_as_none() {
+    for (name, path, whole) in ANSWERS {
+        let kind = KINDS.iter().find(|kind| kind.name == *name).unwrap();
+        let page = PAGES.iter().find(|(of, _)| of == name).map_or("", |(_, page)| page);
+        let others = [
+            ("/metrics", page),
+            ("/health", r#"{"status":"ok"}"#),
+            ("/version", r#"{"version":"1"}"#),
+            ("/api/version", r#"{"version":"1"}"#),
+            ("/props", ANSWERS[0].2),
+        ];
+        let with = |body: &str| {
+            let given = others.into_iter().chain([(*path, body)]);
+            let given: Vec<_> = given.map(|(path, body)| (path, 200, body)).collect();
+            let reading = read(kind, &given);
+            reading.map(|reading| neutral(&reading, kind)).map_err(|failure| failure.kind)
+        };
+        let (whole, none) = (whole.trim_end(), with("{"));
+        assert_ne!(with(whole), none, "{name} {path}: the answer says something");
+        for (end, _) in whole.char_indices() {
+            let (half, _) = whole.split_at(end);
+            assert_eq!(with(half), none, "{name} {path} at {end}");
         }
     }
 }

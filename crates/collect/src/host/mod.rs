@@ -6,12 +6,14 @@
 
 mod adjtimex;
 mod arp;
+mod bonding;
 mod clock_source;
 mod conntrack;
 mod cpu;
 mod cpufreq;
 mod diskinfo;
 mod diskstats;
+mod dmi;
 mod edac;
 mod entropy;
 mod filefd;
@@ -21,6 +23,7 @@ mod infiniband;
 mod interrupts;
 mod kernel_hung;
 mod loadavg;
+mod mdadm;
 mod meminfo;
 mod netclass;
 mod netdev;
@@ -31,6 +34,7 @@ mod nvme;
 mod os;
 mod own_process;
 mod pcie;
+mod pcie_errors;
 mod power_supply;
 mod pressure;
 mod processes;
@@ -48,6 +52,7 @@ mod thermal;
 mod timex;
 mod udp_queues;
 mod vmstat;
+mod zfs;
 
 use std::{
     io,
@@ -97,12 +102,14 @@ const ABSENT_EVERY: u32 = 60;
 /// All sources, sorted by name.
 static SOURCES: &[Source] = &[
     source("host.arp", 60, Main, &["arp"], arp::open),
+    source("host.bonding", 15, Main, &["bonding"], bonding::open),
     source("host.clock_source", 60, Main, &[], clock_source::open),
     source("host.conntrack", 5, Main, &["conntrack"], conntrack::open),
     source("host.cpu", 1, Main, &["cpu", "stat"], cpu::open),
     source("host.cpufreq", 5, Main, &["cpufreq"], cpufreq::open),
     source("host.diskinfo", 60, Main, &[], diskinfo::open),
     source("host.diskstats", 1, Main, &["diskstats"], diskstats::open),
+    source("host.dmi", 60, Main, &["dmi"], dmi::open),
     source("host.edac", 60, Hardware, &["edac"], edac::open),
     source("host.entropy", 60, Main, &["entropy"], entropy::open),
     source("host.filefd", 5, Main, &["filefd"], filefd::open),
@@ -112,6 +119,7 @@ static SOURCES: &[Source] = &[
     source("host.interrupts", 60, Main, &["interrupts"], interrupts::open),
     source("host.kernel_hung", 60, Main, &["kernel_hung"], kernel_hung::open),
     source("host.loadavg", 1, Main, &["loadavg"], loadavg::open),
+    source("host.mdadm", 15, Main, &["mdadm"], mdadm::open),
     source("host.meminfo", 1, Main, &["meminfo"], meminfo::open),
     source("host.netclass", 5, Hardware, &["netclass"], netclass::open),
     source("host.netdev", 1, Main, &["netdev"], netdev::open),
@@ -121,6 +129,7 @@ static SOURCES: &[Source] = &[
     source("host.os", 60, Main, &["os"], os::open),
     source("host.own_process", 15, Main, &[], own_process::open),
     source("host.pcie", 60, Hardware, &["pcidevice"], pcie::open),
+    source("host.pcie_errors", 60, Hardware, &[], pcie_errors::open),
     source("host.power_supply", 60, Hardware, &["powersupplyclass"], power_supply::open),
     source("host.pressure", 1, Main, &["pressure"], pressure::open),
     source("host.processes", 5, Main, &["processes"], processes::open),
@@ -137,6 +146,7 @@ static SOURCES: &[Source] = &[
     source("host.timex", 60, Main, &["timex"], timex::open),
     source("host.udp_queues", 5, Main, &["udp_queues"], udp_queues::open),
     source("host.vmstat", 1, Main, &["vmstat"], vmstat::open),
+    source("host.zfs", 15, Hardware, &["zfs"], zfs::open),
 ];
 
 /// A line of the table above.
@@ -327,13 +337,14 @@ mod tests {
     }
 
     /// Files of every source that reads below the root.
-    const FILES: [&str; 55] = [
+    const FILES: [&str; 66] = [
         "etc/os-release",
         "proc/1/mountinfo",
         "proc/1/stat",
         "proc/diskstats",
         "proc/interrupts",
         "proc/loadavg",
+        "proc/mdstat",
         "proc/meminfo",
         "proc/net/arp",
         "proc/net/dev",
@@ -349,6 +360,10 @@ mod tests {
         "proc/pressure/cpu",
         "proc/pressure/io",
         "proc/schedstat",
+        "proc/spl/kstat/zfs/arcstats",
+        "proc/spl/kstat/zfs/tank/io",
+        "proc/spl/kstat/zfs/tank/objset-0x1",
+        "proc/spl/kstat/zfs/tank/state",
         "proc/stat",
         "proc/sys/fs/file-nr",
         "proc/sys/kernel/hung_task_detect_count",
@@ -359,15 +374,21 @@ mod tests {
         "run/systemd/private",
         "run/systemd/system/x",
         "run/udev/data/b8:0",
+        "sys/block/md0/md/degraded",
+        "sys/bus/pci/devices/0000:3b:00.0/aer_dev_correctable",
+        "sys/bus/pci/devices/0000:3b:00.0/aer_dev_fatal",
         "sys/bus/pci/devices/0000:3b:00.0/current_link_speed",
         "sys/bus/pci/devices/0000:3b:00.0/max_link_width",
         "sys/bus/pci/devices/odd/max_link_width",
         "sys/class/block/sda/dev",
+        "sys/class/dmi/id/sys_vendor",
         "sys/class/hwmon/hwmon0/name",
         "sys/class/hwmon/hwmon0/temp1_input",
         "sys/class/hwmon/hwmon0/temp1_label",
         "sys/class/infiniband/mlx5_0/fw_ver",
         "sys/class/infiniband/mlx5_0/ports/1/rate",
+        "sys/class/net/bond0/bonding/slaves",
+        "sys/class/net/bonding_masters",
         "sys/class/net/eth0/flags",
         "sys/class/net/eth0/ifindex",
         "sys/class/net/eth0/operstate",

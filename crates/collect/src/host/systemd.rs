@@ -1,8 +1,8 @@
-//! How many units systemd has in each state, asked over D-Bus: on systemd's own socket, which only root
-//! may use, else on the system bus. Written from the D-Bus specification, for this one question.
+//! How many units systemd has in each state, and the connections of its socket units, asked over D-Bus: on
+//! systemd's own socket, which only root may use, else on the system bus. Written from the D-Bus
+//! specification, for these two questions.
 //!
-//! It lists the units and nothing else: no socket units' connections, no start of anything. A connection is
-//! made for each reading, since readings are rare.
+//! Nothing is started by asking. A connection is made for each reading, since readings are rare.
 
 use std::{
     io::{self, Read, Write},
@@ -10,7 +10,15 @@ use std::{
     time::Duration,
 };
 
-use model::{Labels, catalogue::NODE_SYSTEMD_UNITS, sample::Batch};
+use model::{
+    Clock, Labels,
+    catalogue::{
+        Metric, NODE_SYSTEMD_SOCKET_ACCEPTED_CONNECTIONS_TOTAL,
+        NODE_SYSTEMD_SOCKET_CURRENT_CONNECTIONS, NODE_SYSTEMD_SOCKET_REFUSED_CONNECTIONS_TOTAL,
+        NODE_SYSTEMD_UNITS,
+    },
+    sample::Batch,
+};
 
 use super::{Context, Sampler};
 use crate::{Failure, FailureKind};
@@ -21,19 +29,29 @@ const SOCKETS: [(&str, bool); 2] =
 
 const STATES: [&str; 5] = ["activating", "active", "deactivating", "failed", "inactive"];
 
-const BUS: Object = Object {
+const BUS: Object<'_> = Object {
     destination: "org.freedesktop.DBus",
     path: "/org/freedesktop/DBus",
     interface: "org.freedesktop.DBus",
 };
-const MANAGER: Object = Object {
+const MANAGER: Object<'_> = Object {
     destination: "org.freedesktop.systemd1",
     path: "/org/freedesktop/systemd1",
     interface: "org.freedesktop.systemd1.Manager",
 };
 
+/// What is asked of a socket unit. The last one is younger than the others.
+static COUNTS: [(&str, &Metric); 3] = [
+    ("NAccepted", &NODE_SYSTEMD_SOCKET_ACCEPTED_CONNECTIONS_TOTAL),
+    ("NConnections", &NODE_SYSTEMD_SOCKET_CURRENT_CONNECTIONS),
+    ("NRefused", &NODE_SYSTEMD_SOCKET_REFUSED_CONNECTIONS_TOTAL),
+];
+
 /// systemd that does not answer by then is busy with other things.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(2);
+/// Socket units beyond this many are left out, and those that were not asked in this time.
+const SOCKET_UNITS_MAX: usize = 128;
+const SOCKET_UNITS_TIME: Duration = Duration::from_secs(1);
 /// A longer answer is refused: hundreds of thousands of units.
 const MESSAGE_BYTES_MAX: usize = 64 << 20;
 /// Messages that are not for us, such as signals, beyond this many end the reading.
@@ -46,10 +64,26 @@ const NO_AUTO_START: u8 = 2;
 const METHOD_RETURN: u8 = 2;
 const METHOD_ERROR: u8 = 3;
 
-struct Object {
-    destination: &'static str,
-    path: &'static str,
-    interface: &'static str,
+struct Object<'a> {
+    destination: &'a str,
+    path: &'a str,
+    interface: &'a str,
+}
+
+/// What one reading found.
+#[derive(Debug, Default, PartialEq)]
+struct Units {
+    /// In each of [`STATES`].
+    states: [u64; 5],
+    sockets: Vec<SocketUnit>,
+}
+
+#[derive(Debug, Default, PartialEq)]
+struct SocketUnit {
+    name: String,
+    path: String,
+    /// As [`COUNTS`].
+    counts: [Option<u32>; 3],
 }
 
 struct Systemd {
@@ -70,11 +104,9 @@ impl Sampler for Systemd {
         }
         for (path, introduce) in SOCKETS {
             let path = self.context.root.join(path);
-            match UnixStream::connect(&path).and_then(|stream| count_units(stream, introduce)) {
-                Ok(counts) => {
-                    for (labels, count) in self.states.iter().zip(counts) {
-                        batch.push(labels, count as f64);
-                    }
+            match UnixStream::connect(&path).and_then(|stream| ask(stream, introduce)) {
+                Ok(units) => {
+                    self.push(&units, batch);
                     return Ok(());
                 }
                 Err(error) => failure = Failure::from_io(path.display(), &error),
@@ -84,16 +116,67 @@ impl Sampler for Systemd {
     }
 }
 
-/// Units in each of [`STATES`].
-fn count_units(mut stream: UnixStream, introduce: bool) -> io::Result<[u64; 5]> {
+impl Systemd {
+    fn push(&self, units: &Units, batch: &mut Batch) {
+        for (labels, count) in self.states.iter().zip(units.states) {
+            batch.push(labels, count as f64);
+        }
+        for unit in &units.sockets {
+            for ((_, metric), count) in COUNTS.iter().zip(unit.counts) {
+                if let Some(count) = count {
+                    let labels = self.context.series(metric, &[("name", &unit.name)]);
+                    batch.push(&labels, count.into());
+                }
+            }
+        }
+    }
+}
+
+fn ask(mut stream: UnixStream, introduce: bool) -> io::Result<Units> {
     stream.set_read_timeout(Some(ANSWER_TIMEOUT))?;
     stream.set_write_timeout(Some(ANSWER_TIMEOUT))?;
     authenticate(&mut stream)?;
     if introduce {
-        call(&mut stream, &BUS, "Hello")?;
+        call(&mut stream, &BUS, "Hello", &[])?;
     }
-    let body = call(&mut stream, &MANAGER, "ListUnits")?;
-    count(&body).ok_or_else(|| malformed("a list of units that cannot be read"))
+    let body = call(&mut stream, &MANAGER, "ListUnits", &[])?;
+    let units = list(&body).ok_or_else(|| malformed("a list of units that cannot be read"));
+    let mut units = units?;
+    // The machine's clock, also in tests: systemd lives in no other time.
+    let clock = Clock::system();
+    let end = clock.monotonic() + SOCKET_UNITS_TIME;
+    for unit in &mut units.sockets {
+        if clock.monotonic() > end {
+            break;
+        }
+        unit.ask(&mut stream)?;
+    }
+    Ok(units)
+}
+
+impl SocketUnit {
+    /// What systemd does not count, because it is too old or the unit is gone, is absent.
+    fn ask(&mut self, stream: &mut UnixStream) -> io::Result<()> {
+        let unit = Object {
+            destination: MANAGER.destination,
+            path: &self.path,
+            interface: "org.freedesktop.DBus.Properties",
+        };
+        for ((property, _), count) in COUNTS.iter().zip(&mut self.counts) {
+            let of = ["org.freedesktop.systemd1.Socket", property];
+            *count = match call(stream, &unit, "Get", &of) {
+                Ok(body) => variant(&body),
+                Err(error) if error.kind() == io::ErrorKind::Other => None,
+                Err(error) => return Err(error),
+            };
+        }
+        Ok(())
+    }
+}
+
+/// A value that says of itself that it is a whole number.
+fn variant(body: &[u8]) -> Option<u32> {
+    body.starts_with(b"\x01u\0").then(|| Cursor { bytes: body, at: 3 }.word())?
 }
 
 fn malformed(what: &str) -> io::Error {
@@ -120,9 +203,14 @@ fn authenticate(stream: &mut UnixStream) -> io::Result<()> {
     stream.write_all(b"BEGIN\r\n")
 }
 
-/// Calls a method without arguments and returns the body of its answer.
-fn call(stream: &mut UnixStream, object: &Object, member: &str) -> io::Result<Vec<u8>> {
-    stream.write_all(&message(object, member))?;
+/// Calls a method with some texts and returns the body of its answer.
+fn call(
+    stream: &mut UnixStream,
+    object: &Object<'_>,
+    member: &str,
+    texts: &[&str],
+) -> io::Result<Vec<u8>> {
+    stream.write_all(&message(object, member, texts))?;
     for _ in 0..MESSAGES_MAX {
         let mut head = [0; 16];
         stream.read_exact(&mut head)?;
@@ -146,8 +234,8 @@ fn call(stream: &mut UnixStream, object: &Object, member: &str) -> io::Result<Ve
     Err(malformed("no answer among many messages"))
 }
 
-/// A call without a body: fixed part, then header fields, padded to eight bytes.
-fn message(object: &Object, member: &str) -> Vec<u8> {
+/// A call: fixed part, then header fields, padded to eight bytes, then the texts.
+fn message(object: &Object<'_>, member: &str, texts: &[&str]) -> Vec<u8> {
     let fields = [
         (1, b'o', object.path),
         (2, b's', object.interface),
@@ -159,14 +247,32 @@ fn message(object: &Object, member: &str) -> Vec<u8> {
     for (code, signature, text) in fields {
         bytes.resize(bytes.len().next_multiple_of(8), 0);
         bytes.extend([code, 1, signature, 0]);
-        bytes.extend((text.len() as u32).to_le_bytes());
-        bytes.extend(text.as_bytes());
+        extend(&mut bytes, text);
+    }
+    if !texts.is_empty() {
+        bytes.resize(bytes.len().next_multiple_of(8), 0);
+        bytes.extend([8, 1, b'g', 0, texts.len() as u8]);
+        bytes.extend(std::iter::repeat_n(b's', texts.len()));
         bytes.push(0);
     }
     let length = (bytes.len() - first) as u32;
     bytes[12..16].copy_from_slice(&length.to_le_bytes());
     bytes.resize(bytes.len().next_multiple_of(8), 0);
+    let body = bytes.len();
+    for text in texts {
+        bytes.resize(bytes.len().next_multiple_of(4), 0);
+        extend(&mut bytes, text);
+    }
+    let length = (bytes.len() - body) as u32;
+    bytes[4..8].copy_from_slice(&length.to_le_bytes());
     bytes
+}
+
+/// A text with its length before it and a zero behind it.
+fn extend(bytes: &mut Vec<u8>, text: &str) {
+    bytes.extend((text.len() as u32).to_le_bytes());
+    bytes.extend(text.as_bytes());
+    bytes.push(0);
 }
 
 /// A place in a body; every read is aligned as the specification says.
@@ -196,33 +302,40 @@ impl<'a> Cursor<'a> {
     }
 }
 
-/// Counts the states in an array of units: name, description, load state, active state, sub state,
-/// followed unit, path, job number, job kind, job path.
-fn count(body: &[u8]) -> Option<[u64; 5]> {
+/// Reads an array of units: name, description, load state, active state, sub state, followed unit, path,
+/// job number, job kind, job path.
+fn list(body: &[u8]) -> Option<Units> {
     let mut cursor = Cursor { bytes: body, at: 0 };
     let length = cursor.word()? as usize;
     cursor.at = cursor.at.next_multiple_of(8);
     let end = cursor.at.checked_add(length)?;
-    let mut counts = [0; 5];
+    let mut units = Units::default();
     while cursor.at < end {
         cursor.at = cursor.at.next_multiple_of(8);
-        for _ in 0..3 {
+        let name = cursor.text()?;
+        for _ in 0..2 {
             cursor.text()?;
         }
         let active = cursor.text()?;
-        for _ in 0..3 {
+        for _ in 0..2 {
             cursor.text()?;
         }
+        let path = cursor.text()?;
         cursor.word()?;
         for _ in 0..2 {
             cursor.text()?;
         }
         let state = STATES.iter().position(|state| state.as_bytes() == active);
-        if let Some(count) = state.and_then(|state| counts.get_mut(state)) {
+        if let Some(count) = state.and_then(|state| units.states.get_mut(state)) {
             *count += 1;
         }
+        if name.ends_with(b".socket") && units.sockets.len() < SOCKET_UNITS_MAX {
+            let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+            let (name, path) = (text(name), text(path));
+            units.sockets.push(SocketUnit { name, path, ..SocketUnit::default() });
+        }
     }
-    Some(counts)
+    Some(units)
 }
 
 #[cfg(test)]
@@ -231,18 +344,16 @@ mod tests {
 
     use super::*;
 
-    /// The body of an answer about units in these states.
-    fn units(states: &[&str]) -> Vec<u8> {
+    /// The body of an answer about units with these names and states.
+    fn units(states: &[(&str, &str)]) -> Vec<u8> {
         let mut bytes = vec![0; 8];
-        for state in states {
+        for (name, state) in states {
             bytes.resize(bytes.len().next_multiple_of(8), 0);
             let text = |bytes: &mut Vec<u8>, text: &str| {
                 bytes.resize(bytes.len().next_multiple_of(4), 0);
-                bytes.extend((text.len() as u32).to_le_bytes());
-                bytes.extend(text.as_bytes());
-                bytes.push(0);
+                extend(bytes, text);
             };
-            for word in ["a.service", "A service", "loaded", state, "running", "", "/a"] {
+            for word in [name, "A service", "loaded", state, "running", "", "/a"] {
                 text(&mut bytes, word);
             }
             bytes.resize(bytes.len().next_multiple_of(4), 0);
@@ -273,35 +384,93 @@ mod tests {
         assert_eq!(&begin, b"BEGIN\r\n");
         for answer in answers {
             let count = stream.read(&mut buffer).unwrap();
-            assert!(count.is_multiple_of(8) && buffer[..3] == [b'l', 1, NO_AUTO_START]);
+            assert_eq!(buffer[..3], [b'l', 1, NO_AUTO_START]);
+            let word = |at| Cursor { bytes: &buffer, at }.word().unwrap() as usize;
+            let (body, fields) = (word(4), word(12));
+            assert_eq!(count, (16 + fields).next_multiple_of(8) + body);
             stream.write_all(answer).unwrap();
         }
     }
 
-    fn ask(answers: Vec<Vec<u8>>) -> io::Result<[u64; 5]> {
+    fn talk(answers: Vec<Vec<u8>>) -> io::Result<Units> {
         let (ours, theirs) = UnixStream::pair().unwrap();
         let bus = std::thread::spawn(move || serve(theirs, &answers));
-        let result = count_units(ours, true);
+        let result = ask(ours, true);
         bus.join().unwrap();
         result
+    }
+
+    /// A property that is a whole number.
+    fn property(value: u32) -> Vec<u8> {
+        let body = [&b"\x01u\0\0"[..], &value.to_le_bytes()].concat();
+        answer(METHOD_RETURN, &body)
     }
 
     #[test]
     fn units_are_counted() {
         let hello = answer(METHOD_RETURN, b"\x04\0\0\0:1.1\0");
         let states = ["active", "failed", "active", "maintenance", "inactive"];
+        let states = states.map(|state| ("a.service", state));
         let list = [answer(4, b""), answer(METHOD_RETURN, &units(&states))].concat();
-        assert_eq!(ask(vec![hello.clone(), list]).unwrap(), [0, 2, 0, 1, 1]);
-        let refused = ask(vec![hello.clone(), answer(METHOD_ERROR, b"")]).unwrap_err();
+        let expected = Units { states: [0, 2, 0, 1, 1], sockets: Vec::new() };
+        assert_eq!(talk(vec![hello.clone(), list]).unwrap(), expected);
+        let refused = talk(vec![hello.clone(), answer(METHOD_ERROR, b"")]).unwrap_err();
         assert_eq!(refused.kind(), io::ErrorKind::Other);
-        let broken = ask(vec![hello, answer(METHOD_RETURN, &[200, 0, 0, 0])]).unwrap_err();
+        let broken = talk(vec![hello, answer(METHOD_RETURN, &[200, 0, 0, 0])]).unwrap_err();
         assert_eq!(broken.kind(), io::ErrorKind::InvalidData);
+    }
+
+    #[test]
+    fn connections_of_socket_units() {
+        let names = [("ssh.socket", "active"), ("a.service", "active"), ("old.socket", "active")];
+        let text = answer(METHOD_RETURN, b"\x01s\0\0\x01\0\0\0a\0");
+        let answers = vec![
+            answer(METHOD_RETURN, b"\x04\0\0\0:1.1\0"),
+            answer(METHOD_RETURN, &units(&names)),
+            property(70_000),
+            property(3),
+            property(0),
+            property(1),
+            text,
+            answer(METHOD_ERROR, b""),
+        ];
+        let units = talk(answers).unwrap();
+        let socket =
+            |name: &str, counts| SocketUnit { name: name.into(), path: "/a".into(), counts };
+        let expected = [
+            socket("ssh.socket", [Some(70_000), Some(3), Some(0)]),
+            socket("old.socket", [Some(1), None, None]),
+        ];
+        assert_eq!(units.sockets, expected);
+        let context = Context {
+            root: "/".into(),
+            instance: "n".into(),
+            clock: Clock::manual(model::UnixMs(0)),
+        };
+        let states = STATES.map(|state| context.series(&NODE_SYSTEMD_UNITS, &[("state", state)]));
+        let mut batch = Batch::default();
+        Systemd { context, states }.push(&units, &mut batch);
+        let lines: Vec<String> = batch.samples[5..]
+            .iter()
+            .map(|(labels, value)| {
+                format!("{} {value}", labels.keep(|name| matches!(name, "__name__" | "name")))
+            })
+            .collect();
+        let lines: Vec<&str> = lines.iter().map(String::as_str).collect();
+        let expected = [
+            r#"node_systemd_socket_accepted_connections_total{name="ssh.socket"} 70000"#,
+            r#"node_systemd_socket_current_connections{name="ssh.socket"} 3"#,
+            r#"node_systemd_socket_refused_connections_total{name="ssh.socket"} 0"#,
+            r#"node_systemd_socket_accepted_connections_total{name="old.socket"} 1"#,
+        ];
+        assert_eq!(lines, expected);
     }
 
     proptest! {
         #[test]
         fn any_body_is_survived(body: Vec<u8>) {
-            let _ = count(&body);
+            let _ = list(&body);
+            let _ = variant(&body);
         }
     }
 }

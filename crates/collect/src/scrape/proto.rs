@@ -487,6 +487,27 @@ mod tests {
         check(&family_of("n", 1, &[]), &[], 1);
     }
 
+    /// Messages say how long they are, so of one that was cut nothing is taken, and those before it stay.
+    #[test]
+    fn pages_that_end_anywhere_keep_their_whole_messages() {
+        let value = message(|writer| writer.bytes(2, &message(|value| value.double(1, 2.5))));
+        let families = ["a", "b", "c"].map(|name| family_of(name, 1, &value));
+        let ends: Vec<usize> = families
+            .iter()
+            .scan(0, |end, family| {
+                *end += family.len();
+                Some(*end)
+            })
+            .collect();
+        let page = families.concat();
+        for end in 0..page.len() {
+            let whole = ends.iter().filter(|at| **at <= end).count();
+            let (batch, outcome) = read_page(&page[..end]);
+            let is_between = end == 0 || ends.contains(&end);
+            assert_eq!((batch.samples.len(), outcome.bad), (whole, usize::from(!is_between)));
+        }
+    }
+
     #[test]
     fn native_histograms() {
         let sent = message(|writer| {

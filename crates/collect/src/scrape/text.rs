@@ -160,17 +160,47 @@ mod tests {
     #[test]
     fn truncated_pages() {
         let page: &[u8] = include_bytes!("../../fixtures/vllm-0.32.0.metrics");
-        let page = &page[..page.len().min(2_500)];
-        for end in 0..page.len() {
-            let cut = &page[..end];
-            let last = cut.rsplit(|byte| *byte == b'\n').next().unwrap_or_default();
-            let whole = cut.len() - last.len();
-            let lines = page[..whole].split(|byte| *byte == b'\n');
-            let samples = lines.filter(|line| !line.is_empty() && line[0] != b'#').count();
-            let (batch, outcome) = read_page(TEXT, cut);
-            assert!(batch.samples.len() - samples <= 1, "at {end}: {outcome:?}");
-            assert!(outcome.bad <= 1, "at {end}: {outcome:?}");
+        let whole = read_page(TEXT, page).0.samples;
+        let (cuts, counts) = crate::exposition::tests::cut_everywhere(page);
+        assert_eq!((cuts.len(), counts[page.len()]), (page.len() + 1, whole.len()));
+        for range in cuts {
+            let expected = &whole[counts[range.start]..counts[range.end]];
+            let (batch, outcome) = read_page(TEXT, &page[range.clone()]);
+            // The last line may lack its end and be a line all the same.
+            let found = batch.samples.get(..expected.len());
+            assert_eq!(found, Some(expected), "at {range:?}: {outcome:?}");
+            assert!(batch.samples.len() - expected.len() + outcome.bad <= 1, "at {range:?}");
         }
+    }
+
+    /// The end is marked, so a page without it is known not to be whole wherever it was cut.
+    #[test]
+    fn truncated_pages_of_openmetrics_are_noticed() {
+        let page = "# TYPE a counter\na_total{b=\"c\"} 12 # {t=\"x\"} 1 2\n\
+                    # TYPE n gauge\n# UNIT n seconds\nn NaN 1500.5\n# EOF";
+        assert_eq!(read_page(OPENMETRICS, page.as_bytes()).1.bad, 0);
+        for end in 0..page.len() {
+            let (batch, outcome) = read_page(OPENMETRICS, &page.as_bytes()[..end]);
+            assert!(outcome.bad >= 1, "at {end}: {outcome:?}");
+            assert!(batch.samples.len() <= 2, "at {end}");
+        }
+    }
+
+    #[test]
+    fn hostile_values_hide_no_other() {
+        let twice = b"a 1\na 2\nb NaN\n";
+        let (batch, outcome) = read_page(TEXT, twice);
+        let found: Vec<_> =
+            batch.samples.iter().map(|(labels, v)| (labels.name(), v.to_string())).collect();
+        assert_eq!(found, [("a", "1".to_owned()), ("b", "NaN".to_owned())], "{outcome:?}");
+        // Longer than a whole page of ours, many labels, and one that opens quotes for ever.
+        let long = format!("a{{b=\"{}\"}} 1\nc 2\n", "x".repeat(8 << 20));
+        check(TEXT, long.as_bytes(), &[("c", 2.0)], 1, "too long");
+        let labels: String = (0..100_000).map(|n| format!("l{n}=\"\",")).collect();
+        let many = format!("a{{{labels}}} 1\nc 2\n");
+        check(TEXT, many.as_bytes(), &[("c", 2.0)], 1, "line 1");
+        let open = format!("a{{b=\"{}\nc 2\n", "\\\"".repeat(1 << 20));
+        check(TEXT, open.as_bytes(), &[("c", 2.0)], 1, "no sample");
     }
 
     proptest! {

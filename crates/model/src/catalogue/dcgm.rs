@@ -53,6 +53,8 @@ metrics! { DCGM:
         "Energy in mJ since the driver was loaded" "驱动加载以来的能耗（毫焦）";
     DCGM_FI_DEV_UNCORRECTABLE_REMAPPED_ROWS = Counter "DCGM_FI_DEV_UNCORRECTABLE_REMAPPED_ROWS" "rows" ["gpu" "UUID" "pci_bus_id" "device" "modelName" "hostname" "DCGM_FI_DRIVER_VERSION" "GPU_I_PROFILE" "GPU_I_ID"]
         "Memory rows remapped because of uncorrected errors" "因不可纠正错误而重映射的显存行数";
+    DCGM_FI_DEV_VGPU_LICENSE_STATUS = Gauge "DCGM_FI_DEV_VGPU_LICENSE_STATUS" "" ["gpu" "UUID" "pci_bus_id" "device" "modelName" "hostname" "DCGM_FI_DRIVER_VERSION" "GPU_I_PROFILE" "GPU_I_ID"]
+        "1 when a vGPU has its licence, 0 when not; absent where the device is no vGPU" "vGPU 已授权为 1，未授权为 0；非 vGPU 设备无此序列";
     DCGM_FI_DEV_XID_ERRORS = Gauge "DCGM_FI_DEV_XID_ERRORS" "" ["gpu" "UUID" "pci_bus_id" "device" "modelName" "hostname" "DCGM_FI_DRIVER_VERSION" "GPU_I_PROFILE" "GPU_I_ID" "err_code" "err_msg"]
         "Code of the last Xid error" "最近一次 Xid 错误的代码";
     DCGM_FI_PROF_DRAM_ACTIVE = Gauge "DCGM_FI_PROF_DRAM_ACTIVE" "ratio" ["gpu" "UUID" "pci_bus_id" "device" "modelName" "hostname" "DCGM_FI_DRIVER_VERSION" "GPU_I_PROFILE" "GPU_I_ID"]

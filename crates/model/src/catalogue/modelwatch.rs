@@ -11,6 +11,8 @@ metrics! { MODELWATCH:
         "Open live connections of pages" "页面打开的实时连接数";
     MODELWATCH_LIVE_TICKS_DROPPED_TOTAL = Counter "modelwatch_live_ticks_dropped_total" "" []
         "Live ticks not sent because a page read too slowly" "因页面读取过慢而未发送的实时数据帧数";
+    MODELWATCH_PCIE_ERRORS_TOTAL = Counter "modelwatch_pcie_errors_total" "" ["pci_bus_id" "severity"]
+        "Errors on the PCIe link of a device as the kernel counts them (AER): correctable, nonfatal or fatal" "内核统计的设备 PCIe 链路错误数（AER）：correctable、nonfatal 或 fatal";
     MODELWATCH_PROCESS_CPU_SECONDS_TOTAL = Counter "modelwatch_process_cpu_seconds_total" "seconds" []
         "CPU time that modelwatch itself used" "modelwatch 自身所用的 CPU 时间";
     MODELWATCH_PROCESS_RESIDENT_BYTES = Gauge "modelwatch_process_resident_bytes" "bytes" []

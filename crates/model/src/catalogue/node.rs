@@ -6,6 +6,10 @@ use super::metrics;
 metrics! { NODE:
     NODE_ARP_ENTRIES = Gauge "node_arp_entries" "" ["device"]
         "Entries of the ARP table" "ARP 表项数";
+    NODE_BONDING_ACTIVE = Gauge "node_bonding_active" "" ["master"]
+        "Interfaces of a bond that have a link" "绑定接口中链路正常的成员数";
+    NODE_BONDING_SLAVES = Gauge "node_bonding_slaves" "" ["master"]
+        "Interfaces that belong to a bond" "绑定接口的成员数";
     NODE_BOOT_TIME_SECONDS = Gauge "node_boot_time_seconds" "seconds" []
         "Unix time at which the machine was started" "系统启动时间（Unix 时间）";
     NODE_CONTEXT_SWITCHES_TOTAL = Counter "node_context_switches_total" "" []
@@ -64,6 +68,8 @@ metrics! { NODE:
         "Writes merged in the queue" "队列中合并的写入次数";
     NODE_DISK_WRITTEN_BYTES_TOTAL = Counter "node_disk_written_bytes_total" "bytes" ["device"]
         "Bytes written" "写入的字节数";
+    NODE_DMI_INFO = Gauge "node_dmi_info" "" ["bios_date" "bios_release" "bios_vendor" "bios_version" "board_asset_tag" "board_name" "board_serial" "board_vendor" "board_version" "chassis_asset_tag" "chassis_serial" "chassis_vendor" "chassis_version" "product_family" "product_name" "product_serial" "product_sku" "product_uuid" "product_version" "system_vendor"]
+        "What the board and its firmware say they are, as labels; the value is always 1" "以标签形式给出的主板与固件信息，值恒为 1";
     NODE_EDAC_CORRECTABLE_ERRORS_TOTAL = Counter "node_edac_correctable_errors_total" "" ["controller"]
         "Memory errors that the controller corrected" "内存控制器已纠正的内存错误数";
     NODE_EDAC_CSROW_CORRECTABLE_ERRORS_TOTAL = Counter "node_edac_csrow_correctable_errors_total" "" ["controller" "csrow"]
@@ -136,6 +142,20 @@ metrics! { NODE:
         "Load average over fifteen minutes" "15 分钟平均负载";
     NODE_LOAD5 = Gauge "node_load5" "" []
         "Load average over five minutes" "5 分钟平均负载";
+    NODE_MD_BLOCKS = Gauge "node_md_blocks" "" ["device"]
+        "Blocks of an array of software RAID" "软件 RAID 阵列的块数";
+    NODE_MD_BLOCKS_SYNCED = Gauge "node_md_blocks_synced" "" ["device"]
+        "Blocks of an array that are in sync; of one that waits to be synced none" "阵列中已同步的块数；等待同步时为 0";
+    NODE_MD_DEGRADED = Gauge "node_md_degraded" "" ["device"]
+        "Disks that an array lacks" "阵列缺少的磁盘数";
+    NODE_MD_DISKS = Gauge "node_md_disks" "" ["device" "state"]
+        "Disks of an array that are active, failed or spare" "阵列中各状态（active、failed、spare）的磁盘数";
+    NODE_MD_DISKS_REQUIRED = Gauge "node_md_disks_required" "" ["device"]
+        "Disks that an array needs to be whole, from /proc/mdstat" "阵列完整所需的磁盘数（取自 /proc/mdstat）";
+    NODE_MD_RAID_DISKS = Gauge "node_md_raid_disks" "" ["device"]
+        "Disks that an array needs to be whole, from /sys" "阵列完整所需的磁盘数（取自 /sys）";
+    NODE_MD_STATE = Gauge "node_md_state" "" ["device" "state"]
+        "State of an array: of the series active, check, inactive, recovering and resync one is 1" "阵列状态：active、check、inactive、recovering、resync 中有一个为 1";
     NODE_MEMORY_BYTES = Gauge "node_memory_*_bytes" "bytes" []
         "A field of /proc/meminfo" "/proc/meminfo 中的字段";
     NODE_MEMORY_HUGEPAGES = Gauge "node_memory_HugePages_*" "" []
@@ -308,6 +328,12 @@ metrics! { NODE:
         "Times that another CPU woke this one to process packets (RPS)" "被其他 CPU 唤醒处理数据包的次数（RPS）";
     NODE_SOFTNET_TIMES_SQUEEZED_TOTAL = Counter "node_softnet_times_squeezed_total" "" ["cpu"]
         "Times that a CPU stopped processing packets because its budget was used up" "因预算用尽而中断收包处理的次数";
+    NODE_SYSTEMD_SOCKET_ACCEPTED_CONNECTIONS_TOTAL = Counter "node_systemd_socket_accepted_connections_total" "" ["name"]
+        "Connections that a socket unit of systemd accepted" "systemd 套接字单元已接受的连接数";
+    NODE_SYSTEMD_SOCKET_CURRENT_CONNECTIONS = Gauge "node_systemd_socket_current_connections" "" ["name"]
+        "Connections that a socket unit of systemd has now" "systemd 套接字单元的当前连接数";
+    NODE_SYSTEMD_SOCKET_REFUSED_CONNECTIONS_TOTAL = Counter "node_systemd_socket_refused_connections_total" "" ["name"]
+        "Connections that a socket unit of systemd refused" "systemd 套接字单元拒绝的连接数";
     NODE_SYSTEMD_UNITS = Gauge "node_systemd_units" "" ["state"]
         "Units of systemd by state" "按状态统计的 systemd 单元数";
     NODE_TCP_CONNECTION_STATES = Gauge "node_tcp_connection_states" "" ["state"]
@@ -362,6 +388,14 @@ metrics! { NODE:
         "Identity of the kernel as labels; the value is always 1" "以标签形式给出的内核信息，值恒为 1";
     NODE_VMSTAT = Unknown "node_vmstat_*" "" []
         "A field of /proc/vmstat" "/proc/vmstat 中的字段";
+    NODE_ZFS_STAT = Unknown "node_zfs_*" "" []
+        "A field of the statistics of ZFS" "ZFS 统计字段";
+    NODE_ZFS_ZPOOL_STAT = Unknown "node_zfs_zpool_*" "" ["zpool"]
+        "A field of the traffic of a pool of ZFS" "ZFS 存储池的读写统计字段";
+    NODE_ZFS_ZPOOL_DATASET_STAT = Unknown "node_zfs_zpool_dataset_*" "" ["zpool" "dataset"]
+        "A field of the traffic of a dataset of ZFS" "ZFS 数据集的读写统计字段";
+    NODE_ZFS_ZPOOL_STATE = Gauge "node_zfs_zpool_state" "" ["zpool" "state"]
+        "State of a pool of ZFS: of the series one is 1" "ZFS 存储池状态：各序列中有一个为 1";
     PROCESS_CPU_SECONDS_TOTAL = Counter "process_cpu_seconds_total" "seconds" []
         "CPU time that modelwatch itself used" "modelwatch 自身所用的 CPU 时间";
     PROCESS_MAX_FDS = Gauge "process_max_fds" "" []

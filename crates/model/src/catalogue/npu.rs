@@ -31,6 +31,10 @@ metrics! { NPU:
         "Used HBM in MiB" "HBM 已用量（MiB）";
     NPU_CHIP_INFO_HBM_UTILIZATION = Gauge "npu_chip_info_hbm_utilization" "percent" ["host" "id" "model_name" "vdie_id" "pcie_bus_info"]
         "Use of the HBM, 0 to 100" "HBM 利用率，0 到 100";
+    NPU_CHIP_INFO_HCCS_BANDWIDTH_INFO_TOTAL_RX = Gauge "npu_chip_info_hccs_bandwidth_info_total_rx" "GB/s" ["host" "id" "model_name" "vdie_id" "pcie_bus_info"]
+        "Rate at which the chip receives over all HCCS links in GB/s, measured for a short time" "芯片经所有 HCCS 链路接收数据的速率（GB/s，短时采样）";
+    NPU_CHIP_INFO_HCCS_BANDWIDTH_INFO_TOTAL_TX = Gauge "npu_chip_info_hccs_bandwidth_info_total_tx" "GB/s" ["host" "id" "model_name" "vdie_id" "pcie_bus_info"]
+        "Rate at which the chip sends over all HCCS links in GB/s, measured for a short time" "芯片经所有 HCCS 链路发送数据的速率（GB/s，短时采样）";
     NPU_CHIP_INFO_HEALTH_STATUS = Gauge "npu_chip_info_health_status" "" ["host" "id" "model_name" "vdie_id" "pcie_bus_info"]
         "1 when the chip is healthy, 0 when it is not, -1 when that is not known" "芯片健康为 1，不健康为 0，未知为 -1";
     NPU_CHIP_INFO_NAME = Gauge "npu_chip_info_name" "" ["host" "id" "model_name" "vdie_id" "pcie_bus_info"]

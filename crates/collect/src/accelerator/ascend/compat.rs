@@ -43,7 +43,8 @@ impl Names {
     pub(super) fn put(&self, reading: &Reading, slow: &Reading, batch: &mut Batch) {
         let hbm = reading.hbm;
         let mebibytes = |value: u64| value as f64;
-        let pairs: [(&Metric, Option<f64>); 19] = [
+        let gigabytes = |rate: f64| rate / 1e9;
+        let pairs: [(&Metric, Option<f64>); 21] = [
             (&NPU_CHIP_INFO_UTILIZATION, reading.aicore),
             (&NPU_CHIP_INFO_OVERALL_UTILIZATION, reading.overall),
             (&NPU_CHIP_INFO_VECTOR_UTILIZATION, reading.vector),
@@ -73,6 +74,14 @@ impl Names {
             (
                 &NPU_CHIP_INFO_PROCESS_INFO_NUM,
                 reading.processes.as_ref().map(|processes| processes.len() as f64),
+            ),
+            (
+                &NPU_CHIP_INFO_HCCS_BANDWIDTH_INFO_TOTAL_RX,
+                reading.hccs.map(|rate| gigabytes(rate.received)),
+            ),
+            (
+                &NPU_CHIP_INFO_HCCS_BANDWIDTH_INFO_TOTAL_TX,
+                reading.hccs.map(|rate| gigabytes(rate.sent)),
             ),
             (&NPU_CHIP_INFO_NAME, Some(1.0)),
         ];

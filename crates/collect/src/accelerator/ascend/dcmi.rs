@@ -23,6 +23,12 @@ const CODES_MAX: usize = 128;
 /// Processes of one chip beyond this many are left out.
 const PROCESSES_MAX: usize = 256;
 
+/// How long the rate of a link is measured, inside the call.
+const WINDOW_MS: u32 = 50;
+const GIGABYTE: f64 = 1e9;
+/// No link moves more bytes in a second.
+const RATE_MAX: f64 = 1e14;
+
 /// What stands for a function that the library lacks, as in Huawei's own loader.
 const MISSING: i32 = -99_998;
 const PERMISSION: i32 = -8_002;
@@ -81,6 +87,8 @@ const FUNCTIONS: &[Function] = &[
     plain("dcmiv2_get_device_utilization_rate"),
     plain("dcmi_get_device_voltage"),
     plain("dcmiv2_get_device_voltage"),
+    plain("dcmi_get_hccs_link_bandwidth_info"),
+    plain("dcmi_get_pcie_link_bandwidth_info"),
 ];
 
 /// A reading: the field it belongs to and its names, the old one and those of the newer boards.
@@ -104,12 +112,14 @@ calls! {
         ["dcmiv2_get_device_error_code_list" "dcmiv2_get_device_errorcode"];
     FREQUENCY = "clock" "dcmi_get_device_frequency" ["dcmiv2_get_device_frequency"];
     HBM = "hbm" "dcmi_get_device_hbm_info" ["dcmiv2_get_device_hbm_info"];
+    HCCS_RATE = "hccs_rate" "dcmi_get_hccs_link_bandwidth_info" [];
     HEALTH = "health" "dcmi_get_device_health" ["dcmiv2_get_device_health"];
     MEMORY = "memory" "dcmi_get_device_memory_info_v3" [];
     MULTI = "utilization" "dcmi_get_device_multi_utilization_rate"
         ["dcmiv2_get_device_multi_utilization_rate"];
     NETWORK = "network" "dcmi_get_device_network_health" ["dcmiv2_get_device_network_health"];
     PCIE = "pcie" "dcmi_get_device_pcie_info_v2" ["dcmiv2_get_device_pcie_info"];
+    PCIE_RATE = "pcie_rate" "dcmi_get_pcie_link_bandwidth_info" [];
     POWER = "power" "dcmi_get_device_power_info" ["dcmiv2_get_device_power_info"];
     PROCESSES = "processes" "dcmi_get_device_resource_info" ["dcmiv2_get_device_proc_mem_info"];
     TEMPERATURE = "temperature" "dcmi_get_device_temperature" ["dcmiv2_get_device_temperature"];
@@ -151,6 +161,13 @@ pub(super) struct Hbm {
     pub(super) bandwidth_percent: u32,
 }
 
+/// Bytes per second over a kind of link.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) struct Rate {
+    pub(super) sent: f64,
+    pub(super) received: f64,
+}
+
 /// Counters of one kind of memory.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) struct Ecc {
@@ -184,6 +201,8 @@ pub(super) struct Reading {
     pub(super) memory: Option<(u64, u64)>,
     pub(super) health: Option<u32>,
     pub(super) network: Option<u32>,
+    pub(super) hccs: Option<Rate>,
+    pub(super) pcie: Option<Rate>,
     pub(super) errors: Option<Vec<u32>>,
     pub(super) processes: Option<Vec<(u32, u64)>>,
     /// Only in a slow round.
@@ -275,6 +294,12 @@ impl Dcmi {
         }
         (code, chips)
     }
+}
+
+/// A rate that can be one.
+fn rate(sent: f64, received: f64) -> Option<Rate> {
+    let is_real = |rate: f64| (0.0..=RATE_MAX).contains(&rate);
+    (is_real(sent) && is_real(received)).then_some(Rate { sent, received })
 }
 
 /// The first `count` of a list of numbers.
@@ -409,6 +434,8 @@ impl<'a> Session<'a> {
             self.read_body(&mut reading);
             reading.errors = self.errors();
             reading.processes = self.processes();
+            reading.hccs = self.hccs();
+            reading.pcie = self.pcie();
             if is_slow {
                 reading.core_max_megahertz = self.number(&FREQUENCY, Some(9)).map(f64::from);
                 let kinds = [(0, "ddr"), (1, "sram"), (2, "hbm")];
@@ -465,6 +492,28 @@ impl<'a> Session<'a> {
         reading.volts = hundredths.map(|hundredths| f64::from(hundredths) / 100.0);
         reading.core_megahertz = self.number(&FREQUENCY, Some(7)).map(f64::from);
         reading.network = self.number(&NETWORK, None);
+    }
+
+    /// What a call measures of a link while it waits for [`WINDOW_MS`].
+    fn measured(&mut self, call: &Call, bytes: usize) -> Option<Buffer> {
+        let mut rates = Buffer::new(bytes);
+        rates.set_u32(0, WINDOW_MS);
+        (self.ask(call, None, &mut [Arg::Buffer(&mut rates)]) == 0).then_some(rates)
+    }
+
+    /// The sum over all links, in GB/s.
+    fn hccs(&mut self) -> Option<Rate> {
+        let rates = self.measured(&HCCS_RATE, 512)?;
+        rate(rates.f64(8)? * GIGABYTE, rates.f64(16)? * GIGABYTE)
+    }
+
+    /// Three kinds of packets sent, their latency, then the three kinds received, each as least, most and
+    /// mean, in MB/ms.
+    fn pcie(&mut self) -> Option<Rate> {
+        let rates = self.measured(&PCIE_RATE, 128)?;
+        let mean = |kind: usize| Some(f64::from(rates.u32(4 + 12 * kind + 8)?) * GIGABYTE);
+        let sum = |kinds: [usize; 3]| kinds.into_iter().map(mean).sum::<Option<f64>>();
+        rate(sum([0, 1, 2])?, sum([4, 5, 6])?)
     }
 
     fn errors(&mut self) -> Option<Vec<u32>> {

@@ -88,6 +88,41 @@ fn everything_that_a_chip_says() {
 }
 
 #[test]
+fn links_are_measured_and_added_up() {
+    let machine = machine(&[]);
+    let mut sampler = opened(&machine).unwrap();
+    let found = read(sampler.as_mut());
+    check(&found, "0 npu_chip_info_hccs_bandwidth_info_total_tx", 12.5);
+    check(&found, "0 npu_chip_info_hccs_bandwidth_info_total_rx", 4.0);
+    check(&found, "0 accelerator_link_transmit_bytes_total{link=\"hccs\"}", None);
+    check(&found, "0 accelerator_field_state{field=\"hccs_rate\", state=\"ok\"}", 1.0);
+    machine.advance(10);
+    let found = read(sampler.as_mut());
+    for (name, value) in [
+        ("0 accelerator_link_transmit_bytes_total{link=\"hccs\"}", 125e9),
+        ("0 accelerator_link_receive_bytes_total{link=\"hccs\"}", 40e9),
+        // The means of the three kinds: 1 + 2 + 3 and 5 + 6 + 7 MB/ms.
+        ("0 accelerator_link_transmit_bytes_total{link=\"pcie\"}", 60e9),
+        ("0 accelerator_link_receive_bytes_total{link=\"pcie\"}", 180e9),
+        ("0 accelerator_field_state{field=\"hccs_rate\", state=\"estimated\"}", 1.0),
+        ("0 accelerator_field_state{field=\"pcie_rate\", state=\"estimated\"}", 1.0),
+        ("1 accelerator_field_state{field=\"pcie_rate\", state=\"unsupported\"}", 1.0),
+    ] {
+        check(&found, name, value);
+    }
+    // A rate below zero is none, and what is not measured is not added up.
+    check(&found, "1 npu_chip_info_hccs_bandwidth_info_total_tx", None);
+    check(&found, "1 accelerator_link_transmit_bytes_total{link=\"hccs\"}", None);
+    check(&found, "1 accelerator_link_transmit_bytes_total{link=\"pcie\"}", None);
+    for macros in [&["NO_RATES"][..], &["V2"]] {
+        let machine = self::machine(macros);
+        let found = read(opened(&machine).unwrap().as_mut());
+        let state = "0 accelerator_field_state{field=\"hccs_rate\", state=\"unsupported\"}";
+        check(&found, state, 1.0);
+    }
+}
+
+#[test]
 fn identity() {
     let machine = machine(&[]);
     let mut batch = Batch::default();

@@ -73,19 +73,31 @@ pub(super) static FAST: &[FieldId] = &[
     of_pcie(198, "pcie_receive_bytes"),
 ];
 
-/// Every five seconds: time in throttling, NVLink, PCIe errors, recovery action.
+/// Every five seconds: time in throttling, NVLink (138 and 139 in KiB, of the fifth generation 202 and 204
+/// in bytes), PCIe errors, recovery action.
 #[rustfmt::skip]
 pub(super) static LINKS: &[FieldId] = &[
     value(74, "throttle_time_sw_power_cap"), value(76, "throttle_time_sync_boost"),
     value(269, "throttle_time_sw_thermal"), value(270, "throttle_time_hw_thermal"),
     value(271, "throttle_time_hw_power_brake"),
     of_links(138, "nvlink_transmit_bytes"), of_links(139, "nvlink_receive_bytes"),
+    of_links(202, "nvlink5_transmit_bytes"), of_links(204, "nvlink5_receive_bytes"),
     of_links(161, "nvlink_errors_replay"), of_links(162, "nvlink_errors_recovery"),
     of_links(163, "nvlink_errors_crc"),
     value(173, "pcie_errors_correctable"), value(174, "pcie_errors_nak"),
     value(179, "pcie_errors_nonfatal"), value(180, "pcie_errors_fatal"),
     value(230, "recovery_action"),
 ];
+
+/// The older call for times below the wanted clocks: the id of the value that took its place, the number
+/// of the policy, and the field. The thermal policy counts what the software and what the hardware did
+/// because of heat, so it stands for no reason alone; its id is that of the same policy among the values.
+pub(super) const VIOLATIONS: &[(u32, u64, &str)] = &[
+    (74, 0, "violation_power"),
+    (THERMAL_POLICY, 1, "violation_thermal"),
+    (76, 2, "violation_sync_boost"),
+];
+pub(super) const THERMAL_POLICY: u32 = 75;
 
 /// Errors on links: id, link, type.
 pub(super) const LINK_ERRORS: &[(u32, &str, &str)] = &[

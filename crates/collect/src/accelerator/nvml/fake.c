@@ -203,6 +203,14 @@ int F(DeviceGetMemoryInfo)(void *device, u64 *out) {
     return a.code;
 }
 
+/* Nanoseconds, after the time of the reading. */
+int F(DeviceGetViolationStatus)(void *device, u32 policy, u64 *out) {
+    struct answer a = look_at("DeviceGetViolationStatus", policy, index_of(device));
+    out[0] = 12345;
+    out[1] = (u64)a.values[0];
+    return a.code;
+}
+
 static int processes(void *device, u32 *count, char *out, size_t size) {
     struct answer a = look("DeviceGetComputeRunningProcesses", index_of(device));
     /* A list that repeats its first process this many times. */
@@ -265,6 +273,35 @@ NUMBER(DeviceGetTotalEnergyConsumption, u64)
 NUMBER(DeviceGetCurrentClocksEventReasons, u64)
 NUMBER(DeviceGetPerformanceState, u32)
 NUMBER(DeviceGetFanSpeed, u32)
+int F(DeviceGetFanSpeedRPM)(void *device, u32 *fan) {
+    struct answer a = look("DeviceGetFanSpeedRPM", index_of(device));
+    if (fan[0] != 0x0100000c || fan[1] != 0) return ARGUMENT_VERSION_MISMATCH;
+    if (a.code == 0) fan[2] = (u32)a.values[0];
+    return a.code;
+}
+
+struct feature {
+    u32 code, state;
+    char info[128], product[128];
+    u32 enabled;
+    u32 year;
+    unsigned short month, day, hour, minute, second;
+    unsigned char status;
+};
+/* Whether licences exist at all, then for each feature whether it is on and whether it is licensed. */
+int F(DeviceGetGridLicensableFeatures_v4)(void *device, char *out) {
+    struct answer a = look("DeviceGetGridLicensableFeatures", index_of(device));
+    u32 *head = (u32 *)out;
+    struct feature *features = (struct feature *)(out + 8);
+    if (a.code != 0) return a.code;
+    head[0] = (u32)a.values[0];
+    head[1] = (u32)(a.count - 1) / 2;
+    for (u32 i = 0; i < head[1]; i++) {
+        features[i].enabled = (u32)a.values[1 + 2 * i];
+        features[i].state = (u32)a.values[2 + 2 * i];
+    }
+    return 0;
+}
 NUMBER(DeviceGetNumaNodeId, u32)
 NUMBER(DeviceGetEnforcedPowerLimit, u32)
 NUMBER(DeviceGetCurrPcieLinkGeneration, u32)

@@ -2,7 +2,9 @@
 //!
 //! Values are means between two samples, which must lie more than 100 ms apart. It takes no lock that
 //! profilers need, so it may run beside them; after minutes in a container the driver may refuse it, then
-//! it is tried again once a minute. Its byte rates are left out: sources disagree on their unit.
+//! it is tried again once a minute. Its byte rates (PCIe 20 and 21, NVLink 60 and more, C2C 100 and more)
+//! are left out: the header calls them MiB/s and DCGM passes the same number on as bytes/s, and none of it
+//! was measured. PCIe and NVLink bytes come from counters; of C2C there is nothing else.
 
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 

@@ -1,12 +1,13 @@
 //! NVIDIA's NVML, and the libraries that other vendors built in its shape: Iluvatar, Enflame,
 //! Kunlunxin. Which of its functions a library has decides what is read.
 //!
-//! Reads activity, memory, power, temperature and clocks each second, processes and links every five,
-//! error counters and limits once a minute, and Xids as they come, from NVML's events and the kernel's
-//! log. It needs no root; the kernel's log may need CAP_SYSLOG. It cannot see activity beyond "something
-//! ran" before Hopper, nor, while the driver cannot be opened at all, the Xids of the kernel's log. A lost
-//! GPU is asked one thing a minute, so that the end of a reset is noticed. Like any program that watches
-//! through NVML it keeps the driver open: it cannot be unloaded, nor a GPU be reset, while we run.
+//! Reads activity, memory, power, temperature and clocks each second, processes, links and fans every
+//! five, error counters, limits and the licences of vGPUs once a minute, and Xids as they come, from NVML's
+//! events and the kernel's log. It needs no root; the kernel's log may need CAP_SYSLOG. It cannot see
+//! activity beyond "something ran" before Hopper, nor, while the driver cannot be opened at all, the Xids
+//! of the kernel's log. A lost GPU is asked one thing a minute, so that the end of a reset is noticed. Like
+//! any program that watches through NVML it keeps the driver open: it cannot be unloaded, nor a GPU be
+//! reset, while we run.
 //!
 //! Facts: NVML's header (API 13) and the reference's sections 3 and 8; none of it was seen on hardware.
 

@@ -5,16 +5,16 @@ use std::{collections::BTreeMap, time::Duration};
 use model::catalogue::{
     ACCELERATOR_CLOCK_HERTZ, ACCELERATOR_CLOCK_MAX_HERTZ, ACCELERATOR_ECC_ERRORS_TOTAL,
     ACCELERATOR_ENERGY_JOULES_TOTAL, ACCELERATOR_ENGINE_UTILIZATION_RATIO,
-    ACCELERATOR_FAN_SPEED_RATIO, ACCELERATOR_INFO, ACCELERATOR_LINK_ERRORS_TOTAL,
-    ACCELERATOR_LINK_RECEIVE_BYTES_TOTAL, ACCELERATOR_LINK_TRANSMIT_BYTES_TOTAL,
-    ACCELERATOR_LINK_UP, ACCELERATOR_MEMORY_BANDWIDTH_UTILIZATION_RATIO,
-    ACCELERATOR_MEMORY_BUSY_RATIO, ACCELERATOR_MEMORY_FREE_BYTES,
-    ACCELERATOR_MEMORY_PAGES_RETIRED_TOTAL, ACCELERATOR_MEMORY_REPAIR_FAILED,
-    ACCELERATOR_MEMORY_REPAIR_PENDING, ACCELERATOR_MEMORY_RESERVED_BYTES,
-    ACCELERATOR_MEMORY_ROWS_REMAPPED_TOTAL, ACCELERATOR_MEMORY_TOTAL_BYTES,
-    ACCELERATOR_MEMORY_USED_BYTES, ACCELERATOR_OCCUPANCY_RATIO, ACCELERATOR_PCIE_LINK_GENERATION,
-    ACCELERATOR_PCIE_LINK_WIDTH, ACCELERATOR_PERFORMANCE_STATE, ACCELERATOR_POWER_LIMIT_WATTS,
-    ACCELERATOR_POWER_WATTS, ACCELERATOR_TEMPERATURE_CELSIUS,
+    ACCELERATOR_FAN_SPEED_RATIO, ACCELERATOR_FAN_SPEED_RPM, ACCELERATOR_INFO,
+    ACCELERATOR_LINK_ERRORS_TOTAL, ACCELERATOR_LINK_RECEIVE_BYTES_TOTAL,
+    ACCELERATOR_LINK_TRANSMIT_BYTES_TOTAL, ACCELERATOR_LINK_UP,
+    ACCELERATOR_MEMORY_BANDWIDTH_UTILIZATION_RATIO, ACCELERATOR_MEMORY_BUSY_RATIO,
+    ACCELERATOR_MEMORY_FREE_BYTES, ACCELERATOR_MEMORY_PAGES_RETIRED_TOTAL,
+    ACCELERATOR_MEMORY_REPAIR_FAILED, ACCELERATOR_MEMORY_REPAIR_PENDING,
+    ACCELERATOR_MEMORY_RESERVED_BYTES, ACCELERATOR_MEMORY_ROWS_REMAPPED_TOTAL,
+    ACCELERATOR_MEMORY_TOTAL_BYTES, ACCELERATOR_MEMORY_USED_BYTES, ACCELERATOR_OCCUPANCY_RATIO,
+    ACCELERATOR_PCIE_LINK_GENERATION, ACCELERATOR_PCIE_LINK_WIDTH, ACCELERATOR_PERFORMANCE_STATE,
+    ACCELERATOR_POWER_LIMIT_WATTS, ACCELERATOR_POWER_WATTS, ACCELERATOR_TEMPERATURE_CELSIUS,
     ACCELERATOR_TEMPERATURE_LIMIT_CELSIUS, ACCELERATOR_THROTTLE_ACTIVE,
     ACCELERATOR_THROTTLE_SECONDS_TOTAL, ACCELERATOR_UTILIZATION_RATIO,
     DCGM_FI_DEV_CLOCK_THROTTLE_REASONS, DCGM_FI_DEV_CORRECTABLE_REMAPPED_ROWS,
@@ -24,20 +24,24 @@ use model::catalogue::{
     DCGM_FI_DEV_MEMORY_TEMP, DCGM_FI_DEV_NVLINK_BANDWIDTH_TOTAL, DCGM_FI_DEV_PCIE_REPLAY_COUNTER,
     DCGM_FI_DEV_POWER_USAGE, DCGM_FI_DEV_POWER_VIOLATION, DCGM_FI_DEV_ROW_REMAP_FAILURE,
     DCGM_FI_DEV_SM_CLOCK, DCGM_FI_DEV_THERMAL_VIOLATION, DCGM_FI_DEV_TOTAL_ENERGY_CONSUMPTION,
-    DCGM_FI_DEV_UNCORRECTABLE_REMAPPED_ROWS, Metric,
+    DCGM_FI_DEV_UNCORRECTABLE_REMAPPED_ROWS, DCGM_FI_DEV_VGPU_LICENSE_STATUS, Metric,
 };
 
 use super::{
     Shared,
     facts::{
         ALL_LINKS, BANDWIDTH, CLOCKS, ENGINES, ERRORS, FAST, LIMITS, LINK_ERRORS, LINKS, OCCUPANCY,
-        POWER_LIMITS, THRESHOLDS, THROTTLE,
+        POWER_LIMITS, THERMAL_POLICY, THRESHOLDS, THROTTLE, VIOLATIONS,
     },
     gpm::Gpm,
     running,
     session::Session,
 };
-use crate::accelerator::{library::Arg, processes, report::Readings};
+use crate::accelerator::{
+    library::{Arg, Buffer},
+    processes,
+    report::Readings,
+};
 
 const MIB: f64 = 1_048_576.0;
 /// Links of one device; more are not asked for.
@@ -57,8 +61,10 @@ pub(super) struct State {
     link_count: Option<u64>,
     /// Whether each link was ever up.
     links: BTreeMap<u64, bool>,
-    /// Sum of both directions in KiB, and when.
+    /// Sum of both directions in bytes, and when.
     nvlink: Option<(f64, Duration)>,
+    /// The links have counted in bytes.
+    is_nvlink5: bool,
     /// Seconds for which a reason was seen to be active.
     throttled: [f64; THROTTLE.len()],
     throttle_seen_at: Option<Duration>,
@@ -249,6 +255,7 @@ pub(super) fn often(
     readings.put(&ACCELERATOR_PERFORMANCE_STATE, level.filter(|level| *level <= 15.0));
     let fan = session.number("fan", "DeviceGetFanSpeed", &[]);
     readings.put(&ACCELERATOR_FAN_SPEED_RATIO, fan.map(|percent| percent / 100.0));
+    readings.put(&ACCELERATOR_FAN_SPEED_RPM, fan_rpm(session));
     for (field, name, metric) in [
         ("pcie_generation", "DeviceGetCurrPcieLinkGeneration", &ACCELERATOR_PCIE_LINK_GENERATION),
         ("pcie_width", "DeviceGetCurrPcieLinkWidth", &ACCELERATOR_PCIE_LINK_WIDTH),
@@ -260,9 +267,36 @@ pub(super) fn often(
     readings.put_of(&ACCELERATOR_LINK_ERRORS_TOTAL, &labels, replays);
     readings.put_compat(&DCGM_FI_DEV_PCIE_REPLAY_COUNTER, &[], replays);
     links(session, state, readings);
-    let values = session.values(LINKS);
+    let mut values = session.values(LINKS);
+    violations(session, &mut values);
     if by_value(&values, session.now, state, readings) {
         session.set_estimated("throttle_time");
+    }
+}
+
+/// The speed that is wanted of the first fan; one that is stuck does not have it.
+fn fan_rpm(session: &mut Session) -> Option<f64> {
+    const NAME: &str = "DeviceGetFanSpeedRPM";
+    const VERSION_1: u32 = 12 | 1 << 24;
+    let handle = session.handle;
+    session.ask("fan_rpm", NAME, |library, suffix, [out, ..]| {
+        out.clear();
+        out.set_u32(0, VERSION_1);
+        library.call(NAME, suffix, &mut [Arg::Handle(handle), Arg::Buffer(out)])
+    })?;
+    session.first().u32(8).map(f64::from)
+}
+
+/// Adds times that drivers without the values have: nanoseconds, after the time of the reading.
+fn violations(session: &mut Session, values: &mut BTreeMap<(u32, u32), f64>) {
+    for (id, policy, field) in VIOLATIONS {
+        let is_thermal_known = *id == THERMAL_POLICY && values.contains_key(&(269, 0));
+        if is_thermal_known || values.contains_key(&(*id, 0)) {
+            continue;
+        }
+        let outs = session.outs(field, "DeviceGetViolationStatus", &[*policy], 1);
+        let nanoseconds = outs.and_then(|outs| outs[0].u64(8));
+        values.extend(nanoseconds.map(|count| ((*id, 0), count as f64)));
     }
 }
 
@@ -300,20 +334,8 @@ fn by_value(
         readings.put_of(&ACCELERATOR_THROTTLE_SECONDS_TOTAL, &labels, counted.or(seen));
     }
     readings.put_compat(&DCGM_FI_DEV_POWER_VIOLATION, &[], of(74));
-    readings.put_compat(&DCGM_FI_DEV_THERMAL_VIOLATION, &[], of(269));
-    let nvlink = [("link", "nvlink")];
-    let (sent, received) = (of(138), of(139));
-    readings.put_of(&ACCELERATOR_LINK_TRANSMIT_BYTES_TOTAL, &nvlink, sent.map(|kib| kib * 1024.0));
-    let bytes = received.map(|kib| kib * 1024.0);
-    readings.put_of(&ACCELERATOR_LINK_RECEIVE_BYTES_TOTAL, &nvlink, bytes);
-    let both = sent.zip(received).map(|(sent, received)| (sent + received, now));
-    if let (Some((kib, at)), Some((before, then))) = (both, state.nvlink) {
-        let seconds = at.saturating_sub(then).as_secs_f64();
-        // As DCGM computes it: KiB per second, divided by a thousand.
-        let rate = (seconds > 0.0 && kib >= before).then(|| (kib - before) / seconds / 1e3);
-        readings.put_compat(&DCGM_FI_DEV_NVLINK_BANDWIDTH_TOTAL, &[], rate);
-    }
-    state.nvlink = both;
+    readings.put_compat(&DCGM_FI_DEV_THERMAL_VIOLATION, &[], of(269).or(of(THERMAL_POLICY)));
+    nvlink_bytes(of, now, state, readings);
     for (id, link, kind) in LINK_ERRORS {
         let labels = [("link", *link), ("type", *kind)];
         readings.put_of(&ACCELERATOR_LINK_ERRORS_TOTAL, &labels, of(*id));
@@ -323,6 +345,32 @@ fn by_value(
     }
     // Some reasons have no counter in any driver.
     state.throttle_seen_at.is_some()
+}
+
+/// NVLink 5 counts bytes, older ones KiB. A device that has counted bytes is not read by KiB any more:
+/// the two need not have begun together.
+fn nvlink_bytes(
+    of: impl Fn(u32) -> Option<f64>,
+    now: Duration,
+    state: &mut State,
+    readings: &mut Readings<'_>,
+) {
+    let (sent, received) = (of(202), of(204));
+    state.is_nvlink5 |= [sent, received].into_iter().flatten().any(|bytes| bytes > 0.0);
+    let in_kib = |id| of(id).filter(|_| !state.is_nvlink5).map(|kib| kib * 1024.0);
+    let (sent, received) = (in_kib(138).or(sent), in_kib(139).or(received));
+    let nvlink = [("link", "nvlink")];
+    readings.put_of(&ACCELERATOR_LINK_TRANSMIT_BYTES_TOTAL, &nvlink, sent);
+    readings.put_of(&ACCELERATOR_LINK_RECEIVE_BYTES_TOTAL, &nvlink, received);
+    let both = sent.zip(received).map(|(sent, received)| (sent + received, now));
+    if let (Some((bytes, at)), Some((before, then))) = (both, state.nvlink) {
+        let seconds = at.saturating_sub(then).as_secs_f64();
+        // As DCGM computes it: KiB per second, divided by a thousand.
+        let rate =
+            (seconds > 0.0 && bytes >= before).then(|| (bytes - before) / 1024.0 / seconds / 1e3);
+        readings.put_compat(&DCGM_FI_DEV_NVLINK_BANDWIDTH_TOTAL, &[], rate);
+    }
+    state.nvlink = both;
 }
 
 /// Once a minute: what went wrong so far.
@@ -387,6 +435,7 @@ pub(super) fn limits(
         ("partition_mode", is_mig.map(|is| if is { "mig" } else { "none" }).unwrap_or_default()),
     ];
     readings.put_of(&ACCELERATOR_INFO, &labels, Some(1.0));
+    readings.put_compat(&DCGM_FI_DEV_VGPU_LICENSE_STATUS, &[], licence(session));
     let enforced = session.number("power_limit", "DeviceGetEnforcedPowerLimit", &[]);
     let values = session.values(LIMITS);
     let others = POWER_LIMITS.iter().map(|(id, kind)| (*kind, values.get(&(*id, 0)).copied()));
@@ -415,4 +464,25 @@ pub(super) fn limits(
         readings.put_of(metric, &[("kind", "max")], session.number(field, name, &[]));
     }
     is_mig
+}
+
+/// Whether a vGPU has its licence, without which it is slowed down; `None` where the device is none. A
+/// virtual machine sees several products that could be licensed, of which those that are on count.
+fn licence(session: &mut Session) -> Option<f64> {
+    const NAME: &str = "DeviceGetGridLicensableFeatures";
+    const FEATURES_MAX: usize = 3;
+    const FEATURE: usize = 284;
+    let handle = session.handle;
+    let mut list = Buffer::new(8 + FEATURES_MAX * FEATURE);
+    session.ask("vgpu_licence", NAME, |library, suffix, _| {
+        library.call(NAME, suffix, &mut [Arg::Handle(handle), Arg::Buffer(&mut list)])
+    })?;
+    if list.u32(0) == Some(0) {
+        return None;
+    }
+    let count = (list.u32(4)? as usize).min(FEATURES_MAX);
+    let is_set = |at: usize| list.u32(at).is_some_and(|value| value != 0);
+    let features = (0..count).map(|index| 8 + FEATURE * index);
+    let licensed = features.filter(|at| is_set(at + 264)).map(|at| is_set(at + 4));
+    licensed.reduce(|all, one| all && one).map(|is| f64::from(u8::from(is)))
 }

@@ -596,3 +596,110 @@ fn an_end_frees_what_was_taken() {
     assert_eq!(count("GpmSampleFree"), count("GpmSampleAlloc"));
     assert_eq!(count("EventSetFree"), 1);
 }
+
+/// What boards with fans, newer links, older drivers and virtual machines say.
+fn check_lines(answers: &[&str], names: &[&str], expected: &[&str]) {
+    let fake = nvidia(&[], &with(TWO_GPUS, answers));
+    let lines = read(&mut open_nvidia(&fake.context("nvidia")).unwrap()).unwrap();
+    assert_eq!(only(&lines, names), expected, "{answers:?}");
+}
+
+#[test]
+fn fans() {
+    let names = ["accelerator_fan", "accelerator_field_state{field=\"fan_rpm\", index=\"0\""];
+    let state = |state: &str| {
+        format!(r#"accelerator_field_state{{field="fan_rpm", index="0", state="{state}"}} 1"#)
+    };
+    let ratio = r#"accelerator_fan_speed_ratio{index="0"} 0.43"#;
+    let rpm = r#"accelerator_fan_speed_rpm{index="0"} 2150"#;
+    let percent = "DeviceGetFanSpeed 0 0 43";
+    check_lines(&[percent, "DeviceGetFanSpeedRPM 0 0 2150"], &names, &[ratio, rpm, &state("ok")]);
+    check_lines(&[percent], &names, &[ratio, &state("unsupported")]);
+    check_lines(&["DeviceGetFanSpeedRPM 0 4"], &names, &[&state("denied")]);
+    check_lines(&["DeviceGetFanSpeedRPM 0 999"], &names, &[&state("error")]);
+}
+
+#[test]
+fn links_of_the_fifth_generation_count_bytes() {
+    let sent = |value: &str| {
+        format!(r#"accelerator_link_transmit_bytes_total{{index="0", link="nvlink"}} {value}"#)
+    };
+    let names = ["accelerator_link_transmit_bytes_total{index=\"0\", link=\"nvlink\""];
+    check_lines(&["Field/202 0 0 5000", "Field/138 0 3"], &names, &[&sent("5000")]);
+    check_lines(&["Field/202 0 0 5000"], &names, &[&sent("5000")]);
+    // A driver that knows the value and does not count it.
+    check_lines(&["Field/202 0 0 0"], &names, &[&sent("2097152")]);
+    check_lines(&["Field/202 0 0 0", "Field/138 0 3"], &names, &[&sent("0")]);
+    check_lines(&["Field/202 0 3", "Field/138 0 3"], &names, &[]);
+    // Once bytes were counted, a reading without them is no reason to go back to KiB.
+    let fifth = ["Field/202 0 0 1024000", "Field/204 0 0 1024000"];
+    let fake = nvidia(&[], &with(TWO_GPUS, &fifth));
+    let mut sampler = open_nvidia(&fake.context("nvidia")).unwrap();
+    read(&mut sampler).unwrap();
+    fake.say(&with(TWO_GPUS, &["Field/202 0 0 11264000", "Field/204 0 0 1024000"]));
+    fake.pass(5 * SECOND);
+    let lines = read(&mut sampler).unwrap();
+    let rate = r#"DCGM_FI_DEV_NVLINK_BANDWIDTH_TOTAL{gpu="0"} 2"#;
+    assert_eq!(only(&lines, &["DCGM_FI_DEV_NVLINK"]), [rate]);
+    fake.say(&with(TWO_GPUS, &["Field/202 0 27", "Field/204 0 27"]));
+    fake.pass(5 * SECOND);
+    assert_eq!(only(&read(&mut sampler).unwrap(), &names), Vec::<&str>::new());
+}
+
+#[test]
+fn times_that_older_drivers_count_by_another_call() {
+    let names = [
+        "DCGM_FI_DEV_POWER_VIOLATION",
+        "DCGM_FI_DEV_THERMAL_VIOLATION",
+        "accelerator_throttle_seconds_total{index=\"0\", reason=\"sw_power_cap\"",
+        "accelerator_throttle_seconds_total{index=\"0\", reason=\"sw_thermal\"",
+    ];
+    let older = [
+        "Field/74 0 3",
+        "Field/269 0 2",
+        "DeviceGetViolationStatus/0 0 0 7500000000",
+        "DeviceGetViolationStatus/1 0 0 4000000000",
+        "DeviceGetViolationStatus/2 0 3",
+    ];
+    let expected = [
+        r#"DCGM_FI_DEV_POWER_VIOLATION{gpu="0"} 7500000000"#,
+        r#"DCGM_FI_DEV_THERMAL_VIOLATION{gpu="0"} 4000000000"#,
+        r#"accelerator_throttle_seconds_total{index="0", reason="sw_power_cap"} 7.5"#,
+        // By the flag, which was seen once so far.
+        r#"accelerator_throttle_seconds_total{index="0", reason="sw_thermal"} 0"#,
+    ];
+    check_lines(&older, &names, &expected);
+    // Nobody is asked for what is known, nor again for what does not exist.
+    let fake = nvidia(&[], &with(TWO_GPUS, &["DeviceGetViolationStatus/0 0 0 1"]));
+    let mut sampler = open_nvidia(&fake.context("nvidia")).unwrap();
+    let asked = |fake: &Fake| {
+        let calls = fake.calls();
+        let of_first = calls.iter().filter(|name| name.starts_with("DeviceGetViolationStatus"));
+        of_first.cloned().collect::<Vec<_>>()
+    };
+    read(&mut sampler).unwrap();
+    let of_second = ["0", "1", "2"].map(|policy| format!("DeviceGetViolationStatus/{policy}"));
+    let first = std::iter::once(of_second[2].clone());
+    assert_eq!(asked(&fake), first.chain(of_second).collect::<Vec<_>>());
+    fake.pass(5 * SECOND);
+    read(&mut sampler).unwrap();
+    assert_eq!(asked(&fake), Vec::<String>::new());
+}
+
+#[test]
+fn licences_of_virtual_gpus() {
+    let names = ["DCGM_FI_DEV_VGPU_LICENSE_STATUS"];
+    let check = |answer: &str, expected: Option<u8>| {
+        let answer = format!("DeviceGetGridLicensableFeatures 0 {answer}");
+        let line =
+            expected.map(|value| format!(r#"DCGM_FI_DEV_VGPU_LICENSE_STATUS{{gpu="0"}} {value}"#));
+        check_lines(&[&answer], &names, &line.iter().map(String::as_str).collect::<Vec<_>>());
+    };
+    check("3", None);
+    // No licences, none that is on, on and not licensed, on and licensed among others, one of two.
+    check("0 0", None);
+    check("0 1 0 0 0 1", None);
+    check("0 1 1 0", Some(0));
+    check("0 1 0 0 1 1 0 0", Some(1));
+    check("0 1 1 1 1 0", Some(0));
+}
