@@ -2,13 +2,15 @@
 //!
 //! A pid is trusted only together with its start time, because the kernel gives it to others later.
 //! Descendants are found by their parents' numbers in one pass over all processes, which costs the same
-//! for one engine and for many. Reads and writes of disks and the number of open files are shown to the
+//! for one engine and for many, and too much for every second: between two passes only the known ones are
+//! looked at, so that a process that is new may be counted five seconds late. Reads and writes of disks and the number of open files are shown to the
 //! same user and to root only. Facts: `proc(5)`.
 
 use std::{
     collections::{BTreeMap, HashMap},
     fs,
     path::Path,
+    time::Duration,
 };
 
 /// Programs that pass connections on: the engine is behind them, and what they use says nothing of it.
@@ -26,13 +28,15 @@ const FORWARDERS: &[&str] = &[
     "sshd:",
     "traefik",
 ];
+/// How often all processes are looked at. The slack is for a clock that wakes a little early.
+const SCAN_PERIOD: Duration = Duration::from_millis(4_900);
 /// Most processes of one engine; more are not counted.
 const TREE_MAX: usize = 1_024;
 /// Most processes that are looked at; more are not seen.
 const PROCESSES_MAX: usize = 65_536;
 /// Most threads of one engine whose switches are counted.
 const THREADS_MAX: usize = 8_192;
-/// Threads that are read at every look; twice as many are read at every second, and so on.
+/// Threads that are read with every scan; twice as many are read with every second, and so on.
 const THREADS_EACH_TIME: u64 = 64;
 /// Open files are not counted beyond this.
 const OPEN_FILES_MAX: usize = 65_536;
@@ -121,10 +125,14 @@ pub(crate) fn is_forwarder(root: &Path, pid: u32) -> bool {
     command(root, pid).is_some_and(|line| FORWARDERS.contains(&program_of(&line)))
 }
 
-/// All processes as of now.
+/// All processes at the last scan, and those of engines as of now.
+#[derive(Debug, Default)]
 pub(crate) struct Processes {
     stats: HashMap<u32, Stat>,
     children: BTreeMap<u32, Vec<u32>>,
+    scanned: Option<Duration>,
+    /// Whether the last look was a scan.
+    is_scan: bool,
 }
 
 pub(crate) fn children(root: &Path, pid: u32) -> Vec<u32> {
@@ -137,17 +145,47 @@ pub(crate) fn children(root: &Path, pid: u32) -> Vec<u32> {
 }
 
 impl Processes {
-    pub(crate) fn read(root: &Path) -> Self {
-        let mut all = Self { stats: HashMap::new(), children: BTreeMap::new() };
-        let Ok(entries) = fs::read_dir(root.join("proc")) else { return all };
+    /// Brings the engines' processes up to date, and now and then all others. `now` is monotonic.
+    pub(crate) fn look(
+        &mut self,
+        root: &Path,
+        now: Duration,
+        engines: impl IntoIterator<Item = Identity>,
+    ) {
+        let is_fresh = |scanned: Duration| (scanned..scanned + SCAN_PERIOD).contains(&now);
+        self.is_scan = !self.scanned.is_some_and(is_fresh);
+        if self.is_scan {
+            *self = Self { scanned: Some(now), is_scan: true, ..Self::default() };
+            self.scan(root);
+            return;
+        }
+        for engine in engines {
+            for (pid, before) in self.tree(engine) {
+                // A number that another process has now is that of one that ended.
+                match stat(root, pid).filter(|now| now.started == before.started) {
+                    Some(now) => drop(self.stats.insert(pid, now)),
+                    None => drop(self.stats.remove(&pid)),
+                }
+            }
+            // An engine that started anew is here before its descendants are.
+            if !self.stats.contains_key(&engine.pid)
+                && let Some(stat) = stat(root, engine.pid)
+            {
+                self.children.remove(&engine.pid);
+                self.stats.insert(engine.pid, stat);
+            }
+        }
+    }
+
+    fn scan(&mut self, root: &Path) {
+        let Ok(entries) = fs::read_dir(root.join("proc")) else { return };
         let pids = entries.flatten().filter_map(|entry| entry.file_name().to_str()?.parse().ok());
         for pid in pids.take(PROCESSES_MAX) {
             if let Some(stat) = stat(root, pid) {
-                all.stats.insert(pid, stat);
-                all.children.entry(stat.parent).or_default().push(pid);
+                self.stats.insert(pid, stat);
+                self.children.entry(stat.parent).or_default().push(pid);
             }
         }
-        all
     }
 
     /// The process and its descendants, the process first; none once it is gone.
@@ -180,7 +218,7 @@ pub(crate) struct Tree {
     /// The same for the switches of threads.
     threads: HashMap<(u32, u64, u32), (u64, u64)>,
     sum: Work,
-    looks: u64,
+    scans: u64,
 }
 
 impl Tree {
@@ -226,10 +264,12 @@ impl Tree {
         }
         self.known = known;
         // Each thread is a file of its own, so the more there are the more rarely they are read.
-        if self.looks.is_multiple_of(1 + usage.threads / THREADS_EACH_TIME) {
-            self.count_switches(root, &tree);
+        if all.is_scan {
+            if self.scans.is_multiple_of(1 + usage.threads / THREADS_EACH_TIME) {
+                self.count_switches(root, &tree);
+            }
+            self.scans += 1;
         }
-        self.looks += 1;
         let ticks_per_second = rustix::param::clock_ticks_per_second() as f64;
         usage.cpu_seconds = self.sum.cpu_ticks as f64 / ticks_per_second;
         usage.minor_faults = self.sum.minor_faults;
@@ -387,15 +427,52 @@ mod tests {
         let root = Path::new("/");
         let identity = identify(root, std::process::id()).unwrap();
         let mut tree = Tree::default();
-        let found = tree.look(root, &Processes::read(root), identity).unwrap();
+        let all = scan(root);
+        let found = tree.look(root, &all, identity).unwrap();
         assert!(found.resident_bytes > 1 << 20 && found.threads >= 1, "{found:?}");
         assert!(found.minor_faults > 100 && found.open_files > Some(2), "{found:?}");
         assert!(found.read_bytes.is_some() && found.voluntary_switches > Some(0), "{found:?}");
         assert!(open_files_max(root, identity.pid) >= found.open_files);
         assert!(start_time(root, identity).unwrap() > 1.6e9);
         let other = Identity { started: identity.started + 1, ..identity };
-        let found = tree.look(root, &Processes::read(root), other);
+        let found = tree.look(root, &scan(root), other);
         assert_eq!(found, None, "another process had this number");
+    }
+
+    fn scan(root: &Path) -> Processes {
+        let mut all = Processes::default();
+        all.look(root, Duration::ZERO, []);
+        all
+    }
+
+    #[test]
+    fn between_scans_only_the_known_processes_are_looked_at() {
+        let folder = tempfile::tempdir().unwrap();
+        let root = folder.path();
+        let mut all = Processes::default();
+        let mut check = |now: u64, processes: &[(u32, u32, u64, u64)], of: u64, expected| {
+            write(root, processes);
+            let engine = Identity { pid: 10, started: of };
+            all.look(root, Duration::from_secs(now), [engine]);
+            let tree = all.tree(engine);
+            let found: Vec<_> = tree.iter().map(|(pid, stat)| (*pid, stat.cpu_ticks)).collect();
+            assert_eq!(found, expected, "at {now} s");
+        };
+        check(
+            0,
+            &[(10, 1, 1, 5), (11, 10, 2, 3), (12, 11, 3, 1)],
+            1,
+            vec![(10, 5), (11, 3), (12, 1)],
+        );
+        // 12 ended, 11 is another process now, 13 is new.
+        check(1, &[(10, 1, 1, 6), (11, 1, 9, 7), (13, 10, 9, 1)], 1, vec![(10, 6)]);
+        check(5, &[(10, 1, 1, 7), (13, 10, 9, 2)], 1, vec![(10, 7), (13, 2)]);
+        check(6, &[(10, 1, 1, 8), (13, 10, 9, 3)], 1, vec![(10, 8), (13, 3)]);
+        check(7, &[], 1, vec![]);
+        // It started anew.
+        check(8, &[(10, 1, 50, 1)], 50, vec![(10, 1)]);
+        // The clock was set back, which a monotonic one is not.
+        check(2, &[(10, 1, 50, 2), (14, 10, 51, 1)], 50, vec![(10, 2), (14, 1)]);
     }
 
     /// A tree of processes: number, parent, start, CPU ticks.
@@ -429,7 +506,7 @@ mod tests {
         let mut tree = Tree::default();
         let mut check = |processes: &[(u32, u32, u64, u64)], cpu: u64, count: u64| {
             write(root, processes);
-            let found = tree.look(root, &Processes::read(root), identity).unwrap();
+            let found = tree.look(root, &scan(root), identity).unwrap();
             assert_eq!(found.cpu_seconds, (cpu * ticks) as f64 / ticks as f64, "{processes:?}");
             assert_eq!((found.processes, found.read_bytes), (count, Some(cpu * ticks)));
             assert_eq!(found.voluntary_switches, Some(cpu * ticks));
@@ -440,9 +517,9 @@ mod tests {
         check(&[one(10, 1, 1, 6), one(11, 10, 2, 3)], 10, 2);
         check(&[one(10, 1, 1, 6), one(11, 10, 2, 4), one(12, 10, 50, 2)], 13, 3);
         write(root, &[one(10, 1, 77, 1)]);
-        assert_eq!(tree.look(root, &Processes::read(root), identity), None, "another process");
+        assert_eq!(tree.look(root, &scan(root), identity), None, "another process");
         let other = Identity { pid: 10, started: 77 };
-        let found = tree.look(root, &Processes::read(root), other).unwrap();
+        let found = tree.look(root, &scan(root), other).unwrap();
         assert_eq!(found.cpu_seconds, 1.0, "what another process did does not count");
     }
 

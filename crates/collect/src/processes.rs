@@ -55,13 +55,14 @@ struct Watched {
     guard: Guard,
     /// By instance.
     engines: BTreeMap<String, Engine>,
+    all: Processes,
 }
 
 impl Watched {
     fn new(shared: &Shared) -> Self {
         let period = shared.settings.engine_period;
         let handle = shared.registry.register("processes".into(), SourceGroup::Engine, period);
-        Self { guard: Guard::new(handle), engines: BTreeMap::new() }
+        Self { guard: Guard::new(handle), engines: BTreeMap::new(), all: Processes::default() }
     }
 
     fn run(&mut self, shared: &Shared, stopped: &Receiver<()>) {
@@ -87,20 +88,21 @@ impl Watched {
             .collect();
         drop(entries);
         self.engines.retain(|instance, _| listed.iter().any(|(it, ..)| it.instance == *instance));
-        let Self { guard, engines } = self;
+        let Self { guard, engines, all } = self;
         guard.run(&shared.clock, &mut batch, |batch| {
             if listed.iter().all(|(_, process, _)| process.is_none()) && engines.is_empty() {
                 let detail = "no process of an engine can be seen";
                 return Err(Failure::new(FailureKind::Absent, detail));
             }
             let root = &shared.settings.root;
-            let all = Processes::read(root);
+            let now = shared.clock.monotonic();
+            all.look(root, now, listed.iter().filter_map(|(_, process, _)| *process));
             for (report, process, parts) in listed {
                 if process.is_none() && !engines.contains_key(&report.instance) {
                     continue;
                 }
                 let engine = engines.entry(report.instance.clone()).or_default();
-                if engine.look(shared, &all, &report, process, batch) {
+                if engine.look(shared, all, &report, process, batch) {
                     engine.put_accelerators(shared, &report, parts, batch);
                 }
                 if let Some(record) = engine.oom_event(shared, &report, batch) {
@@ -381,6 +383,7 @@ mod tests {
 
         let mut look = |started: u64, kills: u64| {
             write(root, started, kills);
+            shared.clock.set(shared.clock.now() + shared.settings.engine_period);
             let process = process::identify(root, 7);
             let entry = Entry {
                 report: report(),

@@ -14,7 +14,7 @@ use super::{
     drm::generation_of,
     fleet::{Asker, Codes, Fleet, Member, float, percent},
     library::{Arg, Buffer, Function, Library},
-    processes::{self, Use},
+    processes::{self, Holders, Use},
     report::{Device, Readings, Reporter, pci_bus_id},
 };
 use crate::{Failure, FailureKind, schedule::Sampler};
@@ -86,6 +86,7 @@ pub(super) fn open(context: &Context) -> Result<Box<dyn Sampler>, Failure> {
         let mut gpu = Gpu {
             library: Arc::clone(&library),
             root: context.root.clone(),
+            holders: context.holders.clone(),
             number: u64::from(index),
             total_bytes: None,
             compute: None,
@@ -104,6 +105,7 @@ pub(super) fn open(context: &Context) -> Result<Box<dyn Sampler>, Failure> {
 struct Gpu {
     library: Arc<Library>,
     root: PathBuf,
+    holders: Holders,
     number: u64,
     total_bytes: Option<f64>,
     /// Which of [`COMPUTE`] answered.
@@ -260,7 +262,7 @@ impl Member for Gpu {
     fn process(&mut self, readings: &mut Readings<'_>) {
         self.put_link(readings, "GetPcieInfo", "current");
         let uses = self.processes();
-        processes::put(readings, &self.root, uses);
+        processes::put(readings, &self.root, &self.holders, uses);
     }
 
     fn fixed(&mut self, readings: &mut Readings<'_>) {
