@@ -144,8 +144,12 @@ impl Life {
         // Of engines that load and unload, the models and what belongs to them change all the time.
         let swaps = seen.kind.swaps_models;
         let is_lasting = |name: &str| !swaps || matches!(name, "version" | "flags");
-        if !swaps {
-            facts.insert("model", seen.reading.models.join(", "));
+        let models = seen.reading.models.join(", ");
+        if !swaps && !models.is_empty() {
+            facts.insert("model", models);
+        } else if let Some(before) = self.facts.get("model") {
+            // An engine whose metrics cannot be read just now may not say which models it has.
+            facts.insert("model", before.clone());
         }
         let is_asleep = !swaps && seen.reading.loaded.as_ref().is_some_and(BTreeSet::is_empty);
         if seen.reading.is_busy || is_asleep {
@@ -162,7 +166,10 @@ impl Life {
         let names = old.keys().chain(self.facts.keys().filter(|name| !old.contains_key(*name)));
         let changed =
             names.filter(|name| is_lasting(name) && old.get(*name) != self.facts.get(*name));
-        let changed = changed.filter(|name| !is_found || old.contains_key(*name));
+        let changed = changed.filter(|name| {
+            let is_known = old.contains_key(*name);
+            is_known || !(is_found || **name == "model")
+        });
         let or_dash = |value: Option<&String>| value.map_or("–".to_owned(), Clone::clone);
         changed
             .map(|name| Event {
@@ -347,6 +354,22 @@ mod tests {
         let other = Command { facts, ..Command::default() };
         let events = life.observe(&seen(15, &vllm::KIND, &reading, &other));
         assert_eq!(told(&events), ["event.engine_changed fact=flags old=-a new=-b"]);
+    }
+
+    #[test]
+    fn models_that_are_not_told_yet_are_no_change() {
+        let mut life = Life::default();
+        let command = Command::default();
+        let told_of = |models: &[&str]| Reading {
+            models: models.iter().map(|model| (*model).to_owned()).collect(),
+            ..set_up("1", "2048")
+        };
+        for (second, models) in [(0, vec![]), (5, vec!["m"]), (10, vec![]), (15, vec!["m"])] {
+            let events = life.observe(&seen(second, &vllm::KIND, &told_of(&models), &command));
+            assert!(events.is_empty(), "{models:?} {:?}", told(&events));
+        }
+        let events = life.observe(&seen(20, &vllm::KIND, &told_of(&["n"]), &command));
+        assert_eq!(told(&events), ["event.engine_changed fact=model old=m new=n"]);
     }
 
     #[test]

@@ -43,7 +43,7 @@ const NAME: &str = "model_pulls";
 const PERIOD: Duration = Duration::from_secs(5);
 /// How often folders are looked for.
 const FOLDERS_PERIOD: Duration = Duration::from_secs(60);
-/// Most models that are told of at once; the rest is left out.
+/// Most downloads that are told of at once; the rest is left out.
 const PULLS_MAX: usize = 64;
 
 /// Starts the thread, which is there only while a folder for models is.
@@ -105,8 +105,8 @@ impl Pulls {
         let Self { tree, pulls, .. } = self;
         tree.files.retain(|path, about| {
             let size = unfinished::size(about.tool, path);
-            if !pulls.contains_key(&about.group) && (pulls.len() >= PULLS_MAX || size.is_none()) {
-                return size.is_some();
+            if size.is_none() && !pulls.contains_key(&about.group) {
+                return false;
             }
             let pull =
                 pulls.entry(about.group.clone()).or_insert_with(|| Pull::new(about.clone(), now));
@@ -140,7 +140,8 @@ impl Sampler for Pulls {
         }
         self.tree.refresh();
         self.look(now);
-        for pull in self.pulls.values_mut().filter(|pull| pull.began.is_some()) {
+        let running = self.pulls.values_mut().filter(|pull| pull.began.is_some());
+        for pull in running.take(PULLS_MAX) {
             self.context.put(pull, batch);
         }
         Ok(())

@@ -2,13 +2,14 @@
 //!
 //! The kernel tells of new names in a folder and not of writes, which would be far too many. What another
 //! machine writes into a shared file system it does not tell; such a file is seen when its folder is read for
-//! another reason. Links are not followed.
+//! another reason. Neither links nor what is mounted below a folder are followed, so that nothing is mounted
+//! by being looked at.
 
 use std::{
     collections::{BTreeMap, HashMap, HashSet},
     fs,
     mem::MaybeUninit,
-    os::fd::OwnedFd,
+    os::{fd::OwnedFd, unix::fs::MetadataExt as _},
     path::{Path, PathBuf},
 };
 
@@ -43,6 +44,8 @@ struct Watched {
     folder: Folder,
     /// Levels above it up to where it began.
     depth: usize,
+    /// The file system where it began.
+    device: Option<u64>,
 }
 
 #[derive(Debug)]
@@ -71,7 +74,8 @@ impl Tree {
 
     /// Watches a folder and all below it. One that is watched already costs one question.
     pub(super) fn add(&mut self, folder: Folder) {
-        self.watch(vec![Watched { folder, depth: 0 }]);
+        let device = fs::metadata(&folder.path).ok().map(|about| about.dev());
+        self.watch(vec![Watched { folder, depth: 0, device }]);
     }
 
     fn watch(&mut self, mut waiting: Vec<Watched>) {
@@ -148,8 +152,14 @@ impl Tree {
             };
             if kind.is_dir() {
                 let is_left_out = LEFT_OUT.iter().any(|left_out| name == *left_out);
-                if !is_left_out && watched.depth < DEPTH_MAX {
-                    below.push(Watched { folder, depth: watched.depth + 1 });
+                let is_deep = watched.depth >= DEPTH_MAX;
+                let device = || entry.metadata().ok().map(|about| about.dev());
+                if !is_left_out && !is_deep && device() == watched.device {
+                    below.push(Watched {
+                        folder,
+                        depth: watched.depth + 1,
+                        device: watched.device,
+                    });
                 }
             } else if kind.is_file() {
                 self.note(folder);

@@ -10,7 +10,7 @@ use std::{
     ffi::OsStr,
     fs,
     io::Read as _,
-    os::unix::fs::MetadataExt as _,
+    os::unix::fs::{MetadataExt as _, OpenOptionsExt as _},
     path::{Component, Path, PathBuf},
 };
 
@@ -227,8 +227,17 @@ pub(super) fn declared(folder: &Path) -> Option<Option<u64>> {
     let entries = fs::read_dir(folder).ok()?.flatten().take(NAMES_MAX);
     let index = entries.into_iter().map(|entry| entry.path()).find(|path| has_end(path, INDEX))?;
     let mut bytes = Vec::new();
-    fs::File::open(index).ok()?.take(INDEX_BYTES_MAX).read_to_end(&mut bytes).ok()?;
+    open(&index)?.take(INDEX_BYTES_MAX).read_to_end(&mut bytes).ok()?;
     Some(total_size(&bytes))
+}
+
+/// Opens what is an ordinary file. Folders of other users may hold pipes, which would be waited for, and links to
+/// devices, which do something when they are opened.
+fn open(path: &Path) -> Option<fs::File> {
+    fs::metadata(path).ok().filter(fs::Metadata::is_file)?;
+    let mut options = fs::File::options();
+    let file = options.read(true).custom_flags(libc::O_NONBLOCK).open(path).ok()?;
+    file.metadata().is_ok_and(|about| about.is_file()).then_some(file)
 }
 
 /// The number after `"total_size":`. The list itself may be long, so that it is not parsed.
@@ -338,6 +347,20 @@ mod tests {
         ] {
             assert_eq!(total_size(text.as_bytes()), expected, "{text}");
         }
+    }
+
+    #[test]
+    fn a_list_that_is_no_file_is_left_alone() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("m.safetensors.index.json");
+        std::os::unix::fs::symlink("/dev/zero", &path).unwrap();
+        assert_eq!(declared(folder.path()), None);
+        fs::remove_file(&path).unwrap();
+        rustix::fs::mkfifoat(rustix::fs::CWD, &path, 0o600.into()).unwrap();
+        assert_eq!(declared(folder.path()), None);
+        fs::remove_file(&path).unwrap();
+        fs::write(&path, r#"{"total_size":7}"#).unwrap();
+        assert_eq!(declared(folder.path()), Some(Some(7)));
     }
 
     proptest! {

@@ -426,7 +426,9 @@ fn check_probes(probes: &[Probe], environment: &Environment<'_>, problems: &mut 
 
 fn check_engines(engines: &[Engine], environment: &Environment<'_>, problems: &mut Vec<Problem>) {
     for (index, engine) in engines.iter().enumerate() {
-        if !engine.url.is_empty() && engines[..index].iter().any(|other| other.url == engine.url) {
+        let place = |engine: &Engine| engine.url.split_once("://").map(|(_, rest)| rest.to_owned());
+        let is_same = |other: &Engine| place(other) == place(engine);
+        if !engine.url.is_empty() && engines[..index].iter().any(is_same) {
             let params = [("url", engine.url.clone())];
             problems.push(Problem::new(engine.line, "config.engine_twice", params));
         }
@@ -622,6 +624,8 @@ mod tests {
     fn one_engine_is_named_once() {
         let text = "[[engine]]\nurl = \"http://h:1\"\n[[engine]]\nurl = \"HTTP://h:1/\"\n";
         assert!(resolved(text, &[], false).unwrap_err().starts_with("line 3: "));
+        let text = "[[engine]]\nurl = \"http://h:1\"\n[[engine]]\nurl = \"https://h:1\"\n";
+        assert!(resolved(text, &[], false).unwrap_err().contains("https://h:1"));
         let text = "[[engine]]\nurl = \"http://h:1/a\"\n[[engine]]\nurl = \"http://h:1/b\"\n";
         assert!(resolved(text, &[], false).is_ok());
     }

@@ -118,7 +118,7 @@ fn target(app: &App, engine: &EngineReport, reports: &[SourceReport]) -> Value {
         "discoveredLabels": {
             "__address__": address,
             "__metrics_path__": format!("{slash}{prefix}{METRICS_PATH}"),
-            "__scheme__": "http",
+            "__scheme__": if engine.url.starts_with("https://") { "https" } else { "http" },
             "job": pool_of(engine),
         },
         "labels": {"instance": engine.instance, "job": pool_of(engine)},
