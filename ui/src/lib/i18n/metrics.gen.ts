@@ -407,6 +407,8 @@ export const metricHelp: Record<string, string> = {
   "npu_chip_info_hbm_total_memory": "HBM 总量（MiB）",
   "npu_chip_info_hbm_used_memory": "HBM 已用量（MiB）",
   "npu_chip_info_hbm_utilization": "HBM 利用率，0 到 100",
+  "npu_chip_info_hccs_bandwidth_info_total_rx": "芯片经所有 HCCS 链路接收数据的速率（GB/s，短时采样）",
+  "npu_chip_info_hccs_bandwidth_info_total_tx": "芯片经所有 HCCS 链路发送数据的速率（GB/s，短时采样）",
   "npu_chip_info_health_status": "芯片健康为 1，不健康为 0，未知为 -1",
   "npu_chip_info_name": "以标签形式给出的芯片信息，值恒为 1",
   "npu_chip_info_network_status": "芯片网口健康为 1，否则为 0",
