@@ -536,6 +536,28 @@ mod tests {
         assert_eq!(world.hint(), None);
     }
 
+    /// Each time the good lines are kept.
+    #[tokio::test]
+    async fn what_is_wrong_with_a_page_is_named() {
+        let huge = format!("x{{a=\"{}\"}} 1\n", "y".repeat(1 << 20));
+        let twice = "process_start_time_seconds 500\n";
+        let mut world = World::new(vec![version("1"), page(10, 500, "")]).await;
+        for more in [huge.as_str(), "x{a=\"\u{0}", "x NaNs\n", twice] {
+            *lock(&world.pages) = vec![version("1"), page(10, 500, more)];
+            world.scrape(5, "").await;
+            assert_eq!(world.hint(), Some("hint.engine_lines"), "{more:.20}");
+            assert_eq!(world.value("llm_requests_running"), Some(2.0), "{more:.20}");
+        }
+        let (path, whole) = page(10, 500, "");
+        let (head, body) = whole.split_once("\r\n\r\n").unwrap();
+        assert!(head.contains(&format!("Content-Length: {}", body.len())), "{head}");
+        let cut = format!("HTTP/1.1 200 OK\r\nContent-Length: 100000\r\n\r\n{body}");
+        *lock(&world.pages) = vec![version("1"), (path, cut)];
+        world.scrape(5, "").await;
+        assert_eq!(world.hint(), Some("hint.engine_cut"));
+        assert_eq!(world.value("llm_requests_running"), Some(2.0));
+    }
+
     #[tokio::test]
     async fn gone_and_back() {
         let pages = vec![version("1"), page(10, 500, "")];

@@ -28,6 +28,7 @@ mod meminfo;
 mod netclass;
 mod netdev;
 mod netstat;
+mod nfs;
 mod numa;
 mod numbers;
 mod nvme;
@@ -124,6 +125,7 @@ static SOURCES: &[Source] = &[
     source("host.netclass", 5, Hardware, &["netclass"], netclass::open),
     source("host.netdev", 1, Main, &["netdev"], netdev::open),
     source("host.netstat", 1, Main, &["netstat"], netstat::open),
+    source("host.nfs", 15, Main, &["nfs"], nfs::open),
     source("host.numa", 15, Main, &["meminfo_numa"], numa::open),
     source("host.nvme", 60, Hardware, &["nvme"], nvme::open),
     source("host.os", 60, Main, &["os"], os::open),
@@ -337,7 +339,7 @@ mod tests {
     }
 
     /// Files of every source that reads below the root.
-    const FILES: [&str; 66] = [
+    const FILES: [&str; 67] = [
         "etc/os-release",
         "proc/1/mountinfo",
         "proc/1/stat",
@@ -349,6 +351,7 @@ mod tests {
         "proc/net/arp",
         "proc/net/dev",
         "proc/net/netstat",
+        "proc/net/rpc/nfs",
         "proc/net/snmp",
         "proc/net/snmp6",
         "proc/net/sockstat",

@@ -146,10 +146,10 @@ fn ask(mut stream: UnixStream, introduce: bool) -> io::Result<Units> {
     let clock = Clock::system();
     let end = clock.monotonic() + SOCKET_UNITS_TIME;
     for unit in &mut units.sockets {
-        if clock.monotonic() > end {
+        // After a broken answer nothing more can be understood; what is known by then stays.
+        if clock.monotonic() > end || unit.ask(&mut stream).is_err() {
             break;
         }
-        unit.ask(&mut stream)?;
     }
     Ok(units)
 }
@@ -418,6 +418,19 @@ mod tests {
         assert_eq!(refused.kind(), io::ErrorKind::Other);
         let broken = talk(vec![hello, answer(METHOD_RETURN, &[200, 0, 0, 0])]).unwrap_err();
         assert_eq!(broken.kind(), io::ErrorKind::InvalidData);
+    }
+
+    #[test]
+    fn states_are_kept_when_the_connection_breaks_after_them() {
+        let answers = vec![
+            answer(METHOD_RETURN, b"\x04\0\0\0:1.1\0"),
+            answer(METHOD_RETURN, &units(&[("ssh.socket", "active"), ("b.socket", "failed")])),
+            property(5),
+        ];
+        let units = talk(answers).unwrap();
+        assert_eq!(units.states, [0, 1, 0, 1, 0]);
+        let counts: Vec<_> = units.sockets.iter().map(|unit| unit.counts).collect();
+        assert_eq!(counts, [[Some(5), None, None], [None; 3]]);
     }
 
     #[test]

@@ -41,9 +41,11 @@ const FILES: [(&str, &str); 11] = [
 const STATES: [&str; 7] =
     ["degraded", "faulted", "offline", "online", "removed", "suspended", "unavail"];
 
-/// Fields of one file, pools, and datasets of one pool beyond this many are left out.
+/// Fields of one file beyond this many are left out.
 const FIELDS_MAX: usize = 512;
+/// Pools beyond this many are left out.
 const POOLS_MAX: usize = 32;
+/// Datasets of one pool beyond this many are left out.
 const DATASETS_MAX: usize = 128;
 
 struct Zfs {

@@ -244,6 +244,18 @@ metrics! { NODE:
         "Connections that the firewall can track; beyond it packets are dropped" "防火墙可跟踪的连接数上限，超出后会丢包";
     NODE_NF_CONNTRACK_STAT = Gauge "node_nf_conntrack_stat_*" "" []
         "A counter of connection tracking, summed over all CPUs" "连接跟踪计数（所有 CPU 合计）";
+    NODE_NFS_CONNECTIONS_TOTAL = Counter "node_nfs_connections_total" "" []
+        "Connections that the NFS client made to its servers" "NFS 客户端与服务器建立的连接数";
+    NODE_NFS_PACKETS_TOTAL = Counter "node_nfs_packets_total" "" ["protocol"]
+        "Packets of the NFS client by protocol" "NFS 客户端收发的数据包数（按协议）";
+    NODE_NFS_REQUESTS_TOTAL = Counter "node_nfs_requests_total" "" ["proto" "method"]
+        "Procedures that the NFS client called, by version of NFS and name" "NFS 客户端调用的过程数（按 NFS 版本与名称）";
+    NODE_NFS_RPC_AUTHENTICATION_REFRESHES_TOTAL = Counter "node_nfs_rpc_authentication_refreshes_total" "" []
+        "Times that the NFS client refreshed its credentials" "NFS 客户端刷新凭据的次数";
+    NODE_NFS_RPC_RETRANSMISSIONS_TOTAL = Counter "node_nfs_rpc_retransmissions_total" "" []
+        "Calls that the NFS client sent again because no answer came in time" "NFS 客户端因未及时收到应答而重传的调用数";
+    NODE_NFS_RPCS_TOTAL = Counter "node_nfs_rpcs_total" "" []
+        "Calls of the NFS client" "NFS 客户端的 RPC 调用数";
     NODE_NVME_INFO = Gauge "node_nvme_info" "" ["device" "model" "serial" "firmware_revision" "state" "cntlid"]
         "Facts about an NVMe disk as labels; the value is always 1" "以标签形式给出的 NVMe 磁盘信息，值恒为 1";
     NODE_OS_INFO = Gauge "node_os_info" "" ["id" "id_like" "name" "pretty_name" "version" "version_id" "version_codename" "variant" "variant_id" "build_id" "image_id" "image_version"]

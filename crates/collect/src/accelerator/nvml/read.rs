@@ -470,6 +470,7 @@ pub(super) fn limits(
 /// virtual machine sees several products that could be licensed, of which those that are on count.
 fn licence(session: &mut Session) -> Option<f64> {
     const NAME: &str = "DeviceGetGridLicensableFeatures";
+    /// The structure has no room for more.
     const FEATURES_MAX: usize = 3;
     const FEATURE: usize = 284;
     let handle = session.handle;
