@@ -1,7 +1,9 @@
 //! Which sockets listen, and whose they are.
 //!
-//! Sockets come from `/proc/net/tcp` and `tcp6`, their owners from the links in `/proc/PID/fd`, which
-//! the kernel shows to the same user and to root only. It sees the network namespace it runs in.
+//! Sockets come from `sock_diag`, which has them in a table of their own, and where that cannot be asked
+//! from `/proc/net/tcp` and `tcp6`, which walk the table of connections too. Their owners come from the
+//! links in `/proc/PID/fd`, which the kernel shows to the same user and to root only. It sees the network
+//! namespace it runs in.
 
 use std::{
     collections::HashMap,
@@ -10,6 +12,8 @@ use std::{
     net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
     path::Path,
 };
+
+use crate::net;
 
 /// State of a listening socket in `/proc/net/tcp`.
 const LISTEN: &str = "0A";
@@ -32,6 +36,21 @@ pub(crate) struct Listener {
 
 /// The sockets that listen now, by port, IPv4 before IPv6.
 pub(crate) fn listeners(root: &Path) -> Vec<Listener> {
+    // Below another root are other files than those of the kernel that would be asked.
+    let asked = (root == Path::new("/")).then(net::listening).and_then(Result::ok);
+    match asked {
+        Some(sockets) => sockets
+            .into_iter()
+            .map(|(address, inode)| {
+                let ip = reachable(address.ip());
+                Listener { address: SocketAddr::new(ip, address.port()), inode }
+            })
+            .collect(),
+        None => from_files(root),
+    }
+}
+
+fn from_files(root: &Path) -> Vec<Listener> {
     let mut found = Vec::new();
     for name in ["tcp", "tcp6"] {
         let Ok(file) = File::open(root.join("proc/net").join(name)) else { continue };
@@ -79,12 +98,13 @@ fn parse(line: &str) -> Option<Listener> {
     let inode = words.nth(5)?.parse().ok()?;
     let (address, port) = local.split_once(':')?;
     let port = u16::from_str_radix(port, 16).ok()?;
-    let address = match parse_address(address)? {
-        // A socket on all addresses is reached over the loopback; one on :: takes IPv4 too.
-        address if address.is_unspecified() => IpAddr::V4(Ipv4Addr::LOCALHOST),
-        address => address,
-    };
+    let address = reachable(parse_address(address)?);
     Some(Listener { address: SocketAddr::new(address, port), inode })
+}
+
+/// A socket on all addresses is reached over the loopback; one on :: takes IPv4 too.
+fn reachable(address: IpAddr) -> IpAddr {
+    if address.is_unspecified() { IpAddr::V4(Ipv4Addr::LOCALHOST) } else { address }
 }
 
 /// An address as the kernel prints it: 32-bit words in the byte order of the machine.
@@ -190,6 +210,23 @@ mod tests {
         ]);
         let kept: Vec<u64> = distinct(sockets, &owners).iter().map(|kept| kept.inode).collect();
         assert_eq!(kept, [1, 4, 5]);
+    }
+
+    #[test]
+    fn the_kernel_and_its_files_say_the_same() {
+        let sockets = ["127.0.0.1:0", "0.0.0.0:0", "[::1]:0", "[::]:0"];
+        let sockets: Vec<_> = sockets.iter().flat_map(std::net::TcpListener::bind).collect();
+        let ports: Vec<u16> = sockets.iter().map(|it| it.local_addr().unwrap().port()).collect();
+        let of = |found: Vec<Listener>| {
+            let own = found.into_iter().filter(|it| ports.contains(&it.address.port()));
+            own.collect::<Vec<_>>()
+        };
+        let asked = net::listening().unwrap();
+        assert!(asked.iter().filter(|(it, _)| ports.contains(&it.port())).count() >= ports.len());
+        let root = Path::new("/");
+        let found = of(listeners(root));
+        assert_eq!(found, of(from_files(root)));
+        assert!(found.len() >= ports.len() && ports.len() >= 2, "{found:?}");
     }
 
     #[test]

@@ -34,6 +34,7 @@ use rustix::time::{ClockId, clock_gettime};
 
 use crate::{Failure, FailureKind, SourceGroup, collector::Shared, guard::Guard, schedule::Watch};
 use connections::{Connections, Summary};
+pub(crate) use diag::listening;
 use diag::{Diag, Id, PORTS_MAX, Socket, State};
 
 /// How often new connections are looked for.
