@@ -205,13 +205,15 @@ impl Reading {
         raw.chain(neutral).collect()
     }
 
-    /// The counters that move while requests run.
-    pub(crate) fn counters(&self) -> Vec<(&'static str, f64)> {
+    /// What moves while requests run. Of a prompt that vLLM takes in pieces nothing is counted before
+    /// its last one; all that moves by then is the share of the cache that it takes.
+    pub(crate) fn progress(&self) -> Vec<(&'static str, f64)> {
         [
             &metric::LLM_ENGINE_STEPS_TOTAL,
             &metric::LLM_GENERATION_TOKENS_TOTAL,
             &metric::LLM_PROMPT_TOKENS_TOTAL,
             &metric::LLM_REQUESTS_FINISHED_TOTAL,
+            &metric::LLM_KV_CACHE_USAGE_RATIO,
         ]
         .into_iter()
         .filter_map(|metric| Some((metric.name, self.total(metric)?)))
