@@ -289,7 +289,9 @@ impl EngineWatch {
         self.describe(&reading.raw.metrics);
         let mut entries = self.shared.entries();
         let Some(entry) = entries.get_mut(&self.instance) else { return };
-        entry.tells_ttft |= reading.tells(&metric::LLM_TIME_TO_FIRST_TOKEN_SECONDS);
+        // One that says less because it is busy tells it all the same; another process may not.
+        let told_before = entry.tells_ttft && !self.is_restarted;
+        entry.tells_ttft = told_before || reading.tells(&metric::LLM_TIME_TO_FIRST_TOKEN_SECONDS);
         let report = &mut entry.report;
         let was_down = report.state == EngineState::Down;
         if report.state != state {
