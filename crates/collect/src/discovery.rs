@@ -297,11 +297,7 @@ impl Search {
             || self.configured_here.iter().any(|(here, _)| *here == port))
     }
 
-    async fn ask_some(
-        &self,
-        shared: &Shared,
-        sockets: Vec<Listener>,
-    ) -> Vec<(Listener, Answered)> {
+    async fn ask_some(&self, shared: &Shared, sockets: Vec<Listener>) -> Vec<(Listener, Answered)> {
         let mut asked = JoinSet::new();
         for socket in sockets {
             let pid = self.owners.get(&socket.inode).copied().flatten();

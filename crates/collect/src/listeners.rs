@@ -206,11 +206,9 @@ mod tests {
         let address = listener.local_addr().unwrap();
         let is_left = || left_open(root, &[address]).contains(&address);
         drop(TcpStream::connect(address).unwrap());
-        let closed = |line: &str| {
-            parse(line, CLOSE_WAIT).is_some_and(|socket| socket.address == address)
-        };
-        let is_closed =
-            || fs::read_to_string("/proc/net/tcp").unwrap().lines().any(closed);
+        let closed =
+            |line: &str| parse(line, CLOSE_WAIT).is_some_and(|socket| socket.address == address);
+        let is_closed = || fs::read_to_string("/proc/net/tcp").unwrap().lines().any(closed);
         assert!(wait(is_closed));
         assert!(!is_left(), "nobody accepted it");
         let accepted = listener.accept().unwrap();

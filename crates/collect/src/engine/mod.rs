@@ -137,7 +137,7 @@ const PLAIN: Kind = Kind {
 enum Checked {
     /// Against the engine itself.
     Real,
-    /// Against pages that were captured from it.
+    /// Against pages that were captured from it, and against itself when all tests are run.
     Captured,
     /// Against pages that were written after its source and documentation.
     Written,

@@ -81,6 +81,11 @@ impl Reading {
         self.neutral.insert((metric.name.to_owned(), labels), value);
     }
 
+    /// Takes back what was recorded of `metric`.
+    pub(super) fn forget(&mut self, metric: &Metric) {
+        self.neutral.retain(|(name, _), _| name != metric.name);
+    }
+
     /// Records how the engine is set up. Empty words and Python's nothing say nothing.
     pub(super) fn fact(&mut self, name: &'static str, value: impl Into<String>) {
         let mut value = value.into();

@@ -144,12 +144,16 @@ impl EngineWatch {
     /// One scrape, recorded under `time`.
     pub(crate) async fn scrape(&mut self, time: UnixMs) {
         let started = self.shared.clock.monotonic();
-        let result = self.ask().await;
+        let mut result = self.ask().await;
         let process = self.shared.entries().get(self.instance()).and_then(|entry| entry.process);
-        match &result {
+        match &mut result {
             Ok(reading) => {
                 self.look_at(process).await;
                 self.note_restart(reading, process);
+                if process.and(self.about.uses_accelerator) == Some(false) {
+                    // What it says it took is the machine's own memory.
+                    reading.forget(&metric::LLM_ENGINE_ACCELERATOR_BYTES);
+                }
             }
             // The next answer may be of another process.
             Err(_) => self.kept = Kept::default(),
