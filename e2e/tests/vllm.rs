@@ -5,7 +5,7 @@ use std::{cell::Cell, collections::BTreeSet, fs, path::Path, time::Duration};
 
 use anyhow::{Context as _, Result, ensure};
 use e2e::{Modelwatch, NOTICED, PATIENCE, Usage, chat, chat_streamed, installed_vllm};
-use serde_json::Value;
+use serde_json::{Value, json};
 use xtask::{
     engine::MODEL_ALIAS,
     http,
@@ -281,8 +281,8 @@ impl World {
             let changed = self.events("event.engine_changed")?;
             let context = changed.iter().find(|event| event["params"]["fact"] == "context_tokens");
             let params = &context.with_context(|| format!("not among {changed:?}"))?["params"];
-            ensure!(params["old"] == CONTEXT.to_string(), "{params}");
-            ensure!(params["new"] == CONTEXT_AFTER.to_string(), "{params}");
+            let expected = json!([CONTEXT.to_string(), CONTEXT_AFTER.to_string()]);
+            ensure!(json!([params["old"], params["new"]]) == expected, "{params}");
             Ok(())
         })?;
         // What it does not say is not there, least of all as zero.

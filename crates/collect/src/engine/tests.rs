@@ -110,7 +110,7 @@ fn processes() {
 #[test]
 fn workers_are_told_from_servers() {
     let check = |command: &str, expected: bool| {
-        assert_eq!(super::is_worker(command), expected, "{command}");
+        assert_eq!(is_worker(command), expected, "{command}");
     };
     check("VLLM::Worker", true);
     check("mine::EngineCore_DP0", true);
