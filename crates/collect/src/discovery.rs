@@ -3,7 +3,7 @@
 //! Every socket that listens on this machine is asked once for its list of models, except those that
 //! surely do not speak HTTP, those of engines' workers, and our own. A socket that is no engine is left
 //! alone for a while. One whose program keeps what we closed is left alone twice as long each time: it
-//! would run out of files.
+//! would run out of files. It may be an engine all the same, whose threads are slow to notice.
 
 use std::{
     collections::{HashMap, HashSet},
@@ -33,7 +33,7 @@ const ASK_AGAIN_AFTER: Duration = Duration::from_secs(30);
 const ASKED_OFTEN_MAX: u32 = 20;
 const ASK_RARELY_AFTER: Duration = Duration::from_secs(10 * 60);
 /// The longest pause is the shortest one doubled so many times: half a year.
-const DOUBLED_MAX: u32 = 15;
+const DOUBLED_MAX: u32 = 19;
 /// How long an engine that was found and is gone stays on the list.
 const FORGET_AFTER: Duration = Duration::from_secs(60 * 60);
 /// How long the first look waits for what it found to be read once.
@@ -83,7 +83,7 @@ impl Stranger {
     /// How long it is left alone.
     fn pause(self) -> Duration {
         if self.kept > 0 {
-            return ASK_RARELY_AFTER * (1 << (self.kept - 1).min(DOUBLED_MAX));
+            return ASK_AGAIN_AFTER * (1 << self.kept.min(DOUBLED_MAX));
         }
         if self.times < ASKED_OFTEN_MAX { ASK_AGAIN_AFTER } else { ASK_RARELY_AFTER }
     }
@@ -484,7 +484,7 @@ mod tests {
     #[tokio::test]
     async fn who_keeps_connections_is_left_alone() {
         let keeper = Keeper::new("some program");
-        assert_eq!(keeper.look_at(&[0, 40, 580, 610, 1_300, 1_900]).await, 3);
+        assert_eq!(keeper.look_at(&[0, 40, 70, 180, 200, 400]).await, 3);
         let worker = Keeper::new("VLLM::Worker_TP0");
         assert_eq!(worker.look_at(&[0, 40, 700]).await, 0);
     }
@@ -497,9 +497,9 @@ mod tests {
         };
         check(1, 0, 0.5);
         check(20, 0, 10.0);
-        check(1, 1, 10.0);
-        check(4, 4, 80.0);
-        check(99, 99, 327_680.0);
+        check(1, 1, 1.0);
+        check(30, 4, 8.0);
+        check(99, 99, 262_144.0);
     }
 
     #[test]

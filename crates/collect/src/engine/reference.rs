@@ -68,8 +68,8 @@ was checked against: written pages follow the engine's source and documentation;
 
 Sockets with which the workers of an engine talk to each other are left alone where the process says that it is
 one (`VLLM::Worker`, `sglang::scheduler`): they keep whoever connects for ever. So may others, therefore a
-program that is seen to keep a connection that was closed is asked again after 10 minutes at the earliest, and
-after twice as long each further time.
+program that is seen to keep a connection that was closed is asked again after a minute, and after twice as long
+each further time.
 
 | engine | `kind` | recognised by | read from | checked against |
 |---|---|---|---|---|
@@ -103,8 +103,8 @@ const HEAD_ZH: &str = "<!-- 由 `cargo xtask docs` 生成，请勿手工修改�
 解析结果用什么验证过：“按文档编写”指依据引擎源码与文档编写的页面；`--full` 是 `cargo xtask test` 的选项。
 
 引擎各工作进程之间通信用的套接字，只要进程名表明其身份（`VLLM::Worker`、`sglang::scheduler`）就不会去询问，因为它们
-会永久保留任何连接。其他程序也可能如此：若发现某程序不关闭对端已关闭的连接，至少 10 分钟后才会再次询问，此后每次
-间隔加倍。
+会永久保留任何连接。其他程序也可能如此：若发现某程序不关闭对端已关闭的连接，1 分钟后才会再次询问，此后每次间隔
+加倍。
 
 | 引擎 | `kind` | 识别依据 | 读取路径 | 验证依据 |
 |---|---|---|---|---|
