@@ -4,7 +4,7 @@
 use std::{cell::Cell, collections::BTreeSet, fs, path::Path, time::Duration};
 
 use anyhow::{Context as _, Result, ensure};
-use e2e::{Modelwatch, NOTICED, PATIENCE, Usage, chat, chat_streamed, installed_vllm};
+use e2e::{Modelwatch, PATIENCE, Usage, chat, chat_streamed, installed_vllm};
 use serde_json::{Value, json};
 use xtask::{
     engine::MODEL_ALIAS,
@@ -22,8 +22,8 @@ const CONTEXT: u32 = 8_192;
 const CONTEXT_AFTER: u32 = 1_024;
 /// Tokens that are computed at once, so that a long prompt takes many steps.
 const PIECE: &str = "512";
-/// Sentences that nearly fill the context.
-const LONG: usize = 850;
+/// Sentences that fill more than half of the context.
+const LONG: usize = 600;
 /// How far numbers may be off that change while two read them.
 const NOISE: f64 = 0.1;
 /// All that may be asked, and all of it is.
@@ -123,7 +123,7 @@ impl World {
     }
 
     fn is_discovered(&self) -> Result<()> {
-        wait::until("discovery", NOTICED, || {
+        wait::until("discovery", PATIENCE, || {
             let found = self.modelwatch.engine(self.address())?;
             ensure!(found["state"] == "up" && found["kind"] == "vllm", "{found}");
             ensure!(found["version"] == VERSION && found["models"][0] == MODEL_ALIAS, "{found}");
@@ -141,7 +141,7 @@ impl World {
             used.push(self.ask(prompt, 12)?);
         }
         let total: Usage = used.into_iter().sum();
-        wait::until("all tokens in the metrics", NOTICED, || {
+        wait::until("all tokens in the metrics", PATIENCE, || {
             let page = http::get(self.address(), "/metrics")?.text();
             for (theirs, ours) in SAME {
                 let expected = sum_of(&page, theirs).with_context(|| format!("no {theirs}"))?;
@@ -224,7 +224,7 @@ impl World {
     }
 
     fn rest_is_no_hang(&self) -> Result<()> {
-        wait::until("rest", NOTICED, || {
+        wait::until("rest", PATIENCE, || {
             for name in
                 ["llm_requests_running", "llm_engine_stalled_seconds", "llm_kv_cache_usage_ratio"]
             {
@@ -256,7 +256,7 @@ impl World {
     fn ends_and_is_stale(&mut self) -> Result<()> {
         self.vllm.process.terminate()?;
         self.vllm.process.wait_for(END_MAX)?;
-        wait::until("its end", NOTICED, || {
+        wait::until("its end", PATIENCE, || {
             ensure!(self.value("llm_engine_up")? == 0.0, "still up");
             for name in ["llm_requests_running", "llm_engine_info", "llm_engine_processes"] {
                 let found = self.modelwatch.query(&self.of(name))?;
@@ -271,7 +271,7 @@ impl World {
 
     /// Another process in its place, with less context and no numbers of its own.
     fn is_another(&self, old_pid: u32) -> Result<()> {
-        wait::until("its return", NOTICED + NOTICED, || {
+        wait::until("its return", PATIENCE, || {
             let found = self.modelwatch.engine(self.address())?;
             ensure!(found["state"] == "up" && found["pid"] == self.vllm.process.pid(), "{found}");
             ensure!(found["pid"] != old_pid, "{found}");
