@@ -20,7 +20,12 @@ pub use prometheus::Prometheus;
 pub use requests::{Usage, chat, chat_streamed};
 pub use shape::expect_shape;
 
-use std::{fs::OpenOptions, io::Write, path::Path, time::Duration};
+use std::{
+    fs::OpenOptions,
+    io::Write,
+    path::{Path, PathBuf},
+    time::Duration,
+};
 
 use anyhow::Result;
 use xtask::engine::{self, Engine, Installed, Options};
@@ -57,6 +62,15 @@ pub fn installed_engine() -> Option<Installed> {
             None
         }
     }
+}
+
+/// The script that starts a real vLLM, or `None` after saying why there is none.
+pub fn installed_vllm() -> Option<PathBuf> {
+    let script = std::env::var_os("MODELWATCH_TEST_VLLM").map(PathBuf::from);
+    if script.is_none() {
+        skip("there is no vLLM; `cargo xtask test --full` installs it");
+    }
+    script
 }
 
 /// Starts the engine on `port`, 0 for any, with two slots and one thread.

@@ -9,7 +9,7 @@ use xtask::{engine::MODEL_ALIAS, http};
 pub struct Usage {
     /// All tokens of the prompt.
     pub prompt: u64,
-    /// Those of them that the prefix cache had.
+    /// Those of them that the prefix cache had; none where the engine says nothing of it.
     pub cached: u64,
     pub generated: u64,
 }
@@ -17,9 +17,10 @@ pub struct Usage {
 impl Usage {
     fn read(usage: &Value) -> Result<Self> {
         let count = |value: &Value| value.as_u64().with_context(|| format!("no count in {usage}"));
+        let details = &usage["prompt_tokens_details"];
         Ok(Self {
             prompt: count(&usage["prompt_tokens"])?,
-            cached: count(&usage["prompt_tokens_details"]["cached_tokens"])?,
+            cached: if details.is_null() { 0 } else { count(&details["cached_tokens"])? },
             generated: count(&usage["completion_tokens"])?,
         })
     }

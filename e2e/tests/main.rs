@@ -14,5 +14,6 @@ mod scrape;
 mod start;
 mod storage;
 mod transfer;
+mod vllm;
 mod wire;
 mod write;

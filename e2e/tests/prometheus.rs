@@ -132,7 +132,7 @@ fn methods_and_paths_are_those_of_prometheus() -> Result<()> {
     let folder = tempfile::tempdir()?;
     let modelwatch = Modelwatch::start(folder.path(), "[collect]\ndiscover = false")?;
     let foreign: &[(&str, &str)] = &[("Origin", "http://evil.example")];
-    let check = |method, path, headers, status| -> Result<Response> {
+    let check = |method, path: &str, headers, status| -> Result<Response> {
         let request = Request { method, path, headers, body: b"", timeout: PATIENCE };
         let response = http::send(&modelwatch.address, &request)?;
         ensure!(response.status == status, "{method} {path}: {}", response.status);
@@ -143,6 +143,13 @@ fn methods_and_paths_are_those_of_prometheus() -> Result<()> {
     check("OPTIONS", "/api/v1/query", &[], 204)?;
     check("OPTIONS", "/api/v1/nonsense", &[], 204)?;
     check("OPTIONS", "/api/v1/query", foreign, 403)?;
+    for path in ["/federate", "/metrics", "/-/ready", "/"] {
+        let answer = check("OPTIONS", path, &[], 200)?;
+        ensure!(answer.header("Allow") == Some("GET,HEAD,OPTIONS") && answer.body.is_empty());
+        ensure!(check("PUT", path, &[], 405)?.text() == "Method Not Allowed\n");
+    }
+    check("OPTIONS", "/nonsense", &[], 404)?;
+    check("OPTIONS", "/federate", foreign, 403)?;
     check("PUT", "/api/v1/query", &[], 405)?;
     check("POST", "/api/v1/metadata", &[], 405)?;
     check("GET", "/api/v1/read", &[], 405)?;
@@ -154,12 +161,56 @@ fn methods_and_paths_are_those_of_prometheus() -> Result<()> {
     let path = "/api/v1/query?query=1&lookback_delta=x";
     let expected = "error parsing lookback delta duration: cannot parse \"x\" to a valid duration";
     ensure!(check("GET", path, &[], 400)?.json()?["error"] == expected);
+    bad_pages_of_rules_are_refused(&modelwatch)?;
+    check("GET", "/api/v1/rules?group_limit=1&exclude_alerts=T", &[], 200)?;
+    ensure!(check("GET", "/federate?match[]=%7B%7D", &[], 200)?.body.is_empty());
+    let nowhere = check("GET", "/api/v1/targets/metadata", &[], 200)?.json()?;
+    ensure!(nowhere["data"] == serde_json::json!([]), "{nowhere}");
     // Of a parameter in both places the one in the body counts.
     let response = post(&modelwatch.address, "/api/v1/query?query=1&time=0", FORM, b"query=2")?;
     ensure!(response.json()?["data"]["result"][1] == "2", "{}", response.text());
     let zipped = [("Accept-Encoding", "gzip")];
-    let response = check("GET", "/api/v1/label/__name__/values", &zipped, 200)?;
-    ensure!(response.header("Content-Encoding") == Some("gzip"), "{:?}", response.headers);
+    wait::until("an answer that is long enough to be zipped", PATIENCE, || {
+        let response = check("GET", "/api/v1/label/__name__/values", &zipped, 200)?;
+        ensure!(response.header("Content-Encoding") == Some("gzip"), "{:?}", response.headers);
+        Ok(())
+    })
+}
+
+/// In the words of Prometheus 3.5.3.
+fn bad_pages_of_rules_are_refused(modelwatch: &Modelwatch) -> Result<()> {
+    for (parameters, expected) in [
+        ("match[]=%7B%7D&type=x", "match[] must contain at least one non-empty matcher"),
+        ("type=x&group_limit=x", "invalid parameter \"type\": not supported value \"x\""),
+        (
+            "exclude_alerts=maybe",
+            "invalid parameter \"exclude_alerts\": error converting exclude_alerts: \
+             strconv.ParseBool: parsing \"maybe\": invalid syntax",
+        ),
+        (
+            "group_limit=x",
+            "invalid parameter \"group_limit\": group_limit needs to be a valid number: \
+             strconv.ParseInt: parsing \"x\": invalid syntax",
+        ),
+        (
+            "group_limit=0",
+            "invalid parameter \"group_limit\": group_limit needs to be greater than 0",
+        ),
+        (
+            "group_next_token=x",
+            "invalid parameter \"group_next_token\": group_limit needs to be present in order to \
+             paginate over the groups",
+        ),
+        (
+            "group_limit=1&group_next_token=x",
+            "invalid parameter \"group_next_token\": invalid group_next_token 'x'. were rule groups \
+             changed?",
+        ),
+    ] {
+        let response = modelwatch.get(&format!("/api/v1/rules?{parameters}"))?;
+        let answer = response.json()?;
+        ensure!(response.status == 400 && answer["error"] == expected, "{parameters}: {answer}");
+    }
     Ok(())
 }
 
@@ -222,6 +273,7 @@ const QUESTIONS: &[&str] = &[
     "query_exemplars?query=ended&start=START&end=TIME",
     "query_exemplars?query=1",
     "metadata?limit=x",
+    "targets/metadata?limit=x",
     "rules",
     "rules?type=x",
     "alerts",

@@ -143,8 +143,35 @@ fn a_real_prometheus_scrapes_the_same_of_the_same_target() -> Result<()> {
     for field in ["discoveredLabels", "labels", "scrapePool", "scrapeUrl", "scrapeInterval"] {
         ensure!(target[field] == theirs[field], "{field}: {target} here, {theirs} there");
     }
+    descriptions_agree(&modelwatch, &prometheus.address)?;
     node.kill()?;
     series_have_ended(&[&modelwatch.address, &prometheus.address], &address)
+}
+
+/// What is known of the metrics of a target. Prometheus also keeps what its rules drop.
+fn descriptions_agree(modelwatch: &Modelwatch, prometheus: &str) -> Result<()> {
+    let ask = |address: &str, parameters: &str| -> Result<Vec<Value>> {
+        let selector = encode("{job=\"node\"}");
+        let path = format!("/api/v1/targets/metadata?match_target={selector}{parameters}");
+        let answer = http::get(address, &path)?.json()?;
+        answer["data"].as_array().cloned().with_context(|| format!("{path}: {answer}"))
+    };
+    let all = |address| -> Result<BTreeSet<String>> {
+        let entries = ask(address, "")?;
+        let is_kept = |entry: &&Value| {
+            !entry["metric"].as_str().is_some_and(|name| name.starts_with("node_scrape_"))
+        };
+        Ok(entries.iter().filter(is_kept).map(Value::to_string).collect())
+    };
+    let (ours, theirs) = (all(&modelwatch.address)?, all(prometheus)?);
+    let differ: Vec<_> = ours.symmetric_difference(&theirs).take(5).collect();
+    ensure!(differ.is_empty() && ours.len() > 100, "{} entries, {differ:#?}", ours.len());
+    for parameters in ["&metric=node_load1", "&metric=node_load1&limit=0", "&metric=nothing"] {
+        let (ours, theirs) = (ask(&modelwatch.address, parameters)?, ask(prometheus, parameters));
+        // Prometheus 2 does not find what is nothing; Prometheus 3 and we find nothing.
+        ensure!(ours == theirs.unwrap_or_default(), "{parameters}: {ours:?}");
+    }
+    Ok(())
 }
 
 /// What Prometheus says of itself, read as text and as protocol buffers.

@@ -91,14 +91,21 @@ fn first_tokens_are_timed_without_asking_the_engine() -> Result<()> {
     let folder = tempfile::tempdir()?;
     let engine = start_engine(&installed, 0, folder.path())?;
     let mut modelwatch = Modelwatch::start(folder.path(), "[collect]\nengine_period = \"1s\"")?;
-    let address = engine.address.clone();
+    estimates_agree(&modelwatch, &engine.address)?;
+    connections_are_told(&modelwatch, &engine.address)?;
+    ensure!(modelwatch.terminate(PATIENCE)?.success(), "{}", modelwatch.log());
+    Ok(())
+}
+
+/// What is told of an engine that tells no times itself is what its client sees.
+pub(crate) fn estimates_agree(modelwatch: &Modelwatch, address: &str) -> Result<()> {
     let of = |name: &str| format!("{name}{{instance=\"{address}\"}}");
     wait::until("discovery", NOTICED, || {
-        ensure!(modelwatch.engine(&address)?["state"] == "up");
+        ensure!(modelwatch.engine(address)?["state"] == "up");
         ensure!(modelwatch.value(&of("llm_accept_queue_connections_max"))? > 0.0);
         Ok(())
     })?;
-    let read = |name: &str| estimate(&modelwatch, name, &address);
+    let read = |name: &str| estimate(modelwatch, name, address);
     let read_both = || {
         Ok::<_, anyhow::Error>((
             read("llm_time_to_first_token_seconds")?,
@@ -106,7 +113,7 @@ fn first_tokens_are_timed_without_asking_the_engine() -> Result<()> {
         ))
     };
     wait::until("the first estimate", NOTICED + NOTICED, || {
-        Client::connect(&address)?.ask("Hello.")?;
+        Client::connect(address)?.ask("Hello.")?;
         ensure!(read("llm_time_to_first_token_seconds")?.1 > 0.0);
         Ok(())
     })?;
@@ -121,7 +128,7 @@ fn first_tokens_are_timed_without_asking_the_engine() -> Result<()> {
     for length in 1..=REQUESTS {
         // Prompts of different lengths, so that first tokens take differently long.
         let prompt = "The sea is deep and wide. ".repeat(length * 6);
-        let seen = Client::connect(&address)?.ask(&prompt)?;
+        let seen = Client::connect(address)?.ask(&prompt)?;
         // One that was seen too late because the machine is busy is left out, which is as it should be.
         // And we ask once only: each question is a connection that has to be looked at as well.
         wait::pause(BATCH);
@@ -132,10 +139,7 @@ fn first_tokens_are_timed_without_asking_the_engine() -> Result<()> {
         }
         before = after;
     }
-    compare(&pairs)?;
-    connections_are_told(&modelwatch, &address)?;
-    ensure!(modelwatch.terminate(PATIENCE)?.success(), "{}", modelwatch.log());
-    Ok(())
+    compare(&pairs)
 }
 
 /// What a client saw of one request, and what was told of it.

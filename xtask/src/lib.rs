@@ -1,6 +1,6 @@
 //! Automation: one word per task, started as `cargo xtask WORD`. This is a tool for people who work
 //! on modelwatch, never a part of it: no product crate may depend on it. The end-to-end tests do,
-//! for real engines ([`engine`]) and peers ([`peers`]), processes that cannot outlive them ([`process`]) and plain HTTP.
+//! for real engines ([`engine`], [`vllm`]) and peers ([`peers`]), processes that cannot outlive them ([`process`]) and plain HTTP.
 #![forbid(unsafe_code)]
 
 mod apt;
@@ -18,6 +18,7 @@ pub mod engine;
 pub mod http;
 pub mod peers;
 pub mod process;
+pub mod vllm;
 pub mod wait;
 
 use std::{path::PathBuf, process::ExitCode};
@@ -29,9 +30,10 @@ Usage: cargo xtask WORD [ARGUMENTS]
 
   run [ARGUMENTS]    build the page and the release binary, then start it with ARGUMENTS
   demo               the same beside a real small llama.cpp server that gets gentle real traffic
-  test [--quick] [STEP...]
+  test [--quick | --full] [STEP...]
                      install what the tests need and run them all; --quick leaves out the end-to-end
-                     and browser tests; STEP is one of: format, page, clippy, build, tidy, unit, e2e, browser
+                     and browser tests, --full adds those with a real vLLM (6.3 GB); STEP is one of:
+                     format, page, clippy, build, tidy, unit, e2e, browser, vllm
   tidy               only the checks of the house style that no compiler makes
   docs               write the generated files again (metric and configuration pages, message texts)
   engine             only install the llama.cpp server and model that demo and tests use

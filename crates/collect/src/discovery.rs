@@ -1,12 +1,14 @@
 //! Finding engines: from listening sockets to processes to what they answer.
 //!
 //! Every socket that listens on this machine is asked once for its list of models, except those that
-//! surely do not speak HTTP and our own. A socket that is no engine is left alone for a while.
+//! surely do not speak HTTP, those of engines' workers, and our own. A socket that is no engine is left
+//! alone for a while. One whose program keeps what we closed is left alone twice as long each time: it
+//! would run out of files. It may be an engine all the same, whose threads are slow to notice.
 
 use std::{
-    collections::HashMap,
+    collections::{HashMap, HashSet},
     fs,
-    net::{IpAddr, UdpSocket},
+    net::{IpAddr, SocketAddr, UdpSocket},
     path::Path,
     sync::{Arc, atomic::Ordering},
     time::Duration,
@@ -15,11 +17,11 @@ use std::{
 use tokio::{sync::oneshot, task::JoinSet, time::timeout};
 
 use crate::{
-    EngineSetting, EngineState, SourceGroup, SourceHandle,
+    EngineSetting, EngineState, FailureKind, SourceGroup, SourceHandle,
     collector::Shared,
-    engine::{KINDS, Kind, recognise, watch::EngineWatch},
+    engine::{KINDS, Kind, is_worker, recognise, watch::EngineWatch},
     http::Endpoint,
-    listeners::{Listener, distinct, listeners, owners},
+    listeners::{Listener, distinct, left_open, listeners, owners},
     process::{self, Identity},
 };
 
@@ -30,6 +32,8 @@ const ASK_AGAIN_AFTER: Duration = Duration::from_secs(30);
 /// After so many times a socket is asked rarely. Not never: behind it a large model may be loading.
 const ASKED_OFTEN_MAX: u32 = 20;
 const ASK_RARELY_AFTER: Duration = Duration::from_secs(10 * 60);
+/// The longest pause is the shortest one doubled so many times: half a year.
+const DOUBLED_MAX: u32 = 19;
 /// How long an engine that was found and is gone stays on the list.
 const FORGET_AFTER: Duration = Duration::from_secs(60 * 60);
 /// How long the first look waits for what it found to be read once.
@@ -61,8 +65,37 @@ pub(crate) struct Search {
     /// Port and instance of the configured engines on this machine.
     configured_here: Vec<(u16, String)>,
     owners: HashMap<u64, Option<u32>>,
-    /// Sockets that are no engine: when they were asked last, and how often.
-    strangers: HashMap<u64, (Duration, u32)>,
+    /// Sockets that are no engine.
+    strangers: HashMap<u64, Stranger>,
+}
+
+/// What is known of a socket that is no engine.
+#[derive(Clone, Copy, Debug, Default)]
+struct Stranger {
+    /// When it was asked last.
+    asked: Duration,
+    times: u32,
+    /// How often its program was seen to keep a connection that its other end had closed.
+    kept: u32,
+}
+
+impl Stranger {
+    /// How long it is left alone.
+    fn pause(self) -> Duration {
+        if self.kept > 0 {
+            return ASK_AGAIN_AFTER * (1 << self.kept.min(DOUBLED_MAX));
+        }
+        if self.times < ASKED_OFTEN_MAX { ASK_AGAIN_AFTER } else { ASK_RARELY_AFTER }
+    }
+}
+
+/// What a socket is.
+#[derive(Clone, Copy, Debug)]
+enum Answered {
+    Engine(&'static Kind),
+    Stranger,
+    /// It said nothing for as long as we waited.
+    Silent,
 }
 
 /// Looks for engines for as long as the program runs.
@@ -229,14 +262,19 @@ impl Search {
         let mut found = Vec::new();
         while !waiting.is_empty() {
             let rest = waiting.split_off(waiting.len().min(CONCURRENCY_MAX));
-            for (socket, kind) in self.ask_some(shared, waiting).await {
-                match kind {
-                    Some(kind) => found.extend(self.recognised(shared, socket, kind)),
-                    None => {
-                        let times = self.strangers.get(&socket.inode).map_or(0, |known| known.1);
-                        self.strangers.insert(socket.inode, (now, times + 1));
-                    }
+            let answers = self.ask_some(shared, waiting).await;
+            let silent = answers.iter().filter(|(_, what)| matches!(what, Answered::Silent));
+            let kept = left_open_by(shared, silent.map(|(socket, _)| socket.address).collect());
+            let kept = kept.await;
+            for (socket, what) in answers {
+                if let Answered::Engine(kind) = what {
+                    found.extend(self.recognised(shared, socket, kind));
+                    continue;
                 }
+                let known = self.strangers.entry(socket.inode).or_default();
+                known.asked = now;
+                known.times += 1;
+                known.kept += u32::from(kept.contains(&socket.address));
             }
             waiting = rest;
         }
@@ -249,11 +287,9 @@ impl Search {
             .entries()
             .get(&socket.address.to_string())
             .is_some_and(|entry| entry.inode == Some(socket.inode));
-        let is_left_alone = self.strangers.get(&socket.inode).is_some_and(|(asked, times)| {
-            let is_often = *times < ASKED_OFTEN_MAX;
-            let pause = if is_often { ASK_AGAIN_AFTER } else { ASK_RARELY_AFTER };
-            now.saturating_sub(*asked) < pause
-        });
+        let known = self.strangers.get(&socket.inode);
+        let is_left_alone =
+            known.is_some_and(|known| now.saturating_sub(known.asked) < known.pause());
         !(is_known
             || is_left_alone
             || NOT_HTTP.contains(&port)
@@ -261,19 +297,23 @@ impl Search {
             || self.configured_here.iter().any(|(here, _)| *here == port))
     }
 
-    async fn ask_some(
-        &self,
-        shared: &Shared,
-        sockets: Vec<Listener>,
-    ) -> Vec<(Listener, Option<&'static Kind>)> {
+    async fn ask_some(&self, shared: &Shared, sockets: Vec<Listener>) -> Vec<(Listener, Answered)> {
         let mut asked = JoinSet::new();
         for socket in sockets {
             let pid = self.owners.get(&socket.inode).copied().flatten();
             let command = pid.and_then(|pid| process::command(&shared.settings.root, pid));
+            let command = command.unwrap_or_default();
             let endpoint = endpoint_of(socket);
             asked.spawn(async move {
-                let kind = recognise(&endpoint, &command.unwrap_or_default()).await;
-                (socket, kind.ok().flatten())
+                if is_worker(&command) {
+                    return (socket, Answered::Stranger);
+                }
+                let what = match recognise(&endpoint, &command).await {
+                    Ok(Some(kind)) => Answered::Engine(kind),
+                    Err(failure) if failure.kind == FailureKind::TimedOut => Answered::Silent,
+                    Ok(None) | Err(_) => Answered::Stranger,
+                };
+                (socket, what)
             });
         }
         let mut answers = Vec::new();
@@ -299,7 +339,8 @@ impl Search {
             let pid = process.map_or(0, |process| process.pid);
             if adopt(shared, socket, kind, &process::ancestors(root, pid)) {
                 // Now and again: its parent may be on the list anew.
-                self.strangers.insert(socket.inode, (shared.clock.monotonic(), 1));
+                let asked = shared.clock.monotonic();
+                self.strangers.insert(socket.inode, Stranger { asked, times: 1, kept: 0 });
             }
             return None;
         }
@@ -322,6 +363,16 @@ impl Search {
         let endpoint = endpoint_of(socket);
         Some(FoundEngine { endpoint, kind: Some(kind), configured: false, process, inode })
     }
+}
+
+/// Those of the addresses whose programs keep what we closed.
+async fn left_open_by(shared: &Shared, addresses: Vec<SocketAddr>) -> HashSet<SocketAddr> {
+    if addresses.is_empty() {
+        return HashSet::new();
+    }
+    let root = shared.settings.root.clone();
+    let look = tokio::task::spawn_blocking(move || left_open(&root, &addresses));
+    look.await.unwrap_or_default()
 }
 
 /// Gives a recognised engine to the one that started it, if that is on the list already.
@@ -356,7 +407,99 @@ fn endpoint_of(socket: Listener) -> Endpoint {
 
 #[cfg(test)]
 mod tests {
+    use std::{
+        net::TcpListener,
+        os::unix::fs::symlink,
+        sync::{Arc, atomic::AtomicUsize},
+    };
+
+    use model::{Clock, UnixMs};
+
     use super::*;
+    use crate::{Registry, Settings, Sinks};
+
+    /// A program that accepts what connects, never answers and never closes, as seen through a
+    /// `/proc` of its own: its socket has the inode 4711, and it left one connection open.
+    struct Keeper {
+        root: tempfile::TempDir,
+        accepted: Arc<AtomicUsize>,
+    }
+
+    impl Keeper {
+        fn new(command: &str) -> Self {
+            let root = tempfile::tempdir().unwrap();
+            let proc = root.path().join("proc");
+            for folder in ["net", "77/fd"] {
+                fs::create_dir_all(proc.join(folder)).unwrap();
+            }
+            let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+            let port = listener.local_addr().unwrap().port();
+            let line = |state: &str, inode: u32| {
+                let rest = "00000000:00000000 00:00000000 00000000 0 0";
+                format!("0: 0100007F:{port:04X} 00000000:0000 {state} {rest} {inode} 1\n")
+            };
+            fs::write(proc.join("net/tcp"), line("0A", 4711) + &line("08", 4712)).unwrap();
+            fs::write(proc.join("77/cmdline"), command).unwrap();
+            symlink("socket:[4711]", proc.join("77/fd/3")).unwrap();
+            let accepted = Arc::<AtomicUsize>::default();
+            let count = Arc::clone(&accepted);
+            std::thread::spawn(move || {
+                let mut kept = Vec::new();
+                for stream in listener.incoming() {
+                    kept.push(stream);
+                    count.fetch_add(1, Ordering::Relaxed);
+                }
+            });
+            Self { root, accepted }
+        }
+
+        /// Looks at these seconds and returns how often the program was bothered.
+        async fn look_at(&self, times: &[i64]) -> usize {
+            let settings = Settings {
+                root: self.root.path().into(),
+                instance: "h".into(),
+                host_period: Duration::from_secs(1),
+                accelerators: crate::accelerator::Settings::default(),
+                engine_period: Duration::from_secs(5),
+                discover: true,
+                own_ports: Vec::new(),
+                engines: Vec::new(),
+                probes: Vec::new(),
+                scrapes: Vec::new(),
+            };
+            let clock = Clock::manual(UnixMs(0));
+            let sinks = Sinks { batch: Arc::new(|_| ()), event: Arc::new(|_| ()) };
+            let shared = Shared::new(settings, clock.clone(), sinks, Registry::default());
+            let shared = Arc::new(shared);
+            let mut search = Search::new(&shared);
+            for seconds in times {
+                clock.set(UnixMs(seconds * 1_000));
+                assert!(search.look(&shared).await.is_empty());
+            }
+            self.accepted.load(Ordering::Relaxed)
+        }
+    }
+
+    #[tokio::test]
+    async fn who_keeps_connections_is_left_alone() {
+        let keeper = Keeper::new("some program");
+        assert_eq!(keeper.look_at(&[0, 40, 70, 180, 200, 400]).await, 3);
+        let worker = Keeper::new("VLLM::Worker_TP0");
+        assert_eq!(worker.look_at(&[0, 40, 700]).await, 0);
+    }
+
+    #[test]
+    fn pauses() {
+        let check = |times, kept, minutes: f64| {
+            let stranger = Stranger { asked: Duration::ZERO, times, kept };
+            assert_eq!(stranger.pause().as_secs_f64() / 60.0, minutes, "{stranger:?}");
+        };
+        check(1, 0, 0.5);
+        check(20, 0, 10.0);
+        check(1, 1, 1.0);
+        check(30, 4, 8.0);
+        check(99, 99, 262_144.0);
+    }
 
     #[test]
     fn hosts_of_this_machine() {

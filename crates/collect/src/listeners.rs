@@ -6,7 +6,7 @@
 //! namespace it runs in.
 
 use std::{
-    collections::HashMap,
+    collections::{HashMap, HashSet},
     fs::{self, File},
     io::{BufRead, BufReader},
     net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
@@ -18,6 +18,9 @@ use crate::net;
 /// State of a listening socket in `/proc/net/tcp`.
 const LISTEN: &str = "0A";
 
+/// State of a connection whose other end is gone.
+const CLOSE_WAIT: &str = "08";
+
 /// How much is read at a time: what the kernel makes in one go.
 const PIECE_BYTES: usize = 4 << 10;
 
@@ -25,6 +28,9 @@ const PIECE_BYTES: usize = 4 << 10;
 /// what comes behind them, tens of thousands of connections on a busy host, need not even be looked up; the
 /// rest is for kernels that have another order.
 const OTHERS_MAX: usize = 64;
+
+/// Connections that are gone through for those that were left open; more are not looked at.
+const CONNECTIONS_MAX: usize = 1 << 20;
 
 /// A listening TCP socket.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -56,7 +62,7 @@ fn from_files(root: &Path) -> Vec<Listener> {
         let Ok(file) = File::open(root.join("proc/net").join(name)) else { continue };
         let mut others = 0;
         for line in BufReader::with_capacity(PIECE_BYTES, file).lines().map_while(Result::ok) {
-            match parse(&line) {
+            match parse(&line, LISTEN) {
                 Some(listener) => found.push(listener),
                 None => others += 1,
             }
@@ -89,10 +95,25 @@ pub(crate) fn distinct(
     kept
 }
 
-fn parse(line: &str) -> Option<Listener> {
+/// Those of the given addresses whose programs accepted a connection and did not close it when its
+/// other end did. One that still waits to be accepted belongs to nobody and has no inode.
+pub(crate) fn left_open(root: &Path, addresses: &[SocketAddr]) -> HashSet<SocketAddr> {
+    let mut found = HashSet::new();
+    for name in ["tcp", "tcp6"] {
+        let Ok(file) = File::open(root.join("proc/net").join(name)) else { continue };
+        let lines = BufReader::with_capacity(PIECE_BYTES, file).lines().map_while(Result::ok);
+        let kept = lines.take(CONNECTIONS_MAX).filter_map(|line| parse(&line, CLOSE_WAIT));
+        let kept = kept.filter(|socket| socket.inode != 0 && addresses.contains(&socket.address));
+        found.extend(kept.map(|socket| socket.address));
+    }
+    found
+}
+
+/// The socket in a line, if it is in `state`.
+fn parse(line: &str, state: &str) -> Option<Listener> {
     let mut words = line.split_ascii_whitespace();
     let local = words.nth(1)?;
-    if words.nth(1)? != LISTEN {
+    if words.nth(1)? != state {
         return None;
     }
     let inode = words.nth(5)?.parse().ok()?;
@@ -160,6 +181,8 @@ pub fn holder_of(root: &Path, port: u16) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
+    use std::net::{TcpListener, TcpStream};
+
     use super::*;
 
     #[test]
@@ -167,7 +190,7 @@ mod tests {
         let check = |line: &str, expected: Option<(&str, u64)>| {
             let expected = expected
                 .map(|(address, inode)| Listener { address: address.parse().unwrap(), inode });
-            assert_eq!(parse(line), expected, "{line}");
+            assert_eq!(parse(line, LISTEN), expected, "{line}");
         };
         let tail =
             "00000000:00000000 00:00000000 00000000     0        0 4711 1 0000000000000000 100";
@@ -186,6 +209,32 @@ mod tests {
         check(&format!("   0: {loopback} 00000000:0000 0A {tail}"), Some(("[::1]:80", 4711)));
         check("", None);
         check("  sl  local_address rem_address   st tx_queue rx_queue", None);
+    }
+
+    /// Waits for a condition of the kernel.
+    fn wait(condition: impl Fn() -> bool) -> bool {
+        (0..500).any(|_| {
+            std::thread::sleep(std::time::Duration::from_millis(10));
+            condition()
+        })
+    }
+
+    #[test]
+    fn who_keeps_what_was_closed() {
+        let root = Path::new("/");
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = listener.local_addr().unwrap();
+        let is_left = || left_open(root, &[address]).contains(&address);
+        drop(TcpStream::connect(address).unwrap());
+        let closed =
+            |line: &str| parse(line, CLOSE_WAIT).is_some_and(|socket| socket.address == address);
+        let is_closed = || fs::read_to_string("/proc/net/tcp").unwrap().lines().any(closed);
+        assert!(wait(is_closed));
+        assert!(!is_left(), "nobody accepted it");
+        let accepted = listener.accept().unwrap();
+        assert!(wait(is_left));
+        drop(accepted);
+        assert!(wait(|| !is_left()));
     }
 
     #[test]
@@ -231,7 +280,7 @@ mod tests {
 
     #[test]
     fn an_own_socket_is_found() {
-        let socket = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let socket = TcpListener::bind("127.0.0.1:0").unwrap();
         let port = socket.local_addr().unwrap().port();
         let found = holder_of(Path::new("/"), port).unwrap();
         assert!(found.ends_with(&format!("(pid {})", std::process::id())), "{found}");

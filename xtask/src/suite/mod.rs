@@ -18,7 +18,7 @@ use anyhow::{Result, bail, ensure};
 use crate::{
     binary::{self, Profile},
     engine::{self, Installed},
-    page, peers, process, say,
+    page, peers, process, say, vllm,
     wait::Stopwatch,
 };
 use tally::Tally;
@@ -35,10 +35,14 @@ const STEPS: &[(&str, Step)] = &[
     ("unit", unit),
     ("e2e", e2e),
     ("browser", browser),
+    ("vllm", vllm),
 ];
 
 /// Steps that need a running product.
 const SLOW_STEPS: &[&str] = &["e2e", "browser"];
+
+/// Steps that need much more than the others: only run when asked for.
+const FULL_STEPS: &[&str] = &["vllm"];
 
 type Step = fn(&mut Suite) -> Result<()>;
 
@@ -46,19 +50,25 @@ struct Suite {
     nextest: bool,
     node_problem: Option<String>,
     engine: Option<Installed>,
+    /// The script that starts vLLM.
+    vllm: Option<PathBuf>,
     tally: Tally,
 }
 
 pub(crate) fn test(arguments: &[String]) -> Result<ExitCode> {
-    let quick = arguments.iter().any(|argument| argument == "--quick");
-    let chosen: Vec<&str> =
-        arguments.iter().map(String::as_str).filter(|argument| *argument != "--quick").collect();
+    let (flags, chosen): (Vec<&str>, Vec<&str>) =
+        arguments.iter().map(String::as_str).partition(|argument| argument.starts_with("--"));
+    for flag in &flags {
+        ensure!(matches!(*flag, "--quick" | "--full"), "there is no option {flag:?}");
+    }
+    let (quick, full) = (flags.contains(&"--quick"), flags.contains(&"--full"));
+    ensure!(!(quick && full), "--quick and --full exclude each other");
     for name in &chosen {
         ensure!(STEPS.iter().any(|(step, _)| step == name), "there is no step {name:?}");
     }
     let wanted = |name: &str| {
         if chosen.is_empty() {
-            !(quick && SLOW_STEPS.contains(&name))
+            !(quick && SLOW_STEPS.contains(&name)) && (full || !FULL_STEPS.contains(&name))
         } else {
             chosen.contains(&name)
         }
@@ -69,6 +79,7 @@ pub(crate) fn test(arguments: &[String]) -> Result<ExitCode> {
         nextest,
         node_problem: page::node_problem(),
         engine: None,
+        vllm: None,
         tally: Tally::default(),
     };
     if SLOW_STEPS.iter().any(|name| wanted(name)) {
@@ -143,6 +154,9 @@ impl Suite {
         if let Some(Installed { server, model }) = &self.engine {
             command.env("MODELWATCH_TEST_SERVER", server).env("MODELWATCH_TEST_MODEL", model);
         }
+        if let Some(script) = &self.vllm {
+            command.env("MODELWATCH_TEST_VLLM", script);
+        }
         Ok(())
     }
 }
@@ -197,7 +211,18 @@ fn e2e(suite: &mut Suite) -> Result<()> {
     if let Err(error) = peers::install() {
         say(&format!("the tests have nothing to compare with: {error:#}"));
     }
-    suite.rust_tests("e2e", &["--test", "e2e"], &[])
+    suite.rust_tests("e2e", &["--test", "e2e"], &["--skip", "vllm::"])
+}
+
+fn vllm(suite: &mut Suite) -> Result<()> {
+    match vllm::install() {
+        Ok(script) => suite.vllm = Some(script),
+        Err(error) => {
+            suite.tally.skip(&format!("vllm: {error:#}"));
+            return Ok(());
+        }
+    }
+    suite.rust_tests("vllm", &["--test", "e2e"], &["--ignored", "vllm::"])
 }
 
 fn browser(suite: &mut Suite) -> Result<()> {

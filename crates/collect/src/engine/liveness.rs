@@ -1,7 +1,8 @@
 //! Whether an engine that has work makes progress.
 //!
 //! What an engine says of its health is no evidence: one that hangs answers 200. So what counts is
-//! that requests run and nothing moves: no step, no token, no request that ends, no place of a slot.
+//! that requests run and nothing moves: no step, no token, no request that ends, no place of a slot, no
+//! share of the cache.
 //! A long prompt is no hang, so an engine that is known to be at its prompts, or too busy to say, has
 //! longer. Nothing is said of engines that never generated a token (embedding and rerank models), or
 //! whose counters move only when a request ends. The first request of an engine is thus not judged.
@@ -20,7 +21,7 @@ const PREFILL_MAX: Duration = Duration::from_secs(600);
 /// What moved last, and when.
 #[derive(Debug, Default)]
 pub(super) struct Liveness {
-    counters: Vec<(&'static str, f64)>,
+    progress: Vec<(&'static str, f64)>,
     work: Vec<f64>,
     moved: Option<Duration>,
     running: f64,
@@ -48,8 +49,8 @@ impl Liveness {
         else {
             return (None, None);
         };
-        let counters = reading.counters();
-        let is_same = counters == self.counters && reading.work == self.work;
+        let progress = reading.progress();
+        let is_same = progress == self.progress && reading.work == self.work;
         let moved = running <= 0.0 || self.moved.is_none() || !is_same;
         self.running = running;
         if !moved {
@@ -60,7 +61,7 @@ impl Liveness {
             let params = vec![("seconds", format!("{stood:.0}"))];
             Event { code: "event.engine_moves", severity: Severity::Info, params }
         });
-        (self.counters, self.moved) = (counters, Some(now));
+        (self.progress, self.moved) = (progress, Some(now));
         self.work.clone_from(&reading.work);
         (Some(0.0), event)
     }
@@ -73,9 +74,9 @@ impl Liveness {
             return (Some(seconds), None);
         }
         self.is_told = true;
-        let counters = self.counters.iter().map(|(name, value)| format!("{name} {value}"));
+        let moving = self.progress.iter().map(|(name, value)| format!("{name} {value}"));
         let places = self.work.iter().take(16).map(|place| format!("slot {place}"));
-        let evidence: Vec<String> = counters.chain(places).collect();
+        let evidence: Vec<String> = moving.chain(places).collect();
         let params = vec![
             ("seconds", format!("{seconds:.0}")),
             ("running", self.running.to_string()),
@@ -144,6 +145,17 @@ mod tests {
         let steps =
             vec![(0, still()), (100, reading(2.0, 10.0, 6.0)), (100, reading(2.0, 10.0, 7.0))];
         check(&vllm::KIND, steps, false, &[]);
+        let pieces = |share: f64| {
+            let mut reading = still();
+            reading.push(&metric::LLM_KV_CACHE_USAGE_RATIO, "m", share);
+            reading
+        };
+        check(
+            &vllm::KIND,
+            vec![(0, pieces(0.1)), (100, pieces(0.2)), (100, pieces(0.3))],
+            false,
+            &[],
+        );
         let vectors = || reading(2.0, 0.0, 5.0);
         check(&vllm::KIND, vec![(0, vectors()), (500, vectors())], false, &[]);
     }

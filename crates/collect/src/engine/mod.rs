@@ -98,6 +98,8 @@ pub(crate) struct Kind {
     /// As people write it.
     pub(crate) title: &'static str,
     signs: Signs,
+    /// How its processes call themselves that listen for each other and speak no HTTP.
+    workers: &'static [&'static str],
     /// Asked for at every scrape, all at once.
     paths: &'static [&'static str],
     /// Asked for after those, if their answers allow it.
@@ -119,6 +121,7 @@ const PLAIN: Kind = Kind {
     name: "",
     title: "",
     signs: Signs { owned_by: "", server: "", asked: None, process: |_| false },
+    workers: &[],
     paths: &[],
     then: |_| &[],
     seldom: &[],
@@ -134,7 +137,7 @@ const PLAIN: Kind = Kind {
 enum Checked {
     /// Against the engine itself.
     Real,
-    /// Against pages that were captured from it.
+    /// Against pages that were captured from it, and against itself when all tests are run.
     Captured,
     /// Against pages that were written after its source and documentation.
     Written,
@@ -209,6 +212,13 @@ impl Clues {
 /// Whether a status says that a key is missing or wrong.
 fn is_locked(status: u16) -> bool {
     matches!(status, 401 | 403)
+}
+
+/// Whether a process is a part of an engine that must not be asked: what workers listen with for each
+/// other keeps whoever else connects for ever.
+pub(crate) fn is_worker(command: &str) -> bool {
+    let title = command.split(' ').next().unwrap_or_default();
+    KINDS.iter().any(|kind| kind.workers.iter().any(|worker| title.contains(worker)))
 }
 
 /// Finds out what answers at `endpoint`; `None` when it is no engine that is known.

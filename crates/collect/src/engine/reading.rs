@@ -91,6 +91,11 @@ impl Reading {
         self.neutral.insert((metric.name.to_owned(), labels), value);
     }
 
+    /// Takes back what was recorded of `metric`.
+    pub(super) fn forget(&mut self, metric: &Metric) {
+        self.neutral.retain(|(name, _), _| name != metric.name);
+    }
+
     /// Records how the engine is set up. Empty words and Python's nothing say nothing.
     pub(super) fn fact(&mut self, name: &'static str, value: impl Into<String>) {
         let mut value = value.into();
@@ -215,13 +220,15 @@ impl Reading {
         raw.chain(neutral).collect()
     }
 
-    /// The counters that move while requests run.
-    pub(crate) fn counters(&self) -> Vec<(&'static str, f64)> {
+    /// What moves while requests run. Of a prompt that vLLM takes in pieces nothing is counted before
+    /// its last one; all that moves by then is the share of the cache that it takes.
+    pub(crate) fn progress(&self) -> Vec<(&'static str, f64)> {
         [
             &metric::LLM_ENGINE_STEPS_TOTAL,
             &metric::LLM_GENERATION_TOKENS_TOTAL,
             &metric::LLM_PROMPT_TOKENS_TOTAL,
             &metric::LLM_REQUESTS_FINISHED_TOTAL,
+            &metric::LLM_KV_CACHE_USAGE_RATIO,
         ]
         .into_iter()
         .filter_map(|metric| Some((metric.name, self.total(metric)?)))

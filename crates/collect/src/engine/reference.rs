@@ -48,8 +48,8 @@ fn checked(checked: Checked, is_chinese: bool) -> &'static str {
     match (checked, is_chinese) {
         (Checked::Real, false) => "the engine itself",
         (Checked::Real, true) => "真实引擎",
-        (Checked::Captured, false) => "captured pages",
-        (Checked::Captured, true) => "抓取的真实页面",
+        (Checked::Captured, false) => "captured pages, the engine itself with `--full`",
+        (Checked::Captured, true) => "抓取的真实页面，加 `--full` 时为真实引擎",
         (Checked::Written, false) => "written pages",
         (Checked::Written, true) => "按文档编写的页面",
     }
@@ -63,7 +63,13 @@ owner of its models, then by the header `Server`, then by one page of its own, a
 Nothing but the paths below is ever asked for, all with GET: several engines change state on a GET, and
 none of these does. A path with a star is asked for once a minute, the others at every reading; llama.cpp's
 `/slots` and SGLang's `/v1/loads` are read where that wakes nobody. The last column says what the reading
-was checked against: written pages follow the engine's source and documentation.
+was checked against: written pages follow the engine's source and documentation; `--full` is an option of
+`cargo xtask test`.
+
+Sockets with which the workers of an engine talk to each other are left alone where the process says that it is
+one (`VLLM::Worker`, `sglang::scheduler`): they keep whoever connects for ever. So may others, therefore a
+program that is seen to keep a connection that was closed is asked again after a minute, and after twice as long
+each further time.
 
 An engine that speaks HTTPS, as MindIE does by default, has to be named by `[[engine]]`; there the
 certificates to trust and to show are named too. A port `+2` is where the metrics are unless the flags of the
@@ -80,8 +86,8 @@ engines of their own.
 
 What is derived from the readings, with the evidence in each event:
 
-- **No progress**: requests run and for 120 s no step, token or finished request was counted, whatever the
-  engine says of its health; 600 s while all of them are known to be at their prompts. Not judged: engines
+- **No progress**: requests run and for 120 s no step, token or finished request was counted and the share of
+  the KV cache in use stood still, whatever the engine says of its health; 600 s while all of them are known to be at their prompts. Not judged: engines
   that never generated a token, and those whose counters move only when a request ends.
 - **On the CPU**: the machine has an accelerator, and no process of the engine has one open, though neither
   its flags nor its settings ask for that. Ollama says for each model how much of it is in accelerator memory.
@@ -98,7 +104,11 @@ const HEAD_ZH: &str = "<!-- 由 `cargo xtask docs` 生成，请勿手工修改�
 本机每个监听中的套接字都会被询问一次 `/v1/models`。识别依次依据：模型的所有者、`Server` 响应头、引擎特有的一个
 页面，最后是进程。只会用 GET 请求下表列出的路径：有些引擎的 GET 会改变状态，而这些都不会。带星号的路径每分钟
 请求一次，其余每次采集都请求；llama.cpp 的 `/slots` 与 SGLang 的 `/v1/loads` 仅在不会唤醒模型时读取。最后一列说明
-解析结果用什么验证过：“按文档编写”指依据引擎源码与文档编写的页面。
+解析结果用什么验证过：“按文档编写”指依据引擎源码与文档编写的页面；`--full` 是 `cargo xtask test` 的选项。
+
+引擎各工作进程之间通信用的套接字，只要进程名表明其身份（`VLLM::Worker`、`sglang::scheduler`）就不会去询问，因为它们
+会永久保留任何连接。其他程序也可能如此：若发现某程序不关闭对端已关闭的连接，1 分钟后才会再次询问，此后每次间隔
+加倍。
 
 使用 HTTPS 的引擎（例如默认配置的 MindIE）须通过 `[[engine]]` 指定，并在其中填写所信任和所出示的证书。端口 `+2`
 为指标的默认端口，引擎进程的启动参数或 `metrics_port` 另有指定时以其为准。
@@ -113,7 +123,7 @@ Xinference、LocalAI、text-generation-webui 之下）视为独立的引擎。
 
 由采集结果推导出的判断（每个事件都附有证据）：
 
-- **无进展**：有请求在执行，但 120 秒内没有任何迭代、Token 或完成的请求，无论引擎自称是否健康；若已知所有请求都在
+- **无进展**：有请求在执行，但 120 秒内没有任何迭代、Token 或完成的请求，KV 缓存使用率也没有变化，无论引擎自称是否健康；若已知所有请求都在
   预填充阶段，则为 600 秒。以下不作判断：从未生成过 Token 的引擎，以及仅在请求结束时才更新计数的引擎。
 - **在 CPU 上运行**：本机有加速卡，但引擎的所有进程都没有打开它，而启动参数与配置也未要求如此。Ollama 会给出每个
   模型在显存中的比例。

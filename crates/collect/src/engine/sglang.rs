@@ -25,6 +25,7 @@ pub(super) const KIND: Kind = Kind {
         process: |clues| clues.is_locked() && clues.runs(&["sglang.launch_server", "sglang serve"]),
         ..PLAIN.signs
     },
+    workers: &["sglang::scheduler", "sglang::detokenizer", "sglang::data_parallel_controller"],
     paths: &["/metrics"],
     then: loads_without_metrics,
     seldom: &["/server_info", "/model_info", "/v1/models"],

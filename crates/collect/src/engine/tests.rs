@@ -108,6 +108,21 @@ fn processes() {
 }
 
 #[test]
+fn workers_are_told_from_servers() {
+    let check = |command: &str, expected: bool| {
+        assert_eq!(is_worker(command), expected, "{command}");
+    };
+    check("VLLM::Worker", true);
+    check("mine::EngineCore_DP0", true);
+    check("sglang::scheduler_TP0", true);
+    check("ray::RayWorkerWrapper.execute_method", true);
+    check("VLLM::APIServer_1", false);
+    check("ray::ServeReplica:x", false);
+    check("python -m vllm.entrypoints.openai.api_server --title VLLM::Worker", false);
+    check("", false);
+}
+
+#[test]
 fn every_kind_is_whole() {
     for pair in KINDS.windows(2) {
         let [before, after] = pair else { unreachable!() };

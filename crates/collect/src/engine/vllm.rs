@@ -32,6 +32,8 @@ pub(super) const KIND: Kind = Kind {
         },
         ..PLAIN.signs
     },
+    // What comes before `::` can be set.
+    workers: &["::EngineCore", "::Worker", "::DPCoordinator", "ray::RayWorkerWrapper"],
     paths: &["/health", "/metrics"],
     seldom: &["/version", "/v1/models"],
     read: |answers, reading| read(answers, reading, &NAMES),

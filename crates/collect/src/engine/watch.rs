@@ -145,12 +145,16 @@ impl EngineWatch {
     /// One scrape, recorded under `time`.
     pub(crate) async fn scrape(&mut self, time: UnixMs) {
         let started = self.shared.clock.monotonic();
-        let result = self.ask().await;
+        let mut result = self.ask().await;
         let process = self.shared.entries().get(self.instance()).and_then(|entry| entry.process);
-        match &result {
+        match &mut result {
             Ok(reading) => {
                 self.look_at(process).await;
                 self.note_restart(reading, process);
+                if process.and(self.about.uses_accelerator) == Some(false) {
+                    // What it says it took is the machine's own memory.
+                    reading.forget(&metric::LLM_ENGINE_ACCELERATOR_BYTES);
+                }
             }
             // The next answer may be of another process.
             Err(_) => self.kept = Kept::default(),
@@ -294,7 +298,9 @@ impl EngineWatch {
         let mut entries = self.shared.entries();
         let Some(entry) = entries.get_mut(&self.instance) else { return };
         entry.accelerator_parts = reading.accelerator_parts();
-        entry.tells_ttft |= reading.tells(&metric::LLM_TIME_TO_FIRST_TOKEN_SECONDS);
+        // One that says less because it is busy tells it all the same; another process may not.
+        let told_before = entry.tells_ttft && !self.is_restarted;
+        entry.tells_ttft = told_before || reading.tells(&metric::LLM_TIME_TO_FIRST_TOKEN_SECONDS);
         let report = &mut entry.report;
         let was_down = report.state == EngineState::Down;
         if report.state != state {

@@ -1,5 +1,7 @@
 //! Parameters of the Prometheus endpoints: from the URL, a form body, or both.
 
+use std::{num::ParseIntError, str::FromStr};
+
 use axum::{
     body::Bytes,
     extract::{FromRequest, Request},
@@ -92,13 +94,21 @@ fn no_timestamp(text: &str) -> String {
 /// A decimal integer with an optional sign. Fails with the words of Go's library, which clients of
 /// Prometheus know.
 pub(super) fn integer(text: &str) -> Result<i64, String> {
+    integer_as(text, "Atoi")
+}
+
+/// As [`integer`], of any width, by Go's function of that name.
+pub(super) fn integer_as<T: FromStr<Err = ParseIntError>>(
+    text: &str,
+    function: &str,
+) -> Result<T, String> {
     use std::num::IntErrorKind::{NegOverflow, PosOverflow};
-    text.parse::<i64>().map_err(|error| {
+    text.parse::<T>().map_err(|error| {
         let reason = match error.kind() {
             PosOverflow | NegOverflow => "value out of range",
             _ => "invalid syntax",
         };
-        format!("strconv.Atoi: parsing {text:?}: {reason}")
+        format!("strconv.{function}: parsing {text:?}: {reason}")
     })
 }
 

@@ -65,7 +65,9 @@ pub(crate) fn router(app: Arc<App>) -> Router {
 
 /// What every answer goes through, whoever gives it.
 fn guarded(routes: Router, allowed_hosts: Vec<String>) -> Router {
-    routes
+    // Around all routes at once: which methods one has is added behind what is around it alone.
+    Router::new()
+        .fallback_service(routes)
         .layer(middleware::from_fn(options))
         .layer(middleware::from_fn(compress))
         .layer(middleware::from_fn_with_state(Arc::new(allowed_hosts), guard))
@@ -130,16 +132,34 @@ fn is_own_origin(headers: &HeaderMap, host: &str) -> bool {
     authority.is_some_and(|authority| authority.eq_ignore_ascii_case(host))
 }
 
-/// Answers `OPTIONS` as Prometheus does. Nothing is granted to pages of another origin by it: those were
-/// refused before, and ours need no grant.
+/// Answers `OPTIONS`, and methods that are not there, as Prometheus does. Nothing is granted to pages of
+/// another origin by it: those were refused before, and ours need no grant.
 async fn options(request: Request, next: Next) -> Response<Body> {
     let is_api = request.uri().path().starts_with("/api/v1/");
-    if is_api && request.method() == Method::OPTIONS {
+    let is_options = request.method() == Method::OPTIONS;
+    if is_api && is_options {
         let mut response = Response::new(Body::empty());
         *response.status_mut() = StatusCode::NO_CONTENT;
         return response;
     }
-    next.run(request).await
+    let mut response = next.run(request).await;
+    if response.status() != StatusCode::METHOD_NOT_ALLOWED {
+        return response;
+    }
+    let headers = response.headers_mut();
+    let allowed = headers.get(header::ALLOW).and_then(|value| value.to_str().ok());
+    let allowed = format!("{},OPTIONS", allowed.unwrap_or_default());
+    if let Ok(allowed) = HeaderValue::from_str(allowed.trim_start_matches(',')) {
+        headers.insert(header::ALLOW, allowed);
+    }
+    if is_options {
+        *response.status_mut() = StatusCode::OK;
+        return response;
+    }
+    let kind = HeaderValue::from_static("text/plain; charset=utf-8");
+    headers.insert(header::CONTENT_TYPE, kind);
+    headers.remove(header::CONTENT_LENGTH);
+    response.map(|_| Body::from("Method Not Allowed\n"))
 }
 
 /// Compresses larger texts for clients that can read gzip; everything else passes unchanged, streams

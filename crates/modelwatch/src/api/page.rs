@@ -26,15 +26,17 @@ pub(crate) fn kind() -> &'static str {
 }
 
 pub(super) async fn page(method: Method, uri: Uri, headers: HeaderMap) -> Response<Body> {
-    if method != Method::GET && method != Method::HEAD {
-        return super::refusal(StatusCode::METHOD_NOT_ALLOWED, "only GET is answered here\n");
-    }
     let path = uri.path().trim_start_matches('/');
     let name = if path.is_empty() { "index.html" } else { path };
     let files = if FILES.is_empty() { MINI } else { FILES };
     let Some((_, stored)) = files.iter().find(|(candidate, _)| *candidate == name) else {
         return super::refusal(StatusCode::NOT_FOUND, "no such page; the overview is at /\n");
     };
+    if method != Method::GET && method != Method::HEAD {
+        let mut response = super::refusal(StatusCode::METHOD_NOT_ALLOWED, "");
+        response.headers_mut().insert(header::ALLOW, HeaderValue::from_static("GET,HEAD"));
+        return response;
+    }
     // Asset names carry a hash of their content, so they never change; the index must be asked for.
     let caching = if name.starts_with("assets/") {
         "public, max-age=31536000, immutable"

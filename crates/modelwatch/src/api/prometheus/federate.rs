@@ -76,7 +76,8 @@ fn newest(
     budget: &Budget,
 ) -> Result<Newest, ApiError> {
     let mut newest = Newest::new();
-    for matchers in selectors {
+    // As in Prometheus no condition at all finds nothing, which is how `{}` by mistake ends well.
+    for matchers in selectors.iter().filter(|matchers| !matchers.is_empty()) {
         for data in source.select(matchers, range, budget).map_err(from_select_error)? {
             let (Some(time), Some(value)) = (data.times.last(), data.values.last()) else {
                 continue;

@@ -36,22 +36,22 @@ pub(super) async fn metadata(State(app): State<Arc<App>>, form: Form) -> Answer 
         }
         write_string(&mut data, &entry.name);
         data.push_str(":[");
-        write_entry(&mut data, entry);
-        data.push(']');
+        data.push('{');
+        write_fields(&mut data, entry);
+        data.push_str("}]");
     }
     data.push('}');
     Ok(success(&data, &[], &[]))
 }
 
-/// `{"type":...,"unit":...,"help":...}`
-fn write_entry(out: &mut String, entry: &Metadata) {
-    out.push_str("{\"type\":");
+/// `"type":...,"unit":...,"help":...`
+pub(super) fn write_fields(out: &mut String, entry: &Metadata) {
+    out.push_str("\"type\":");
     write_string(out, entry.kind.as_str());
     out.push_str(",\"unit\":");
     write_string(out, &entry.unit);
     out.push_str(",\"help\":");
     write_string(out, &entry.help);
-    out.push('}');
 }
 
 /// How many are wanted at most. Unlike elsewhere in the API 0 means none, and negative means all.

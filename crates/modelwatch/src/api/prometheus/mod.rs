@@ -12,6 +12,7 @@ mod result;
 mod rules;
 mod series;
 mod status;
+mod target_metadata;
 mod targets;
 mod tsdb;
 
@@ -66,6 +67,7 @@ fn about_us() -> Router<Arc<App>> {
         .route("/api/v1/alerts", get(rules::alerts))
         .route("/api/v1/alertmanagers", get(rules::alertmanagers))
         .route("/api/v1/targets", get(targets::targets))
+        .route("/api/v1/targets/metadata", get(target_metadata::target_metadata))
         .route("/api/v1/scrape_pools", get(targets::scrape_pools))
         .route("/api/v1/features", get(status::features))
         .route("/api/v1/notifications", get(status::notifications))

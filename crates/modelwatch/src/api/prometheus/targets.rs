@@ -98,7 +98,7 @@ fn object(labels: &Labels) -> Value {
     Value::Object(members.collect())
 }
 
-fn pool_of(engine: &EngineReport) -> &str {
+pub(super) fn pool_of(engine: &EngineReport) -> &str {
     if engine.kind.is_empty() { "unknown" } else { &engine.kind }
 }
 
