@@ -5,7 +5,7 @@
 use serde::{Deserialize, de::IgnoredAny};
 use serde_json::value::RawValue;
 
-use crate::loose::Loose;
+use crate::loose::{INNER_ELEMENTS_MAX, Loose};
 
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
@@ -145,7 +145,7 @@ pub(crate) struct Delta<'a> {
     #[serde(borrow)]
     pub(crate) usage: Loose<'a, Usage<'a>>,
     #[serde(borrow)]
-    pub(crate) content: Loose<'a, Block<'a>>,
+    pub(crate) content: Loose<'a, Block<'a>, INNER_ELEMENTS_MAX>,
     #[serde(borrow)]
     pub(crate) text: Loose<'a>,
     #[serde(borrow)]
@@ -161,7 +161,7 @@ pub(crate) struct Delta<'a> {
     #[serde(borrow)]
     pub(crate) stop_reason: Loose<'a>,
     #[serde(borrow)]
-    pub(crate) tool_calls: Loose<'a, Call<'a>>,
+    pub(crate) tool_calls: Loose<'a, Call<'a>, INNER_ELEMENTS_MAX>,
     #[serde(borrow)]
     pub(crate) function_call: Loose<'a, Function<'a>>,
 }
@@ -204,9 +204,9 @@ pub(crate) struct Block<'a> {
     #[serde(borrow)]
     pub(crate) input: Option<&'a RawValue>,
     #[serde(borrow)]
-    pub(crate) content: Loose<'a, Part<'a>>,
+    pub(crate) content: Loose<'a, Part<'a>, INNER_ELEMENTS_MAX>,
     #[serde(borrow)]
-    pub(crate) summary: Loose<'a, Part<'a>>,
+    pub(crate) summary: Loose<'a, Part<'a>, INNER_ELEMENTS_MAX>,
 }
 
 #[derive(Debug, Default, Deserialize)]

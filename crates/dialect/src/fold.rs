@@ -223,7 +223,10 @@ impl State {
                 self.event(&event, at);
                 self.settle(at);
             }
-            Err(_) if frame.is_cut => {}
+            Err(_) if frame.is_cut => {
+                self.is_read = true;
+                crate::shapes::take_cut(self, frame.name, at);
+            }
             Err(_) => self.malformed_events += 1,
         }
     }
@@ -395,7 +398,9 @@ impl State {
         let engine = &mut self.engine;
         told(&mut engine.prefill, millis(timings.prompt_ms.number()));
         told(&mut engine.decode, millis(timings.predicted_ms.number()));
-        told(&mut engine.tpot, millis(timings.predicted_per_token_ms.number()));
+        if timings.predicted_n.whole() > Some(1) {
+            told(&mut engine.tpot, millis(timings.predicted_per_token_ms.number()));
+        }
     }
 
     fn event(&mut self, event: &Event<'_>, at: Duration) {

@@ -38,7 +38,7 @@ impl Framing {
         } else if is("application/x-ndjson") || is("application/ndjson") || is("application/jsonl")
         {
             Some(Self::Ndjson)
-        } else if is("application/json") || is("text/plain") || is("text/html") {
+        } else if is("application/json") || is("text/html") {
             Some(Self::Whole)
         } else {
             None
@@ -238,4 +238,151 @@ impl Framer {
 fn empty(buffer: &mut Vec<u8>) {
     buffer.clear();
     buffer.shrink_to(ROOM_BYTES_MAX);
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    /// Events as `name|data`, with `!` where they were cut, and then the framer's counts.
+    fn frames(framing: Framing, bytes_max: usize, chunks: &[&[u8]]) -> (Vec<String>, [u64; 3]) {
+        let mut framer = Framer::with_limit(framing, bytes_max);
+        let mut events = Vec::new();
+        let mut keep = |frame: Frame<'_>| {
+            let text = |bytes| String::from_utf8_lossy(bytes).into_owned();
+            let mark = if frame.is_cut { "!" } else { "" };
+            events.push(format!("{}|{}{mark}", text(frame.name), text(frame.data)));
+        };
+        for chunk in chunks {
+            framer.push(chunk, &mut keep);
+        }
+        let leftover = framer.finish(&mut keep) as u64;
+        (events, [framer.comments(), framer.dropped_bytes(), leftover])
+    }
+
+    #[track_caller]
+    fn check(framing: Framing, body: &str, expected: &[&str], counts: [u64; 3]) {
+        let (events, counted) = frames(framing, 20, &[body.as_bytes()]);
+        assert_eq!(events, expected, "{body:?}");
+        assert_eq!(counted, counts, "{body:?}");
+    }
+
+    #[test]
+    fn server_sent_events_are_cut_as_the_standard_says() {
+        let sse = |body, expected, counts| check(Framing::Sse, body, expected, counts);
+        sse("data: a\n\ndata:b\n\n", &["|a", "|b"], [0; 3]);
+        sse("data: a\r\n\r\ndata: b\r\rdata: c\r\n\n", &["|a", "|b", "|c"], [0; 3]);
+        sse("event: x\ndata: a\ndata\ndata:  b\nid: 7\n\n", &["x|a\n\n b"], [0; 3]);
+        sse(": ping\n\n:\ndata: a\n:x\n\n", &["|a"], [3, 0, 0]);
+        sse("event: x\n\ndata: a\n\n", &["|a"], [0; 3]);
+        sse("\u{feff}data: a\n\n\u{feff}data: b\n\n", &["|a"], [0; 3]);
+        sse("data: a\n\ndata: b\n", &["|a"], [0, 0, 1]);
+        sse("data: a\n\ndata: b", &["|a"], [0, 0, 7]);
+        sse("data:\n\n\n\n", &["|"], [0; 3]);
+    }
+
+    #[test]
+    fn lines_and_documents_need_no_end() {
+        check(Framing::Ndjson, "{a}\r\n\n {b}\n{c}", &["|{a}", "|{b}", "|{c}"], [0; 3]);
+        check(Framing::Ndjson, "\n\n", &[], [0; 3]);
+        check(Framing::Whole, "{\n}\n", &["|{\n}"], [0; 3]);
+        check(Framing::Whole, "", &[], [0; 3]);
+    }
+
+    #[test]
+    fn what_is_too_long_is_cut_and_counted() {
+        check(
+            Framing::Sse,
+            "data: 0123456789abcdefghij\n\ndata: x\n\n",
+            &["|0123456789abcd!", "|x"],
+            [0, 6, 0],
+        );
+        check(
+            Framing::Sse,
+            "data: 0123456789\ndata: 0123456789\n\n",
+            &["|0123456789\n012345678!"],
+            [0, 1, 0],
+        );
+        check(
+            Framing::Ndjson,
+            "0123456789abcdefghijkl\nx\n",
+            &["|0123456789abcdefghij!", "|x"],
+            [0, 2, 0],
+        );
+        check(Framing::Whole, "0123456789abcdefghijkl", &["|0123456789abcdefghij!"], [0, 2, 0]);
+    }
+
+    #[test]
+    fn one_long_event_does_not_hold_its_memory() {
+        let mut framer = Framer::new(Framing::Sse);
+        let long = vec![b'x'; EVENT_BYTES_MAX];
+        framer.push(b"data: ", |_| {});
+        framer.push(&long, |_| {});
+        framer.push(&long, |_| {});
+        assert!(framer.line.capacity() <= 2 * EVENT_BYTES_MAX);
+        let mut cut = 0;
+        framer.push(b"\n\ndata: x\n\n", |frame| cut += u32::from(frame.is_cut));
+        assert_eq!(cut, 1);
+        assert!(framer.line.capacity() + framer.data.capacity() <= 2 * ROOM_BYTES_MAX);
+    }
+
+    #[test]
+    fn content_types_name_framings() {
+        let check = |name: &str, expected| {
+            assert_eq!(Framing::of_content_type(name), expected, "{name}");
+        };
+        check("text/event-stream; charset=utf-8", Some(Framing::Sse));
+        check("Application/X-NDJSON", Some(Framing::Ndjson));
+        check("application/json", Some(Framing::Whole));
+        check("text/plain", None);
+        check("", None);
+    }
+
+    fn pieces() -> impl Strategy<Value = Vec<u8>> {
+        const PIECES: [&[u8]; 12] = [
+            b"data: ",
+            b"data",
+            b"event: e",
+            b":",
+            b"\n",
+            b"\r",
+            b"\r\n",
+            b"\n\n",
+            b"\xEF\xBB\xBF",
+            b"0123456789",
+            b"\xC3",
+            b" ",
+        ];
+        let piece = prop::sample::select(PIECES.to_vec());
+        prop::collection::vec(piece, 0..40).prop_map(|pieces| pieces.concat())
+    }
+
+    proptest! {
+        #[test]
+        fn it_does_not_matter_where_the_transport_cuts(
+            bytes in pieces(),
+            cuts in prop::collection::vec(any::<prop::sample::Index>(), 0..6),
+            framing in prop_oneof![Just(Framing::Sse), Just(Framing::Ndjson), Just(Framing::Whole)],
+        ) {
+            let whole = frames(framing, 20, &[&bytes]);
+            let single: Vec<&[u8]> = bytes.chunks(1).collect();
+            prop_assert_eq!(&frames(framing, 20, &single), &whole);
+            let mut cuts: Vec<usize> = cuts.iter().map(|cut| cut.index(bytes.len() + 1)).collect();
+            cuts.extend([0, bytes.len()]);
+            cuts.sort_unstable();
+            let chunks: Vec<&[u8]> = cuts.windows(2).map(|cut| &bytes[cut[0]..cut[1]]).collect();
+            prop_assert_eq!(&frames(framing, 20, &chunks), &whole);
+        }
+
+        #[test]
+        fn no_more_is_kept_than_the_limit(bytes in pieces()) {
+            let mut framer = Framer::with_limit(Framing::Sse, 20);
+            for byte in bytes.chunks(1) {
+                framer.push(byte, |frame| assert!(frame.data.len() <= 20 && frame.name.len() <= 128));
+                prop_assert!(framer.line.len() <= 20 && framer.data.len() <= 20);
+            }
+        }
+    }
 }

@@ -10,11 +10,13 @@ use serde::{
 };
 
 /// Elements of a list that are read; those after them are skipped. No engine makes that many choices.
-pub(crate) const ELEMENTS_MAX: usize = 1024;
+pub(crate) const ELEMENTS_MAX: usize = 128;
+/// The same for lists inside of lists, so that a small text cannot become a large tree.
+pub(crate) const INNER_ELEMENTS_MAX: usize = 32;
 
-/// Any JSON value; of objects what `T` reads, of lists the objects.
+/// Any JSON value; of objects what `T` reads, of lists the first `N` objects.
 #[derive(Debug, Default)]
-pub(crate) enum Loose<'a, T = IgnoredAny> {
+pub(crate) enum Loose<'a, T = IgnoredAny, const N: usize = ELEMENTS_MAX> {
     #[default]
     Nothing,
     Bool(bool),
@@ -25,7 +27,7 @@ pub(crate) enum Loose<'a, T = IgnoredAny> {
     List(Vec<T>),
 }
 
-impl<T> Loose<'_, T> {
+impl<T, const N: usize> Loose<'_, T, N> {
     /// The text, unless it is empty.
     pub(crate) fn text(&self) -> Option<&str> {
         match self {
@@ -73,16 +75,16 @@ impl<T> Loose<'_, T> {
     }
 }
 
-impl<'de: 'a, 'a, T: Deserialize<'de>> Deserialize<'de> for Loose<'a, T> {
+impl<'de: 'a, 'a, T: Deserialize<'de>, const N: usize> Deserialize<'de> for Loose<'a, T, N> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         deserializer.deserialize_any(Reader(PhantomData))
     }
 }
 
-struct Reader<'a, T>(PhantomData<(&'a (), T)>);
+struct Reader<'a, T, const N: usize>(PhantomData<(&'a (), T)>);
 
-impl<'de: 'a, 'a, T: Deserialize<'de>> Visitor<'de> for Reader<'a, T> {
-    type Value = Loose<'a, T>;
+impl<'de: 'a, 'a, T: Deserialize<'de>, const N: usize> Visitor<'de> for Reader<'a, T, N> {
+    type Value = Loose<'a, T, N>;
 
     fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter.write_str("anything")
@@ -122,8 +124,8 @@ impl<'de: 'a, 'a, T: Deserialize<'de>> Visitor<'de> for Reader<'a, T> {
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Self::Value, A::Error> {
         let mut objects = Vec::new();
-        while objects.len() < ELEMENTS_MAX {
-            match list.next_element()? {
+        while objects.len() < N {
+            match list.next_element::<Loose<'a, T, N>>()? {
                 Some(Loose::Object(object)) => objects.push(*object),
                 Some(_) => {}
                 None => return Ok(Loose::List(objects)),
@@ -144,6 +146,12 @@ mod tests {
         a: Loose<'a>,
     }
 
+    #[derive(Debug, Deserialize)]
+    struct Outer<'a> {
+        #[serde(borrow)]
+        a: Loose<'a, Inner<'a>>,
+    }
+
     #[test]
     fn anything_is_read() {
         let check = |json: &str, expected: &str| {
@@ -158,6 +166,16 @@ mod tests {
         check(r#""a\"b""#, r#"Text("a\"b")"#);
         check(r#"{"b":[[]],"a":"x"}"#, r#"Object(Inner { a: Text("x") })"#);
         check(r#"[1,[{"a":1}],{"a":2},null]"#, "List([Inner { a: Whole(2) }])");
+    }
+
+    #[test]
+    fn members_are_found() {
+        let json = r#"{"a":[{"a":7.0},{"a":-1},{"a":1.5}]}"#;
+        let read: Loose<'_, Outer<'_>> = serde_json::from_str(json).unwrap();
+        let list = read.object().unwrap().a.list();
+        let numbers: Vec<_> =
+            list.iter().map(|inner| (inner.a.whole(), inner.a.number())).collect();
+        assert_eq!(numbers, [(Some(7), Some(7.0)), (None, Some(-1.0)), (None, Some(1.5))]);
     }
 
     #[test]

@@ -315,7 +315,12 @@ fn prefix_hash(found: &Members<'_>) -> Option<u64> {
         add(system);
     }
     let mut seen = 0;
-    if let Some(messages) = found.messages.or(found.prompt.filter(|raw| raw.starts_with('['))) {
+    // Of a list of token ids the beginning counts, as of a text.
+    let is_list = |raw: &&str| {
+        raw.starts_with('[')
+            && !raw.trim_start_matches(['[', ' ']).starts_with(|sign: char| sign.is_ascii_digit())
+    };
+    if let Some(messages) = found.messages.or(found.prompt.filter(is_list)) {
         elements(messages, |message| {
             add(message);
             seen += 1;
@@ -431,3 +436,6 @@ impl<'de> Visitor<'de> for Key {
         Ok(Cow::Owned(key.to_owned()))
     }
 }
+
+#[cfg(test)]
+mod tests;

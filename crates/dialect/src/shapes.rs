@@ -49,6 +49,14 @@ pub(crate) fn take(state: &mut State, event: &Event<'_>, at: Duration) {
     }
 }
 
+/// An event that was too long to be read, of which only the name is known.
+pub(crate) fn take_cut(state: &mut State, name: &[u8], at: Duration) {
+    if matches!(name, b"response.completed" | b"response.incomplete" | b"response.failed") {
+        state.finish(0, None, at);
+        state.has_end_marker = true;
+    }
+}
+
 /// An error is an object, a string, a `detail` of FastAPI's, or an event of its own.
 fn errors(state: &mut State, event: &Event<'_>) {
     let told_kind = event.error_type.text();
@@ -262,6 +270,10 @@ fn ollama_durations(state: &mut State, event: &Event<'_>) {
     engine.load = nanos(&event.load_duration).or(engine.load);
     engine.prefill = nanos(&event.prompt_eval_duration).or(engine.prefill);
     engine.decode = nanos(&event.eval_duration).or(engine.decode);
+    let tokens = event.eval_count.whole().filter(|tokens| *tokens > 0);
+    if let (Some(decode), Some(tokens)) = (nanos(&event.eval_duration), tokens) {
+        engine.tpot = Some(decode.div_f64(tokens as f64));
+    }
     engine.total = nanos(&event.total_duration).or(engine.total);
 }
 

@@ -129,3 +129,149 @@ fn tells_usage(event: &[u8]) -> bool {
     });
     tells
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+    use serde_json::{Value, json};
+
+    use super::*;
+    use crate::{Api, peek};
+
+    #[track_caller]
+    fn check(api: Api, body: &str, expected: Option<&str>) {
+        let peek = peek(api, None, body.as_bytes()).unwrap();
+        let injected = inject(body.as_bytes(), &peek);
+        assert_eq!(injected.as_deref().map(String::from_utf8_lossy).as_deref(), expected);
+        if let Some(injected) = injected {
+            assert!(crate::peek(api, None, &injected).unwrap().includes_usage);
+        }
+    }
+
+    #[test]
+    fn usage_is_asked_for_by_adding_bytes() {
+        let chat = |body, expected| check(Api::OpenAiChat, body, expected);
+        chat(
+            r#" {"stream":true, "n":1e0}"#,
+            Some(r#" {"stream_options":{"include_usage":true},"stream":true, "n":1e0}"#),
+        );
+        chat(
+            r#"{"stream":true,"stream_options": { }}"#,
+            Some(r#"{"stream":true,"stream_options": {"include_usage":true }}"#),
+        );
+        chat(
+            r#"{"stream":true,"stream_options":{"a":{}}}"#,
+            Some(r#"{"stream":true,"stream_options":{"include_usage":true,"a":{}}}"#),
+        );
+        chat(
+            r#"{"stream_options":{"include_usage": false ,"a":1},"stream":true}"#,
+            Some(r#"{"stream_options":{"include_usage": true ,"a":1},"stream":true}"#),
+        );
+        chat(
+            r#"{"stream_options":null,"stream":true}"#,
+            Some(r#"{"stream_options":{"include_usage":true},"stream":true}"#),
+        );
+        chat(r#"{"stream_options":{"include_usage":true},"stream":true}"#, None);
+        chat(r#"{"stream":false}"#, None);
+        check(Api::OllamaChat, "{}", None);
+        check(Api::AnthropicMessages, r#"{"stream":true}"#, None);
+    }
+
+    /// What passes a filter that gets the stream in these chunks.
+    fn filtered(chunks: &[&[u8]]) -> Vec<u8> {
+        let mut filter = Filter::default();
+        let mut passed = Vec::new();
+        for chunk in chunks {
+            match filter.push(chunk) {
+                Passed::Unchanged => passed.extend_from_slice(chunk),
+                Passed::Changed(bytes) => passed.extend(bytes),
+            }
+        }
+        passed.extend(filter.finish());
+        passed
+    }
+
+    const USAGE: &str = "data: {\"choices\":[],\"usage\":{\"prompt_tokens\":1}}";
+
+    #[test]
+    fn only_the_event_of_the_usage_goes() {
+        let token = "data: {\"choices\":[{\"delta\":{}}],\"usage\":{\"prompt_tokens\":1}}";
+        let other = "data: {\"choices\":[],\"usage\":null}";
+        for end in ["\n", "\r\n", "\r"] {
+            let stream = |events: &[&str]| -> String {
+                events.iter().map(|event| format!(": ping{end}{event}{end}{end}")).collect()
+            };
+            let with =
+                stream(&[token, other]) + &format!("{USAGE}{end}{end}data: [DONE]{end}{end}");
+            let without = stream(&[token, other]) + &format!("data: [DONE]{end}{end}");
+            for at in 0..=with.len() {
+                let (left, right) = with.as_bytes().split_at(at);
+                assert_eq!(String::from_utf8_lossy(&filtered(&[left, right])), without, "{at}");
+            }
+            let single: Vec<&[u8]> = with.as_bytes().chunks(1).collect();
+            assert_eq!(String::from_utf8_lossy(&filtered(&single)), without);
+        }
+    }
+
+    #[test]
+    fn whole_events_pass_as_they_are() {
+        let mut filter = Filter::default();
+        assert_eq!(filter.push(b"data: {\"choices\":[{}]}\n\n"), Passed::Unchanged);
+        assert_eq!(filter.push(b"data: "), Passed::Changed(Vec::new()));
+        assert_eq!(filter.push(b"1\n\n"), Passed::Changed(b"data: 1\n\n".to_vec()));
+        let removed = filter.push(format!("{USAGE}\n\n").as_bytes());
+        assert_eq!(removed, Passed::Changed(Vec::new()));
+        assert_eq!(filter.push(format!("{USAGE}\n\n").as_bytes()), Passed::Unchanged);
+    }
+
+    #[test]
+    fn an_endless_event_is_not_held() {
+        let mut filter = Filter::default();
+        let chunk = vec![b'x'; HELD_BYTES_MAX];
+        assert_eq!(filter.push(&chunk), Passed::Changed(Vec::new()));
+        assert_eq!(filter.push(b"y"), Passed::Changed([&chunk[..], b"y"].concat()));
+        assert_eq!(filter.push(b"z"), Passed::Unchanged);
+        assert!(filter.finish().is_empty());
+    }
+
+    proptest! {
+        #[test]
+        fn what_has_no_usage_passes_whole(
+            pieces in prop::collection::vec(prop::sample::select(vec![
+                "data: {}", "\n", "\r", "\n\n", ":", "\"usage\"", "[DONE]", "x",
+            ]), 0..30),
+            size in 1_usize..9,
+        ) {
+            let stream = pieces.concat();
+            let chunks: Vec<&[u8]> = stream.as_bytes().chunks(size).collect();
+            prop_assert_eq!(filtered(&chunks), stream.as_bytes());
+        }
+
+        #[test]
+        fn injecting_changes_nothing_else(
+            options in prop::option::of(prop_oneof![
+                Just(json!(null)), Just(json!({})), Just(json!({"include_usage": false})),
+                Just(json!({"a": [1, {}], "include_usage": null})), Just(json!({"b": "}{"})),
+            ]),
+            pretty in any::<bool>(),
+        ) {
+            let mut body = json!({"model": "m", "stream": true, "messages": [{"content": "{"}]});
+            if let Some(options) = options {
+                body["stream_options"] = options;
+            }
+            let text = if pretty {
+                serde_json::to_string_pretty(&body).unwrap()
+            } else {
+                body.to_string()
+            };
+            let peek = peek(Api::OpenAiChat, None, text.as_bytes()).unwrap();
+            let injected = inject(text.as_bytes(), &peek).unwrap();
+            let mut expected = body;
+            if expected["stream_options"].is_null() {
+                expected["stream_options"] = json!({});
+            }
+            expected["stream_options"]["include_usage"] = json!(true);
+            prop_assert_eq!(serde_json::from_slice::<Value>(&injected).unwrap(), expected);
+        }
+    }
+}
