@@ -150,6 +150,8 @@ pub(crate) struct State {
     tracks: Vec<Track>,
     usage: Told,
     timings: Told,
+    /// llama.cpp tells each of several choices by itself, when that is finished: the sum, and of how many.
+    told_by_choice: (u64, usize),
     /// Output tokens told up to the last output event.
     told_before: Option<u64>,
     pub(crate) engine: Engine,
@@ -190,6 +192,7 @@ impl State {
             tracks: Vec::new(),
             usage: Told::default(),
             timings: Told::default(),
+            told_by_choice: (0, 0),
             told_before: None,
             engine: Engine::default(),
             response_id: None,
@@ -388,6 +391,14 @@ impl State {
         told(&mut self.usage.output, output);
     }
 
+    /// These are the last timings of a choice.
+    pub(crate) fn choice_told(&mut self, timings: &Timings<'_>) {
+        if let Some(tokens) = timings.predicted_n.whole() {
+            let (sum, choices) = self.told_by_choice;
+            self.told_by_choice = (sum.saturating_add(tokens), choices + 1);
+        }
+    }
+
     pub(crate) fn timings(&mut self, timings: &Timings<'_>) {
         let cached = timings.cache_n.whole();
         let input = timings.prompt_n.whole().map(|new| new.saturating_add(cached.unwrap_or(0)));
@@ -554,10 +565,14 @@ impl State {
         let told = self.usage.output.or(self.timings.output);
         let shown: u64 = self.tracks.iter().map(|track| track.choice.output_events).sum();
         let shown = shown.max(self.output_events);
-        // llama.cpp counts one of several choices, and they differ in length.
-        let counts_one_choice = self.tracks.len() > 1 && self.timings.output.is_some();
+        let choices = self.tracks.len();
+        if choices > 1 && self.told_by_choice.1 == choices {
+            return Some(Count { value: self.told_by_choice.0, is_exact: true });
+        }
+        // llama.cpp's usage is that of one of several choices, and they differ in length.
+        let counts_one_choice = choices > 1 && self.timings.output.is_some();
         match told {
-            Some(told) if !counts_one_choice && (shown <= told || self.tracks.len() < 2) => {
+            Some(told) if !counts_one_choice && (shown <= told || choices < 2) => {
                 let is_exact = !self.is_streamed || self.is_finished();
                 Some(Count { value: told, is_exact })
             }

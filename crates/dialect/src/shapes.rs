@@ -19,6 +19,12 @@ pub(crate) fn take(state: &mut State, event: &Event<'_>, at: Duration) {
     }
     if let Some(timings) = event.timings.object() {
         state.timings(timings);
+        let is_finish = |choice: &Choice<'_>| choice.finish_reason.text().is_some();
+        if !event.choices.is_nothing()
+            && (event.choices.list().is_empty() || event.choices.list().iter().any(is_finish))
+        {
+            state.choice_told(timings);
+        }
     }
     errors(state, event);
     let kind = event.kind.text().unwrap_or_default();
