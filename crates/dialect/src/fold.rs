@@ -589,10 +589,14 @@ impl State {
         for track in &self.tracks {
             let choice = &track.choice;
             let (Some(first), Some(last)) = (choice.ttft, choice.last_output) else { continue };
-            time += choice.finished.unwrap_or(last).max(last).saturating_sub(first);
+            let end = choice.finished.unwrap_or(last).max(last);
+            time = time.saturating_add(end.saturating_sub(first));
             choices += 1;
         }
         let later = output?.value.checked_sub(choices).filter(|later| *later > 0)?;
         (choices > 0).then(|| time.div_f64(later as f64))
     }
 }
+
+#[cfg(test)]
+mod tests;

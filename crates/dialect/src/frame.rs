@@ -183,12 +183,10 @@ impl Framer {
         match field {
             b"data" => {
                 if self.has_data {
-                    self.data.push(b'\n');
+                    self.add(b"\n");
                 }
                 self.has_data = true;
-                let fits = value.len().min(self.bytes_max.saturating_sub(self.data.len()));
-                self.data.extend_from_slice(&value[..fits]);
-                self.drop_rest(value.len() - fits);
+                self.add(value);
             }
             b"event" => {
                 self.name.clear();
@@ -214,6 +212,12 @@ impl Framer {
             bytes = &bytes[end + 1..];
         }
         self.carry(bytes);
+    }
+
+    fn add(&mut self, data: &[u8]) {
+        let fits = data.len().min(self.bytes_max.saturating_sub(self.data.len()));
+        self.data.extend_from_slice(&data[..fits]);
+        self.drop_rest(data.len() - fits);
     }
 
     fn carry(&mut self, bytes: &[u8]) {

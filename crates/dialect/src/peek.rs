@@ -257,7 +257,9 @@ fn parameter(peek: &mut Peek, found: &mut Members<'_>, key: &str, raw: &str) {
 }
 
 fn number(raw: &str) -> Option<f64> {
-    (raw.len() <= NUMBER_BYTES_MAX).then(|| serde_json::from_str(raw).ok()).flatten()
+    // What is no number in JSON does not begin like one.
+    let number: f64 = raw.parse().ok().filter(|_| raw.len() <= NUMBER_BYTES_MAX)?;
+    number.is_finite().then_some(number)
 }
 
 fn whole(raw: &str) -> Option<u64> {

@@ -4,11 +4,12 @@
 //! The captures are in `shared` beside the repository, a few of them in `fixtures` here; where `shared` is
 //! absent, only those are replayed, and the tests say so.
 
+#[cfg(test)]
 mod capture;
 
 use std::time::Duration;
 
-use capture::{Capture, documents, millis, streams};
+use capture::{Capture, documents, millis, say, streams};
 use dialect::{Api, Count, End, Fold, Summary, peek, usage};
 
 const SHORT_BYTES: usize = 3000;
@@ -169,7 +170,7 @@ fn a_stream_keeps_no_text_unless_asked() {
 #[test]
 fn what_ollama_loads_is_inside_the_time_to_the_first_token() {
     let cold = streams().into_iter().find(|capture| capture.name.ends_with("chat-stream-cold"));
-    let Some(cold) = cold else { return eprintln!("../shared is absent: nothing was checked") };
+    let Some(cold) = cold else { return say("../shared is absent: nothing was checked") };
     let summary = cold.summary(fold(&cold));
     assert_eq!(summary.engine.load, Some(Duration::from_nanos(6_338_200_000)));
     assert_eq!(summary.engine.prefill, Some(Duration::from_millis(140)));

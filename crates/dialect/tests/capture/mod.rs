@@ -26,8 +26,13 @@ fn root() -> &'static Path {
     if shared.is_dir() {
         return shared;
     }
-    eprintln!("../shared is absent: only the fixtures of the crate are replayed");
+    say("../shared is absent: only the fixtures of the crate are replayed");
     Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/fixtures"))
+}
+
+#[expect(clippy::print_stderr, reason = "a test that checks less says so")]
+pub(crate) fn say(text: &str) {
+    eprintln!("{text}");
 }
 
 /// Engine and name of every exchange that has a file with this suffix.
