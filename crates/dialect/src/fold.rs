@@ -165,6 +165,8 @@ pub(crate) struct State {
     pub(crate) is_generation: bool,
     /// A document that is not streamed was read to its end.
     is_read: bool,
+    /// It was too long to be read.
+    is_too_long: bool,
 }
 
 impl State {
@@ -204,6 +206,7 @@ impl State {
             has_end_marker: false,
             is_generation: api.is_generation(),
             is_read: false,
+            is_too_long: false,
         }
     }
 
@@ -227,7 +230,7 @@ impl State {
                 self.settle(at);
             }
             Err(_) if frame.is_cut => {
-                self.is_read = true;
+                self.is_too_long = true;
                 crate::shapes::take_cut(self, frame.name, at);
             }
             Err(_) => self.malformed_events += 1,
@@ -294,6 +297,12 @@ impl State {
     /// There is a choice with this index, which has to finish like the others.
     pub(crate) fn choice_seen(&mut self, index: u64) {
         self.track(index);
+    }
+
+    /// The number of a tool call that has none: another one, or the last.
+    pub(crate) fn unnumbered_call(&mut self, choice: u64, is_new: bool) -> u64 {
+        let calls = self.track(choice).map_or(0, |track| track.kept.tool_calls.len() as u64);
+        if is_new { calls } else { calls.saturating_sub(1) }
     }
 
     pub(crate) fn output(&mut self, choice: u64, piece: Piece<'_>) {
@@ -472,10 +481,11 @@ fn call_of(calls: &mut Vec<ToolCall>, index: u64) -> Option<&mut ToolCall> {
 impl State {
     fn summary(mut self, ended: End) -> Summary {
         self.tracks.sort_by_key(|track| track.choice.index);
-        let tokens = self.tokens();
+        let tokens = self.tokens(ended);
         let output = tokens.output.map_or(0, |count| count.value);
         let shows_part = self.has_tool_calls || self.has_reasoning;
-        let last_byte = self.last_byte.filter(|_| !self.is_streamed && self.is_read);
+        let is_whole = !self.is_streamed && self.is_finished(ended);
+        let last_byte = self.last_byte.filter(|_| is_whole);
         Summary {
             outcome: self.outcome(ended),
             time_to_first_chunk: self.first_chunk,
@@ -513,18 +523,19 @@ impl State {
         }
     }
 
-    fn is_finished(&self) -> bool {
+    fn is_finished(&self, ended: End) -> bool {
         if self.is_streamed {
             let mut tracks = self.tracks.iter();
             self.finished.is_some() && tracks.all(|track| track.choice.finished.is_some())
         } else {
-            // Speech may be answered as plain text or subtitles.
-            self.is_read || self.api == Api::Transcription
+            // What was not read has to be believed. Speech may be answered as plain text or subtitles.
+            let is_unread = self.is_too_long || self.api == Api::Transcription;
+            self.is_read || (is_unread && ended == End::Complete)
         }
     }
 
     fn outcome(&self, ended: End) -> Outcome {
-        let is_finished = self.is_finished();
+        let is_finished = self.is_finished(ended);
         let is_ended = is_finished && (self.has_end_marker || !self.is_streamed);
         match ended {
             _ if self.error.is_some() => Outcome::Error,
@@ -537,7 +548,7 @@ impl State {
         }
     }
 
-    fn tokens(&self) -> Tokens {
+    fn tokens(&self, ended: End) -> Tokens {
         let exact = |value: u64| Count { value, is_exact: true };
         let estimated = |value: u64| Count { value, is_exact: false };
         let (usage, timings) = (&self.usage, &self.timings);
@@ -547,7 +558,7 @@ impl State {
             0
         };
         let input = usage.input.map(|input| input.saturating_add(beside)).or(timings.input);
-        let output = self.output_count();
+        let output = self.output_count(ended);
         let shown = self.is_streamed.then_some(self.reasoning_events).filter(|shown| *shown > 0);
         // vLLM tells 0 whatever it made.
         let hides = output.is_some_and(|output| self.output_events + 2 < output.value);
@@ -561,7 +572,7 @@ impl State {
         }
     }
 
-    fn output_count(&self) -> Option<Count> {
+    fn output_count(&self, ended: End) -> Option<Count> {
         let told = self.usage.output.or(self.timings.output);
         let shown: u64 = self.tracks.iter().map(|track| track.choice.output_events).sum();
         let shown = shown.max(self.output_events);
@@ -573,7 +584,7 @@ impl State {
         let counts_one_choice = choices > 1 && self.timings.output.is_some();
         match told {
             Some(told) if !counts_one_choice && (shown <= told || choices < 2) => {
-                let is_exact = !self.is_streamed || self.is_finished();
+                let is_exact = !self.is_streamed || self.is_finished(ended);
                 Some(Count { value: told, is_exact })
             }
             _ => {

@@ -56,7 +56,6 @@ pub struct Frame<'a> {
 }
 
 /// See the module.
-#[derive(Debug)]
 pub struct Framer {
     framing: Framing,
     bytes_max: usize,
@@ -71,6 +70,18 @@ pub struct Framer {
     is_first_line: bool,
     comments: u64,
     dropped_bytes: u64,
+}
+
+/// What it holds is what somebody said, and not for logs.
+impl std::fmt::Debug for Framer {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter
+            .debug_struct("Framer")
+            .field("framing", &self.framing)
+            .field("comments", &self.comments)
+            .field("dropped_bytes", &self.dropped_bytes)
+            .finish_non_exhaustive()
+    }
 }
 
 impl Framer {

@@ -35,12 +35,19 @@ pub enum Passed {
 
 /// Removes the events that tell nothing but the usage from a stream of server-sent events. It holds an event back
 /// until its end is there, because only then it is known; engines send an event in one piece.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub struct Filter {
     held: Vec<u8>,
     /// Where the line begins in `held` that has not ended.
     line_start: usize,
     gives_up: bool,
+}
+
+/// What it holds is what somebody said, and not for logs.
+impl std::fmt::Debug for Filter {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.debug_struct("Filter").field("gives_up", &self.gives_up).finish_non_exhaustive()
+    }
 }
 
 impl Filter {

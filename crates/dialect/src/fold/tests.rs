@@ -106,6 +106,25 @@ fn speech_is_read() {
     check(&stream(Api::Transcription, &events, End::Complete), "Ok 'Hello' <>   14 2");
     check(&document(Api::Transcription, r#"{"text":"Hello"}"#), "Ok 'Hello' <>   - -");
     check(&document(Api::Transcription, "1\n00:00 --> 00:01\nHello\n"), "Ok '' <>   - -");
+    let mut broken = Fold::new(Api::Transcription, false);
+    broken.push(b"1\n00:00", millis(10));
+    assert_eq!(broken.finish(End::Broken, millis(10)).outcome, Outcome::Truncated);
+}
+
+/// Written after Ollama's documentation: calls come whole, one or more in an event, with a number or not.
+#[test]
+fn tool_calls_without_a_number_are_told_apart() {
+    let event = |calls: &str| format!(r#"{{"message":{{"tool_calls":[{calls}]}},"done":false}}"#);
+    let call = |rest: &str| format!(r#"{{"function":{{"arguments":{{}},{rest}}}}}"#);
+    let events = [
+        event(&call(r#""name":"f""#)),
+        event(&[call(r#""name":"g""#), call(r#""name":"h""#)].join(",")),
+        event(&call(r#""name":"i","index":3"#)),
+        r#"{"done":true,"done_reason":"stop"}"#.to_owned(),
+    ];
+    let events: Vec<&str> = events.iter().map(String::as_str).collect();
+    let summary = stream(Api::OllamaChat, &events, End::Complete);
+    check(&summary, "Ok '' <> f({})g({})h({})i({}) stop - ~3");
 }
 
 /// Written after OpenAI's and Cohere's documentation.
@@ -246,6 +265,20 @@ fn tokens_of_one_event_share_its_gap() {
     assert_eq!(summary.gaps.min(), Some(Duration::from_micros(2500)));
     // The usage up to an abort is no final one.
     assert_eq!(summary.tokens.output, Some(Count { value: 9, is_exact: false }));
+}
+
+#[test]
+fn nothing_said_is_in_what_is_printed() {
+    let mut fold = Fold::new(Api::OpenAiChat, true);
+    fold.push(
+        format!("data: {}\n\ndata: {{\"secret", TOKEN.replace("\"a\"", "\"secret\"")).as_bytes(),
+        millis(1),
+    );
+    assert!(!format!("{fold:?}").contains("secret"));
+    assert!(!format!("{:?}", fold.finish(End::Broken, millis(1))).contains("secret"));
+    let mut filter = crate::usage::Filter::default();
+    filter.push(b"data: secret");
+    assert!(!format!("{filter:?}").contains("secret"));
 }
 
 #[test]

@@ -43,6 +43,7 @@ fn parameters_are_read_under_their_names() {
     let streaming = Peek { model: model.clone(), is_streaming: true, ..Peek::default() };
     check(Api::OllamaChat, r#"{"model":"m"}"#, &streaming);
     check(Api::OllamaChat, r#"{"MODEL":"m","Stream":true}"#, &streaming);
+    check(Api::OllamaChat, r#"{"model":"m","stream":null}"#, &streaming);
     check(Api::GenerateStream, r#"{"model":"m","stream":false}"#, &streaming);
     let limited = Peek {
         model,
