@@ -386,7 +386,8 @@ impl State {
         let cached = details.and_then(|details| details.cached_tokens.whole());
         let read = usage.cache_read_input_tokens.whole();
         let created = usage.cache_creation_input_tokens.whole();
-        self.usage.is_input_without_cache |= read.is_some() || created.is_some();
+        self.usage.is_input_without_cache |=
+            usage.prompt_tokens.is_nothing() && (read.is_some() || created.is_some());
         self.input_tokens(input, read.or(cached));
         told(&mut self.usage.cache_creation, created);
     }

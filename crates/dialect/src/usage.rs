@@ -51,6 +51,7 @@ impl std::fmt::Debug for Filter {
 }
 
 impl Filter {
+    #[must_use]
     pub fn push(&mut self, chunk: &[u8]) -> Passed {
         if self.gives_up {
             return Passed::Unchanged;

@@ -7,10 +7,11 @@
 #[cfg(test)]
 mod capture;
 
-use std::time::Duration;
+use std::{sync::LazyLock, time::Duration};
 
 use capture::{Capture, documents, millis, say, streams};
 use dialect::{Api, Count, End, Fold, Summary, peek, usage};
+use proptest::{prelude::*, sample::Index};
 
 const SHORT_BYTES: usize = 3000;
 const STRETCH_BYTES: usize = 97;
@@ -77,6 +78,37 @@ fn cutting_changes_nothing_but_times() {
                 [left].into_iter().chain(right.chunks(STRETCH_BYTES)).collect();
             assert_eq!(cut(&chunks), whole, "{} cut from {at}", capture.name);
         }
+    }
+}
+
+proptest! {
+    /// Real bytes with a few of them lost, doubled or changed.
+    #[test]
+    fn damaged_streams_are_read_without_panic_however_they_are_cut(
+        which in any::<Index>(),
+        damages in prop::collection::vec((any::<Index>(), 0_usize..40, any::<u8>()), 1..4),
+        size in 1_usize..200,
+    ) {
+        static STREAMS: LazyLock<Vec<Capture>> = LazyLock::new(streams);
+        let capture = which.get(&STREAMS);
+        let mut bytes = capture.bytes();
+        for (at, length, byte) in &damages {
+            let at = at.index(bytes.len());
+            let end = (at + length).min(bytes.len());
+            match byte % 3 {
+                0 => drop(bytes.drain(at..end)),
+                1 => bytes.extend_from_within(at..end),
+                _ => bytes[at] = *byte,
+            }
+            bytes.push(b'\n');
+        }
+        let cut = |chunks: &mut dyn Iterator<Item = &[u8]>| {
+            let mut fold = fold(capture);
+            chunks.for_each(|chunk| fold.push(chunk, millis(1.0)));
+            fold.finish(capture.ended, millis(1.0))
+        };
+        let whole = cut(&mut [&bytes[..]].into_iter());
+        prop_assert_eq!(cut(&mut bytes.chunks(size)), whole);
     }
 }
 

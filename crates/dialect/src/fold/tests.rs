@@ -221,6 +221,35 @@ fn outcomes_follow_from_the_end_and_what_came_before() {
 }
 
 #[test]
+fn input_is_the_whole_prompt() {
+    let check = |api: Api, usage: &str, input: u64, cached: u64| {
+        let tokens = document(api, &format!(r#"{{"usage":{usage}}}"#)).tokens;
+        let exact = |value: u64| Some(Count { value, is_exact: true });
+        assert_eq!((tokens.input, tokens.cached), (exact(input), exact(cached)), "{usage}");
+    };
+    check(
+        Api::AnthropicMessages,
+        r#"{"input_tokens":1,"cache_read_input_tokens":38,"cache_creation_input_tokens":4}"#,
+        43,
+        38,
+    );
+    check(
+        Api::OpenAiChat,
+        r#"{"prompt_tokens":39,"prompt_tokens_details":{"cached_tokens":24}}"#,
+        39,
+        24,
+    );
+    // A proxy between them may tell both.
+    check(Api::OpenAiChat, r#"{"prompt_tokens":39,"cache_read_input_tokens":24}"#, 39, 24);
+    check(
+        Api::OpenAiResponses,
+        r#"{"input_tokens":39,"input_tokens_details":{"cached_tokens":0}}"#,
+        39,
+        0,
+    );
+}
+
+#[test]
 fn choices_are_timed_apart() {
     let event = |index: u32, rest: &str| format!(r#"{{"choices":[{{"index":{index},{rest}}}]}}"#);
     let text = r#""delta":{"content":"x"}"#;
@@ -277,7 +306,7 @@ fn nothing_said_is_in_what_is_printed() {
     assert!(!format!("{fold:?}").contains("secret"));
     assert!(!format!("{:?}", fold.finish(End::Broken, millis(1))).contains("secret"));
     let mut filter = crate::usage::Filter::default();
-    filter.push(b"data: secret");
+    assert_eq!(filter.push(b"data: secret"), crate::usage::Passed::Changed(Vec::new()));
     assert!(!format!("{filter:?}").contains("secret"));
 }
 
