@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use crate::{
     Api, Choice, Count, End, Engine, Gaps, Kept, Outcome, Reported, Summary, Tokens, ToolCall,
-    event::{self, Event, Timings, Usage},
+    event::{self, Timings, Usage},
     frame::{Frame, Framer, Framing},
     summary::{
         CHOICES_MAX, ERROR_BYTES_MAX, MODEL_BYTES_MAX, TOOL_CALLS_MAX, WORD_BYTES_MAX, beginning,
@@ -226,7 +226,7 @@ impl State {
         match event::read(data) {
             Ok(event) => {
                 self.is_read = true;
-                self.event(&event, at);
+                crate::shapes::take(self, &event, at);
                 self.settle(at);
             }
             Err(_) if frame.is_cut => {
@@ -422,10 +422,6 @@ impl State {
         if timings.predicted_n.whole() > Some(1) {
             told(&mut engine.tpot, millis(timings.predicted_per_token_ms.number()));
         }
-    }
-
-    fn event(&mut self, event: &Event<'_>, at: Duration) {
-        crate::shapes::take(self, event, at);
     }
 }
 
