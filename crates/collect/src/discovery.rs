@@ -462,6 +462,7 @@ mod tests {
                 accelerators: crate::accelerator::Settings::default(),
                 engine_period: Duration::from_secs(5),
                 discover: true,
+                model_folders: Vec::new(),
                 own_ports: Vec::new(),
                 engines: Vec::new(),
                 probes: Vec::new(),

@@ -264,7 +264,7 @@ mod tests {
     #[test]
     fn the_kernel_and_its_files_say_the_same() {
         let sockets = ["127.0.0.1:0", "0.0.0.0:0", "[::1]:0", "[::]:0"];
-        let sockets: Vec<_> = sockets.iter().flat_map(std::net::TcpListener::bind).collect();
+        let sockets: Vec<_> = sockets.iter().flat_map(TcpListener::bind).collect();
         let ports: Vec<u16> = sockets.iter().map(|it| it.local_addr().unwrap().port()).collect();
         let of = |found: Vec<Listener>| {
             let own = found.into_iter().filter(|it| ports.contains(&it.address.port()));
