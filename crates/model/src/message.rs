@@ -405,14 +405,14 @@ pub static MESSAGES: &[Message] = &[
         zh: "监控本地部署的 AI 大模型：主机、推理引擎及其输出。",
     },
     Message {
-        code: "help.agent",
-        en: "Collect without keeping anything, and serve /metrics for a Prometheus or another modelwatch",
-        zh: "仅采集、不落盘，通过 /metrics 供 Prometheus 或另一个 modelwatch 抓取",
-    },
-    Message {
         code: "help.after",
         en: "Without a command modelwatch serves: it finds the engines on this machine by itself (vLLM, llama.cpp,\nOllama and others), reads them and the host, and shows everything at http://127.0.0.1:9640/.\n\nExamples:\n  modelwatch                             start with no configuration at all\n  modelwatch serve --config watch.toml   start with a configuration file\n  modelwatch check --config watch.toml   what would happen: settings, engines, what is missing\n  modelwatch --lang zh-CN                speak Chinese (default: from LC_ALL, LC_MESSAGES, LANG)\n\nAll keys of the configuration: docs/configuration.md, or `modelwatch docs configuration`.",
         zh: "不带命令时即启动服务：自动发现本机的推理引擎（vLLM、llama.cpp、Ollama 等），\n采集引擎与主机数据，并在 http://127.0.0.1:9640/ 展示。\n\n示例：\n  modelwatch                             无需任何配置直接启动\n  modelwatch serve --config watch.toml   使用配置文件启动\n  modelwatch check --config watch.toml   预检：最终配置、可发现的引擎、缺少什么\n  modelwatch --lang en                   使用英文（默认取自 LC_ALL、LC_MESSAGES、LANG）\n\n全部配置项见 docs/configuration.zh-CN.md，或运行 `modelwatch docs configuration`。",
+    },
+    Message {
+        code: "help.agent",
+        en: "Collect without keeping anything, and serve /metrics for a Prometheus or another modelwatch",
+        zh: "仅采集、不落盘，通过 /metrics 供 Prometheus 或另一个 modelwatch 抓取",
     },
     Message { code: "help.arguments", en: "Arguments", zh: "参数" },
     Message {
