@@ -60,6 +60,8 @@ pub(crate) struct EngineWatch {
     process: Option<Identity>,
     /// When the engine said that it started, at the last good scrape.
     started: Option<f64>,
+    /// When a process started as the kernel has it: that does not change, and asking is dear.
+    born: Option<(Identity, Option<f64>)>,
     /// The last answer came from another process than the one before.
     is_restarted: bool,
     kept: Kept,
@@ -112,6 +114,7 @@ impl EngineWatch {
             is_announced: false,
             process: None,
             started: None,
+            born: None,
             is_restarted: false,
             kept: Kept::default(),
             kept_hidden: BTreeMap::new(),
@@ -164,10 +167,9 @@ impl EngineWatch {
         let clock = self.shared.clock.clone();
         let kind = self.kind;
         let (instance, url) = (self.instance().to_owned(), self.endpoint.url());
-        let root = self.shared.settings.root.clone();
+        let start = process.and_then(|process| self.start_of(process));
         let about = &self.about;
         let life = &mut self.life;
-        let start = process.and_then(|process| process::start_time(&root, process));
         let now = clock.now().0 as f64 / 1000.0;
         // An engine that ran before us may have been ready long ago.
         let is_young = |start: &f64| *start >= self.shared.since.0 as f64 / 1000.0;
@@ -209,6 +211,18 @@ impl EngineWatch {
         }
         self.push_up(&mut batch);
         (self.shared.sinks.batch)(batch);
+    }
+
+    /// Unix time at which the process started.
+    fn start_of(&mut self, process: Identity) -> Option<f64> {
+        match self.born {
+            Some((known, start)) if known == process => start,
+            _ => {
+                let start = process::start_time(&self.shared.settings.root, process);
+                self.born = Some((process, start));
+                start
+            }
+        }
     }
 
     /// Looks at the process once and then now and again, off the thread that the engines share.
