@@ -31,6 +31,7 @@ mod upstream;
 pub mod config;
 pub mod keys;
 pub mod management;
+pub mod samples;
 
 use std::{
     net::SocketAddr,
