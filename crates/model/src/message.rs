@@ -400,6 +400,111 @@ pub static MESSAGES: &[Message] = &[
         zh: "无法连接：{detail}",
     },
     Message {
+        code: "gateway.address_denied",
+        en: "requests from this address are not accepted",
+        zh: "不接受来自该地址的请求",
+    },
+    Message {
+        code: "gateway.body_too_large",
+        en: "the body of the request is larger than {megabytes} MiB",
+        zh: "请求体超过 {megabytes} MiB 上限",
+    },
+    Message {
+        code: "gateway.body_too_slow",
+        en: "the body of the request took too long to arrive",
+        zh: "请求体传输超时",
+    },
+    Message {
+        code: "gateway.concurrency",
+        en: "this key may have {limit} requests at the same time; wait for one of them to end",
+        zh: "该密钥最多同时执行 {limit} 个请求，请等待其中一个结束",
+    },
+    Message {
+        code: "gateway.key_expired",
+        en: "this key has expired; ask for a new one",
+        zh: "密钥已过期，请申请新的密钥",
+    },
+    Message {
+        code: "gateway.key_missing",
+        en: "a key is needed: send it as `Authorization: Bearer KEY`",
+        zh: "需要密钥：请以 `Authorization: Bearer KEY` 方式发送",
+    },
+    Message {
+        code: "gateway.key_unknown",
+        en: "this key is not known or was revoked",
+        zh: "密钥无效或已被吊销",
+    },
+    Message {
+        code: "gateway.malformed",
+        en: "the request cannot be read: {reason}",
+        zh: "无法解析请求：{reason}",
+    },
+    Message {
+        code: "gateway.management",
+        en: "this path manages the engine and is closed here; set gateway.allow_management = true to open it",
+        zh: "该路径用于管理推理引擎，此处不开放；设置 gateway.allow_management = true 可开放",
+    },
+    Message {
+        code: "gateway.model_denied",
+        en: "this key may not use the model {model}",
+        zh: "该密钥无权使用模型 {model}",
+    },
+    Message {
+        code: "gateway.model_unknown",
+        en: "no engine here serves the model {model}; `GET /v1/models` lists those that are",
+        zh: "没有引擎提供模型 {model}；可通过 `GET /v1/models` 查看可用模型",
+    },
+    Message {
+        code: "gateway.no_upstream",
+        en: "no engine can be reached at the moment",
+        zh: "目前没有可用的推理引擎",
+    },
+    Message {
+        code: "gateway.overloaded",
+        en: "too much is being sent at the moment; try again shortly",
+        zh: "当前负载过高，请稍后重试",
+    },
+    Message {
+        code: "gateway.path_denied",
+        en: "this path is not open here",
+        zh: "此处不开放该路径",
+    },
+    Message {
+        code: "gateway.request_rate",
+        en: "this key may send {limit} requests per minute",
+        zh: "该密钥每分钟最多发送 {limit} 个请求",
+    },
+    Message {
+        code: "gateway.token_budget",
+        en: "this key has used its budget of {limit} tokens",
+        zh: "该密钥的 {limit} Token 额度已用完",
+    },
+    Message {
+        code: "gateway.token_rate",
+        en: "this key may use {limit} tokens per minute",
+        zh: "该密钥每分钟最多使用 {limit} 个 Token",
+    },
+    Message {
+        code: "gateway.unsupported",
+        en: "this kind of request is not supported",
+        zh: "不支持此类请求",
+    },
+    Message {
+        code: "gateway.upstream_broken",
+        en: "the engine {upstream} closed the connection or sent something unreadable",
+        zh: "引擎 {upstream} 断开了连接或返回了无法解析的内容",
+    },
+    Message {
+        code: "gateway.upstream_timeout",
+        en: "the engine {upstream} did not answer in time",
+        zh: "引擎 {upstream} 未在规定时间内响应",
+    },
+    Message {
+        code: "gateway.upstream_unreachable",
+        en: "the engine {upstream} cannot be reached",
+        zh: "无法连接引擎 {upstream}",
+    },
+    Message {
         code: "help.about",
         en: "Watches over locally deployed AI models: the machine, the engines, what they answer.",
         zh: "监控本地部署的 AI 大模型：主机、推理引擎及其输出。",

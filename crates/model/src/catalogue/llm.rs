@@ -1,6 +1,6 @@
 //! The engine-neutral family. Labels of every series: `engine` (kind of engine), `model`,
-//! `instance`, and `source`, which says who measured it: `engine`, `wire` for what is told from
-//! TCP, or `host` for what the kernel says of its processes.
+//! `instance`, and `source`, which says who measured it: `engine`, `gateway`, `wire` for what is told
+//! from TCP, or `host` for what the kernel says of its processes.
 
 use super::metrics;
 
@@ -93,6 +93,10 @@ metrics! { LLM:
         "Generated tokens" "已生成的 Token 数";
     LLM_INTER_TOKEN_LATENCY_SECONDS = Histogram "llm_inter_token_latency_seconds" "seconds" ["engine" "model" "instance" "source"]
         "Time between two output tokens of a request" "同一请求相邻两个输出 Token 的间隔";
+    LLM_KEY_REQUESTS_TOTAL = Counter "llm_key_requests_total" "" ["source" "key" "outcome"]
+        "Requests by key and outcome; key is the name of the key, anonymous, or __other__ beyond the limit of names" "按密钥与结果统计的请求数；key 为密钥名称、anonymous，超出名称上限时为 __other__";
+    LLM_KEY_TOKENS_TOTAL = Counter "llm_key_tokens_total" "tokens" ["source" "key" "model" "type"]
+        "Tokens by key, model and type: input or output" "按密钥、模型与类型（input 为输入，output 为输出）统计的 Token 数";
     LLM_KV_CACHE_BLOCKS_MAX = Gauge "llm_kv_cache_blocks_max" "" ["engine" "model" "instance" "source"]
         "Blocks that the KV cache has" "KV 缓存的总块数";
     LLM_KV_CACHE_TOKENS_MAX = Gauge "llm_kv_cache_tokens_max" "tokens" ["engine" "model" "instance" "source"]
@@ -125,10 +129,16 @@ metrics! { LLM:
         "Prompts, of those that ran at a reading, whose beginning was dropped, surely or probably" "采集时正在执行、且开头确定或很可能已被丢弃的提示词数";
     LLM_REQUEST_QUEUE_TIME_SECONDS = Histogram "llm_request_queue_time_seconds" "seconds" ["engine" "model" "instance" "source"]
         "Time that requests waited before execution" "请求执行前的排队时间";
+    LLM_REQUEST_SLO_TOTAL = Counter "llm_request_slo_total" "" ["engine" "model" "instance" "source" "result"]
+        "Finished generations that met all targets for TTFT, TPOT and latency, or missed one; those that met them are the goodput" "已完成的生成请求中，满足全部 TTFT、TPOT 与时延目标（met）或未满足（missed）的数量；met 即有效吞吐（goodput）";
+    LLM_REQUEST_TIME_PER_OUTPUT_TOKEN_SECONDS = Histogram "llm_request_time_per_output_token_seconds" "seconds" ["engine" "model" "instance" "source"]
+        "Mean time per output token of a request after the first one (TPOT)" "请求中首个 Token 之后平均每个输出 Token 的耗时（TPOT）";
     LLM_REQUESTS_FINISHED_TOTAL = Counter "llm_requests_finished_total" "" ["engine" "model" "instance" "source" "reason"]
         "Finished requests by reason" "按结束原因统计的已完成请求数";
     LLM_REQUESTS_RUNNING = Gauge "llm_requests_running" "" ["engine" "model" "instance" "source"]
         "Requests in execution" "正在执行的请求数";
+    LLM_REQUESTS_TOTAL = Counter "llm_requests_total" "" ["engine" "model" "instance" "source" "outcome"]
+        "Requests that came through the gateway, by how they ended: ok, client_abort, upstream_error, truncated, timeout, refused" "经网关的请求数，按结果划分：ok、client_abort（客户端中断）、upstream_error（引擎出错）、truncated（回答不完整）、timeout（超时）、refused（被网关拒绝）";
     LLM_REQUESTS_WAITING = Gauge "llm_requests_waiting" "" ["engine" "model" "instance" "source"]
         "Requests that wait for a place" "排队等待的请求数";
     LLM_SLOTS = Gauge "llm_slots" "" ["engine" "model" "instance" "source"]

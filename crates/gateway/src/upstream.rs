@@ -1,0 +1,324 @@
+//! One engine behind the gateway: how to reach it, its idle connections, its load and its health.
+//!
+//! Engines speak HTTP/1.1 and close idle connections after five seconds, so ours are used again for four.
+//! A connection goes back to the pool only after a whole answer; dropping a lease before that closes the
+//! connection at once, which is how an engine learns that a client left.
+
+use std::{
+    fmt, io,
+    path::Path,
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError, RwLock,
+        atomic::{AtomicU64, AtomicUsize, Ordering},
+    },
+    time::Duration,
+};
+
+use hyper::{
+    Uri,
+    client::conn::http1::{self, SendRequest},
+    header::HeaderValue,
+};
+use hyper_util::rt::TokioIo;
+use model::Clock;
+use tokio::{net::TcpStream, task::JoinHandle, time::timeout};
+use tokio_rustls::{
+    TlsConnector,
+    rustls::{
+        ClientConfig, RootCertStore,
+        crypto::ring,
+        pki_types::{CertificateDer, ServerName, pem::PemObject as _},
+    },
+};
+
+use crate::{
+    config::{StartError, Timeouts, Upstream},
+    outgoing::Outgoing,
+    stream::Stream,
+};
+
+/// Largest head of an engine's answer; one that is clearly larger (hyper rounds up) is an error of the
+/// engine.
+const ANSWER_HEAD_BYTES_MAX: usize = 64 << 10;
+/// Idle connections kept to one engine; more are closed.
+const POOL_CONNECTIONS_MAX: usize = 256;
+/// Longest time that an engine which failed is passed over before it is tried again.
+const PASS_OVER_MAX: Duration = Duration::from_secs(30);
+/// Where systems keep the certificates that they trust.
+const BUNDLES: &[&str] = &[
+    "/etc/ssl/certs/ca-certificates.crt",
+    "/etc/pki/tls/certs/ca-bundle.crt",
+    "/etc/ssl/ca-bundle.pem",
+    "/etc/ssl/cert.pem",
+];
+
+/// An engine that requests can be sent to.
+pub(crate) struct Target {
+    pub(crate) name: String,
+    host: String,
+    port: u16,
+    /// As the header `Host` says it.
+    pub(crate) authority: HeaderValue,
+    /// What comes before every path; empty or beginning with `/`.
+    pub(crate) prefix: String,
+    /// `Bearer ...`, where the engine wants a key.
+    pub(crate) authorization: Option<HeaderValue>,
+    tls: Option<(TlsConnector, ServerName<'static>)>,
+    /// As configured; empty: as discovered.
+    declared: Arc<Vec<String>>,
+    discovered: RwLock<Arc<Vec<String>>>,
+    pool: Mutex<Vec<Idle>>,
+    in_flight: AtomicUsize,
+    health: Mutex<Health>,
+}
+
+struct Idle {
+    lease: Lease,
+    /// On the gateway's monotonic clock.
+    since: Duration,
+}
+
+#[derive(Clone, Copy, Default)]
+struct Health {
+    failures: u32,
+    /// Not asked before, unless all fail.
+    retry_at: Duration,
+}
+
+impl fmt::Debug for Target {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Target").field("name", &self.name).finish_non_exhaustive()
+    }
+}
+
+/// One connection to an engine, for one request at a time. Dropping it closes the connection.
+pub(crate) struct Lease {
+    pub(crate) sender: SendRequest<Outgoing>,
+    received: Arc<AtomicU64>,
+    /// Whether it served a request before, so that the engine may have closed it meanwhile.
+    pub(crate) is_reused: bool,
+    /// How long it took to connect, when this request had to.
+    pub(crate) connect: Option<Duration>,
+    task: Option<JoinHandle<()>>,
+}
+
+impl Lease {
+    pub(crate) fn received(&self) -> u64 {
+        self.received.load(Ordering::Relaxed)
+    }
+
+    /// Lets the connection live on by itself: another protocol goes over it now.
+    pub(crate) fn detach(mut self) {
+        self.task = None;
+    }
+}
+
+impl Drop for Lease {
+    fn drop(&mut self) {
+        if let Some(task) = &self.task {
+            task.abort();
+        }
+    }
+}
+
+/// Why an engine could not be reached; nothing was sent to it.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum ConnectError {
+    #[error("no connection within {} s", .0.as_secs_f64())]
+    TimedOut(Duration),
+    #[error(transparent)]
+    Io(#[from] io::Error),
+    #[error(transparent)]
+    Http(#[from] hyper::Error),
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl Target {
+    pub(crate) fn new(upstream: &Upstream) -> Result<Self, StartError> {
+        let bad = |reason: String| StartError::Url {
+            name: upstream.name.clone(),
+            url: upstream.url.clone(),
+            reason,
+        };
+        let uri: Uri = upstream.url.parse().map_err(|_| bad("this is no URL".into()))?;
+        let is_tls = match uri.scheme_str() {
+            Some("http") => false,
+            Some("https") => true,
+            _ => return Err(bad("a URL of an engine begins with http:// or https://".into())),
+        };
+        let host = uri.host().unwrap_or_default().to_ascii_lowercase();
+        let authority = uri.authority().map(ToString::to_string).unwrap_or_default();
+        if host.is_empty() || authority.contains('@') || uri.query().is_some() {
+            return Err(bad("only a host, a port and a path are supported".into()));
+        }
+        let port = uri.port_u16().unwrap_or(if is_tls { 443 } else { 80 });
+        let bare_host = host.trim_matches(['[', ']']).to_owned();
+        let tls = if is_tls {
+            let name = ServerName::try_from(bare_host.clone());
+            let name = name.map_err(|error| bad(error.to_string()))?;
+            Some((connector(upstream.ca_file.as_deref()).map_err(bad)?, name))
+        } else {
+            None
+        };
+        let authorization = match &upstream.api_key {
+            Some(key) => {
+                let value = HeaderValue::from_str(&format!("Bearer {}", key.expose()));
+                let mut value = value.map_err(|_| bad("its api_key fits no header".into()))?;
+                value.set_sensitive(true);
+                Some(value)
+            }
+            None => None,
+        };
+        Ok(Self {
+            name: upstream.name.clone(),
+            host: bare_host,
+            port,
+            authority: HeaderValue::from_str(&authority)
+                .map_err(|_| bad("its host fits no header".into()))?,
+            prefix: uri.path().trim_end_matches('/').to_owned(),
+            authorization,
+            tls,
+            declared: Arc::new(upstream.models.clone()),
+            discovered: RwLock::default(),
+            pool: Mutex::default(),
+            in_flight: AtomicUsize::new(0),
+            health: Mutex::default(),
+        })
+    }
+
+    /// An idle connection, or `None` when there is no usable one.
+    pub(crate) fn reuse(&self, now: Duration, idle_max: Duration) -> Option<Lease> {
+        let mut pool = lock(&self.pool);
+        pool.retain(|idle| !idle.lease.sender.is_closed() && now < idle.since + idle_max);
+        // The one used last has the most time left.
+        let place = pool.iter().rposition(|idle| idle.lease.sender.is_ready())?;
+        let mut lease = pool.remove(place).lease;
+        lease.is_reused = true;
+        lease.connect = None;
+        Some(lease)
+    }
+
+    /// Keeps a connection whose answer came whole.
+    pub(crate) fn keep(&self, lease: Lease, now: Duration) {
+        if lease.sender.is_closed() {
+            return;
+        }
+        let mut pool = lock(&self.pool);
+        if pool.len() < POOL_CONNECTIONS_MAX {
+            pool.push(Idle { lease, since: now });
+        }
+    }
+
+    /// Closes what has been idle for too long.
+    pub(crate) fn sweep(&self, now: Duration, idle_max: Duration) {
+        lock(&self.pool)
+            .retain(|idle| !idle.lease.sender.is_closed() && now < idle.since + idle_max);
+    }
+
+    pub(crate) async fn connect(
+        &self,
+        clock: &Clock,
+        timeouts: &Timeouts,
+    ) -> Result<Lease, ConnectError> {
+        let before = clock.monotonic();
+        let stream = timeout(timeouts.connect, self.open())
+            .await
+            .map_err(|_| ConnectError::TimedOut(timeouts.connect))??;
+        let received = stream.received();
+        let (sender, connection) = http1::Builder::new()
+            .max_buf_size(ANSWER_HEAD_BYTES_MAX)
+            .handshake(TokioIo::new(stream))
+            .await?;
+        let task = tokio::spawn(async move {
+            // What goes wrong is told to the request that waits for the answer.
+            let _told_elsewhere = connection.with_upgrades().await;
+        });
+        let connect = Some(clock.monotonic().saturating_sub(before));
+        Ok(Lease { sender, received, is_reused: false, connect, task: Some(task) })
+    }
+
+    async fn open(&self) -> io::Result<Stream> {
+        let tcp = TcpStream::connect((self.host.as_str(), self.port)).await?;
+        // A token is a small packet that must not wait for an acknowledgement.
+        tcp.set_nodelay(true)?;
+        match &self.tls {
+            None => Ok(Stream::plain(tcp)),
+            Some((connector, name)) => Ok(Stream::tls(connector.connect(name.clone(), tcp).await?)),
+        }
+    }
+
+    /// What it serves, as configured or as it listed last.
+    pub(crate) fn models(&self) -> Arc<Vec<String>> {
+        if self.declared.is_empty() {
+            Arc::clone(&self.discovered.read().unwrap_or_else(PoisonError::into_inner))
+        } else {
+            Arc::clone(&self.declared)
+        }
+    }
+
+    pub(crate) fn needs_discovery(&self) -> bool {
+        self.declared.is_empty()
+    }
+
+    pub(crate) fn discovered(&self, models: Vec<String>) {
+        *self.discovered.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(models);
+    }
+
+    pub(crate) fn is_up(&self, now: Duration) -> bool {
+        lock(&self.health).retry_at <= now
+    }
+
+    pub(crate) fn note_success(&self) {
+        *lock(&self.health) = Health::default();
+    }
+
+    /// Passes it over for 1 s, then 2, 4 ... as long as it fails.
+    pub(crate) fn note_failure(&self, now: Duration) {
+        let mut health = lock(&self.health);
+        let pause = Duration::from_secs(1 << health.failures.min(5)).min(PASS_OVER_MAX);
+        health.failures = health.failures.saturating_add(1);
+        health.retry_at = now + pause;
+    }
+
+    pub(crate) fn in_flight(&self) -> usize {
+        self.in_flight.load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn enter(self: &Arc<Self>) -> InFlight {
+        self.in_flight.fetch_add(1, Ordering::Relaxed);
+        InFlight(Arc::clone(self))
+    }
+}
+
+/// One request that an engine works on.
+#[derive(Debug)]
+pub(crate) struct InFlight(Arc<Target>);
+
+impl Drop for InFlight {
+    fn drop(&mut self) {
+        self.0.in_flight.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+fn connector(ca_file: Option<&Path>) -> Result<TlsConnector, String> {
+    let mut roots = RootCertStore::empty();
+    let bundle = BUNDLES.iter().map(Path::new).find(|path| path.exists());
+    for path in bundle.into_iter().chain(ca_file) {
+        let certificates = CertificateDer::pem_file_iter(path);
+        let certificates = certificates.map_err(|error| format!("{}: {error}", path.display()))?;
+        roots.add_parsable_certificates(certificates.filter_map(Result::ok));
+    }
+    if roots.is_empty() {
+        return Err("this system trusts no certificates: set ca_file".into());
+    }
+    let mut config = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
+        .with_safe_default_protocol_versions()
+        .map_err(|error| error.to_string())?
+        .with_root_certificates(roots)
+        .with_no_client_auth();
+    config.alpn_protocols = vec![b"http/1.1".to_vec()];
+    Ok(TlsConnector::from(Arc::new(config)))
+}
