@@ -196,6 +196,53 @@ async fn a_stream_is_measured() {
 }
 
 #[tokio::test]
+async fn a_usage_that_the_client_did_not_ask_for_does_not_reach_it() {
+    let asked =
+        r#"{"model":"m","stream":true,"stream_options":{"include_usage":true},"messages":[]}"#;
+    let not_asked = r#"{"model":"m", "stream":true, "messages":[]}"#;
+    let without = [token("a"), token("b"), finish(), DONE.to_owned()].concat();
+    let with = [token("a"), token("b"), finish(), usage(7, 3), DONE.to_owned()].concat();
+    for (request, expected) in [(not_asked, &without), (asked, &with)] {
+        for size in [1, 50, 10_000] {
+            let whole = with.clone();
+            let mock = Mock::start(move |seen| {
+                assert!(String::from_utf8_lossy(&seen.body).contains(r#""include_usage":true"#));
+                let mut steps = vec![sse_head()];
+                steps.extend(whole.as_bytes().chunks(size).map(chunk));
+                steps.push(last_chunk());
+                steps
+            })
+            .await;
+            let mut config = config(&[("engine", &mock)]);
+            config.inject_usage = true;
+            let mut bench = Bench::start(config).await;
+            let reply = bench.ask(post(CHAT, request)).await;
+            assert_eq!((reply.is_whole, &reply.text()), (true, expected));
+            let record = bench.record().await;
+            assert_eq!((record.outcome, record.tokens.output), (Outcome::Ok, Some(3)));
+            assert!(record.tokens.is_exact);
+        }
+    }
+}
+
+#[tokio::test]
+async fn what_a_filter_holds_back_is_sent_at_the_end() {
+    for end in ["0\r\n\r\n", "0\r\nx-sum: 1\r\n\r\n"] {
+        let head = "HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ntrailer: x-sum\r\n\
+                    transfer-encoding: chunked\r\n\r\n";
+        let steps =
+            [Step::Send(head.into()), chunk(token("a")), chunk("data: {"), Step::Send(end.into())];
+        let mock = Mock::start(move |_| steps.to_vec()).await;
+        let mut config = config(&[("engine", &mock)]);
+        config.inject_usage = true;
+        let mut bench = Bench::start(config).await;
+        let reply = bench.ask(chat(true)).await;
+        assert_eq!(reply.text(), format!("{}data: {{", token("a")));
+        assert_eq!(bench.record().await.outcome, Outcome::Truncated);
+    }
+}
+
+#[tokio::test]
 async fn ends_are_told_apart() {
     let error =
         event(serde_json::json!({"error": {"message": "boom", "type": "Internal", "code": 500}}));
