@@ -1,5 +1,5 @@
 //! The body of an answer on its way to the client: the engine's frames as they come, each looked at in
-//! passing.
+//! passing. Only where the gateway itself asked for the usage, that event is taken out again.
 //!
 //! Nothing is collected here: a frame is asked for when the client can take one, so a slow client slows
 //! the engine and not the memory. The whole has no time limit; silence has.
@@ -7,16 +7,24 @@
 use std::{
     error::Error,
     pin::Pin,
+    sync::Arc,
     task::{Context, Poll},
     time::Duration,
 };
 
 use bytes::Bytes;
-use dialect::End;
+use dialect::{
+    End,
+    usage::{Filter, Passed},
+};
 use hyper::body::{Body, Frame, Incoming, SizeHint};
 use tokio::time::{Instant, Sleep, sleep};
 
-use crate::{call::Call, observe::Ending, upstream::Lease};
+use crate::{
+    call::Call,
+    observe::Ending,
+    upstream::{Lease, Target},
+};
 
 /// A shorter wait for the client is the time that writing takes, and not counted.
 const BLOCKED_MIN: Duration = Duration::from_millis(1);
@@ -35,11 +43,16 @@ pub(crate) struct Tap {
     call: Call,
     /// The connection goes back to its pool after the last frame, and is closed before.
     lease: Option<Lease>,
-    target: std::sync::Arc<crate::upstream::Target>,
+    target: Arc<Target>,
     idle: Pin<Box<Sleep>>,
     last: Instant,
     /// When the client was given a frame that it may not have taken yet.
     given: Option<Duration>,
+    /// Takes out the usage that only the gateway asked for.
+    filter: Option<Filter>,
+    /// What still has to go after the body ended.
+    last_frame: Option<Frame<Bytes>>,
+    has_ended: bool,
 }
 
 #[derive(Debug, thiserror::Error)]
@@ -51,11 +64,23 @@ impl Tap {
         body: Incoming,
         call: Call,
         lease: Lease,
-        target: std::sync::Arc<crate::upstream::Target>,
+        target: Arc<Target>,
+        filter: Option<Filter>,
     ) -> Self {
         let idle = Box::pin(sleep(call.shared.config.timeouts.idle));
         let last = Instant::now();
-        Self { body, call, lease: Some(lease), target, idle, last, given: None }
+        Self {
+            body,
+            call,
+            lease: Some(lease),
+            target,
+            idle,
+            last,
+            given: None,
+            filter,
+            last_frame: None,
+            has_ended: false,
+        }
     }
 
     fn complete(&mut self) {
@@ -79,29 +104,60 @@ impl Tap {
             // The engine's silence is counted from when it may speak again.
             self.last = Instant::now();
         }
-        match Pin::new(&mut self.body).poll_frame(cx) {
-            Poll::Pending => self.poll_silence(cx),
-            Poll::Ready(None) => {
-                self.complete();
-                Poll::Ready(None)
+        loop {
+            if self.has_ended {
+                return Poll::Ready(self.last_frame.take().map(Ok));
             }
-            Poll::Ready(Some(Err(error))) => {
-                self.fail(End::Broken);
-                Poll::Ready(Some(Err(error.into())))
-            }
-            Poll::Ready(Some(Ok(frame))) => {
-                let at = self.call.elapsed();
-                if let Some(data) = frame.data_ref() {
-                    self.call.observe(data, at);
-                }
-                self.given = Some(at);
-                // Of a body whose length is known the client may never ask for the end.
-                if self.body.is_end_stream() {
+            let frame = match Pin::new(&mut self.body).poll_frame(cx) {
+                Poll::Pending => return self.poll_silence(cx),
+                Poll::Ready(frame) => frame,
+            };
+            let at = self.call.elapsed();
+            let frame = match frame {
+                None => {
                     self.complete();
+                    self.has_ended = true;
+                    self.held_back()
                 }
-                Poll::Ready(Some(Ok(frame)))
+                Some(Err(error)) => {
+                    self.fail(End::Broken);
+                    return Poll::Ready(Some(Err(error.into())));
+                }
+                Some(Ok(frame)) => self.pass(frame, at),
+            };
+            if let Some(frame) = frame {
+                self.given = Some(at);
+                return Poll::Ready(Some(Ok(frame)));
             }
+            self.last = Instant::now();
         }
+    }
+
+    /// The frame for the client, if there is any.
+    fn pass(&mut self, frame: Frame<Bytes>, at: Duration) -> Option<Frame<Bytes>> {
+        let Some(data) = frame.data_ref() else {
+            let Some(held) = self.held_back() else { return Some(frame) };
+            self.last_frame = Some(frame);
+            self.complete();
+            self.has_ended = true;
+            return Some(held);
+        };
+        self.call.observe(data, at);
+        match self.filter.as_mut().map(|filter| filter.push(data)) {
+            Some(Passed::Changed(bytes)) => {
+                return (!bytes.is_empty()).then(|| Frame::data(bytes.into()));
+            }
+            // Of a body whose length is known the client may never ask for the end.
+            None if self.body.is_end_stream() => self.complete(),
+            None | Some(Passed::Unchanged) => {}
+        }
+        Some(frame)
+    }
+
+    /// What the filter holds of an event that never ended.
+    fn held_back(&mut self) -> Option<Frame<Bytes>> {
+        let held = self.filter.take().map(Filter::finish).filter(|held| !held.is_empty())?;
+        Some(Frame::data(held.into()))
     }
 
     /// The timer is set anew when it fires and not for every token.
@@ -139,13 +195,17 @@ impl Body for Answer {
     fn is_end_stream(&self) -> bool {
         match self {
             Self::Own(body) => body.is_none(),
-            Self::Engine(tap) => tap.body.is_end_stream(),
+            // A filter may hold something back.
+            Self::Engine(tap) => {
+                tap.filter.is_none() && tap.last_frame.is_none() && tap.body.is_end_stream()
+            }
         }
     }
 
     fn size_hint(&self) -> SizeHint {
         match self {
             Self::Own(body) => SizeHint::with_exact(body.as_ref().map_or(0, |b| b.len() as u64)),
+            Self::Engine(tap) if tap.filter.is_some() => SizeHint::default(),
             Self::Engine(tap) => tap.body.size_hint(),
         }
     }

@@ -24,6 +24,8 @@ pub(crate) struct Call {
     pub(crate) watch: Option<Arc<Watch>>,
     /// Only where bodies are kept.
     pub(crate) request_body: Option<Bytes>,
+    /// Whether the answer has a usage that the client did not ask for.
+    pub(crate) has_foreign_usage: bool,
     pub(crate) debit: Option<(Debit, Estimate)>,
     /// What is held while the call lasts.
     pub(crate) place: Option<Place>,
@@ -40,6 +42,7 @@ impl Call {
             since,
             watch: None,
             request_body: None,
+            has_foreign_usage: false,
             debit: None,
             place: None,
             in_flight: None,

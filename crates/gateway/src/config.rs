@@ -26,6 +26,9 @@ pub struct Config {
     /// Whether requests whose prompts begin alike go to the same replica, as long as it is not much busier
     /// than the others, so that its prefix cache serves them.
     pub is_sticky: bool,
+    /// Whether engines are asked to tell the usage of streams whose clients did not ask for it; the event that
+    /// tells it is taken out again. The one case in which bytes change on their way.
+    pub inject_usage: bool,
     /// Whether a client may close its sending side and still get its answer. Most engines take that for
     /// a disconnect, and so does the gateway unless this is set.
     pub allow_half_close: bool,

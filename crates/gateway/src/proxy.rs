@@ -9,7 +9,7 @@ use std::{
 };
 
 use bytes::{Bytes, BytesMut};
-use dialect::{Api, Fold, Peek, PeekError};
+use dialect::{Api, Fold, Peek, PeekError, usage::Filter};
 use http_body_util::BodyExt as _;
 use hyper::{
     HeaderMap, Method, Request, Response, StatusCode, Uri, Version,
@@ -244,7 +244,7 @@ async fn steps(
             let peeked = dialect::peek(api, content_type, &body);
             let peek = judge(call, &caller, api, peeked)?;
             note(call, api, &peek, &body);
-            (Cargo::Whole(body, trailers), peek)
+            (Cargo::Whole(ask_for_usage(call, &peek, body), trailers), peek)
         }
         _ => (uninspected(&shared, &head.headers, body)?, path_model(&head.uri)),
     };
@@ -464,6 +464,15 @@ fn note(call: &mut Call, api: Api, peek: &Peek, body: &Bytes) {
     }
 }
 
+fn ask_for_usage(call: &mut Call, peek: &Peek, body: Bytes) -> Bytes {
+    if !call.shared.config.inject_usage {
+        return body;
+    }
+    let Some(asking) = dialect::usage::inject(&body, peek) else { return body };
+    call.has_foreign_usage = true;
+    asking.into()
+}
+
 fn debit(call: &mut Call, caller: &Caller, peek: &Peek) -> Result<(), Stop> {
     let estimate = Estimate {
         input: peek.prompt_bytes.div_ceil(BYTES_PER_TOKEN),
@@ -630,5 +639,15 @@ fn pass_on(mut call: Call, delivery: Delivery, request_id: &str) -> Response<Ans
         call.end(Ending::Body(dialect::End::Complete));
         return Response::from_parts(head, Answer::Own(None));
     }
-    Response::from_parts(head, Answer::Engine(Box::new(Tap::new(body, call, lease, target))))
+    // What is compressed or measured in front cannot be changed; the client then sees the usage.
+    let is_plain = !head.headers.contains_key(CONTENT_ENCODING)
+        && !head.headers.contains_key(CONTENT_LENGTH)
+        && head.headers.get(CONTENT_TYPE).is_some_and(is_event_stream);
+    let filter = (call.has_foreign_usage && is_plain).then(Filter::default);
+    let tap = Tap::new(body, call, lease, target, filter);
+    Response::from_parts(head, Answer::Engine(Box::new(tap)))
+}
+
+fn is_event_stream(content_type: &HeaderValue) -> bool {
+    content_type.as_bytes().starts_with(b"text/event-stream")
 }

@@ -262,7 +262,7 @@ async fn tls_serves_both_versions() {
 async fn idle_connections_are_used_again_until_they_are_old() {
     let mock = Mock::answering(json("{}")).await;
     let mut config = config(&[("engine", &mock)]);
-    config.timeouts.pool_idle = Duration::from_millis(300);
+    config.timeouts.pool_idle = Duration::from_secs(2);
     let mut bench = Bench::start(config).await;
     let mut client = bench.connect().await;
     for _ in 0..3 {
@@ -271,7 +271,7 @@ async fn idle_connections_are_used_again_until_they_are_old() {
         bench.record().await;
     }
     assert_eq!(mock.connections(), 1);
-    tokio::time::sleep(Duration::from_millis(400)).await;
+    tokio::time::sleep(Duration::from_millis(2_100)).await;
     client.send(chat(false)).await;
     client.reply().await;
     assert_eq!(mock.connections(), 2);
