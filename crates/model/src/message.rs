@@ -94,6 +94,26 @@ pub static MESSAGES: &[Message] = &[
         zh: "modelwatch：配置 {path} 有误：",
     },
     Message {
+        code: "config.gateway_range",
+        en: "{key}: {value} is no address and no range such as 10.0.0.0/8",
+        zh: "{key}：{value} 不是有效的地址或网段（例如 10.0.0.0/8）",
+    },
+    Message {
+        code: "config.gateway_redact",
+        en: "gateway.redact: {value} is no regular expression: {reason}",
+        zh: "gateway.redact：{value} 不是有效的正则表达式：{reason}",
+    },
+    Message {
+        code: "config.gateway_twice",
+        en: "there are two [[gateway.upstream]] with the name {name}; give each its own",
+        zh: "有两个 [[gateway.upstream]] 同名：{name}，请为每个取不同的名称",
+    },
+    Message {
+        code: "config.gateway_upstreams",
+        en: "[gateway] has no engine behind it: add a [[gateway.upstream]] with name and url",
+        zh: "[gateway] 之后没有引擎：请添加 [[gateway.upstream]]，并填写 name 与 url",
+    },
+    Message {
         code: "config.job_twice",
         en: "the scrape job {job} is there twice",
         zh: "抓取任务 {job} 重复出现",
@@ -532,6 +552,11 @@ pub static MESSAGES: &[Message] = &[
     },
     Message { code: "help.commands", en: "Commands", zh: "命令" },
     Message {
+        code: "help.concurrent_max",
+        en: "Most requests at the same time",
+        zh: "同时处理的请求数上限",
+    },
+    Message {
         code: "help.config",
         en: "Configuration file (TOML); without it everything has its default",
         zh: "配置文件（TOML）；不指定则全部使用默认值",
@@ -546,6 +571,11 @@ pub static MESSAGES: &[Message] = &[
         code: "help.end",
         en: "Newest time to export, as seconds or like 2026-11-24T10:00:00Z",
         zh: "导出的截止时间：Unix 秒数，或形如 2026-11-24T10:00:00Z",
+    },
+    Message {
+        code: "help.expires",
+        en: "After how long it expires, like 30d; without it never",
+        zh: "有效期，例如 30d；不填则永不过期",
     },
     Message {
         code: "help.export",
@@ -574,6 +604,26 @@ pub static MESSAGES: &[Message] = &[
         zh: "将文件中的样本导入数据目录或运行中的 modelwatch",
     },
     Message {
+        code: "help.key",
+        en: "Make, list and revoke keys for the gateway",
+        zh: "创建、列出与吊销网关密钥",
+    },
+    Message {
+        code: "help.key_create",
+        en: "Make a key; it is shown once",
+        zh: "创建密钥（仅显示一次）",
+    },
+    Message {
+        code: "help.key_list",
+        en: "Show all keys: names, states and limits",
+        zh: "列出全部密钥的名称、状态与限额",
+    },
+    Message {
+        code: "help.key_revoke",
+        en: "Revoke a key; within two seconds it is refused",
+        zh: "吊销密钥，两秒内生效",
+    },
+    Message {
         code: "help.lang",
         en: "Language of the messages: en or zh-CN",
         zh: "消息语言：en 或 zh-CN",
@@ -583,6 +633,12 @@ pub static MESSAGES: &[Message] = &[
         en: "A range that ends now, or at --end: 1h, 7d",
         zh: "查询到当前（或 --end）为止的一段时间：1h、7d",
     },
+    Message {
+        code: "help.models",
+        en: "The models it may ask, parted by commas; one may end with *; without it all",
+        zh: "允许访问的模型，以逗号分隔，可用 * 结尾；不填则不限",
+    },
+    Message { code: "help.name", en: "Who it is for", zh: "密钥的用途或使用者" },
     Message { code: "help.options", en: "Options", zh: "选项" },
     Message {
         code: "help.output",
@@ -621,6 +677,11 @@ pub static MESSAGES: &[Message] = &[
     },
     Message {
         code: "help.query_start", en: "Begin of the range", zh: "查询范围的开始时间"
+    },
+    Message {
+        code: "help.requests_per_minute",
+        en: "Most requests in a minute",
+        zh: "每分钟请求数上限",
     },
     Message {
         code: "help.selectors",
@@ -673,12 +734,32 @@ pub static MESSAGES: &[Message] = &[
         zh: "要查询的时刻；不指定则为当前时间",
     },
     Message {
+        code: "help.tokens_per_day",
+        en: "Most tokens in a day (UTC), prompt and answer together",
+        zh: "每日 Token 上限（UTC，输入与输出合计）",
+    },
+    Message {
+        code: "help.tokens_per_minute",
+        en: "Most tokens in a minute",
+        zh: "每分钟 Token 上限",
+    },
+    Message {
+        code: "help.tokens_per_month",
+        en: "Most tokens in a month (UTC)",
+        zh: "每月 Token 上限（UTC）",
+    },
+    Message {
         code: "help.url",
         en: "Go through a running modelwatch, for example http://127.0.0.1:9640",
         zh: "通过运行中的 modelwatch 进行，例如 http://127.0.0.1:9640",
     },
     Message { code: "help.usage", en: "Usage:", zh: "用法：" },
     Message { code: "help.version", en: "Print the version", zh: "显示版本号" },
+    Message {
+        code: "help.which",
+        en: "Id or name, as `modelwatch key list` shows them",
+        zh: "`modelwatch key list` 所显示的 ID 或名称",
+    },
     Message {
         code: "hint.accelerator_left_out",
         en: "Some readings of a device are left out, because their meaning is not known: {detail}",
@@ -856,6 +937,75 @@ pub static MESSAGES: &[Message] = &[
         zh: "时间过旧；请为运行中的 modelwatch 设置 [storage] accept_old = true，或将其停止后不带 --url 导入",
     },
     Message {
+        code: "key.anonymous_allowed",
+        en: "  note: the gateway lets callers in without a key, too; set [gateway] anonymous = \"refuse\" to stop that",
+        zh: "  注意：网关目前也放行未携带密钥的请求；如需禁止，请设置 [gateway] anonymous = \"refuse\"",
+    },
+    Message {
+        code: "key.bad_expiry",
+        en: "{value} is no length of time such as 30d or 12h",
+        zh: "{value} 不是有效的时长（例如 30d、12h）",
+    },
+    Message {
+        code: "key.bad_name",
+        en: "a name has 1 to 128 bytes and no control characters",
+        zh: "名称须为 1 到 128 字节，且不含控制字符",
+    },
+    Message {
+        code: "key.created",
+        en: "made key {name} ({id}). This is the only time it is shown; it is stored as a hash:",
+        zh: "已创建密钥 {name}（{id}）。密钥仅显示这一次，只保存其哈希：",
+    },
+    Message { code: "key.expires", en: "expires", zh: "过期" },
+    Message {
+        code: "key.format",
+        en: "{path} is no file of keys: {reason}. Restore it, or remove it and make new keys",
+        zh: "{path} 不是有效的密钥文件：{reason}。请恢复该文件，或删除后重新创建密钥",
+    },
+    Message { code: "key.id", en: "id", zh: "ID" },
+    Message {
+        code: "key.io",
+        en: "{path}: {reason}. Run this as the user that modelwatch runs as, or name the file with [gateway] keys_file",
+        zh: "{path}：{reason}。请以运行 modelwatch 的用户执行，或用 [gateway] keys_file 指定文件",
+    },
+    Message { code: "key.limit_concurrent", en: "{count} at once", zh: "并发 {count}" },
+    Message { code: "key.limit_day", en: "{count} tokens/day", zh: "{count} Token/日" },
+    Message { code: "key.limit_month", en: "{count} tokens/month", zh: "{count} Token/月" },
+    Message { code: "key.limit_requests", en: "{count} requests/min", zh: "{count} 请求/分" },
+    Message { code: "key.limit_tokens", en: "{count} tokens/min", zh: "{count} Token/分" },
+    Message { code: "key.limits", en: "limits", zh: "限额" },
+    Message { code: "key.made", en: "made", zh: "创建" },
+    Message { code: "key.name", en: "name", zh: "名称" },
+    Message {
+        code: "key.name_taken",
+        en: "there is a key named {name} already: choose another name, or revoke that one first",
+        zh: "已有名为 {name} 的密钥：请换一个名称，或先吊销它",
+    },
+    Message {
+        code: "key.no_random",
+        en: "the system gives no random numbers; nothing was made",
+        zh: "系统无法提供随机数，未创建密钥",
+    },
+    Message {
+        code: "key.none",
+        en: "no keys in {path}; make one with: modelwatch key create NAME",
+        zh: "{path} 中没有密钥；创建方法：modelwatch key create 名称",
+    },
+    Message {
+        code: "key.not_found",
+        en: "no valid key has the id or name {name}: `modelwatch key list` shows them all",
+        zh: "没有 ID 或名称为 {name} 的有效密钥：可用 `modelwatch key list` 查看",
+    },
+    Message {
+        code: "key.revoked",
+        en: "revoked key {name} ({id}); within two seconds it is refused",
+        zh: "已吊销密钥 {name}（{id}），两秒内生效",
+    },
+    Message { code: "key.state", en: "state", zh: "状态" },
+    Message { code: "key.state_expired", en: "expired", zh: "已过期" },
+    Message { code: "key.state_revoked", en: "revoked", zh: "已吊销" },
+    Message { code: "key.state_valid", en: "valid", zh: "有效" },
+    Message {
         code: "note.engine_on_cpu",
         en: "Runs on the CPU although this machine has an accelerator; check the driver and the engine's build",
         zh: "本机有加速卡，但该引擎在 CPU 上运行；请检查驱动与引擎的构建版本",
@@ -994,6 +1144,26 @@ pub static MESSAGES: &[Message] = &[
         code: "start.engine_starting",
         en: "  engine        {name} at {url} is loading its model",
         zh: "  推理引擎      {name}（{url}）正在加载模型",
+    },
+    Message {
+        code: "start.gateway",
+        en: "  gateway       {url} in front of {upstreams}",
+        zh: "  网关          {url} → {upstreams}",
+    },
+    Message {
+        code: "start.gateway_anonymous",
+        en: "                lets callers in without a key ([gateway] anonymous)",
+        zh: "                放行未携带密钥的请求（[gateway] anonymous）",
+    },
+    Message {
+        code: "start.gateway_bodies",
+        en: "                keeps prompts and answers ([gateway] keep_bodies)",
+        zh: "                保存提示词与回答（[gateway] keep_bodies）",
+    },
+    Message {
+        code: "start.gateway_management",
+        en: "                passes management paths of engines on ([gateway] allow_management)",
+        zh: "                放行引擎的管理路径（[gateway] allow_management）",
     },
     Message {
         code: "start.host",

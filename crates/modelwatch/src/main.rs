@@ -9,6 +9,7 @@ mod api;
 mod cli;
 mod config;
 mod events;
+mod exchanges;
 mod export;
 mod ingest;
 mod latest;

@@ -31,6 +31,7 @@ use crate::{
     api::{self, Gate, Hub, Limits, Queries},
     config::Config,
     events::Events,
+    exchanges::{self, Exchanges},
     own::CostMeter,
     verdict::Verdicts,
     writer::{self, Keeper, Queue},
@@ -63,6 +64,8 @@ pub(crate) struct App {
     pub(crate) events: Arc<Events>,
     pub(crate) hub: Hub,
     pub(crate) gate: Gate,
+    /// Absent where the configuration asks for no gateway.
+    pub(crate) gateway: Option<exchanges::View>,
     /// Turns of exports.
     pub(crate) exports: Arc<Semaphore>,
     pub(crate) cost: CostMeter,
@@ -89,7 +92,7 @@ pub(crate) fn serve(config: Config, language: Language, say: Say<'_>) -> anyhow:
         .enable_all()
         .build()
         .context("failed to start the asynchronous runtime")?;
-    let (app, writer) = assemble(config, clock, inventory, store, address, &runtime)?;
+    let (app, writer, exchanges) = assemble(config, clock, inventory, store, address, &runtime)?;
     let keeper = Keeper::start(app.store.clone(), app.clock.clone())
         .context("failed to start the keeper of the store")?;
     note_damage(&app, &recovery);
@@ -97,7 +100,11 @@ pub(crate) fn serve(config: Config, language: Language, say: Say<'_>) -> anyhow:
     let text = |code: &str, param: (&str, String)| say(&render(code, &[param], language));
     text("start.data", ("path", app.config.storage.path.display().to_string()));
     text("start.page", ("url", format!("http://{}/", reachable(address))));
+    introduce_gateway(&app, language, say);
     let result = runtime.block_on(run(&app, listener, language, say));
+    if let Some(exchanges) = exchanges {
+        exchanges.stop();
+    }
     app.collector.stop();
     app.queue.stop();
     if writer.join().is_err() {
@@ -116,7 +123,7 @@ fn assemble(
     store: Store,
     address: SocketAddr,
     runtime: &Runtime,
-) -> anyhow::Result<(Arc<App>, JoinHandle<()>)> {
+) -> anyhow::Result<(Arc<App>, JoinHandle<()>, Option<Exchanges>)> {
     let events = Arc::new(Events::default());
     let path = config.storage.path.display().to_string();
     let (queue, writer) = writer::start(store.clone(), path, clock.clone(), Arc::clone(&events))
@@ -135,6 +142,7 @@ fn assemble(
     let settings = collect_settings(&config, &instance, address.port());
     let collector = Collector::start(settings, clock.clone(), sinks, runtime.handle())
         .context("failed to start the collectors")?;
+    let exchanges = Exchanges::start(&config, &clock, &queue, Box::new(drop))?;
     let size = |value| usize::try_from(value).unwrap_or(Semaphore::MAX_PERMITS);
     let limits = Limits {
         timeout: config.query.timeout,
@@ -156,13 +164,14 @@ fn assemble(
         events,
         hub: Hub::new(),
         gate: Gate::default(),
+        gateway: exchanges.as_ref().map(Exchanges::view),
         exports: Arc::new(Semaphore::new(api::EXPORTS_MAX)),
         cost: CostMeter::default(),
         stop: watch::channel(false).0,
         instance,
         started,
     };
-    Ok((Arc::new(app), writer))
+    Ok((Arc::new(app), writer, exchanges))
 }
 
 /// The label `instance` of what this program reads of its host and says of itself.
@@ -326,6 +335,27 @@ fn note_damage(app: &App, recovery: &Recovery) {
             ("count".into(), recovery.problems().len().to_string()),
         ],
     });
+}
+
+/// Prints where the gateway is and what is open there.
+fn introduce_gateway(app: &App, language: Language, say: Say<'_>) {
+    let Some(gateway) = app.gateway.as_ref().and_then(exchanges::View::gateway) else { return };
+    let settings = &app.config.gateway;
+    let scheme = if settings.tls_cert_file.is_empty() { "http" } else { "https" };
+    let upstreams: Vec<&str> = settings.upstreams.iter().map(|one| one.url.as_str()).collect();
+    for address in gateway.addresses() {
+        let url = format!("{scheme}://{}", reachable(*address));
+        let params = [("url", url), ("upstreams", upstreams.join(", "))];
+        say(&render("start.gateway", &params, language));
+    }
+    let warnings = [
+        (settings.allows_anonymous(), "start.gateway_anonymous"),
+        (settings.allow_management, "start.gateway_management"),
+        (settings.keep_bodies, "start.gateway_bodies"),
+    ];
+    for (_, code) in warnings.iter().filter(|(is_open, _)| *is_open) {
+        say(&render::<&str, &str>(code, &[], language));
+    }
 }
 
 /// Prints what is known at once.

@@ -81,6 +81,12 @@ pub(super) fn rfc3339(time: UnixMs) -> String {
     format!("{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}.{millis:03}Z")
 }
 
+/// `2026-11-24`, in UTC.
+pub(crate) fn date(time: UnixMs) -> String {
+    let (year, month, day) = civil_from_days(time.0.div_euclid(86_400_000));
+    format!("{year:04}-{month:02}-{day:02}")
+}
+
 /// The reverse of [`days_from_civil`].
 fn civil_from_days(days: i64) -> (i64, i64, i64) {
     let days = days + 719_468;

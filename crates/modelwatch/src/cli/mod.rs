@@ -6,6 +6,7 @@
 mod check;
 mod export;
 mod import;
+mod key;
 mod peer;
 mod progress;
 mod query;
@@ -72,6 +73,10 @@ enum Command {
         place: Place,
         #[arg(short, long, value_name = "FILE")]
         output: Option<PathBuf>,
+    },
+    Key {
+        #[command(subcommand)]
+        work: key::KeyWork,
     },
     Query(query::Words),
     Store {
@@ -159,6 +164,9 @@ pub(crate) fn main() -> ExitCode {
                 ended(export::export(&place.apply(config), &wanted, language).map(|()| true))
             })
         }
+        Command::Key { work } => {
+            with_config(config, language, |config| key::key(&config, work, language))
+        }
         Command::Query(words) => {
             with_config(config, language, |config| query::query(&config, &words, language))
         }
@@ -235,6 +243,15 @@ fn translated(command: clap::Command, language: Language) -> clap::Command {
         .mut_subcommand("export", |command| {
             let arguments = ["selectors", "start", "end", "format", "path", "url", "output"];
             with_texts(described(command, "help.export"), &arguments, language)
+        })
+        .mut_subcommand("key", |command| {
+            let work = |command: clap::Command, name: &str, arguments: &[&'static str]| {
+                with_texts(described(command, &format!("help.key_{name}")), arguments, language)
+            };
+            described(command, "help.key")
+                .mut_subcommand("create", |command| work(command, "create", key::CREATE))
+                .mut_subcommand("list", |command| work(command, "list", &[]))
+                .mut_subcommand("revoke", |command| work(command, "revoke", &["which"]))
         })
         .mut_subcommand("query", |command| {
             let after = text("help.query_after");

@@ -3,7 +3,9 @@
 //! Configuration says what to watch; flags say how to run; the environment holds secrets. The keys
 //! are declared once in [`keys`], from which parsing, checking and the reference page follow.
 
+mod gateway;
 mod keys;
+mod keys_gateway;
 mod keys_scrape;
 mod parse;
 mod reference;
@@ -20,9 +22,10 @@ use std::{
 
 use model::message::{Language, render};
 
+pub(crate) use gateway::Gateway;
 pub(crate) use reference::reference;
 pub(crate) use scrape::Scrape;
-pub(crate) use units::duration_text;
+pub(crate) use units::{duration as duration_of, duration_text};
 
 /// Largest configuration file that is read.
 const FILE_BYTES_MAX: u64 = 1 << 20;
@@ -35,6 +38,7 @@ pub(crate) struct Config {
     pub(crate) collect: Collect,
     pub(crate) query: Query,
     pub(crate) engines: Vec<Engine>,
+    pub(crate) gateway: Gateway,
     pub(crate) probes: Vec<Probe>,
     pub(crate) scrapes: Vec<Scrape>,
     pub(crate) accelerator_commands: Vec<AcceleratorCommand>,
@@ -255,6 +259,7 @@ impl Default for Config {
                 waiting_max: 1_000,
             },
             engines: Vec::new(),
+            gateway: Gateway::default(),
             probes: Vec::new(),
             scrapes: Vec::new(),
             accelerator_commands: Vec::new(),
@@ -298,6 +303,7 @@ impl Config {
         ];
         lines.extend(self.accelerator_commands.iter().flat_map(AcceleratorCommand::lines));
         lines.extend(self.engines.iter().flat_map(Engine::lines));
+        lines.extend(self.gateway.lines());
         lines.extend(self.probes.iter().flat_map(Probe::lines));
         lines.extend(self.scrapes.iter().flat_map(Scrape::lines));
         lines
@@ -381,6 +387,8 @@ fn resolve(text: &str, environment: &Environment<'_>) -> Result<Config, Vec<Prob
     }
     check_engines(&config.engines, environment, &mut problems);
     check_probes(&config.probes, environment, &mut problems);
+    let line_of = |name: &str| parse::line_in(text, "gateway", name);
+    gateway::check(&config.gateway, &line_of, environment, &mut problems);
     scrape::check(&config.scrapes, environment, &mut problems);
     check_commands(&config.accelerator_commands, &mut problems);
     let line = parse::line_of(text, "accelerator_libraries");

@@ -8,6 +8,7 @@ use toml::{
 
 use super::{
     AcceleratorCommand, Config, Engine, Probe, Problem,
+    gateway::GatewayUpstream,
     keys::{self, Key, Type, Value},
     scrape::{RelabelRule, Scrape},
     units,
@@ -35,6 +36,14 @@ pub(super) const LISTS: &[List] = &[
         key: "engine.url",
         required: &["url"],
         begin: |config, line| config.engines.push(Engine { line, ..Engine::default() }),
+    },
+    List {
+        key: "gateway.upstream.url",
+        required: &["name", "url"],
+        begin: |config, line| {
+            let upstream = GatewayUpstream { line, ..GatewayUpstream::default() };
+            config.gateway.upstreams.push(upstream);
+        },
     },
     List {
         key: "probe.kind",
@@ -97,6 +106,17 @@ pub(super) fn line_of(text: &str, name: &str) -> usize {
         line.trim_start().strip_prefix(name).is_some_and(|rest| rest.trim_start().starts_with('='))
     });
     position.map_or(0, |index| index + 1)
+}
+
+/// The line in a section on which something begins so, else that of the section; 0 when there is none.
+pub(super) fn line_in(text: &str, section: &str, start: &str) -> usize {
+    let header = format!("[{section}]");
+    let mut lines = text.lines().enumerate().skip_while(|(_, line)| line.trim() != header);
+    let Some((first, _)) = lines.next() else { return 0 };
+    let found = lines
+        .take_while(|(_, line)| !line.trim_start().starts_with('['))
+        .find(|(_, line)| line.trim_start().starts_with(start));
+    found.map_or(first, |(index, _)| index) + 1
 }
 
 fn line_at(text: &str, offset: usize) -> usize {

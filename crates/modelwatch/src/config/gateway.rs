@@ -1,0 +1,273 @@
+//! `[gateway]` and its `[[gateway.upstream]]`: what was written, and what the gateway is told.
+
+use std::{collections::HashMap, net::SocketAddr, path::PathBuf, time::Duration};
+
+use gateway::{
+    Cidr,
+    config::{AccessConfig, KeepBodies, Listen, Tls, Upstream},
+    keys::{Grant, Secret},
+    samples::{Place, Slo},
+};
+use regex::Regex;
+
+use super::{Environment, Problem, duration_text, text, units::bytes_text};
+
+/// The file of keys in the data directory, unless another one is named.
+const KEYS_FILE: &str = "keys.json";
+
+/// What the words of `anonymous` are.
+pub(super) const ANONYMOUS: &[&str] = &["allow", "refuse"];
+
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Gateway {
+    /// Without it there is no gateway.
+    pub(crate) listen: Option<SocketAddr>,
+    pub(crate) tls_cert_file: String,
+    pub(crate) tls_key_file: String,
+    pub(crate) upstreams: Vec<GatewayUpstream>,
+    pub(crate) keys_file: String,
+    /// Empty: allowed where only this machine can ask.
+    pub(crate) anonymous: String,
+    pub(crate) allow: Vec<String>,
+    pub(crate) deny: Vec<String>,
+    pub(crate) trusted_proxies: Vec<String>,
+    pub(crate) allow_management: bool,
+    pub(crate) refuse_unknown_paths: bool,
+    pub(crate) sticky: bool,
+    pub(crate) inject_usage: bool,
+    pub(crate) keep_bodies: bool,
+    pub(crate) keep_bytes_max: u64,
+    pub(crate) redact: Vec<String>,
+    pub(crate) body_bytes_max: u64,
+    pub(crate) connections_max: u64,
+    pub(crate) headers_timeout: Duration,
+    pub(crate) idle_timeout: Duration,
+    pub(crate) slo: Slo,
+}
+
+/// An engine behind the gateway.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(crate) struct GatewayUpstream {
+    pub(crate) name: String,
+    pub(crate) url: String,
+    pub(crate) models: Vec<String>,
+    /// Name of the environment variable that holds the key.
+    pub(crate) api_key_env: Option<String>,
+    pub(crate) ca_file: String,
+    /// Line of the entry, for errors found after parsing.
+    pub(crate) line: usize,
+}
+
+impl Default for Gateway {
+    fn default() -> Self {
+        let defaults = gateway::config::Config::default();
+        Self {
+            listen: None,
+            tls_cert_file: String::new(),
+            tls_key_file: String::new(),
+            upstreams: Vec::new(),
+            keys_file: String::new(),
+            anonymous: String::new(),
+            allow: Vec::new(),
+            deny: Vec::new(),
+            trusted_proxies: Vec::new(),
+            allow_management: false,
+            refuse_unknown_paths: false,
+            sticky: false,
+            inject_usage: false,
+            keep_bodies: false,
+            keep_bytes_max: 64 << 10,
+            redact: Vec::new(),
+            body_bytes_max: defaults.limits.body_bytes_max as u64,
+            connections_max: defaults.limits.connections_max as u64,
+            headers_timeout: defaults.timeouts.headers,
+            idle_timeout: defaults.timeouts.idle,
+            slo: Slo::default(),
+        }
+    }
+}
+
+impl Gateway {
+    /// Where the keys are, given the data directory.
+    pub(crate) fn keys_path(&self, data: &std::path::Path) -> PathBuf {
+        if self.keys_file.is_empty() { data.join(KEYS_FILE) } else { (&self.keys_file).into() }
+    }
+
+    /// Whether callers without a key are let in.
+    pub(crate) fn allows_anonymous(&self) -> bool {
+        let is_local = self.listen.is_none_or(|listen| listen.ip().is_loopback());
+        self.anonymous == ANONYMOUS[0] || (self.anonymous.is_empty() && is_local)
+    }
+
+    /// What the gateway is told; `None` where there is none. Checked with the configuration, so that what
+    /// cannot be read here is left out.
+    pub(crate) fn settings(
+        &self,
+        data: &std::path::Path,
+        variable: &dyn Fn(&str) -> Option<String>,
+    ) -> Option<gateway::config::Config> {
+        let tls = (!self.tls_cert_file.is_empty()).then(|| Tls {
+            certificate_file: (&self.tls_cert_file).into(),
+            key_file: (&self.tls_key_file).into(),
+        });
+        let mut settings = gateway::config::Config {
+            listen: vec![Listen { address: self.listen?, tls }],
+            upstreams: self.upstreams.iter().map(|one| one.settings(variable)).collect(),
+            access: self.access(data),
+            keep_bodies: self.keep_bodies.then(|| KeepBodies {
+                bytes_max: usize::try_from(self.keep_bytes_max).unwrap_or(usize::MAX),
+                redact: self.redact.iter().filter_map(|text| Regex::new(text).ok()).collect(),
+            }),
+            is_sticky: self.sticky,
+            inject_usage: self.inject_usage,
+            ..gateway::config::Config::default()
+        };
+        let size = |value: u64| usize::try_from(value).unwrap_or(usize::MAX);
+        settings.limits.body_bytes_max = size(self.body_bytes_max);
+        settings.limits.connections_max = size(self.connections_max);
+        settings.timeouts.headers = self.headers_timeout;
+        settings.timeouts.idle = self.idle_timeout;
+        Some(settings)
+    }
+
+    fn access(&self, data: &std::path::Path) -> AccessConfig {
+        let ranges = |texts: &[String]| texts.iter().filter_map(|text| text.parse().ok()).collect();
+        AccessConfig {
+            keys_file: Some(self.keys_path(data)),
+            anonymous: self.allows_anonymous().then(Grant::default),
+            allow: ranges(&self.allow),
+            deny: ranges(&self.deny),
+            trusted_proxies: ranges(&self.trusted_proxies),
+            allow_management: self.allow_management,
+            refuse_unknown_paths: self.refuse_unknown_paths,
+        }
+    }
+
+    /// How the upstreams are called in labels: as the collector calls the same engines.
+    pub(crate) fn places(&self) -> HashMap<String, Place> {
+        let place = |upstream: &GatewayUpstream| {
+            let instance = upstream.url.split_once("://").map_or("", |(_, rest)| rest);
+            let instance = instance.trim_end_matches('/').to_owned();
+            (upstream.name.clone(), Place { engine: String::new(), instance })
+        };
+        self.upstreams.iter().map(place).collect()
+    }
+
+    /// As lines that a configuration file could hold.
+    pub(super) fn lines(&self) -> Vec<String> {
+        let Some(listen) = self.listen else { return Vec::new() };
+        let period = |name: &str, period: Option<Duration>| {
+            period.map(|period| format!("{name} = \"{}\"", duration_text(period)))
+        };
+        let written = |name: &str, value: &str| {
+            (!value.is_empty()).then(|| format!("{name} = {}", text(value)))
+        };
+        let list = |name: &str, values: &[String]| {
+            (!values.is_empty()).then(|| format!("{name} = {}", text(values.to_vec())))
+        };
+        let flag = |name: &str, value: bool| value.then(|| format!("{name} = true"));
+        let lines = [
+            Some("[gateway]".to_owned()),
+            Some(format!("listen = \"{listen}\"")),
+            written("tls_cert_file", &self.tls_cert_file),
+            written("tls_key_file", &self.tls_key_file),
+            written("keys_file", &self.keys_file),
+            written("anonymous", &self.anonymous),
+            list("allow", &self.allow),
+            list("deny", &self.deny),
+            list("trusted_proxies", &self.trusted_proxies),
+            flag("allow_management", self.allow_management),
+            flag("refuse_unknown_paths", self.refuse_unknown_paths),
+            flag("sticky", self.sticky),
+            flag("inject_usage", self.inject_usage),
+            flag("keep_bodies", self.keep_bodies),
+            Some(format!("keep_bytes_max = \"{}\"", bytes_text(self.keep_bytes_max))),
+            list("redact", &self.redact),
+            Some(format!("body_bytes_max = \"{}\"", bytes_text(self.body_bytes_max))),
+            Some(format!("connections_max = {}", self.connections_max)),
+            period("headers_timeout", Some(self.headers_timeout)),
+            period("idle_timeout", Some(self.idle_timeout)),
+            period("slo_ttft", self.slo.ttft),
+            period("slo_tpot", self.slo.tpot),
+            period("slo_e2e", self.slo.e2e),
+        ];
+        let upstreams = self.upstreams.iter().flat_map(|upstream| {
+            let lines = [
+                Some("[[gateway.upstream]]".to_owned()),
+                written("name", &upstream.name),
+                written("url", &upstream.url),
+                list("models", &upstream.models),
+                written("api_key_env", upstream.api_key_env.as_deref().unwrap_or_default()),
+                written("ca_file", &upstream.ca_file),
+            ];
+            lines.into_iter().flatten()
+        });
+        lines.into_iter().flatten().chain(upstreams).collect()
+    }
+}
+
+impl GatewayUpstream {
+    fn settings(&self, variable: &dyn Fn(&str) -> Option<String>) -> Upstream {
+        let key = self.api_key_env.as_deref().and_then(variable);
+        Upstream {
+            name: self.name.clone(),
+            url: self.url.clone(),
+            models: self.models.clone(),
+            api_key: key.map(Secret::new),
+            ca_file: (!self.ca_file.is_empty()).then(|| (&self.ca_file).into()),
+        }
+    }
+}
+
+/// What only makes sense together. `line_of` finds where a key is written.
+pub(super) fn check(
+    gateway: &Gateway,
+    line_of: &dyn Fn(&str) -> usize,
+    environment: &Environment<'_>,
+    problems: &mut Vec<Problem>,
+) {
+    let mut complain = |line: usize, code, params: Vec<(&'static str, String)>| {
+        problems.push(Problem::new(line, code, params));
+    };
+    if gateway.listen.is_some() && gateway.upstreams.is_empty() {
+        complain(line_of("listen"), "config.gateway_upstreams", Vec::new());
+    }
+    if gateway.listen.is_none() && *gateway != Gateway::default() {
+        let params = [("section", "gateway".to_owned()), ("key", "listen".to_owned())];
+        complain(line_of("[gateway]"), "config.key_missing", params.into());
+    }
+    if gateway.tls_cert_file.is_empty() != gateway.tls_key_file.is_empty() {
+        let missing = if gateway.tls_key_file.is_empty() { "key" } else { "cert" };
+        let params = [("section", "gateway".to_owned()), ("key", format!("tls_{missing}_file"))];
+        complain(line_of("tls_"), "config.key_missing", params.into());
+    }
+    for (key, ranges) in [
+        ("allow", &gateway.allow),
+        ("deny", &gateway.deny),
+        ("trusted_proxies", &gateway.trusted_proxies),
+    ] {
+        for range in ranges.iter().filter(|range| range.parse::<Cidr>().is_err()) {
+            let params = [("key", format!("gateway.{key}")), ("value", range.clone())];
+            complain(line_of(key), "config.gateway_range", params.into());
+        }
+    }
+    for pattern in &gateway.redact {
+        if let Err(error) = Regex::new(pattern) {
+            let params = [("value", pattern.clone()), ("reason", error.to_string())];
+            complain(line_of("redact"), "config.gateway_redact", params.into());
+        }
+    }
+    for (index, upstream) in gateway.upstreams.iter().enumerate() {
+        let is_same = |other: &GatewayUpstream| other.name == upstream.name;
+        if !upstream.name.is_empty() && gateway.upstreams[..index].iter().any(is_same) {
+            let params = vec![("name", upstream.name.clone())];
+            complain(upstream.line, "config.gateway_twice", params);
+        }
+        if let Some(name) = &upstream.api_key_env
+            && (environment.variable)(name).is_none()
+        {
+            let params = [("name", name.clone()), ("key", "api_key_env".to_owned())];
+            complain(upstream.line, "config.variable_missing", params.into());
+        }
+    }
+}
