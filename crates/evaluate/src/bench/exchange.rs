@@ -45,12 +45,29 @@ impl Kind {
     }
 }
 
-/// When a request of an open loop should have been sent.
+/// When a request should be sent.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Due {
-    pub(super) intended: Duration,
-    /// Later than that, where a place among those in flight had to become free.
-    pub(super) possible: Duration,
+pub(super) enum Due {
+    /// Closed loop: since when there was nothing to wait for.
+    Since(Duration),
+    /// Open loop: `possible` is later than `intended` where a place among those in flight had to become free.
+    At { intended: Duration, possible: Duration },
+}
+
+impl Due {
+    fn possible(self) -> Duration {
+        match self {
+            Self::Since(possible) | Self::At { possible, .. } => possible,
+        }
+    }
+
+    /// From when times count, of a request that was sent at this time.
+    fn zero(self, sent: Duration) -> Duration {
+        match self {
+            Self::Since(_) => sent,
+            Self::At { intended, .. } => intended,
+        }
+    }
 }
 
 pub(super) struct Done {
@@ -61,15 +78,14 @@ pub(super) struct Done {
     pub(super) ended: Duration,
 }
 
-/// Sends the request and reads its answer. `due` is when it should have been sent, or in a closed loop
-/// since when there was nothing else to wait for; `began` is when the load began.
+/// Sends the request and reads its answer. `began` is when the load began.
 pub(super) async fn exchange(
     plan: &Plan,
     client: &Client,
     clock: &Clock,
     index: u64,
     body: bytes::Bytes,
-    due: Result<Due, Duration>,
+    due: Due,
     began: Duration,
 ) -> Done {
     let mut done = Done {
@@ -82,10 +98,10 @@ pub(super) async fn exchange(
         let mut answer =
             client.send(Method::POST, plan.ask.api.path(), body).await.map_err(failed)?;
         let sent = answer.sent;
-        let waited = due.map_or_else(|free| free, |due| due.possible);
-        done.own_lag = Some(sent.saturating_sub(waited).saturating_sub(answer.connecting));
+        let late = sent.saturating_sub(due.possible());
+        done.own_lag = Some(late.saturating_sub(answer.connecting));
         done.is_sent_again = answer.is_sent_again;
-        let zero = due.map_or(sent, |due| due.intended);
+        let zero = due.zero(sent);
         let api = plan.ask.api.dialect();
         let mut fold = Fold::of_response(api, answer.content_type(), plan.ask.is_streaming);
         let mut bytes = 0;

@@ -33,6 +33,8 @@ const DUE_CAPACITY: usize = 1_024;
 const NAP_MAX: Duration = Duration::from_millis(100);
 /// Time for the pacer to get ready before the first request is due.
 const HEAD_START: Duration = Duration::from_millis(5);
+/// Nobody is there: in a closed loop the next try comes after this, or thousands would be over in a second.
+const UNREACHABLE_PAUSE: Duration = Duration::from_millis(100);
 /// What the random numbers of pauses are for; see `prompt`.
 const PAUSE: u64 = 5;
 
@@ -124,7 +126,10 @@ impl Generator {
                         return;
                     }
                     let body = generator.plan.body(index);
-                    generator.one(index, body, Err(free), span.began, &tally).await;
+                    let due = Due::Since(free);
+                    if generator.one(index, body, due, span.began, &tally).await {
+                        generator.unless_stopped(tokio::time::sleep(UNREACHABLE_PAUSE)).await;
+                    }
                 }
             });
         }
@@ -158,10 +163,10 @@ impl Generator {
                     place
                 }
             };
-            let due = Due { intended, possible: possible.max(intended) };
+            let due = Due::At { intended, possible: possible.max(intended) };
             let (generator, tally) = (self.clone(), Arc::clone(tally));
             at_work.spawn(async move {
-                generator.one(index, body, Ok(due), began, &tally).await;
+                generator.one(index, body, due, began, &tally).await;
                 drop(place);
             });
             while at_work.try_join_next().is_some() {}
@@ -210,27 +215,36 @@ impl Generator {
         }
     }
 
+    /// Sends one request. Whether nobody was there to take it.
     async fn one(
         &self,
         index: u64,
         body: Bytes,
-        due: Result<Due, Duration>,
+        due: Due,
         began: Duration,
         tally: &Mutex<Tally>,
-    ) {
+    ) -> bool {
         let (plan, client, clock) = (&self.plan, &self.client, &self.clock);
-        let asking = exchange::exchange(plan, client, clock, index, body, due, began);
+        let mut has_begun = false;
+        let asking = async {
+            has_begun = true;
+            exchange::exchange(plan, client, clock, index, body, due, began).await
+        };
         match self.unless_stopped(asking).await {
+            None if !has_begun => false,
             None => {
                 let mut tally = lock(tally);
                 tally.cut_short += 1;
                 tally.last_end = tally.last_end.max(self.clock.monotonic());
+                false
             }
             Some(done) => {
                 self.progress.done.fetch_add(1, Ordering::Relaxed);
                 let has_failed = u64::from(done.result.is_err());
                 self.progress.failed.fetch_add(has_failed, Ordering::Relaxed);
+                let is_unreachable = matches!(done.result, Err((Kind::Connect, _)));
                 lock(tally).take(done);
+                is_unreachable
             }
         }
     }

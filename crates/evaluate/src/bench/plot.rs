@@ -71,7 +71,7 @@ fn millis(time: Duration) -> f64 {
 fn distributions(one: &Measured, text: &dyn Fn(&str) -> String) -> Vec<Panel> {
     let panel = |name: &str, points: Vec<(f64, f64)>| Panel {
         title: name.to_owned(),
-        x: text("bench.plot_ms"),
+        x: text("bench.ms"),
         y: text("bench.plot_share"),
         is_x_logarithmic: true,
         y_end: Some(100.0),
@@ -119,7 +119,7 @@ fn sweep(many: &[Measured], text: &dyn Fn(&str) -> String) -> Vec<Panel> {
     let panel = |name: &str, of: fn(&Measured) -> Option<Quantiles>| Panel {
         title: name.to_owned(),
         x: text("bench.plot_rate"),
-        y: text("bench.plot_ms"),
+        y: text("bench.ms"),
         is_x_logarithmic: false,
         y_end: None,
         lines: vec![
@@ -218,7 +218,9 @@ impl Panel {
                 out.push_str(&format!(
                     "<circle cx=\"{x:.1}\" cy=\"{y:.1}\" r=\"3\" fill=\"{colour}\"/>\n"
                 ));
-                put(out, *x, y - 7.0, "middle", "font-size=\"10\" fill=\"#6b7280\"", mark);
+                // p50 below its points and p99 above them, where they keep clear of each other.
+                let y = if place == 0 { y + 15.0 } else { y - 7.0 };
+                put(out, *x, y, "middle", "font-size=\"10\" fill=\"#6b7280\"", mark);
             }
             if !line.name.is_empty() {
                 let x = WIDTH - RIGHT - 40.0 * (self.lines.len() - place) as f64 + 40.0;

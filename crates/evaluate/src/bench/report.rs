@@ -7,9 +7,11 @@ use dialect::{Count, Gaps};
 
 use super::{Load, Measured, Record, Slo, load::Tally};
 
-/// The generator limits the load when it sends later than this at the 99th percentile,
+/// The generator limits the load when at the 99th percentile it sends later than this
 const OWN_LAG_MAX: Duration = Duration::from_millis(5);
-/// or is at work for more than this part of the time of its threads.
+/// and later than this part of what half of the requests wait for their first token,
+const OWN_LAG_SHARE_MAX: f64 = 0.1;
+/// or when it is at work for more than this part of the time of its threads.
 const CPU_SHARE_MAX: f64 = 0.7;
 
 /// Of the values that were there.
@@ -155,7 +157,9 @@ impl Report {
     /// The generator, not the engine, may have been what was measured.
     #[must_use]
     pub fn is_generator_limited(&self) -> bool {
-        self.cpu_share > CPU_SHARE_MAX || self.own_lag.is_some_and(|lag| lag.p99 > OWN_LAG_MAX)
+        let waited = self.ttft.or(self.e2e).map_or(Duration::ZERO, |times| times.p50);
+        let lag_max = OWN_LAG_MAX.max(waited.mul_f64(OWN_LAG_SHARE_MAX));
+        self.cpu_share > CPU_SHARE_MAX || self.own_lag.is_some_and(|lag| lag.p99 > lag_max)
     }
 }
 
@@ -325,6 +329,8 @@ mod tests {
         assert!(!found.is_generator_limited());
         found.own_lag = Quantiles::of([ms(6)].into_iter());
         assert!(found.is_generator_limited());
+        found.ttft = Quantiles::of([ms(61)].into_iter());
+        assert!(!found.is_generator_limited());
         found.own_lag = None;
         found.cpu_share = 0.8;
         assert!(found.is_generator_limited());

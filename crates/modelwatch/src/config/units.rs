@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 /// `500ms`, `5s`, `2m`, `1h`, `15d`, `2w`; sums such as `1h30m` too. `None` when it is none.
-pub(super) fn duration(text: &str) -> Option<Duration> {
+pub(crate) fn duration(text: &str) -> Option<Duration> {
     let mut rest = text.trim();
     let mut total = Duration::ZERO;
     if rest.is_empty() {
