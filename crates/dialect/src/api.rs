@@ -23,7 +23,9 @@ pub enum Api {
     OllamaTags,
     AnthropicMessages,
     AnthropicCountTokens,
-    /// llama.cpp's own `/completion`.
+    /// `/v1/responses/input_tokens` and llama.cpp's likewise for chat.
+    OpenAiCountTokens,
+    /// llama.cpp's own `/completion`, `/completions` and `/infill`.
     LlamaCppCompletion,
     /// `/generate` of TGI, MindIE and SGLang. TGI never streams here, the others when asked.
     Generate,
@@ -59,19 +61,25 @@ impl Api {
     fn of_post(path: &str) -> Option<Self> {
         Some(match path {
             "/v1/chat/completions" | "/chat/completions" => Self::OpenAiChat,
-            "/v1/completions" | "/completions" => Self::OpenAiCompletions,
+            "/v1/completions" => Self::OpenAiCompletions,
             "/v1/responses" | "/responses" => Self::OpenAiResponses,
-            "/v1/embeddings" | "/embeddings" => Self::OpenAiEmbeddings,
+            "/v1/embeddings" | "/embeddings" | "/embedding" => Self::OpenAiEmbeddings,
             "/v1/rerank" | "/v2/rerank" | "/rerank" | "/v1/reranking" | "/reranking" => {
                 Self::Rerank
             }
-            "/v1/audio/transcriptions" | "/v1/audio/translations" => Self::Transcription,
+            "/v1/audio/transcriptions" | "/audio/transcriptions" | "/v1/audio/translations" => {
+                Self::Transcription
+            }
+            "/v1/responses/input_tokens"
+            | "/responses/input_tokens"
+            | "/v1/chat/completions/input_tokens"
+            | "/chat/completions/input_tokens" => Self::OpenAiCountTokens,
             "/api/chat" => Self::OllamaChat,
             "/api/generate" => Self::OllamaGenerate,
             "/api/embed" | "/api/embeddings" => Self::OllamaEmbed,
             "/v1/messages" => Self::AnthropicMessages,
             "/v1/messages/count_tokens" => Self::AnthropicCountTokens,
-            "/completion" => Self::LlamaCppCompletion,
+            "/completion" | "/completions" | "/infill" => Self::LlamaCppCompletion,
             "/generate" => Self::Generate,
             "/generate_stream" => Self::GenerateStream,
             _ => return None,
@@ -97,7 +105,8 @@ impl Api {
             | Self::Rerank
             | Self::OllamaEmbed
             | Self::OllamaTags
-            | Self::AnthropicCountTokens => false,
+            | Self::AnthropicCountTokens
+            | Self::OpenAiCountTokens => false,
         }
     }
 
@@ -118,7 +127,7 @@ impl Api {
             Self::OpenAiEmbeddings | Self::OllamaEmbed => "embeddings",
             Self::Rerank => "rerank",
             Self::Transcription => "transcription",
-            Self::AnthropicCountTokens => "count_tokens",
+            Self::AnthropicCountTokens | Self::OpenAiCountTokens => "count_tokens",
             Self::OpenAiModels | Self::OllamaTags => "list_models",
         }
     }
@@ -140,6 +149,7 @@ impl Api {
             Self::OllamaTags => "ollama_tags",
             Self::AnthropicMessages => "anthropic_messages",
             Self::AnthropicCountTokens => "anthropic_count_tokens",
+            Self::OpenAiCountTokens => "openai_count_tokens",
             Self::LlamaCppCompletion => "llamacpp_completion",
             Self::Generate => "generate",
             Self::GenerateStream => "generate_stream",
@@ -167,6 +177,7 @@ impl Api {
             | Self::OpenAiModels
             | Self::Rerank
             | Self::Transcription
+            | Self::OpenAiCountTokens
             | Self::LlamaCppCompletion => Dialect::OpenAi,
         }
     }
@@ -247,6 +258,8 @@ mod tests {
         check("POST", "/api/embeddings", Some(Api::OllamaEmbed));
         check("POST", "/v1/messages/count_tokens", Some(Api::AnthropicCountTokens));
         check("POST", "/completion", Some(Api::LlamaCppCompletion));
+        check("POST", "/completions", Some(Api::LlamaCppCompletion));
+        check("POST", "/v1/responses/input_tokens", Some(Api::OpenAiCountTokens));
         check("POST", "/generate_stream", Some(Api::GenerateStream));
         check("GET", "/v1/models", Some(Api::OpenAiModels));
         check("HEAD", "/api/tags", Some(Api::OllamaTags));

@@ -178,6 +178,9 @@ pub(crate) struct Call<'a> {
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
 pub(crate) struct Function<'a> {
+    /// Where Ollama has it.
+    #[serde(borrow)]
+    pub(crate) index: Loose<'a>,
     #[serde(borrow)]
     pub(crate) name: Loose<'a>,
     /// A string that holds JSON, or (Ollama) the JSON itself.

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use crate::{
     Api, Choice, Count, End, Engine, Gaps, Kept, Outcome, Reported, Summary, Tokens, ToolCall,
-    event::{self, Event, Timings, Usage},
+    event::{self, Timings, Usage},
     frame::{Frame, Framer, Framing},
     summary::{
         CHOICES_MAX, ERROR_BYTES_MAX, MODEL_BYTES_MAX, TOOL_CALLS_MAX, WORD_BYTES_MAX, beginning,
@@ -150,6 +150,8 @@ pub(crate) struct State {
     tracks: Vec<Track>,
     usage: Told,
     timings: Told,
+    /// llama.cpp tells each of several choices by itself, when that is finished: the sum, and of how many.
+    told_by_choice: (u64, usize),
     /// Output tokens told up to the last output event.
     told_before: Option<u64>,
     pub(crate) engine: Engine,
@@ -163,6 +165,8 @@ pub(crate) struct State {
     pub(crate) is_generation: bool,
     /// A document that is not streamed was read to its end.
     is_read: bool,
+    /// It was too long to be read.
+    is_too_long: bool,
 }
 
 impl State {
@@ -190,6 +194,7 @@ impl State {
             tracks: Vec::new(),
             usage: Told::default(),
             timings: Told::default(),
+            told_by_choice: (0, 0),
             told_before: None,
             engine: Engine::default(),
             response_id: None,
@@ -201,6 +206,7 @@ impl State {
             has_end_marker: false,
             is_generation: api.is_generation(),
             is_read: false,
+            is_too_long: false,
         }
     }
 
@@ -220,11 +226,11 @@ impl State {
         match event::read(data) {
             Ok(event) => {
                 self.is_read = true;
-                self.event(&event, at);
+                crate::shapes::take(self, &event, at);
                 self.settle(at);
             }
             Err(_) if frame.is_cut => {
-                self.is_read = true;
+                self.is_too_long = true;
                 crate::shapes::take_cut(self, frame.name, at);
             }
             Err(_) => self.malformed_events += 1,
@@ -291,6 +297,12 @@ impl State {
     /// There is a choice with this index, which has to finish like the others.
     pub(crate) fn choice_seen(&mut self, index: u64) {
         self.track(index);
+    }
+
+    /// The number of a tool call that has none: another one, or the last.
+    pub(crate) fn unnumbered_call(&mut self, choice: u64, is_new: bool) -> u64 {
+        let calls = self.track(choice).map_or(0, |track| track.kept.tool_calls.len() as u64);
+        if is_new { calls } else { calls.saturating_sub(1) }
     }
 
     pub(crate) fn output(&mut self, choice: u64, piece: Piece<'_>) {
@@ -374,7 +386,8 @@ impl State {
         let cached = details.and_then(|details| details.cached_tokens.whole());
         let read = usage.cache_read_input_tokens.whole();
         let created = usage.cache_creation_input_tokens.whole();
-        self.usage.is_input_without_cache |= read.is_some() || created.is_some();
+        self.usage.is_input_without_cache |=
+            usage.prompt_tokens.is_nothing() && (read.is_some() || created.is_some());
         self.input_tokens(input, read.or(cached));
         told(&mut self.usage.cache_creation, created);
     }
@@ -386,6 +399,14 @@ impl State {
 
     pub(crate) fn output_tokens(&mut self, output: Option<u64>) {
         told(&mut self.usage.output, output);
+    }
+
+    /// These are the last timings of a choice.
+    pub(crate) fn choice_told(&mut self, timings: &Timings<'_>) {
+        if let Some(tokens) = timings.predicted_n.whole() {
+            let (sum, choices) = self.told_by_choice;
+            self.told_by_choice = (sum.saturating_add(tokens), choices + 1);
+        }
     }
 
     pub(crate) fn timings(&mut self, timings: &Timings<'_>) {
@@ -401,10 +422,6 @@ impl State {
         if timings.predicted_n.whole() > Some(1) {
             told(&mut engine.tpot, millis(timings.predicted_per_token_ms.number()));
         }
-    }
-
-    fn event(&mut self, event: &Event<'_>, at: Duration) {
-        crate::shapes::take(self, event, at);
     }
 }
 
@@ -461,10 +478,11 @@ fn call_of(calls: &mut Vec<ToolCall>, index: u64) -> Option<&mut ToolCall> {
 impl State {
     fn summary(mut self, ended: End) -> Summary {
         self.tracks.sort_by_key(|track| track.choice.index);
-        let tokens = self.tokens();
+        let tokens = self.tokens(ended);
         let output = tokens.output.map_or(0, |count| count.value);
         let shows_part = self.has_tool_calls || self.has_reasoning;
-        let last_byte = self.last_byte.filter(|_| !self.is_streamed && self.is_read);
+        let is_whole = !self.is_streamed && self.is_finished(ended);
+        let last_byte = self.last_byte.filter(|_| is_whole);
         Summary {
             outcome: self.outcome(ended),
             time_to_first_chunk: self.first_chunk,
@@ -502,18 +520,19 @@ impl State {
         }
     }
 
-    fn is_finished(&self) -> bool {
+    fn is_finished(&self, ended: End) -> bool {
         if self.is_streamed {
             let mut tracks = self.tracks.iter();
             self.finished.is_some() && tracks.all(|track| track.choice.finished.is_some())
         } else {
-            // Speech may be answered as plain text or subtitles.
-            self.is_read || self.api == Api::Transcription
+            // What was not read has to be believed. Speech may be answered as plain text or subtitles.
+            let is_unread = self.is_too_long || self.api == Api::Transcription;
+            self.is_read || (is_unread && ended == End::Complete)
         }
     }
 
     fn outcome(&self, ended: End) -> Outcome {
-        let is_finished = self.is_finished();
+        let is_finished = self.is_finished(ended);
         let is_ended = is_finished && (self.has_end_marker || !self.is_streamed);
         match ended {
             _ if self.error.is_some() => Outcome::Error,
@@ -526,7 +545,7 @@ impl State {
         }
     }
 
-    fn tokens(&self) -> Tokens {
+    fn tokens(&self, ended: End) -> Tokens {
         let exact = |value: u64| Count { value, is_exact: true };
         let estimated = |value: u64| Count { value, is_exact: false };
         let (usage, timings) = (&self.usage, &self.timings);
@@ -536,7 +555,7 @@ impl State {
             0
         };
         let input = usage.input.map(|input| input.saturating_add(beside)).or(timings.input);
-        let output = self.output_count();
+        let output = self.output_count(ended);
         let shown = self.is_streamed.then_some(self.reasoning_events).filter(|shown| *shown > 0);
         // vLLM tells 0 whatever it made.
         let hides = output.is_some_and(|output| self.output_events + 2 < output.value);
@@ -550,15 +569,19 @@ impl State {
         }
     }
 
-    fn output_count(&self) -> Option<Count> {
+    fn output_count(&self, ended: End) -> Option<Count> {
         let told = self.usage.output.or(self.timings.output);
         let shown: u64 = self.tracks.iter().map(|track| track.choice.output_events).sum();
         let shown = shown.max(self.output_events);
-        // llama.cpp counts one of several choices, and they differ in length.
-        let counts_one_choice = self.tracks.len() > 1 && self.timings.output.is_some();
+        let choices = self.tracks.len();
+        if choices > 1 && self.told_by_choice.1 == choices {
+            return Some(Count { value: self.told_by_choice.0, is_exact: true });
+        }
+        // llama.cpp's usage is that of one of several choices, and they differ in length.
+        let counts_one_choice = choices > 1 && self.timings.output.is_some();
         match told {
-            Some(told) if !counts_one_choice && (shown <= told || self.tracks.len() < 2) => {
-                let is_exact = !self.is_streamed || self.is_finished();
+            Some(told) if !counts_one_choice && (shown <= told || choices < 2) => {
+                let is_exact = !self.is_streamed || self.is_finished(ended);
                 Some(Count { value: told, is_exact })
             }
             _ => {
@@ -574,10 +597,14 @@ impl State {
         for track in &self.tracks {
             let choice = &track.choice;
             let (Some(first), Some(last)) = (choice.ttft, choice.last_output) else { continue };
-            time += choice.finished.unwrap_or(last).max(last).saturating_sub(first);
+            let end = choice.finished.unwrap_or(last).max(last);
+            time = time.saturating_add(end.saturating_sub(first));
             choices += 1;
         }
         let later = output?.value.checked_sub(choices).filter(|later| *later > 0)?;
         (choices > 0).then(|| time.div_f64(later as f64))
     }
 }
+
+#[cfg(test)]
+mod tests;

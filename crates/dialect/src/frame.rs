@@ -56,7 +56,6 @@ pub struct Frame<'a> {
 }
 
 /// See the module.
-#[derive(Debug)]
 pub struct Framer {
     framing: Framing,
     bytes_max: usize,
@@ -71,6 +70,18 @@ pub struct Framer {
     is_first_line: bool,
     comments: u64,
     dropped_bytes: u64,
+}
+
+/// What it holds is what somebody said, and not for logs.
+impl std::fmt::Debug for Framer {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter
+            .debug_struct("Framer")
+            .field("framing", &self.framing)
+            .field("comments", &self.comments)
+            .field("dropped_bytes", &self.dropped_bytes)
+            .finish_non_exhaustive()
+    }
 }
 
 impl Framer {
@@ -183,12 +194,10 @@ impl Framer {
         match field {
             b"data" => {
                 if self.has_data {
-                    self.data.push(b'\n');
+                    self.add(b"\n");
                 }
                 self.has_data = true;
-                let fits = value.len().min(self.bytes_max.saturating_sub(self.data.len()));
-                self.data.extend_from_slice(&value[..fits]);
-                self.drop_rest(value.len() - fits);
+                self.add(value);
             }
             b"event" => {
                 self.name.clear();
@@ -214,6 +223,12 @@ impl Framer {
             bytes = &bytes[end + 1..];
         }
         self.carry(bytes);
+    }
+
+    fn add(&mut self, data: &[u8]) {
+        let fits = data.len().min(self.bytes_max.saturating_sub(self.data.len()));
+        self.data.extend_from_slice(&data[..fits]);
+        self.drop_rest(data.len() - fits);
     }
 
     fn carry(&mut self, bytes: &[u8]) {

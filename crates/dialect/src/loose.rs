@@ -36,6 +36,11 @@ impl<T, const N: usize> Loose<'_, T, N> {
         }
     }
 
+    /// The text; of anything else an empty one.
+    pub(crate) fn words(&self) -> &str {
+        self.text().unwrap_or_default()
+    }
+
     pub(crate) fn object(&self) -> Option<&T> {
         match self {
             Self::Object(object) => Some(object),

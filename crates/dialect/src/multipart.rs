@@ -101,7 +101,10 @@ mod tests {
     fn check(content_type: &str, body: &str, expected: Option<&[(&str, &str)]>) {
         let fields = fields(content_type, body.as_bytes());
         let fields = fields.map(|fields| {
-            fields.into_iter().map(|(name, span)| (name, &body[span])).collect::<Vec<_>>()
+            fields
+                .into_iter()
+                .map(|(name, span)| (name, body.get(span).unwrap()))
+                .collect::<Vec<_>>()
         });
         assert_eq!(fields.as_deref(), expected, "{body}");
     }

@@ -203,7 +203,7 @@ fn member<'a>(peek: &mut Peek, found: &mut Members<'a>, key: &str, value: &'a Ra
             found.models += 1;
             found.model = Some(value);
         }
-        "stream" => found.stream = Some(raw),
+        "stream" => found.stream = Some(raw).filter(|raw| *raw != "null"),
         "stream_options" => found.stream_options = Some(raw),
         "messages" => found.messages = Some(raw),
         "prompt" | "input" | "inputs" | "text" | "query" => found.prompt = Some(raw),
@@ -249,15 +249,17 @@ fn parameter(peek: &mut Peek, found: &mut Members<'_>, key: &str, raw: &str) {
         "presence_penalty" => peek.presence_penalty = number(raw),
         "seed" => peek.seed = raw.parse().ok(),
         "tools" | "functions" => peek.has_tools |= raw.starts_with('[') && raw.contains('{'),
-        "logprobs" | "top_logprobs" | "n_probs" => {
-            peek.has_logprobs |= !matches!(raw, "null" | "false" | "0");
-        }
+        // 0 asks for those of the tokens themselves in `logprobs`, and for none in the others.
+        "logprobs" => peek.has_logprobs |= !matches!(raw, "null" | "false"),
+        "top_logprobs" | "n_probs" => peek.has_logprobs |= !matches!(raw, "null" | "0"),
         _ => {}
     }
 }
 
 fn number(raw: &str) -> Option<f64> {
-    (raw.len() <= NUMBER_BYTES_MAX).then(|| serde_json::from_str(raw).ok()).flatten()
+    // What is no number in JSON does not begin like one.
+    let number: f64 = raw.parse().ok().filter(|_| raw.len() <= NUMBER_BYTES_MAX)?;
+    number.is_finite().then_some(number)
 }
 
 fn whole(raw: &str) -> Option<u64> {

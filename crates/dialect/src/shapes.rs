@@ -19,9 +19,15 @@ pub(crate) fn take(state: &mut State, event: &Event<'_>, at: Duration) {
     }
     if let Some(timings) = event.timings.object() {
         state.timings(timings);
+        let is_finish = |choice: &Choice<'_>| choice.finish_reason.text().is_some();
+        if !event.choices.is_nothing()
+            && (event.choices.list().is_empty() || event.choices.list().iter().any(is_finish))
+        {
+            state.choice_told(timings);
+        }
     }
     errors(state, event);
-    let kind = event.kind.text().unwrap_or_default();
+    let kind = event.kind.words();
     if kind.starts_with("response.") || event.object.text() == Some("response") {
         responses(state, event, kind, at);
     } else if kind.starts_with("transcript.") {
@@ -44,7 +50,7 @@ pub(crate) fn take(state: &mut State, event: &Event<'_>, at: Duration) {
         state.input_tokens(event.input_tokens.whole().or(event.prompt_eval_count.whole()), None);
         ollama_durations(state, event);
         if !state.is_streamed {
-            state.output(0, Piece::Text(event.text.text().unwrap_or_default()));
+            state.output(0, Piece::Text(event.text.words()));
         }
     }
 }
@@ -92,7 +98,7 @@ fn openai_choice(state: &mut State, choice: &Choice<'_>, at: Duration) {
     for delta in [&choice.delta, &choice.message].into_iter().filter_map(Loose::object) {
         message(state, index, delta);
     }
-    state.output(index, Piece::Text(choice.text.text().unwrap_or_default()));
+    state.output(index, Piece::Text(choice.text.words()));
     match choice.finish_reason.text() {
         Some(reason) => state.finish(index, Some(reason), at),
         None => state.choice_seen(index),
@@ -104,21 +110,24 @@ fn message(state: &mut State, index: u64, delta: &Delta<'_>) {
     let reasoning = delta.reasoning_content.text();
     let reasoning = reasoning.or(delta.reasoning.text()).or(delta.thinking.text());
     state.output(index, Piece::Reasoning(reasoning.unwrap_or_default()));
-    state.output(index, Piece::Text(delta.content.text().unwrap_or_default()));
+    state.output(index, Piece::Text(delta.content.words()));
     for part in delta.content.list() {
-        state.output(index, Piece::Text(part.text.text().unwrap_or_default()));
-        state.output(index, Piece::Reasoning(part.thinking.text().unwrap_or_default()));
+        state.output(index, Piece::Text(part.text.words()));
+        state.output(index, Piece::Reasoning(part.thinking.words()));
     }
-    state.output(index, Piece::Text(delta.refusal.text().unwrap_or_default()));
-    for (position, call) in delta.tool_calls.list().iter().enumerate() {
+    state.output(index, Piece::Text(delta.refusal.words()));
+    for call in delta.tool_calls.list() {
         if let Some(function) = call.function.object() {
-            let number = call.index.whole().unwrap_or(position as u64);
-            state.output(index, Piece::ToolName(number, function.name.text().unwrap_or_default()));
+            // Without a number a name begins another call.
+            let number = call.index.whole().or(function.index.whole());
+            let is_new = function.name.text().is_some();
+            let number = number.unwrap_or_else(|| state.unnumbered_call(index, is_new));
+            state.output(index, Piece::ToolName(number, function.name.words()));
             state.output(index, Piece::ToolArguments(number, &arguments(function.arguments)));
         }
     }
     if let Some(function) = delta.function_call.object() {
-        state.output(index, Piece::ToolName(0, function.name.text().unwrap_or_default()));
+        state.output(index, Piece::ToolName(0, function.name.words()));
         state.output(index, Piece::ToolArguments(0, &arguments(function.arguments)));
     }
 }
@@ -135,7 +144,6 @@ fn arguments(raw: Option<&RawValue>) -> Cow<'_, str> {
 /// Whether it was one of Anthropic's events, or its whole message.
 fn anthropic(state: &mut State, event: &Event<'_>, kind: &str, at: Duration) -> bool {
     let index = event.index.whole().unwrap_or(0);
-    let text = |piece: &Loose<'_>| piece.text().unwrap_or_default().to_owned();
     match kind {
         "message_start" => {
             if let Some(message) = event.message.object() {
@@ -149,16 +157,16 @@ fn anthropic(state: &mut State, event: &Event<'_>, kind: &str, at: Duration) -> 
         }
         "content_block_start" => {
             if let Some(block) = event.content_block.object() {
-                state.output(0, Piece::ToolName(index, &text(&block.name)));
-                state.output(0, Piece::Text(&text(&block.text)));
-                state.output(0, Piece::Reasoning(&text(&block.thinking)));
+                state.output(0, Piece::ToolName(index, block.name.words()));
+                state.output(0, Piece::Text(block.text.words()));
+                state.output(0, Piece::Reasoning(block.thinking.words()));
             }
         }
         "content_block_delta" => {
             if let Some(delta) = event.delta.object() {
-                state.output(0, Piece::Text(&text(&delta.text)));
-                state.output(0, Piece::Reasoning(&text(&delta.thinking)));
-                state.output(0, Piece::ToolArguments(index, &text(&delta.partial_json)));
+                state.output(0, Piece::Text(delta.text.words()));
+                state.output(0, Piece::Reasoning(delta.thinking.words()));
+                state.output(0, Piece::ToolArguments(index, delta.partial_json.words()));
             }
         }
         "message_delta" => {
@@ -182,8 +190,8 @@ fn anthropic(state: &mut State, event: &Event<'_>, kind: &str, at: Duration) -> 
 /// A block of Anthropic's, an item of Responses' output.
 fn whole_block(state: &mut State, index: u64, block: &Block<'_>) {
     let is_reasoning = block.kind.text() == Some("reasoning");
-    state.output(0, Piece::Text(block.text.text().unwrap_or_default()));
-    state.output(0, Piece::Reasoning(block.thinking.text().unwrap_or_default()));
+    state.output(0, Piece::Text(block.text.words()));
+    state.output(0, Piece::Reasoning(block.thinking.words()));
     for part in block.content.list().iter().chain(block.summary.list()) {
         let text = part.text.text().or(part.refusal.text()).unwrap_or_default();
         let piece = if is_reasoning { Piece::Reasoning(text) } else { Piece::Text(text) };
@@ -217,7 +225,7 @@ fn responses(state: &mut State, event: &Event<'_>, kind: &str, at: Duration) {
         let name = event.item.object().and_then(|item| item.name.text());
         state.output(0, Piece::ToolName(index, name.unwrap_or_default()));
     } else if kind.ends_with(".delta") {
-        let text = event.delta.text().unwrap_or_default();
+        let text = event.delta.words();
         let is_tool = ["arguments", "tool_call", "code"].iter().any(|word| kind.contains(word));
         state.output(
             0,
@@ -237,7 +245,7 @@ fn responses(state: &mut State, event: &Event<'_>, kind: &str, at: Duration) {
 
 fn transcript(state: &mut State, event: &Event<'_>, kind: &str, at: Duration) {
     if kind == "transcript.text.delta" {
-        state.output(0, Piece::Text(event.delta.text().unwrap_or_default()));
+        state.output(0, Piece::Text(event.delta.words()));
     } else if kind == "transcript.text.done" {
         state.finish(0, None, at);
         state.has_end_marker = true;
@@ -249,8 +257,8 @@ fn ollama(state: &mut State, event: &Event<'_>, at: Duration) {
     if let Some(delta) = event.message.object() {
         message(state, 0, delta);
     }
-    state.output(0, Piece::Reasoning(event.thinking.text().unwrap_or_default()));
-    state.output(0, Piece::Text(event.response.text().unwrap_or_default()));
+    state.output(0, Piece::Reasoning(event.thinking.words()));
+    state.output(0, Piece::Text(event.response.words()));
     if event.done.is_true() {
         let reason = event.done_reason.text();
         if matches!(reason, Some("load" | "unload")) {
@@ -279,7 +287,7 @@ fn ollama_durations(state: &mut State, event: &Event<'_>) {
 
 fn llamacpp(state: &mut State, event: &Event<'_>, at: Duration) {
     let index = event.index.whole().unwrap_or(0);
-    state.output(index, Piece::Text(event.content.text().unwrap_or_default()));
+    state.output(index, Piece::Text(event.content.words()));
     state.input_tokens(event.tokens_evaluated.whole(), None);
     state.output_tokens(event.tokens_predicted.whole());
     if event.stop.is_true() {
@@ -294,7 +302,7 @@ fn tgi(state: &mut State, event: &Event<'_>, at: Duration) {
     let generated = event.generated_text.text();
     match event.token.object() {
         Some(token) if !token.special.is_true() => {
-            state.output(0, Piece::Text(token.text.text().unwrap_or_default()));
+            state.output(0, Piece::Text(token.text.words()));
         }
         Some(_) => {}
         None => state.output(0, Piece::Text(generated.unwrap_or_default())),
@@ -315,7 +323,7 @@ fn sglang(state: &mut State, event: &Event<'_>, at: Duration) {
     state.identify(meta.id.text(), None);
     state.input_tokens(meta.prompt_tokens.whole(), meta.cached_tokens.whole());
     state.output_tokens(meta.completion_tokens.whole());
-    state.output_so_far(event.text.text().unwrap_or_default());
+    state.output_so_far(event.text.words());
     state.engine.total = meta.e2e_latency.number().and_then(seconds).or(state.engine.total);
     match meta.finish_reason.reason() {
         Some(reason) => state.finish(0, Some(reason), at),

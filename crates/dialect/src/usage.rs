@@ -1,6 +1,6 @@
 //! Asking an engine to tell the usage of a stream that was asked for without it, and taking the event that
-//! tells it out of the stream again: bytes are added to the request and one event is removed from the
-//! answer, and everything else stays as it is.
+//! tells it out of the stream again: bytes are added to the request and that event is removed from the
+//! answer (or several: llama.cpp tells it for each choice), and everything else stays as it is.
 
 use memchr::{memchr2, memmem};
 
@@ -33,19 +33,27 @@ pub enum Passed {
     Changed(Vec<u8>),
 }
 
-/// Removes the event that tells the usage from a stream of server-sent events. It holds an event back until
-/// its end is there, because only then it is known; engines send an event in one piece.
-#[derive(Debug, Default)]
+/// Removes the events that tell nothing but the usage from a stream of server-sent events. It holds an event back
+/// until its end is there, because only then it is known; engines send an event in one piece.
+#[derive(Default)]
 pub struct Filter {
     held: Vec<u8>,
     /// Where the line begins in `held` that has not ended.
     line_start: usize,
-    is_done: bool,
+    gives_up: bool,
+}
+
+/// What it holds is what somebody said, and not for logs.
+impl std::fmt::Debug for Filter {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.debug_struct("Filter").field("gives_up", &self.gives_up).finish_non_exhaustive()
+    }
 }
 
 impl Filter {
+    #[must_use]
     pub fn push(&mut self, chunk: &[u8]) -> Passed {
-        if self.is_done {
+        if self.gives_up {
             return Passed::Unchanged;
         }
         let is_apart = self.held.is_empty();
@@ -57,16 +65,15 @@ impl Filter {
             &held
         };
         let mut passed = Vec::new();
-        let mut start = 0;
-        let mut line_start = self.line_start;
-        while !self.is_done {
+        // Up to `copied` it was decided about; up to `start` it was looked at.
+        let (mut copied, mut start) = (0, 0);
+        let mut line_start = std::mem::take(&mut self.line_start);
+        loop {
             match event_end(bytes, line_start) {
                 Ok(end) => {
-                    self.is_done = tells_usage(&bytes[start..end]);
-                    if self.is_done {
-                        passed.extend_from_slice(&bytes[..start]);
-                        passed.extend_from_slice(&bytes[end..]);
-                        return Passed::Changed(passed);
+                    if tells_usage(&bytes[start..end]) {
+                        passed.extend_from_slice(&bytes[copied..start]);
+                        copied = end;
                     }
                     (start, line_start) = (end, end);
                 }
@@ -76,18 +83,14 @@ impl Filter {
                 }
             }
         }
-        let rest = &bytes[start..];
-        self.is_done = rest.len() > HELD_BYTES_MAX;
-        if is_apart && (rest.is_empty() || self.is_done) {
-            self.line_start = 0;
+        self.gives_up = bytes.len() - start > HELD_BYTES_MAX;
+        let end = if self.gives_up { bytes.len() } else { start };
+        if is_apart && copied == 0 && end == bytes.len() {
             return Passed::Unchanged;
         }
-        if self.is_done {
-            return Passed::Changed(held);
-        }
-        passed.extend_from_slice(&bytes[..start]);
-        self.line_start = line_start - start;
-        self.held = rest.to_vec();
+        passed.extend_from_slice(&bytes[copied..end]);
+        self.line_start = line_start.saturating_sub(end);
+        self.held = bytes[end..].to_vec();
         Passed::Changed(passed)
     }
 
@@ -221,7 +224,8 @@ mod tests {
         assert_eq!(filter.push(b"1\n\n"), Passed::Changed(b"data: 1\n\n".to_vec()));
         let removed = filter.push(format!("{USAGE}\n\n").as_bytes());
         assert_eq!(removed, Passed::Changed(Vec::new()));
-        assert_eq!(filter.push(format!("{USAGE}\n\n").as_bytes()), Passed::Unchanged);
+        let both = format!("{USAGE}\n\ndata: 1\n\n{USAGE}\n\n");
+        assert_eq!(filter.push(both.as_bytes()), Passed::Changed(b"data: 1\n\n".to_vec()));
     }
 
     #[test]

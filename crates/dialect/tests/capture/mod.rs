@@ -20,31 +20,52 @@ pub(crate) fn millis(millis: f64) -> Duration {
     Duration::from_nanos((millis * 1e6).round() as u64)
 }
 
-/// Every stream there is: all of `shared`, or else the few fixtures.
-pub(crate) fn all() -> Vec<Capture> {
+/// `shared`, or else the few fixtures of the crate.
+fn root() -> &'static Path {
     let shared = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../../../shared/data/engines"));
-    let fixtures = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/fixtures"));
-    let root = if shared.is_dir() {
-        shared
-    } else {
-        eprintln!("../shared is absent: only the fixtures of the crate are replayed");
-        fixtures
-    };
-    let mut captures = Vec::new();
+    if shared.is_dir() {
+        return shared;
+    }
+    say("../shared is absent: only the fixtures of the crate are replayed");
+    Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/fixtures"))
+}
+
+#[expect(clippy::print_stderr, reason = "a test that checks less says so")]
+pub(crate) fn say(text: &str) {
+    eprintln!("{text}");
+}
+
+/// Engine and name of every exchange that has a file with this suffix.
+fn names(suffix: &str) -> Vec<(&'static str, String)> {
+    let mut names = Vec::new();
     for engine in ["llamacpp-b10434", "vllm-0.32.0", "ollama-handwritten"] {
-        let mut files: Vec<_> =
-            fs::read_dir(root.join(engine)).unwrap().map(|entry| entry.unwrap().path()).collect();
-        files.sort();
-        for file in files {
-            let name = file.file_name().unwrap().to_string_lossy().into_owned();
-            if let Some(name) = name.strip_suffix(".jsonl").filter(|name| !name.ends_with(".wire"))
-                && let Some(capture) = read(root, engine, name)
-            {
-                captures.push(capture);
-            }
+        for entry in fs::read_dir(root().join(engine)).unwrap() {
+            let file = entry.unwrap().file_name().into_string().unwrap();
+            names.extend(file.strip_suffix(suffix).map(|name| (engine, name.to_owned())));
         }
     }
-    captures
+    names.sort();
+    names
+}
+
+/// Every captured stream.
+pub(crate) fn streams() -> Vec<Capture> {
+    let names = names(".jsonl");
+    let names = names.iter().filter(|(_, name)| !name.ends_with(".wire"));
+    names.filter_map(|(engine, name)| read(root(), engine, name)).collect()
+}
+
+/// Every captured answer of one piece, with its status: `(name, api, status, body)`.
+pub(crate) fn documents() -> Vec<(String, Api, u64, Vec<u8>)> {
+    let read = |(engine, name): &(&str, String)| {
+        let file = |suffix: &str| root().join(engine).join(format!("{name}{suffix}"));
+        let meta: Value = serde_json::from_slice(&fs::read(file(".meta.json")).unwrap()).unwrap();
+        let request = &meta["request"];
+        let api = Api::of(request["method"].as_str()?, request["path"].as_str()?)?;
+        let status = meta["response"]["status"].as_u64()?;
+        Some((format!("{engine}/{name}"), api, status, fs::read(file(".body.json")).unwrap()))
+    };
+    names(".body.json").iter().filter_map(read).collect()
 }
 
 fn read(root: &Path, engine: &str, name: &str) -> Option<Capture> {
@@ -69,6 +90,7 @@ fn read(root: &Path, engine: &str, name: &str) -> Option<Capture> {
         ended: match meta["ended"].as_str().unwrap() {
             "complete" => End::Complete,
             "client_closed" => End::ClientClosed,
+            error if error.starts_with("socket_error") => End::Timeout,
             _ => End::Broken,
         },
         end: millis(meta["t_ms"]["end"].as_f64().unwrap()),
