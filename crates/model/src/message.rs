@@ -665,8 +665,8 @@ pub static MESSAGES: &[Message] = &[
     },
     Message {
         code: "help.bench_body",
-        en: "JSON object whose members go into every request, such as '{\"temperature\":0}'",
-        zh: "附加到每个请求的 JSON 对象，例如 '{\"temperature\":0}'",
+        en: "JSON object whose members go into every request, such as one with \"temperature\"",
+        zh: "其成员附加到每个请求的 JSON 对象，例如含 \"temperature\" 的对象",
     },
     Message {
         code: "help.bench_ca_file",

@@ -28,7 +28,7 @@ use crate::{client::Client, random::Random};
 
 /// Requests that were due and wait to be taken up. When it is full the pacer waits too, and what is late
 /// for that counts as late.
-const DUE_CAPACITY: usize = 1_024;
+const DUE_CAPACITY: usize = 64;
 /// The pacer looks this often whether it shall stop.
 const NAP_MAX: Duration = Duration::from_millis(100);
 /// Time for the pacer to get ready before the first request is due.
@@ -173,7 +173,7 @@ impl Generator {
         }
         drop(due);
         while at_work.join_next().await.is_some() {}
-        // A thread of its own would have to be joined just so; what it can panic of, it does not return.
+        // It returns nothing, and ends when nobody takes up what is due.
         drop(pacing.await);
     }
 

@@ -140,7 +140,7 @@ export const messages: Record<string, { en: string; zh: string }> = {
   "help.bench_api": { en: "What to ask: chat (the default) or completions", zh: "请求的接口：chat（默认）或 completions" },
   "help.bench_api_key_env": { en: "Environment variable that holds the key of the endpoint", zh: "保存接口密钥的环境变量名" },
   "help.bench_arrival": { en: "How requests of --rate are spread: poisson (the default, at random) or constant", zh: "--rate 的请求到达方式：poisson（默认，随机）或 constant（等间隔）" },
-  "help.bench_body": { en: "JSON object whose members go into every request, such as '{\"temperature\":0}'", zh: "附加到每个请求的 JSON 对象，例如 '{\"temperature\":0}'" },
+  "help.bench_body": { en: "JSON object whose members go into every request, such as one with \"temperature\"", zh: "其成员附加到每个请求的 JSON 对象，例如含 \"temperature\" 的对象" },
   "help.bench_ca_file": { en: "Certificates to trust instead of the system's (PEM)", zh: "代替系统证书的可信证书文件（PEM）" },
   "help.bench_concurrency": { en: "Requests at a time (default 1), or several to measure one after the other: 1,2,4,8; with --rate the most that may be in flight", zh: "并发请求数（默认 1），可给多个依次测量：1,2,4,8；与 --rate 同用时为同时在途的上限" },
   "help.bench_duration": { en: "Send nothing later than this after the first request: 30s, 5m", zh: "自首个请求起超过该时长后不再发送：30s、5m" },
