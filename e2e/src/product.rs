@@ -172,8 +172,11 @@ impl Modelwatch {
 }
 
 /// `HOST:PORT` of the first address of loopback in what the process printed.
+/// Where it listens. An engine may have been told of before.
 fn address_in(text: &str) -> Option<String> {
-    let (_, rest) = text.split_once("http://127.0.0.1:")?;
+    let is_it = |line: &&str| ["  page ", "  metrics "].iter().any(|word| line.starts_with(word));
+    let (_, rest) = text.lines().find(is_it)?.split_once("http://127.0.0.1:")?;
+    // The line is whole when the end of the address is there.
     let (port, _) = rest.split_once(|character: char| !character.is_ascii_digit())?;
     (!port.is_empty()).then(|| format!("127.0.0.1:{port}"))
 }

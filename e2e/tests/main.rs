@@ -3,6 +3,7 @@
 
 mod access;
 mod agent;
+mod bench;
 mod differential;
 mod engine;
 mod hostile;

@@ -59,6 +59,259 @@ pub fn render<N: AsRef<str>, V: AsRef<str>>(
 
 /// All messages, sorted by code.
 pub static MESSAGES: &[Message] = &[
+    Message { code: "bench.arrival_constant", en: "evenly spaced", zh: "等间隔到达" },
+    Message {
+        code: "bench.arrival_poisson", en: "at random (Poisson)", zh: "随机到达（泊松）"
+    },
+    Message {
+        code: "bench.beyond",
+        en: "{option} {value}: only {limit} is allowed",
+        zh: "{option} {value}：允许范围为 {limit}",
+    },
+    Message {
+        code: "bench.cpu",
+        en: "  generator     used {percent}% of this machine's processors",
+        zh: "  压测端        占用本机处理器的 {percent}%",
+    },
+    Message {
+        code: "bench.cut_short",
+        en: "  ended early   {count} requests were given up and count nowhere; loads that had not begun: {loads}",
+        zh: "  提前结束      放弃了 {count} 个请求（不计入统计）；尚未开始的负载：{loads} 个",
+    },
+    Message {
+        code: "bench.estimated",
+        en: "  (of {count} requests the engine did not tell the tokens: counted from events, a lower bound)",
+        zh: "  （有 {count} 个请求引擎未返回 token 数，按事件计数，为下限）",
+    },
+    Message {
+        code: "bench.failed",
+        en: "  failed        {count} × {kind} {reason}",
+        zh: "  失败          {count} × {kind} {reason}",
+    },
+    Message {
+        code: "bench.file",
+        en: "{path} cannot be used: {reason}",
+        zh: "无法使用 {path}：{reason}",
+    },
+    Message {
+        code: "bench.generator_limited",
+        en: "  ATTENTION     the generator itself was late ({lag} ms at p99) or short of processor time ({percent}%), so it, not the engine, may be what was measured. Use another machine, or less load",
+        zh: "  注意          压测端自身发送滞后（p99 {lag} ms）或处理器不足（{percent}%），测得的可能是压测端而非引擎的极限。请换一台机器，或降低负载",
+    },
+    Message {
+        code: "bench.goodput",
+        en: "  goodput       {rate} requests/s: {count} of {sent} requests within {slo}",
+        zh: "  有效吞吐      {rate} 请求/s：{sent} 个请求中有 {count} 个满足 {slo}",
+    },
+    Message {
+        code: "bench.hidden",
+        en: "  note          {count} requests made tokens that were not shown, so their TPOT is too short; the engine's own is better",
+        zh: "  提示          有 {count} 个请求产生了未显示的 token，其 TPOT 偏小，应以引擎自报为准",
+    },
+    Message {
+        code: "bench.load_closed",
+        en: "Closed loop, {concurrency} at a time",
+        zh: "闭环，并发 {concurrency}",
+    },
+    Message {
+        code: "bench.load_open",
+        en: "Open loop, {rate} requests/s, {arrival}, at most {limit} in flight",
+        zh: "开环，每秒 {rate} 个请求，{arrival}，同时最多 {limit} 个",
+    },
+    Message { code: "bench.max", en: "max", zh: "最大" },
+    Message { code: "bench.mean", en: "mean", zh: "均值" },
+    Message {
+        code: "bench.model_choice",
+        en: "{url} has {count} models ({names}); choose one with --model",
+        zh: "{url} 有 {count} 个模型（{names}），请用 --model 指定",
+    },
+    Message { code: "bench.ms", en: "ms", zh: "毫秒" },
+    Message {
+        code: "bench.no_ca_bundle",
+        en: "this system has no bundle of trusted certificates; name one with --ca-file",
+        zh: "本系统没有可信证书集合，请用 --ca-file 指定",
+    },
+    Message {
+        code: "bench.no_certificate",
+        en: "{path} holds no certificate in PEM form",
+        zh: "{path} 中没有 PEM 格式的证书",
+    },
+    Message {
+        code: "bench.no_key",
+        en: "the environment variable {name} is not set; --api-key-env names the variable that holds the key, not the key",
+        zh: "环境变量 {name} 未设置；--api-key-env 应填保存密钥的变量名，而不是密钥本身",
+    },
+    Message {
+        code: "bench.no_model",
+        en: "{url} lists no model; name it with --model",
+        zh: "{url} 未列出任何模型，请用 --model 指定",
+    },
+    Message {
+        code: "bench.no_models",
+        en: "{url} does not tell which models there are ({reason}). Is it an OpenAI-compatible API? If so, name the model with --model",
+        zh: "{url} 未返回模型列表（{reason}）。它是 OpenAI 兼容接口吗？如果是，请用 --model 指定模型",
+    },
+    Message {
+        code: "bench.no_prompts", en: "{path} holds no prompts", zh: "{path} 中没有提示词"
+    },
+    Message {
+        code: "bench.nothing_measured", en: "nothing was measured", zh: "没有测得任何数据"
+    },
+    Message {
+        code: "bench.one_limit",
+        en: "--concurrency {value}: with --rate it is the most that may be in flight, a single number",
+        zh: "--concurrency {value}：与 --rate 同用时为同时在途的上限，只能是一个数",
+    },
+    Message {
+        code: "bench.plot_rate",
+        en: "requests/s that were answered (marks: concurrency or rate asked for)",
+        zh: "实际完成的每秒请求数（标注：并发数或设定速率）",
+    },
+    Message {
+        code: "bench.plot_share",
+        en: "% of all that took no longer",
+        zh: "不超过该时长的占比（%）",
+    },
+    Message {
+        code: "bench.progress",
+        en: "load {place} of {loads}: {done} requests done, {failed} of them failed",
+        zh: "负载 {place}/{loads}：已完成 {done} 个请求，其中失败 {failed} 个",
+    },
+    Message {
+        code: "bench.rate",
+        en: "  throughput    {requests} requests/s, {output} tokens/s out, {input} tokens/s in",
+        zh: "  吞吐          {requests} 请求/s，输出 {output} token/s，输入 {input} token/s",
+    },
+    Message {
+        code: "bench.requests",
+        en: "  requests      {ok} of {sent} answered in {seconds} s",
+        zh: "  请求          {sent} 个中成功 {ok} 个，历时 {seconds} s",
+    },
+    Message { code: "bench.row_e2e", en: "E2E, whole answer", zh: "E2E，整个回答" },
+    Message {
+        code: "bench.row_engine_prefill",
+        en: "engine says: prefill",
+        zh: "引擎自报：预填充",
+    },
+    Message { code: "bench.row_engine_tpot", en: "engine says: TPOT", zh: "引擎自报：TPOT" },
+    Message { code: "bench.row_itl", en: "ITL, gaps between tokens", zh: "ITL，token 间隔" },
+    Message {
+        code: "bench.row_lag", en: "sent late (in all above)", zh: "发送滞后（已计入上列）"
+    },
+    Message { code: "bench.row_own_lag", en: "generator's own lag", zh: "压测端自身滞后" },
+    Message {
+        code: "bench.row_tpot", en: "TPOT, per token after", zh: "TPOT，其后每个 token"
+    },
+    Message {
+        code: "bench.row_ttfa", en: "TTFA, first of answer", zh: "TTFA，首个回答 token"
+    },
+    Message { code: "bench.row_ttft", en: "TTFT, first token", zh: "TTFT，首个 token" },
+    Message {
+        code: "bench.secret_header",
+        en: "the header {name} carries a secret, and a command line can be read by everybody on the machine; use --api-key-env",
+        zh: "请求头 {name} 含有密钥，而命令行对本机所有人可见；请改用 --api-key-env",
+    },
+    Message {
+        code: "bench.sent_again",
+        en: "  note          {count} requests were sent twice, because the engine closed their connection",
+        zh: "  提示          有 {count} 个请求因引擎关闭连接而重发",
+    },
+    Message {
+        code: "bench.start",
+        en: "Generates load on {url}, model {model}:",
+        zh: "将对 {url} 的模型 {model} 施加负载：",
+    },
+    Message {
+        code: "bench.start_duration",
+        en: "  nothing is sent later than {duration} after the first request of a load",
+        zh: "  每个负载自首个请求起 {duration} 后不再发送",
+    },
+    Message {
+        code: "bench.start_end",
+        en: "This makes the engine work. Ctrl-C ends it early and tells what was measured.",
+        zh: "这会占用引擎资源。按 Ctrl-C 可提前结束并输出已测得的结果。",
+    },
+    Message {
+        code: "bench.start_file",
+        en: "  {count} prompts of {path}, answers of at most {output} tokens",
+        zh: "  使用 {path} 中的 {count} 条提示词，回答最多 {output} 个 token",
+    },
+    Message {
+        code: "bench.start_load",
+        en: "  up to {requests} requests: {load}",
+        zh: "  最多 {requests} 个请求：{load}",
+    },
+    Message {
+        code: "bench.start_prefix",
+        en: "  before each prompt one of {prefixes} shared beginnings of {tokens} words",
+        zh: "  每条提示词前加 {prefixes} 种共享前缀之一，各 {tokens} 个词",
+    },
+    Message {
+        code: "bench.start_prompts",
+        en: "  prompts of {prompt} invented words, answers of at most {output} tokens, seed {seed}",
+        zh: "  随机生成 {prompt} 个词的提示词，回答最多 {output} 个 token，随机种子 {seed}",
+    },
+    Message {
+        code: "bench.start_warmup",
+        en: "  {count} more to warm up before each load, which are left out",
+        zh: "  每个负载前另有 {count} 个预热请求，不计入结果",
+    },
+    Message { code: "bench.sweep_failed", en: "failed", zh: "失败" },
+    Message { code: "bench.sweep_goodput", en: "goodput/s", zh: "有效/s" },
+    Message { code: "bench.sweep_load", en: "load", zh: "负载" },
+    Message { code: "bench.sweep_output", en: "tokens/s out", zh: "输出 token/s" },
+    Message { code: "bench.sweep_rate", en: "requests/s", zh: "请求/s" },
+    Message {
+        code: "bench.tokens",
+        en: "  tokens        {input} in and {output} out for each request on average",
+        zh: "  token         平均每个请求输入 {input}、输出 {output}",
+    },
+    Message {
+        code: "bench.wrong_body",
+        en: "--body is no JSON object",
+        zh: "--body 不是 JSON 对象",
+    },
+    Message {
+        code: "bench.wrong_duration",
+        en: "{option} {value}: expected a duration such as 500ms, 30s or 5m",
+        zh: "{option} {value}：应为时长，例如 500ms、30s 或 5m",
+    },
+    Message {
+        code: "bench.wrong_header",
+        en: "--header {name}: expected 'Name: value', and no header that modelwatch sets itself",
+        zh: "--header {name}：应为“名称: 值”，且不能是 modelwatch 自行设置的请求头",
+    },
+    Message {
+        code: "bench.wrong_key",
+        en: "the key holds characters that no header may have",
+        zh: "密钥含有请求头不允许的字符",
+    },
+    Message {
+        code: "bench.wrong_lengths",
+        en: "{option} {value}: expected a number of tokens up to {limit}: 128, or evenly from 64-256, or normal with mean and deviation 128~32",
+        zh: "{option} {value}：应为不超过 {limit} 的 token 数：128，或均匀分布 64-256，或正态分布（均值~标准差）128~32",
+    },
+    Message {
+        code: "bench.wrong_list",
+        en: "{option} {value}: expected numbers with commas between them",
+        zh: "{option} {value}：应为以逗号分隔的数字",
+    },
+    Message {
+        code: "bench.wrong_prompt",
+        en: "{path}, line {line}: no prompt. Expected a JSON string, an object with messages or prompt, or a conversation of ShareGPT",
+        zh: "{path} 第 {line} 行不是提示词：应为 JSON 字符串、含 messages 或 prompt 的对象，或 ShareGPT 对话",
+    },
+    Message {
+        code: "bench.wrong_slo",
+        en: "--slo {value}: expected limits such as ttft=500ms,tpot=50ms,e2e=10s",
+        zh: "--slo {value}：应为形如 ttft=500ms,tpot=50ms,e2e=10s 的上限",
+    },
+    Message {
+        code: "bench.wrong_url",
+        en: "{url}: expected an address such as http://127.0.0.1:8000, without a name, a password or a query",
+        zh: "{url}：应为形如 http://127.0.0.1:8000 的地址，不含用户名、密码与查询参数",
+    },
+    Message { code: "bench.wrote", en: "  wrote         {path}", zh: "  已写入        {path}" },
     Message { code: "check.config", en: "Configuration", zh: "配置" },
     Message { code: "check.engines", en: "Engines", zh: "推理引擎" },
     Message { code: "check.machine", en: "Machine", zh: "本机" },
@@ -544,6 +797,141 @@ pub static MESSAGES: &[Message] = &[
         code: "help.ascii",
         en: "Draw with ASCII characters only, as on a dumb terminal",
         zh: "只用 ASCII 字符绘制（如哑终端）",
+    },
+    Message {
+        code: "help.bench",
+        en: "Generate load on an OpenAI-compatible endpoint, and measure how fast it answers",
+        zh: "对 OpenAI 兼容接口施加负载并测量响应速度",
+    },
+    Message {
+        code: "help.bench_after",
+        en: "Times are those of the client: TTFT to the first token, TPOT per token after it, ITL the gaps between\ntokens, E2E the whole answer. With --rate they count from when a request should have been sent, so that an\nengine that stalls cannot hide it. What they mean exactly: docs/bench.md.\n\nExit status: 0 measured, 1 no request was answered, 2 nothing was sent: something on the command line is wrong.\n\nExamples:\n  modelwatch bench http://127.0.0.1:8000\n  modelwatch bench http://127.0.0.1:8000 --concurrency 1,2,4,8 --svg sweep.svg\n  modelwatch bench http://127.0.0.1:8000 --rate 2.5 --duration 2m --slo ttft=500ms,tpot=50ms\n  modelwatch bench https://llm.example/v1 --api-key-env LLM_KEY --prompts prompts.jsonl --json run.json",
+        zh: "时间均为客户端视角：TTFT 到首个 token，TPOT 其后每个 token，ITL 为 token 间隔，E2E 为整个回答。\n使用 --rate 时，时间从请求应当发送的时刻算起，引擎停顿无法被掩盖。准确定义见 docs/bench.md。\n\n退出码：0 已测得结果，1 没有请求成功，2 命令行有误、未发送任何请求。\n\n示例：\n  modelwatch bench http://127.0.0.1:8000\n  modelwatch bench http://127.0.0.1:8000 --concurrency 1,2,4,8 --svg sweep.svg\n  modelwatch bench http://127.0.0.1:8000 --rate 2.5 --duration 2m --slo ttft=500ms,tpot=50ms\n  modelwatch bench https://llm.example/v1 --api-key-env LLM_KEY --prompts prompts.jsonl --json run.json",
+    },
+    Message {
+        code: "help.bench_api",
+        en: "What to ask: chat (the default) or completions",
+        zh: "请求的接口：chat（默认）或 completions",
+    },
+    Message {
+        code: "help.bench_api_key_env",
+        en: "Environment variable that holds the key of the endpoint",
+        zh: "保存接口密钥的环境变量名",
+    },
+    Message {
+        code: "help.bench_arrival",
+        en: "How requests of --rate are spread: poisson (the default, at random) or constant",
+        zh: "--rate 的请求到达方式：poisson（默认，随机）或 constant（等间隔）",
+    },
+    Message {
+        code: "help.bench_body",
+        en: "JSON object whose members go into every request, such as one with \"temperature\"",
+        zh: "其成员附加到每个请求的 JSON 对象，例如含 \"temperature\" 的对象",
+    },
+    Message {
+        code: "help.bench_ca_file",
+        en: "Certificates to trust instead of the system's (PEM)",
+        zh: "代替系统证书的可信证书文件（PEM）",
+    },
+    Message {
+        code: "help.bench_concurrency",
+        en: "Requests at a time (default 1), or several to measure one after the other: 1,2,4,8; with --rate the most that may be in flight",
+        zh: "并发请求数（默认 1），可给多个依次测量：1,2,4,8；与 --rate 同用时为同时在途的上限",
+    },
+    Message {
+        code: "help.bench_duration",
+        en: "Send nothing later than this after the first request: 30s, 5m",
+        zh: "自首个请求起超过该时长后不再发送：30s、5m",
+    },
+    Message {
+        code: "help.bench_header",
+        en: "Header for every request, 'Name: value'; may be given more than once",
+        zh: "附加到每个请求的请求头，“名称: 值”；可多次指定",
+    },
+    Message {
+        code: "help.bench_ignore_eos",
+        en: "Let answers go on to their limit, on engines that know ignore_eos (vLLM, SGLang, llama.cpp)",
+        zh: "让回答一直生成到上限（需引擎支持 ignore_eos：vLLM、SGLang、llama.cpp）",
+    },
+    Message {
+        code: "help.bench_json",
+        en: "File for everything that was measured, every request included",
+        zh: "将全部测量结果（含每个请求）写入该 JSON 文件",
+    },
+    Message {
+        code: "help.bench_model",
+        en: "Model to ask; not needed where the endpoint has only one",
+        zh: "请求的模型；接口只有一个模型时可省略",
+    },
+    Message {
+        code: "help.bench_no_stream",
+        en: "Ask for whole answers, which have neither TTFT nor TPOT",
+        zh: "不使用流式输出（此时没有 TTFT 与 TPOT）",
+    },
+    Message {
+        code: "help.bench_output_tokens",
+        en: "Limit of each answer: 128 (the default), evenly from 64-256, or normal 128~32",
+        zh: "每个回答的 token 上限：128（默认）、均匀分布 64-256 或正态分布 128~32",
+    },
+    Message {
+        code: "help.bench_prefix_tokens",
+        en: "Words before each prompt that are the same for many, as a system prompt is (default 0)",
+        zh: "每条提示词前的共享词数，模拟相同的系统提示（默认 0）",
+    },
+    Message {
+        code: "help.bench_prefixes",
+        en: "How many different such beginnings there are (default 1)",
+        zh: "共享前缀的种数（默认 1）",
+    },
+    Message {
+        code: "help.bench_prompt_tokens",
+        en: "Length of invented prompts: 128 (the default), evenly from 64-256, or normal 128~32",
+        zh: "随机提示词的长度：128（默认）、均匀分布 64-256 或正态分布 128~32",
+    },
+    Message {
+        code: "help.bench_prompts",
+        en: "File of prompts, a JSON value a line: bodies of OpenAI's API, ShareGPT conversations, or strings",
+        zh: "提示词文件，每行一个 JSON：OpenAI 请求体、ShareGPT 对话或字符串",
+    },
+    Message {
+        code: "help.bench_rate",
+        en: "Open loop: so many requests a second, or several rates to measure one after the other: 1,2,4",
+        zh: "开环：每秒请求数，可给多个依次测量：1,2,4",
+    },
+    Message {
+        code: "help.bench_requests",
+        en: "Requests of each load (default 100; with --duration as many as there is time for)",
+        zh: "每个负载的请求数（默认 100；指定 --duration 时不限）",
+    },
+    Message {
+        code: "help.bench_seed",
+        en: "Seed of everything that is random; the same seed asks the same (default 0)",
+        zh: "随机种子；相同种子产生相同请求（默认 0）",
+    },
+    Message {
+        code: "help.bench_slo",
+        en: "Count requests that keep limits: ttft=500ms,tpot=50ms,e2e=10s",
+        zh: "统计满足上限的请求：ttft=500ms,tpot=50ms,e2e=10s",
+    },
+    Message {
+        code: "help.bench_svg",
+        en: "File for a drawing: of several loads latency over rate, of one how TTFT and ITL are distributed",
+        zh: "图形文件（SVG）：多个负载时为时延随速率变化，单个负载时为 TTFT 与 ITL 分布",
+    },
+    Message {
+        code: "help.bench_timeout",
+        en: "How long one request may take in all (default 10m)",
+        zh: "单个请求的最长时间（默认 10m）",
+    },
+    Message {
+        code: "help.bench_url",
+        en: "The endpoint, such as http://127.0.0.1:8000",
+        zh: "接口地址，例如 http://127.0.0.1:8000",
+    },
+    Message {
+        code: "help.bench_warmup",
+        en: "Requests before each load that are left out (default 1)",
+        zh: "每个负载前不计入结果的预热请求数（默认 1）",
     },
     Message {
         code: "help.check",

@@ -81,7 +81,7 @@ fn create(
     now: UnixMs,
     language: Language,
 ) -> ExitCode {
-    let expires = match wanted.expires.as_deref().map(crate::config::duration_of) {
+    let expires = match wanted.expires.as_deref().map(crate::config::duration) {
         Some(None) => {
             let params = [("value", wanted.expires.unwrap_or_default())];
             complain(&render("key.bad_expiry", &params, language));

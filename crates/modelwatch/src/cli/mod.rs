@@ -3,6 +3,7 @@
 //! Exit status: 0 done, 1 something failed while running or a check found damage, 2 nothing was done:
 //! the command line or the configuration is wrong, or there is no store to check.
 
+mod bench;
 mod check;
 mod export;
 mod import;
@@ -79,6 +80,7 @@ enum Command {
         work: key::KeyWork,
     },
     Query(query::Words),
+    Bench(Box<bench::Words>),
     Store {
         #[command(subcommand)]
         work: StoreWork,
@@ -170,6 +172,7 @@ pub(crate) fn main() -> ExitCode {
         Command::Query(words) => {
             with_config(config, language, |config| query::query(&config, &words, language))
         }
+        Command::Bench(words) => bench::bench(&words, language),
         Command::Store { work } => with_config(config, language, |config| {
             let configured = config.storage.path;
             match work {
@@ -256,6 +259,11 @@ fn translated(command: clap::Command, language: Language) -> clap::Command {
         .mut_subcommand("query", |command| {
             let after = text("help.query_after");
             with_texts(described(command, "help.query"), query::ARGUMENTS, language)
+                .after_help(after)
+        })
+        .mut_subcommand("bench", |command| {
+            let after = text("help.bench_after");
+            with_texts(described(command, "help.bench"), bench::ARGUMENTS, language)
                 .after_help(after)
         })
         .mut_subcommand("store", |command| {

@@ -8,7 +8,7 @@ mod csv;
 mod remote;
 mod rows;
 mod table;
-mod text;
+pub(super) mod text;
 mod time;
 
 use std::{

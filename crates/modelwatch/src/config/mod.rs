@@ -25,7 +25,7 @@ use model::message::{Language, render};
 pub(crate) use gateway::Gateway;
 pub(crate) use reference::reference;
 pub(crate) use scrape::Scrape;
-pub(crate) use units::{duration as duration_of, duration_text};
+pub(crate) use units::{duration, duration_text};
 
 /// Largest configuration file that is read.
 const FILE_BYTES_MAX: u64 = 1 << 20;

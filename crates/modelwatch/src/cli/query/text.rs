@@ -39,17 +39,17 @@ fn width_of(character: char) -> usize {
 }
 
 /// Columns of a terminal.
-pub(super) fn width(text: &str) -> usize {
+pub(in crate::cli) fn width(text: &str) -> usize {
     text.chars().map(width_of).sum()
 }
 
 /// `text` with spaces after it, up to so many columns.
-pub(super) fn pad_right(text: &str, columns: usize) -> String {
+pub(in crate::cli) fn pad_right(text: &str, columns: usize) -> String {
     format!("{text}{}", " ".repeat(columns.saturating_sub(width(text))))
 }
 
 /// `text` with spaces before it, up to so many columns.
-pub(super) fn pad_left(text: &str, columns: usize) -> String {
+pub(in crate::cli) fn pad_left(text: &str, columns: usize) -> String {
     format!("{}{text}", " ".repeat(columns.saturating_sub(width(text))))
 }
 
@@ -69,7 +69,7 @@ pub(super) fn cut(text: &str, columns: usize, mark: &str) -> String {
 }
 
 /// Text from outside with everything spelled out that a terminal would obey.
-pub(super) fn harmless(text: &str) -> String {
+pub(in crate::cli) fn harmless(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     for character in text.chars() {
         match character {
