@@ -171,8 +171,7 @@ impl Modelwatch {
     }
 }
 
-/// `HOST:PORT` of the first address of loopback in what the process printed.
-/// Where it listens. An engine may have been told of before.
+/// `HOST:PORT` of where it says that it listens. It may have told of an engine's address before.
 fn address_in(text: &str) -> Option<String> {
     let is_it = |line: &&str| ["  page ", "  metrics "].iter().any(|word| line.starts_with(word));
     let (_, rest) = text.lines().find(is_it)?.split_once("http://127.0.0.1:")?;
