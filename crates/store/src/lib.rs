@@ -5,7 +5,9 @@
 
 mod disk;
 mod metrics;
+mod segment;
 mod varint;
+mod wall;
 
 pub use metrics::{
     AppendError, Appended, Damage, Fsync, OpenError, Options, Problem, Recovery, Repaired, Report,

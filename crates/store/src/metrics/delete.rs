@@ -10,8 +10,11 @@ use model::{
     series::{MatchOp, Matcher, TimeRange},
 };
 
-use super::{AppendError, Inner, NUMBER_MAX, Store, block::Block, compact, histogram::Point, lock};
-use crate::varint::{Reader, put, unzigzag, zigzag};
+use super::{AppendError, Inner, Store, block::Block, compact, histogram::Point, lock};
+use crate::{
+    segment::NUMBER_MAX,
+    varint::{Reader, put, unzigzag, zigzag},
+};
 
 const MAGIC: &[u8; 8] = b"mwgone\0\x01";
 /// Tombstones that may wait for merges. Beyond it the blocks they concern are rewritten first.

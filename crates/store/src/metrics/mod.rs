@@ -56,8 +56,6 @@ pub use verify::{Damage, Problem, Repaired, Report, is_store, repair, verify};
 
 /// What one block covers before blocks are merged.
 const SPAN_MS: i64 = 2 * 60 * 60 * 1_000;
-/// Blocks, tombstones and segments of the log are numbered; a number from here on is damage.
-const NUMBER_MAX: u64 = 1 << 62;
 
 /// When a batch is safe from a power failure. It is safe from the death of the process at once.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -398,7 +398,7 @@ fn verifying_names_every_damage_and_repairing_saves_the_rest() {
     let mut bytes = fs::read(&victim).unwrap();
     bytes[200] ^= 1;
     fs::write(&victim, &bytes).unwrap();
-    let (_, segment) = wal::segments(&folder.path().join("wal")).unwrap().pop().unwrap();
+    let (_, segment) = crate::segment::segments(&folder.path().join("wal")).unwrap().pop().unwrap();
     let mut log = fs::read(&segment).unwrap();
     log.extend_from_slice(&[9, 0, 0, 0, 1]);
     fs::write(&segment, log).unwrap();
@@ -512,7 +512,7 @@ fn what_cannot_be_synced_is_not_acknowledged() {
     faults.2.store(false, Ordering::Relaxed);
     store.append(&batch(START, &[("a", 1.0)])).unwrap();
     assert!(store.stats().writable);
-    let files = wal::segments(&folder.path().join("wal")).unwrap().len();
+    let files = crate::segment::segments(&folder.path().join("wal")).unwrap().len();
     assert_eq!(files, 2, "it went to a new segment");
 }
 

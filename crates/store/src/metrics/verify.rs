@@ -14,7 +14,7 @@ use super::{
     recover::{OpenError, files, lock},
     wal::{self, Reading, Ref, Replay},
 };
-use crate::disk::Disk;
+use crate::{disk::Disk, segment};
 
 const ALL: TimeRange = TimeRange { start: UnixMs::MIN, end: UnixMs::MAX };
 
@@ -118,7 +118,7 @@ fn check(folder: &Path) -> io::Result<Report> {
             found.extend(damage.map(|damage| (path, damage)));
         }
     }
-    for (number, path) in wal::segments(&folder.join("wal"))? {
+    for (number, path) in segment::segments(&folder.join("wal"))? {
         report.segments += 1;
         let mut count = Counting::default();
         let mut reading = Reading::new(number, &mut count);
