@@ -10,7 +10,7 @@ use model::{
     series::{MatchOp, Matcher, TimeRange},
 };
 
-use super::{AppendError, Inner, Store, block::Block, compact, histogram::Point, lock};
+use super::{AppendError, Inner, Metrics, block::Block, compact, histogram::Point, lock};
 use crate::{
     segment::NUMBER_MAX,
     varint::{Reader, put, unzigzag, zigzag},
@@ -76,7 +76,7 @@ pub(super) fn erase_histograms(
     }
 }
 
-impl Store {
+impl Metrics {
     /// Deletes the samples in `range` of the series that satisfy all matchers. After `Ok` they are gone
     /// for every reader, for good; their space is freed when their blocks are merged.
     pub fn delete(&self, matchers: &[Matcher], range: TimeRange) -> Result<(), AppendError> {
