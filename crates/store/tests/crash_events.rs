@@ -135,7 +135,7 @@ fn write_forever(folder: &Path, first: u64) -> ! {
     std::thread::spawn(move || {
         loop {
             keeper.events().commit().unwrap();
-            writeln!(std::io::stdout(), "committed.").unwrap();
+            println!("committed.");
         }
     });
     let mut out = std::io::stdout();

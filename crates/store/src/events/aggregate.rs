@@ -22,7 +22,7 @@ use super::{
     part::{Part, TIME, guarded},
     schema::{FieldType, Record, Schema, from_thousandths},
     search::{Deadline, QueryError, is_inside, numeric, overlaps},
-    sketch::{BUCKETS_MAX, Summary},
+    sketch::Summary,
 };
 
 /// Most groups of one answer.
@@ -31,8 +31,8 @@ pub const GROUPS_MAX: usize = 50_000;
 pub const STEPS_MAX: usize = 11_000;
 /// Most fields that records are grouped by.
 const KEYS_MAX: usize = 2;
-/// Most groups for which percentiles are told: each distribution takes up to 16 KiB.
-const DISTRIBUTIONS_MAX: usize = (256 << 20) / (4 * BUCKETS_MAX);
+/// Most cells of all distributions, of 4 bytes.
+const CELLS_MAX: usize = (256 << 20) / 4;
 /// Combinations of keys up to which a table is faster than a hash map.
 const TABLE_MAX: u64 = 1 << 16;
 /// The scale by which numbers are grouped ends there.
@@ -126,7 +126,13 @@ struct Group {
     fields: Vec<Summary>,
 }
 
-type Groups = HashMap<Vec<Key>, Group>;
+/// What is known of all groups.
+#[derive(Default)]
+struct Groups {
+    by_keys: HashMap<Vec<Key>, Group>,
+    /// What all distributions take.
+    cells: usize,
+}
 
 impl<'a> Plan<'a> {
     fn new(schema: &'static Schema, question: &Aggregate<'a>) -> Result<Self, QueryError> {
@@ -157,14 +163,11 @@ impl<'a> Plan<'a> {
         Group { count: 0, fields: fields.collect() }
     }
 
-    fn groups_max(&self) -> usize {
-        let distributions = self.fields.iter().filter(|(_, has_one)| *has_one).count();
-        DISTRIBUTIONS_MAX.checked_div(distributions).unwrap_or(GROUPS_MAX).min(GROUPS_MAX)
-    }
-
-    fn check(&self, groups: usize) -> Result<(), QueryError> {
-        let most = self.groups_max();
-        if groups > most { Err(QueryError::TooManyGroups(most)) } else { Ok(()) }
+    fn check(&self, groups: usize, cells: usize) -> Result<(), QueryError> {
+        if groups > GROUPS_MAX || cells > CELLS_MAX {
+            return Err(QueryError::TooManyGroups(GROUPS_MAX.min(groups)));
+        }
+        Ok(())
     }
 
     fn field_type(&self, position: usize) -> Option<FieldType> {
@@ -243,28 +246,28 @@ impl Kind {
         let plan = Plan::new(self.schema, question)?;
         let snapshot = self.snapshot();
         let mut deadline = Deadline::new(&self.clock, question.timeout);
-        let mut groups = Groups::new();
+        let mut groups = Groups::default();
         for waiting in snapshot.tail.iter().flat_map(|batch| &batch.records) {
             if !deadline.allows(1) {
                 return Err(QueryError::Timeout);
             }
             let record = &waiting.record;
             if is_inside(plan.range, record.time) && plan.filter.matches(record) {
-                let group = groups.entry(plan.keys_of(record)).or_insert_with(|| plan.group());
+                let group = groups.by_keys.entry(plan.keys_of(record));
+                let group = group.or_insert_with(|| plan.group());
                 group.count += 1;
                 for ((position, _), summary) in plan.fields.iter().zip(&mut group.fields) {
                     let number = record.value(*position).and_then(super::Value::as_number);
-                    number.into_iter().for_each(|number| summary.add(number));
+                    groups.cells += number.map_or(0, |number| summary.add(number));
                 }
-                plan.check(groups.len())?;
+                plan.check(groups.by_keys.len(), groups.cells)?;
             }
         }
         let mut damaged = 0;
         for part in &snapshot.parts {
             let mut refused = None;
             let read = guarded(|| {
-                let own = plan.part(part, &mut deadline, &mut refused)?;
-                merge(&mut groups, own);
+                groups.merge(plan.part(part, &mut deadline, &mut refused)?);
                 Ok(())
             });
             if let Some(refused) = refused {
@@ -277,14 +280,14 @@ impl Kind {
                 damaged += 1;
                 self.note_damage();
             }
-            plan.check(groups.len())?;
+            plan.check(groups.by_keys.len(), groups.cells)?;
         }
         Ok(Table { rows: rows(&plan, question.measures, groups), damaged })
     }
 }
 
 fn rows(plan: &Plan<'_>, measures: &[Measure<'_>], groups: Groups) -> Vec<Row> {
-    let sorted: BTreeMap<Vec<Key>, Group> = groups.into_iter().collect();
+    let sorted: BTreeMap<Vec<Key>, Group> = groups.by_keys.into_iter().collect();
     let value = |group: &Group, measure: &Measure<'_>| {
         let summary = |name: &str| {
             let position = plan.schema.position(name)?;
@@ -307,20 +310,29 @@ fn rows(plan: &Plan<'_>, measures: &[Measure<'_>], groups: Groups) -> Vec<Row> {
     sorted.into_iter().map(row).collect()
 }
 
-fn merge(all: &mut Groups, own: Groups) {
-    for (keys, group) in own {
-        match all.entry(keys) {
-            hash_map::Entry::Vacant(entry) => {
-                entry.insert(group);
-            }
-            hash_map::Entry::Occupied(mut entry) => {
-                let present = entry.get_mut();
-                present.count += group.count;
-                for (summary, other) in present.fields.iter_mut().zip(&group.fields) {
-                    summary.merge(other);
+impl Groups {
+    fn merge(&mut self, other: Self) {
+        for (keys, group) in other.by_keys {
+            match self.by_keys.entry(keys) {
+                hash_map::Entry::Vacant(entry) => {
+                    self.cells += group.cells();
+                    entry.insert(group);
+                }
+                hash_map::Entry::Occupied(mut entry) => {
+                    let present = entry.get_mut();
+                    present.count += group.count;
+                    for (summary, other) in present.fields.iter_mut().zip(&group.fields) {
+                        self.cells += summary.merge(other);
+                    }
                 }
             }
         }
+    }
+}
+
+impl Group {
+    fn cells(&self) -> usize {
+        self.fields.iter().map(Summary::cells).sum()
     }
 }
 
@@ -331,7 +343,7 @@ impl Plan<'_> {
         deadline: &mut Deadline<'_>,
         refused: &mut Option<QueryError>,
     ) -> tantivy::Result<Groups> {
-        let mut groups = Groups::new();
+        let mut groups = Groups::default();
         if part.times.is_none_or(|times| !overlaps(self.range, times)) {
             return Ok(groups);
         }
@@ -351,15 +363,15 @@ impl Plan<'_> {
                 }
             };
             weight.for_each_no_score(reader, &mut |docs: &[DocId]| {
-                if segment.groups.len() <= self.groups_max() && deadline.allows(docs.len()) {
+                if refused.is_none() && deadline.allows(docs.len()) {
                     segment.add(docs);
+                    *refused = self.check(segment.groups.len(), segment.cells).err();
                 }
             })?;
-            *refused = self.check(segment.groups.len()).err();
             if refused.is_some() {
                 return Ok(groups);
             }
-            merge(&mut groups, segment.named()?);
+            groups.merge(segment.named()?);
         }
         Ok(groups)
     }
@@ -376,6 +388,8 @@ struct Segment<'a> {
     table: Vec<u32>,
     map: HashMap<u64, u32>,
     groups: Vec<(u64, Group)>,
+    /// What all distributions take.
+    cells: usize,
     docs: Vec<DocId>,
     codes: Vec<u64>,
     members: Vec<u32>,
@@ -488,6 +502,7 @@ impl<'a> Segment<'a> {
             table,
             map,
             groups,
+            cells: 0,
             docs,
             codes,
             members,
@@ -527,14 +542,14 @@ impl<'a> Segment<'a> {
                 let member = self.members.get(at).copied().unwrap_or_default() as usize;
                 let group = self.groups.get_mut(member);
                 if let Some(summary) = group.and_then(|(_, group)| group.fields.get_mut(at_field)) {
-                    summary.add(number);
+                    self.cells += summary.add(number);
                 }
             });
         }
     }
 
     fn named(self) -> tantivy::Result<Groups> {
-        let mut named = Groups::new();
+        let mut named = Groups::default();
         for (mut code, group) in self.groups {
             let mut keys = Vec::with_capacity(self.dimensions.len());
             for dimension in self.dimensions.iter().rev() {
@@ -542,7 +557,7 @@ impl<'a> Segment<'a> {
                 code /= dimension.size;
             }
             keys.reverse();
-            named.insert(keys, group);
+            named.by_keys.insert(keys, group);
         }
         Ok(named)
     }

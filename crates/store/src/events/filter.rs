@@ -37,9 +37,9 @@ pub struct Filter(pub(super) Node);
 pub(super) enum Node {
     #[default]
     All,
-    And(Vec<Node>),
-    Or(Vec<Node>),
-    Not(Box<Node>),
+    And(Vec<Self>),
+    Or(Vec<Self>),
+    Not(Box<Self>),
     Is(Condition),
 }
 

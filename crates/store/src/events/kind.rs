@@ -52,9 +52,9 @@ const PARTS_OF_BYTES_MAX: u64 = 8;
 /// Why a record is refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Refusal {
-    TooOld,
-    TooFarAhead,
-    TooLarge,
+    Expired,
+    FarAhead,
+    Large,
 }
 
 /// By reason, in the order of the type above.
@@ -252,11 +252,11 @@ impl Kind {
 
     fn refusal(&self, record: &Record, bytes: usize, now: UnixMs) -> Option<Refusal> {
         if bytes > RECORD_BYTES_MAX {
-            Some(Refusal::TooLarge)
+            Some(Refusal::Large)
         } else if record.time > now + AHEAD_MAX {
-            Some(Refusal::TooFarAhead)
+            Some(Refusal::FarAhead)
         } else if record.time < now - self.options.retention {
-            Some(Refusal::TooOld)
+            Some(Refusal::Expired)
         } else {
             None
         }

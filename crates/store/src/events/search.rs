@@ -289,12 +289,19 @@ impl Kind {
         }
         let query = part.query(self.schema, search.filter)?;
         let weight = query.weight(EnableScoring::disabled_from_searcher(&part.searcher))?;
+        let mut segments = Vec::new();
         for (ordinal, segment) in part.searcher.segment_readers().iter().enumerate() {
             let times = segment.fast_fields().i64(TIME)?;
             let span = (times.min_value(), times.max_value());
-            if !overlaps(search.range, span) {
-                continue;
+            if overlaps(search.range, span) {
+                segments.push((span, ordinal, segment, times));
             }
+        }
+        // What comes first by time is looked at first, so that the rest need not be.
+        segments.sort_unstable_by_key(|(span, ..)| {
+            if sorting.is_descending { span.1.saturating_neg() } else { span.0 }
+        });
+        for (span, ordinal, segment, times) in segments {
             if sorting.position.is_none() {
                 let nearest = if sorting.is_descending { span.1 } else { span.0 };
                 let number = if sorting.is_descending { u64::MAX } else { 0 };

@@ -209,9 +209,8 @@ fn library(folder: &Path, gpus: usize) -> Result<PathBuf> {
     let mut command = process::command("cc");
     command.args(["-O2", "-shared", "-fPIC", "-w", "-DKEPT", "-o"]).arg(&library).arg(source);
     process::capture(&mut command)?;
-    let answers = fs::read_to_string(
-        root().join(FIXTURES).join("accelerator/nvml_two_gpus.answers"),
-    )?;
+    let answers =
+        fs::read_to_string(root().join(FIXTURES).join("accelerator/nvml_two_gpus.answers"))?;
     let mut text = String::new();
     for line in answers.lines() {
         let words: Vec<&str> = line.splitn(3, ' ').collect();
