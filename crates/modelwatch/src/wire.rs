@@ -470,5 +470,6 @@ fn store_options(config: &Config) -> store::Options {
         instance_series_max: storage.instance_series_max,
         window: storage.window,
         accept_old: storage.accept_old,
+        ..store::Options::default()
     }
 }

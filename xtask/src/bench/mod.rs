@@ -5,6 +5,7 @@
 mod collect;
 mod cost;
 mod data;
+mod events;
 mod payload;
 mod queries;
 mod query;
@@ -20,11 +21,12 @@ pub(crate) fn bench(arguments: &[String]) -> Result<()> {
     match words.as_slice() {
         ["collect"] => collect::run(),
         ["cost"] => cost::run(),
+        ["events"] => events::run(),
         ["query"] => query::run(),
         ["store"] => store::run(None),
         ["store", scenario] => store::run(Some(scenario)),
         _ => bail!(
-            "there is no benchmark {words:?}; there are: collect, cost, query, store, store mix|series|history|recovery|full"
+            "there is no benchmark {words:?}; there are: collect, cost, events, query, store, store mix|series|history|recovery|full"
         ),
     }
 }

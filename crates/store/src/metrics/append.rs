@@ -14,7 +14,7 @@ use model::{
 };
 
 use super::{
-    Fsync, Inner, Refusal, Store,
+    Fsync, Inner, Metrics, Refusal,
     head::{Head, Outcome},
     lock,
     wal::{Ref, Wal},
@@ -89,7 +89,7 @@ impl Writer {
     }
 }
 
-impl Store {
+impl Metrics {
     /// Stores a batch. After `Ok` its samples are readable and survive the death of the process.
     pub fn append(&self, batch: &Batch) -> Result<Appended, AppendError> {
         let points: Vec<(i64, f64)> =
@@ -99,7 +99,7 @@ impl Store {
         self.append_all(runs.collect(), &batch.points)
     }
 
-    /// Stores points of many series, as [`Store::append`] does.
+    /// Stores points of many series, as [`Metrics::append`] does.
     pub fn append_points(&self, points: &Points) -> Result<Appended, AppendError> {
         self.append_all(Vec::new(), points)
     }

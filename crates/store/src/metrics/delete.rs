@@ -10,8 +10,11 @@ use model::{
     series::{MatchOp, Matcher, TimeRange},
 };
 
-use super::{AppendError, Inner, NUMBER_MAX, Store, block::Block, compact, histogram::Point, lock};
-use crate::varint::{Reader, put, unzigzag, zigzag};
+use super::{AppendError, Inner, Metrics, block::Block, compact, histogram::Point, lock};
+use crate::{
+    segment::NUMBER_MAX,
+    varint::{Reader, put, unzigzag, zigzag},
+};
 
 const MAGIC: &[u8; 8] = b"mwgone\0\x01";
 /// Tombstones that may wait for merges. Beyond it the blocks they concern are rewritten first.
@@ -73,7 +76,7 @@ pub(super) fn erase_histograms(
     }
 }
 
-impl Store {
+impl Metrics {
     /// Deletes the samples in `range` of the series that satisfy all matchers. After `Ok` they are gone
     /// for every reader, for good; their space is freed when their blocks are merged.
     pub fn delete(&self, matchers: &[Matcher], range: TimeRange) -> Result<(), AppendError> {

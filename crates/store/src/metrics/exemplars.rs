@@ -9,7 +9,7 @@ use model::{
     series::{Matcher, TimeRange},
 };
 
-use super::{Store, lock};
+use super::{Metrics, lock};
 
 /// Exemplars that are kept; beyond it the oldest goes.
 const EXEMPLARS_MAX: usize = 20_000;
@@ -42,7 +42,7 @@ impl Exemplars {
     }
 }
 
-impl Store {
+impl Metrics {
     /// The exemplars in `range` of the series that satisfy the matchers, oldest first.
     pub fn exemplars(&self, matchers: &[Matcher], range: TimeRange) -> Vec<Exemplar> {
         let exemplars = lock(&self.0.exemplars);

@@ -14,6 +14,7 @@ use super::{
     compact, lock, rows,
     wal::SLOT_MS,
 };
+use crate::wall::Trust;
 
 /// How often blocks and retention are looked after.
 const PERIOD: Duration = Duration::from_secs(60);
@@ -21,11 +22,6 @@ const PERIOD: Duration = Duration::from_secs(60);
 /// Samples further ahead than this are from a time when the clock was wrong; they need not wait in
 /// memory until it comes.
 const AHEAD_MAX: Duration = Duration::from_secs(24 * 60 * 60);
-
-/// How far the wall clock may stray from the monotonic one, and for how long it must not have, before
-/// its word is enough to delete data.
-const DRIFT_MAX: Duration = Duration::from_secs(60);
-const TRUST_AFTER: Duration = Duration::from_secs(10 * 60);
 
 /// Blocks are cut early when the log or the head is larger than this, so that neither a start after a
 /// crash nor memory grows with what is written.
@@ -36,26 +32,12 @@ const HEAD_BYTES_MAX: usize = 192 << 20;
 /// When which work is due, in monotonic time.
 pub(super) struct Chores {
     looked_at: Duration,
-    /// Wall and monotonic time when they last disagreed.
-    agreed_since: (UnixMs, Duration),
+    trust: Trust,
 }
 
 impl Chores {
     pub(super) fn new(clock: &Clock) -> Self {
-        let monotonic = clock.monotonic();
-        Self { looked_at: monotonic, agreed_since: (clock.now(), monotonic) }
-    }
-
-    /// Whether the wall clock went along with the monotonic one for long enough.
-    fn trusts(&mut self, now: UnixMs, monotonic: Duration) -> bool {
-        let (wall, since) = self.agreed_since;
-        let elapsed = monotonic.saturating_sub(since);
-        let expected = wall + elapsed;
-        if now > expected + DRIFT_MAX || now < expected - DRIFT_MAX {
-            self.agreed_since = (now, monotonic);
-            return false;
-        }
-        elapsed >= TRUST_AFTER
+        Self { looked_at: clock.monotonic(), trust: Trust::new(clock) }
     }
 }
 
@@ -74,7 +56,7 @@ pub(super) fn run(store: &Inner, now: UnixMs) -> io::Result<bool> {
         return Ok(false);
     }
     chores.looked_at = monotonic;
-    let is_trusted = chores.trusts(now, monotonic);
+    let is_trusted = chores.trust.holds(now, monotonic);
     cut_finished(store, now)?;
     if is_trusted {
         expire(store, now)?;

@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, fs, io, path::Path, sync::Arc};
 
 use model::{catalogue::Kind, sample::Metadata};
 
-use super::{AppendError, Store, lock};
+use super::{AppendError, Metrics, lock};
 use crate::varint::{Reader, put};
 
 /// Metrics that are remembered; further ones are left out.
@@ -17,7 +17,7 @@ const MAGIC: &[u8; 8] = b"mwmeta\0\x01";
 const KINDS: [Kind; 5] =
     [Kind::Unknown, Kind::Counter, Kind::Gauge, Kind::Histogram, Kind::Summary];
 
-impl Store {
+impl Metrics {
     /// Remembers what is said of metrics, also over restarts.
     pub fn set_metadata(&self, said: &[Metadata]) -> Result<(), AppendError> {
         let mut current = lock(&self.0.metadata);

@@ -49,15 +49,14 @@ use self::{
     append::Writer, block::Block, delete::Tombstone, exemplars::Exemplars, head::Head,
     maintain::Chores,
 };
-use crate::disk::Disk;
+use crate::{disk::Disk, events};
 pub use append::{AppendError, Appended};
 pub use recover::{OpenError, Recovery};
-pub use verify::{Damage, Problem, Repaired, Report, is_store, repair, verify};
+pub use verify::{Damage, Problem, Repaired, Report, is_store};
+pub(crate) use verify::{repair, verify};
 
 /// What one block covers before blocks are merged.
 const SPAN_MS: i64 = 2 * 60 * 60 * 1_000;
-/// Blocks, tombstones and segments of the log are numbered; a number from here on is damage.
-const NUMBER_MAX: u64 = 1 << 62;
 
 /// When a batch is safe from a power failure. It is safe from the death of the process at once.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -88,6 +87,8 @@ pub struct Options {
     /// Whether later ones, and those older than the retention, are taken all the same, as an import
     /// needs it.
     pub accept_old: bool,
+    /// How requests to models are kept.
+    pub exchanges: events::Options,
 }
 
 impl Default for Options {
@@ -102,6 +103,7 @@ impl Default for Options {
             instance_series_max: 100_000,
             window: Duration::from_secs(10 * 60),
             accept_old: false,
+            exchanges: events::Options::default(),
         }
     }
 }
@@ -164,9 +166,9 @@ impl Stats {
     }
 }
 
-/// An open store. Cheap to clone; the folder is released when the last clone is dropped.
+/// The samples of an open store. Cheap to clone; the folder is released when the last clone is dropped.
 #[derive(Clone)]
-pub struct Store(Arc<Inner>);
+pub struct Metrics(Arc<Inner>);
 
 struct Inner {
     folder: PathBuf,
@@ -206,7 +208,7 @@ struct Counters {
     maintenance_error: Mutex<Option<String>>,
 }
 
-impl Store {
+impl Metrics {
     /// Opens or creates the store in `folder` and makes it this process's alone.
     ///
     /// Damage never prevents opening: what is whole is served, the rest is reported.

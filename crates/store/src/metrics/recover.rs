@@ -13,7 +13,7 @@ use model::{Clock, Labels, sample::Exemplar};
 use rustix::fs::{FlockOperation, flock};
 
 use super::{
-    Counters, Inner, Options, Store,
+    Counters, Inner, Metrics, Options,
     append::Writer,
     block::{Block, BlockError},
     delete::{self, Tombstone},
@@ -62,6 +62,11 @@ impl Recovery {
     pub fn problems(&self) -> &[String] {
         &self.problems
     }
+
+    /// What else was damaged, beside metrics.
+    pub(crate) fn add(&mut self, problems: Vec<String>) {
+        self.problems.extend(problems);
+    }
 }
 
 pub(super) fn open(
@@ -69,7 +74,7 @@ pub(super) fn open(
     options: Options,
     clock: Clock,
     disk: Disk,
-) -> Result<(Store, Recovery), OpenError> {
+) -> Result<(Metrics, Recovery), OpenError> {
     let failed = |source| OpenError::Io { path: folder.into(), source };
     for path in [folder.to_owned(), folder.join("blocks"), folder.join("wal")] {
         // What engines are asked and answer may show in labels, so it is nobody else's to read.
@@ -126,7 +131,7 @@ pub(super) fn open(
         _lock: lock,
     };
     inner.change_blocks(&[], blocks.into_iter().map(Arc::new));
-    Ok((Store(Arc::new(inner)), recovery))
+    Ok((Metrics(Arc::new(inner)), recovery))
 }
 
 impl Recovery {

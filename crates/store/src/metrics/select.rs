@@ -20,7 +20,7 @@ use model::{
 };
 
 use super::{
-    Store,
+    Metrics,
     block::{Block, Entry, Scratch},
     delete::{Tombstone, erase},
     head::{Copied, clip, in_order},
@@ -237,7 +237,7 @@ impl Reading<'_> {
     }
 }
 
-impl Store {
+impl Metrics {
     /// The blocks of samples, or of rows of that step, that may have some in `range`.
     pub(super) fn blocks_with(&self, step_ms: i64, range: TimeRange) -> Vec<Arc<Block>> {
         let is_wanted = |block: &&Arc<Block>| {
@@ -282,7 +282,7 @@ fn collect(
     Ok(found.into_iter().map(|(_, series)| series).collect())
 }
 
-impl SeriesSource for Store {
+impl SeriesSource for Metrics {
     fn select(
         &self,
         matchers: &[Matcher],

@@ -195,7 +195,7 @@ struct Simulation {
     disk: Arc<BadDisk>,
     clock: Clock,
     fsync: Fsync,
-    store: Option<Store>,
+    store: Option<Metrics>,
     /// By series and time.
     points: BTreeMap<(u64, i64), Fate>,
     /// Acknowledged since the last sync that succeeded.
@@ -247,7 +247,7 @@ impl Simulation {
         self.store = Some(store);
     }
 
-    fn store(&self) -> &Store {
+    fn store(&self) -> &Metrics {
         self.store.as_ref().unwrap()
     }
 

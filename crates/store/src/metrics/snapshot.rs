@@ -8,9 +8,9 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use super::{Inner, Store, lock};
+use super::{Inner, Metrics, lock};
 
-impl Store {
+impl Metrics {
     /// Makes a snapshot and returns its folder, below `snapshots` in the store's own.
     pub fn snapshot(&self) -> io::Result<PathBuf> {
         let result = self.0.snapshot();

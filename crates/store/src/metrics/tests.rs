@@ -18,8 +18,8 @@ use crate::disk::{Fault, Faults, Operation};
 pub(super) const START: UnixMs = UnixMs(1_800_000_000_000);
 pub(super) const MINUTE: Duration = Duration::from_secs(60);
 
-pub(super) fn open(folder: &Path, clock: &Clock) -> Store {
-    Store::open(folder, Options::default(), clock.clone()).unwrap().0
+pub(super) fn open(folder: &Path, clock: &Clock) -> Metrics {
+    Metrics::open(folder, Options::default(), clock.clone()).unwrap().0
 }
 
 fn batch(time: UnixMs, values: &[(&str, f64)]) -> Batch {
@@ -36,7 +36,7 @@ pub(super) fn budget(clock: &Clock) -> Budget {
 
 /// Every stored point, by series. Histograms, all of which must be examples, show as their sums under a
 /// name of their own.
-pub(super) fn dump(store: &Store, clock: &Clock) -> BTreeMap<String, Vec<(i64, u64)>> {
+pub(super) fn dump(store: &Metrics, clock: &Clock) -> BTreeMap<String, Vec<(i64, u64)>> {
     let all = TimeRange { start: UnixMs::MIN, end: UnixMs::MAX };
     let series = store.select(&[], all, &budget(clock)).unwrap();
     let points = |times: Vec<i64>, values: Vec<f64>| {
@@ -60,7 +60,7 @@ fn beside(name: &str) -> String {
     format!("{name} as histograms")
 }
 
-pub(super) fn refused(store: &Store) -> BTreeMap<&'static str, u64> {
+pub(super) fn refused(store: &Metrics) -> BTreeMap<&'static str, u64> {
     store.stats().refused().filter(|(_, count)| *count > 0).collect()
 }
 
@@ -69,7 +69,7 @@ fn each_reason_to_refuse() {
     let folder = tempfile::tempdir().unwrap();
     let clock = Clock::manual(START);
     let options = Options { series_max: 2, ..Options::default() };
-    let (store, _) = Store::open(folder.path(), options, clock).unwrap();
+    let (store, _) = Metrics::open(folder.path(), options, clock).unwrap();
     let check = |time: UnixMs, name: &str, value: f64, expected: &str| {
         let before = refused(&store);
         let appended = store.append(&batch(time, &[(name, value)])).unwrap();
@@ -98,7 +98,7 @@ fn an_import_may_be_as_old_as_it_likes() {
     let folder = tempfile::tempdir().unwrap();
     let clock = Clock::manual(START);
     let options = Options { accept_old: true, ..Options::default() };
-    let (store, _) = Store::open(folder.path(), options, clock.clone()).unwrap();
+    let (store, _) = Metrics::open(folder.path(), options, clock.clone()).unwrap();
     for days in [0, 1, 400, 30] {
         let time = START - days * 24 * 60 * MINUTE;
         assert_eq!(store.append(&batch(time, &[("a", 1.0)])).unwrap().accepted, 1);
@@ -111,7 +111,7 @@ fn one_target_that_explodes_leaves_the_others_their_places() {
     let folder = tempfile::tempdir().unwrap();
     let clock = Clock::manual(START);
     let options = Options { instance_series_max: 3, ..Options::default() };
-    let (store, _) = Store::open(folder.path(), options, clock).unwrap();
+    let (store, _) = Metrics::open(folder.path(), options, clock).unwrap();
     let labels = |index: usize, instance: &str| {
         Labels::metric("m", [("i", index.to_string()), ("instance", instance.into())])
     };
@@ -168,7 +168,7 @@ fn what_is_deleted_is_gone_everywhere_and_for_good() {
     assert!(!store.0.block_list().is_empty());
     let range = TimeRange { start: START + 10 * MINUTE, end: UnixMs::MAX };
     store.delete(&[Matcher::equal("__name__", "a")], range).unwrap();
-    let check = |store: &Store, when: &str| {
+    let check = |store: &Metrics, when: &str| {
         let found = dump(store, &clock);
         assert_eq!((found["a"].len(), found["b"].len()), (10, 300), "{when}");
     };
@@ -223,7 +223,7 @@ fn days_that_are_over_have_rows_also_of_late_samples() {
     let folder = tempfile::tempdir().unwrap();
     let clock = Clock::manual(START);
     let options = Options { accept_old: true, ..Options::default() };
-    let (store, _) = Store::open(folder.path(), options, clock.clone()).unwrap();
+    let (store, _) = Metrics::open(folder.path(), options, clock.clone()).unwrap();
     const DAY: i64 = 24 * 60 * 60 * 1_000;
     // A counter from the middle of one day to the middle of the third.
     for step in 0..2 * 24 * 60 + 60 {
@@ -389,16 +389,16 @@ fn verifying_names_every_damage_and_repairing_saves_the_rest() {
         store.append(&batch(now, &[("a", f64::from(minute).sin()), ("b", 2.0)])).unwrap();
         store.maintain(now).unwrap();
     }
-    assert!(matches!(verify(folder.path()), Err(OpenError::InUse { .. })));
+    assert!(matches!(crate::verify(folder.path()), Err(OpenError::InUse { .. })));
     let blocks = store.0.block_list().to_vec();
     let victim = blocks[0].path.clone();
     drop((store, blocks));
-    assert!(verify(folder.path()).unwrap().problems.is_empty());
+    assert!(crate::verify(folder.path()).unwrap().problems.is_empty());
     // A bit in the first column of values, and half a frame at the end of the log.
     let mut bytes = fs::read(&victim).unwrap();
     bytes[200] ^= 1;
     fs::write(&victim, &bytes).unwrap();
-    let (_, segment) = wal::segments(&folder.path().join("wal")).unwrap().pop().unwrap();
+    let (_, segment) = crate::segment::segments(&folder.path().join("wal")).unwrap().pop().unwrap();
     let mut log = fs::read(&segment).unwrap();
     log.extend_from_slice(&[9, 0, 0, 0, 1]);
     fs::write(&segment, log).unwrap();
@@ -408,15 +408,15 @@ fn verifying_names_every_damage_and_repairing_saves_the_rest() {
         report.problems.into_iter().map(|problem| (problem.path, problem.damage)).collect()
     };
     let expected = [(victim.clone(), Damage::Pieces(1)), (segment.clone(), Damage::Tail(5))];
-    assert_eq!(damages(verify(folder.path()).unwrap()), expected);
-    let repaired = repair(folder.path()).unwrap();
+    assert_eq!(damages(crate::verify(folder.path()).unwrap()), expected);
+    let repaired = crate::repair(folder.path()).unwrap();
     for (problem, saves) in repaired.problems.iter().zip([true, false]) {
         let repaired = problem.repaired.as_ref().unwrap();
         assert_eq!(repaired.aside, problem.path.with_extension("bad"));
         assert_eq!(repaired.saved.is_some_and(|samples| samples > 0), saves, "{repaired:?}");
     }
     assert_eq!(fs::read(victim.with_extension("bad")).unwrap(), bytes);
-    assert!(verify(folder.path()).unwrap().problems.is_empty());
+    assert!(crate::verify(folder.path()).unwrap().problems.is_empty());
     let store = open(folder.path(), &clock);
     assert_eq!(store.stats().blocks_aside, 1);
     let found = dump(&store, &clock);
@@ -429,8 +429,8 @@ fn a_folder_that_is_no_store_is_left_alone() {
     let folder = tempfile::tempdir().unwrap();
     for path in [folder.path().to_owned(), folder.path().join("absent")] {
         assert!(!is_store(&path));
-        assert!(matches!(verify(&path), Err(OpenError::NoStore { .. })));
-        assert!(matches!(repair(&path), Err(OpenError::NoStore { .. })));
+        assert!(matches!(crate::verify(&path), Err(OpenError::NoStore { .. })));
+        assert!(matches!(crate::repair(&path), Err(OpenError::NoStore { .. })));
     }
     assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0);
 }
@@ -495,7 +495,7 @@ fn open_refusing(
     folder: &Path,
     operation: Operation,
     word: &'static str,
-) -> (Store, Arc<Refusing>) {
+) -> (Metrics, Arc<Refusing>) {
     let faults = Arc::new(Refusing(operation, word, true.into()));
     let options = Options { fsync: Fsync::EveryBatch, ..Options::default() };
     let disk = Disk::with_faults(Arc::clone(&faults) as Arc<dyn Faults>);
@@ -512,7 +512,7 @@ fn what_cannot_be_synced_is_not_acknowledged() {
     faults.2.store(false, Ordering::Relaxed);
     store.append(&batch(START, &[("a", 1.0)])).unwrap();
     assert!(store.stats().writable);
-    let files = wal::segments(&folder.path().join("wal")).unwrap().len();
+    let files = crate::segment::segments(&folder.path().join("wal")).unwrap().len();
     assert_eq!(files, 2, "it went to a new segment");
 }
 
@@ -547,7 +547,7 @@ fn a_second_store_on_the_same_folder_is_refused() {
     let folder = tempfile::tempdir().unwrap();
     let clock = Clock::manual(START);
     let store = open(folder.path(), &clock);
-    let second = Store::open(folder.path(), Options::default(), clock.clone());
+    let second = Metrics::open(folder.path(), Options::default(), clock.clone());
     let Err(OpenError::InUse { pid, .. }) = second else { panic!("opened twice") };
     assert_eq!(pid, Some(std::process::id()));
     drop(store);
@@ -559,7 +559,7 @@ fn spans_move_into_blocks_and_age_out() {
     let folder = tempfile::tempdir().unwrap();
     let clock = Clock::manual(START);
     let options = Options { retention: 6 * 60 * MINUTE, ..Options::default() };
-    let (store, _) = Store::open(folder.path(), options.clone(), clock.clone()).unwrap();
+    let (store, _) = Metrics::open(folder.path(), options.clone(), clock.clone()).unwrap();
     let mut expected = Vec::new();
     for minute in 0..12 * 60 {
         let now = START + minute * MINUTE;
@@ -577,7 +577,7 @@ fn spans_move_into_blocks_and_age_out() {
     let wal_files = fs::read_dir(folder.path().join("wal")).unwrap().count();
     assert!(wal_files <= 2, "{wal_files} segments left");
     drop(store);
-    let (store, _) = Store::open(folder.path(), options, clock.clone()).unwrap();
+    let (store, _) = Metrics::open(folder.path(), options, clock.clone()).unwrap();
     assert_eq!(dump(&store, &clock)["a"], expected);
 }
 
@@ -605,7 +605,7 @@ fn too_much_goes_oldest_first() {
     let folder = tempfile::tempdir().unwrap();
     let clock = Clock::manual(START);
     let options = Options { bytes_max: 2_000, ..Options::default() };
-    let (store, _) = Store::open(folder.path(), options, clock.clone()).unwrap();
+    let (store, _) = Metrics::open(folder.path(), options, clock.clone()).unwrap();
     for minute in 0..24 * 60 {
         let now = START + minute * MINUTE;
         clock.set(now);
@@ -653,7 +653,8 @@ fn a_damaged_block_is_put_aside() {
     let before = dump(&store, &clock)["a"].len();
     drop(store);
     fs::write(&victim, "nonsense").unwrap();
-    let (store, recovery) = Store::open(folder.path(), Options::default(), clock.clone()).unwrap();
+    let (store, recovery) =
+        Metrics::open(folder.path(), Options::default(), clock.clone()).unwrap();
     assert_eq!(recovery.problems().len(), 1);
     let left = dump(&store, &clock)["a"].len();
     assert!(left > 0 && left < before);

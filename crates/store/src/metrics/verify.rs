@@ -14,7 +14,7 @@ use super::{
     recover::{OpenError, files, lock},
     wal::{self, Reading, Ref, Replay},
 };
-use crate::disk::Disk;
+use crate::{disk::Disk, segment};
 
 const ALL: TimeRange = TimeRange { start: UnixMs::MIN, end: UnixMs::MAX };
 
@@ -25,6 +25,10 @@ pub struct Report {
     pub segments: usize,
     /// Samples and rows in blocks and in the log; what is in both counts twice.
     pub samples: u64,
+    /// Of events.
+    pub parts: usize,
+    /// Events in parts.
+    pub records: u64,
     /// Empty when all is well.
     pub problems: Vec<Problem>,
 }
@@ -58,18 +62,26 @@ pub struct Repaired {
     pub saved: Option<u64>,
 }
 
-/// Reads every byte of the store in `folder` and says what is damaged. Changes none of them.
-pub fn verify(folder: &Path) -> Result<Report, OpenError> {
+/// Reads every byte of the metrics in `folder` and what else `others` reads, and says what is damaged.
+pub(crate) fn verify(
+    folder: &Path,
+    others: impl FnOnce(&mut Report) -> io::Result<()>,
+) -> Result<Report, OpenError> {
     let _lock = take(folder)?;
-    check(folder).map_err(|source| OpenError::Io { path: folder.into(), source })
+    let checked = check(folder).and_then(|mut report| others(&mut report).map(|()| report));
+    checked.map_err(|source| OpenError::Io { path: folder.into(), source })
 }
 
-/// As [`verify`], then puts damaged blocks aside, saves what can be read of them, and cuts torn tails of
-/// the log. The originals stay, with the ending `.bad`.
-pub fn repair(folder: &Path) -> Result<Report, OpenError> {
+/// As [`verify`], then puts aside what is damaged, saves what can be read of blocks, and cuts torn tails
+/// of logs.
+pub(crate) fn repair(
+    folder: &Path,
+    others: impl FnOnce(&mut Report) -> io::Result<()>,
+) -> Result<Report, OpenError> {
     let _lock = take(folder)?;
     let failed = |path: &Path, source| OpenError::Io { path: path.into(), source };
-    let mut report = check(folder).map_err(|error| failed(folder, error))?;
+    let checked = check(folder).and_then(|mut report| others(&mut report).map(|()| report));
+    let mut report = checked.map_err(|error| failed(folder, error))?;
     for problem in &mut report.problems {
         let result = repair_one(problem, &Disk::default());
         problem.repaired = Some(result.map_err(|error| failed(&problem.path, error))?);
@@ -92,7 +104,9 @@ fn take(folder: &Path) -> Result<fs::File, OpenError> {
 
 fn repair_one(problem: &Problem, disk: &Disk) -> io::Result<Repaired> {
     let path = &problem.path;
-    let aside = path.with_extension("bad");
+    // The name of a folder is all of it.
+    let aside =
+        if path.is_dir() { path.with_added_extension("bad") } else { path.with_extension("bad") };
     let mut saved = None;
     match problem.damage {
         Damage::File(_) => disk.rename(path, &aside)?,
@@ -118,7 +132,7 @@ fn check(folder: &Path) -> io::Result<Report> {
             found.extend(damage.map(|damage| (path, damage)));
         }
     }
-    for (number, path) in wal::segments(&folder.join("wal"))? {
+    for (number, path) in segment::segments(&folder.join("wal"))? {
         report.segments += 1;
         let mut count = Counting::default();
         let mut reading = Reading::new(number, &mut count);

@@ -1,35 +1,27 @@
 //! The write-ahead log: what makes an acknowledged batch survive the death of the process.
 //!
-//! A segment is a file of frames, `len | raw_len | crc | body`, where a body is a sequence of items packed
-//! by zstd. A segment explains itself: series are numbered and values XORed anew in each, so any segment
-//! can be deleted once its samples are in blocks. A frame is written in one piece before its samples count
-//! as stored; a torn frame at the end of a segment is ignored by the next start, never a reason not to
-//! start.
+//! The body of a frame is a sequence of items. A segment explains itself: series are numbered and values
+//! XORed anew in each, so any segment can be deleted once its samples are in blocks.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
-    fs::{self, File},
-    io::{self, BufReader, Read as _},
+    fs, io,
     path::{Path, PathBuf},
 };
 
 use model::{Labels, UnixMs, sample::Exemplar, series::TimeRange};
 
-use super::{NUMBER_MAX, histogram::ENCODED_BYTES_MAX};
+use super::histogram::ENCODED_BYTES_MAX;
 use crate::{
     disk::{Disk, OutFile},
+    segment::{self, Magic, Packer, SEGMENT_BYTES_MAX, path_of, segments},
     varint::{Reader, put, unzigzag, zigzag},
 };
 
-/// A segment is closed when it is larger than this.
-const SEGMENT_BYTES_MAX: u64 = 64 << 20;
-/// Largest unpacked frame; a length beyond it is damage.
-const FRAME_BYTES_MAX: usize = 64 << 20;
 /// A body is written as a frame once it is larger than this.
 const BODY_BYTES_MAX: usize = 4 << 20;
 /// First bytes of every segment; the last is the version of the layout.
-const MAGIC: &[u8; 8] = b"mwwal\0\0\x02";
-const FRAME_HEADER_BYTES: usize = 12;
+const MAGIC: &Magic = b"mwwal\0\0\x02";
 /// The unit in which the log remembers which times a segment protects.
 pub(crate) const SLOT_MS: i64 = 10 * 60 * 1_000;
 
@@ -58,9 +50,8 @@ pub(crate) struct Wal {
     /// Segments no longer written, each with the slots of time whose samples only it protects.
     closed: BTreeMap<u64, Closed>,
     next_number: u64,
-    compressor: zstd::bulk::Compressor<'static>,
+    packer: Packer,
     body: Vec<u8>,
-    frame: Vec<u8>,
 }
 
 struct Closed {
@@ -144,9 +135,8 @@ impl Wal {
             current: None,
             closed,
             next_number,
-            compressor: zstd::bulk::Compressor::new(1)?,
+            packer: Packer::new()?,
             body: Vec::new(),
-            frame: Vec::new(),
         };
         Ok((wal, replayed))
     }
@@ -234,17 +224,16 @@ impl Wal {
 
     /// Writes the body as a frame.
     fn write(&mut self, mut segment: Segment) -> io::Result<Segment> {
-        let packed = self.compressor.compress(&self.body)?;
-        frame(&mut self.frame, &packed, self.body.len());
+        let frame = self.packer.pack(&self.body)?;
         self.body.clear();
-        if let Err(error) = segment.file.write_all(&self.frame) {
+        if let Err(error) = segment.file.write_all(frame) {
             // The numbering of this segment may be ahead of its content now, so it is left for good.
             // Cutting the torn frame off only saves space: a replay stops there anyway.
             drop(segment.file.cut(segment.bytes));
             self.close(segment);
             return Err(error);
         }
-        segment.bytes += self.frame.len() as u64;
+        segment.bytes += frame.len() as u64;
         segment.is_synced = false;
         Ok(segment)
     }
@@ -352,13 +341,7 @@ impl Wal {
         let number = self.next_number;
         // A number is used once even if creating fails half-way.
         self.next_number += 1;
-        let path = path_of(&self.folder, number);
-        let mut file = self.disk.create(&path)?;
-        if let Err(error) = file.write_all(MAGIC).and_then(|()| self.disk.sync_folder(&self.folder))
-        {
-            drop(self.disk.remove(&path));
-            return Err(error);
-        }
+        let file = segment::create(&self.folder, &self.disk, number, MAGIC)?;
         Ok(Segment {
             number,
             file,
@@ -425,34 +408,6 @@ fn read_labels(reader: &mut Reader<'_>) -> Option<Labels> {
         pairs.push((text()?, text()?));
     }
     Some(Labels::from_pairs(pairs))
-}
-
-fn frame(out: &mut Vec<u8>, packed: &[u8], raw_len: usize) {
-    out.clear();
-    out.extend_from_slice(&(packed.len() as u32).to_le_bytes());
-    out.extend_from_slice(&(raw_len as u32).to_le_bytes());
-    out.extend_from_slice(&crc32c::crc32c(packed).to_le_bytes());
-    out.extend_from_slice(packed);
-}
-
-fn path_of(folder: &Path, number: u64) -> PathBuf {
-    folder.join(format!("{number:010}.wal"))
-}
-
-/// The segments of a folder, oldest first.
-pub(crate) fn segments(folder: &Path) -> io::Result<Vec<(u64, PathBuf)>> {
-    let mut found = Vec::new();
-    for entry in fs::read_dir(folder)? {
-        let path = entry?.path();
-        let is_segment = path.extension().is_some_and(|extension| extension == "wal");
-        let stem = path.file_stem().and_then(|stem| stem.to_str()).unwrap_or_default();
-        if is_segment && let Some(number) = stem.parse().ok().filter(|number| *number < NUMBER_MAX)
-        {
-            found.push((number, path));
-        }
-    }
-    found.sort_unstable();
-    Ok(found)
 }
 
 /// The state of reading one segment.
@@ -524,38 +479,7 @@ impl Reading<'_> {
 
 /// Reads a segment and returns how many of its bytes were good.
 pub(crate) fn read_segment(path: &Path, reading: &mut Reading<'_>) -> io::Result<u64> {
-    let mut file = BufReader::new(File::open(path)?);
-    let mut magic = [0; MAGIC.len()];
-    if file.read_exact(&mut magic).is_err() || magic != *MAGIC {
-        return Ok(0);
-    }
-    let mut good = MAGIC.len() as u64;
-    let mut header = [0; FRAME_HEADER_BYTES];
-    let mut packed = Vec::new();
-    let mut unpacker = zstd::bulk::Decompressor::new()?;
-    while file.read_exact(&mut header).is_ok() {
-        let mut reader = Reader::new(&header);
-        let (Some(len), Some(raw_len), Some(crc)) = (reader.u32(), reader.u32(), reader.u32())
-        else {
-            break;
-        };
-        let (len, raw_len) = (len as usize, raw_len as usize);
-        if len > FRAME_BYTES_MAX || raw_len > FRAME_BYTES_MAX {
-            break;
-        }
-        packed.clear();
-        // `take` grows the buffer with what is really there, so a wrong length allocates nothing.
-        let read = (&mut file).take(len as u64).read_to_end(&mut packed)?;
-        if read < len || crc32c::crc32c(&packed) != crc {
-            break;
-        }
-        let Ok(body) = unpacker.decompress(&packed, raw_len) else { break };
-        if reading.decode(&body).is_none() {
-            break;
-        }
-        good += (FRAME_HEADER_BYTES + len) as u64;
-    }
-    Ok(good)
+    segment::read(path, MAGIC, |body| reading.decode(body))
 }
 
 #[cfg(test)]

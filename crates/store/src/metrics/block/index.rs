@@ -11,7 +11,8 @@ use roaring::RoaringBitmap;
 
 use super::{ChunkRef, Chunks, Cover, Description};
 use crate::{
-    metrics::{NUMBER_MAX, codec::POINTS_MAX},
+    metrics::codec::POINTS_MAX,
+    segment::NUMBER_MAX,
     varint::{Reader, unzigzag},
 };
 

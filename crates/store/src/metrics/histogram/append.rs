@@ -6,7 +6,7 @@ use model::{Labels, UnixMs, histogram::Histogram};
 
 use super::{Encoded, codec};
 use crate::metrics::{
-    AppendError, Appended, Fsync, Inner, Refusal, Store,
+    AppendError, Appended, Fsync, Inner, Metrics, Refusal,
     append::Writer,
     head::{Head, Outcome},
     wal::Ref,
@@ -20,7 +20,7 @@ struct Accepted<'a> {
     encoded: Encoded,
 }
 
-impl Store {
+impl Metrics {
     pub(in crate::metrics) fn append_histograms(
         &self,
         points: &[(Labels, UnixMs, Histogram)],

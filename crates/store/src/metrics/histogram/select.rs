@@ -9,7 +9,7 @@ use model::{
 };
 
 use super::{Point, decode, in_order};
-use crate::metrics::{Store, block::Scratch, delete::erase_histograms};
+use crate::metrics::{Metrics, block::Scratch, delete::erase_histograms};
 
 /// Series found so far, and what they weigh.
 struct Found<'a> {
@@ -56,7 +56,7 @@ impl Found<'_> {
     }
 }
 
-impl Store {
+impl Metrics {
     pub(in crate::metrics) fn find_histograms(
         &self,
         matchers: &[Matcher],

@@ -6,7 +6,7 @@ use model::{
 };
 
 use crate::metrics::{
-    Clock, Options, Store,
+    Clock, Metrics, Options,
     tests::{MINUTE, START, budget, dump, open, refused},
 };
 
@@ -48,7 +48,7 @@ fn each_reason_to_refuse() {
     let folder = tempfile::tempdir().unwrap();
     let clock = Clock::manual(START);
     let options = Options { series_max: 2, ..Options::default() };
-    let (store, _) = Store::open(folder.path(), options, clock).unwrap();
+    let (store, _) = Metrics::open(folder.path(), options, clock).unwrap();
     let check = |time: UnixMs, name: &'static str, histogram: Histogram, expected: &str| {
         let appended = store.append_points(&points(time, [(name, histogram)])).unwrap();
         let reasons: Vec<&str> = appended.refused().map(|(reason, _)| reason).collect();
@@ -84,7 +84,7 @@ fn each_reason_to_refuse() {
 }
 
 /// A day and a half of histograms and nothing else, one in five minutes.
-fn fill(store: &Store, clock: &Clock) -> Vec<(i64, u64)> {
+fn fill(store: &Metrics, clock: &Clock) -> Vec<(i64, u64)> {
     let mut expected = Vec::new();
     for step in 0..36 * 12 {
         let now = START + step * 5 * MINUTE;
@@ -117,7 +117,7 @@ fn histograms_alone_are_found_merged_and_checked() {
     let clock = Clock::manual(START);
     let mut store = open(folder.path(), &clock);
     let expected = fill(&store, &clock);
-    let sequences = |store: &Store| -> Vec<(i64, usize)> {
+    let sequences = |store: &Metrics| -> Vec<(i64, usize)> {
         let blocks = store.0.block_list();
         let described = blocks.iter().map(|block| &block.description);
         described.map(|d| (d.resolution_ms, d.parents.len())).collect()
@@ -176,7 +176,7 @@ fn they_age_out_and_are_deleted_like_floats() {
     let folder = tempfile::tempdir().unwrap();
     let clock = Clock::manual(START);
     let options = Options { retention: 12 * 60 * MINUTE, ..Options::default() };
-    let (store, _) = Store::open(folder.path(), options, clock.clone()).unwrap();
+    let (store, _) = Metrics::open(folder.path(), options, clock.clone()).unwrap();
     let mut expected = fill(&store, &clock);
     let found = dump(&store, &clock).remove("h as histograms").unwrap();
     assert!(found.len() < 16 * 12, "{}", found.len());
