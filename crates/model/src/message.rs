@@ -482,6 +482,11 @@ pub static MESSAGES: &[Message] = &[
         zh: "{key} = {value}：应为形如 \"http://127.0.0.1:8000\" 的地址，其后只能跟路径；暂不支持 https",
     },
     Message {
+        code: "event.bodies_read",
+        en: "somebody read the prompt and answer of request {request}",
+        zh: "有人查看了请求 {request} 的提示词与回答",
+    },
+    Message {
         code: "event.engine_changed",
         en: "{engine} at {url}: {fact} changed from {old} to {new}",
         zh: "{engine}（{url}）：{fact} 由 {old} 变为 {new}",
@@ -580,6 +585,16 @@ pub static MESSAGES: &[Message] = &[
         code: "event.prompt_truncated",
         en: "{engine} at {url} probably dropped the beginning of a prompt: {tokens} tokens are left of it in a context of {context} (model {model}). Raise the context length",
         zh: "{engine}（{url}）很可能丢弃了提示词的开头：上下文 {context} 中仅剩 {tokens} 个 Token（模型 {model}）。请增大上下文长度",
+    },
+    Message {
+        code: "event.requests_kept",
+        en: "records of requests are kept again in {path}; {lost} were lost",
+        zh: "请求记录已恢复写入 {path}，期间丢失 {lost} 条",
+    },
+    Message {
+        code: "event.requests_lost",
+        en: "records of requests cannot be kept in {path}: {reason}. Requests pass all the same",
+        zh: "请求记录无法写入 {path}：{reason}。请求转发不受影响",
     },
     Message {
         code: "event.series_limit",

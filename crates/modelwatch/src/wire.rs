@@ -142,7 +142,8 @@ fn assemble(
     let settings = collect_settings(&config, &instance, address.port());
     let collector = Collector::start(settings, clock.clone(), sinks, runtime.handle())
         .context("failed to start the collectors")?;
-    let exchanges = Exchanges::start(&config, &clock, &queue, Box::new(drop))?;
+    let keep = keep_exchanges(&store, &config, &clock, &events);
+    let exchanges = Exchanges::start(&config, &clock, &queue, keep)?;
     let size = |value| usize::try_from(value).unwrap_or(Semaphore::MAX_PERMITS);
     let limits = Limits {
         timeout: config.query.timeout,
@@ -178,6 +179,43 @@ fn assemble(
 pub(crate) fn instance(inventory: &Inventory, address: SocketAddr) -> String {
     let node = inventory.hostname.as_deref().unwrap_or("localhost");
     format!("{node}:{}", address.port())
+}
+
+/// Where records of requests go. Says once that they cannot be kept, and once that they can again; the store
+/// counts what it refuses.
+fn keep_exchanges(
+    store: &Store,
+    config: &Config,
+    clock: &Clock,
+    events: &Arc<Events>,
+) -> exchanges::Keep {
+    let (store, clock, events) = (store.clone(), clock.clone(), Arc::clone(events));
+    let path = config.storage.path.display().to_string();
+    let mut lost = 0_usize;
+    Box::new(move |taken| {
+        let (severity, body, attribute) = match store.events().append(&taken) {
+            Ok(_) if lost == 0 => return,
+            Ok(_) => {
+                let count = std::mem::take(&mut lost).to_string();
+                (Severity::Info, "event.requests_kept", ("lost".to_owned(), count))
+            }
+            Err(error) => {
+                let was_lost = lost;
+                lost += taken.len();
+                if was_lost > 0 {
+                    return;
+                }
+                (Severity::Error, "event.requests_lost", ("reason".to_owned(), error.to_string()))
+            }
+        };
+        events.push(LogRecord {
+            time: clock.now(),
+            source: "storage".into(),
+            severity,
+            body: body.into(),
+            attributes: vec![attribute, ("path".into(), path.clone())],
+        });
+    })
 }
 
 fn accelerator_settings(config: &Config) -> collect::accelerator::Settings {
@@ -229,7 +267,7 @@ pub(crate) fn collect_settings(
         accelerators: accelerator_settings(config),
         discover: config.collect.discover,
         model_folders: config.collect.model_folders.iter().map(PathBuf::from).collect(),
-        own_ports: vec![own_port],
+        own_ports: config.gateway.listen.iter().map(|it| it.port()).chain([own_port]).collect(),
         engines: engines.collect(),
         scrapes: config.scrapes.iter().map(|scrape| scrape.job(&variable)).collect(),
         probes: probes.collect(),
@@ -470,6 +508,10 @@ fn store_options(config: &Config) -> store::Options {
         instance_series_max: storage.instance_series_max,
         window: storage.window,
         accept_old: storage.accept_old,
-        ..store::Options::default()
+        exchanges: store::events::Options {
+            retention: storage.requests_retention,
+            bytes_max: storage.requests_bytes_max,
+            ..store::events::Options::default()
+        },
     }
 }

@@ -4,6 +4,7 @@ mod admin;
 mod agent;
 mod export;
 mod form;
+mod gateway;
 mod json;
 mod live;
 mod metrics;
@@ -12,6 +13,7 @@ mod page;
 mod product;
 mod prometheus;
 mod query;
+mod requests;
 mod time;
 mod write;
 
@@ -54,6 +56,14 @@ pub(crate) fn router(app: Arc<App>) -> Router {
         .route("/api/v1/overview", get(product::overview))
         .route("/api/v1/sources", get(product::sources))
         .route("/api/v1/events", get(product::events))
+        .route("/api/mw/v1/gateway", get(gateway::gateway))
+        .route("/api/mw/v1/keys", get(gateway::keys))
+        .route("/api/mw/v1/keys/usage", get(requests::usage))
+        .route("/api/mw/v1/requests", get(requests::requests))
+        .route("/api/mw/v1/requests/heatmap", get(requests::heatmap))
+        .route("/api/mw/v1/requests/summary", get(requests::summary))
+        .route("/api/mw/v1/requests/{id}", get(requests::request))
+        .route("/api/mw/v1/requests/{id}/bodies", get(requests::bodies))
         .route("/api/v1/export", get(export::export))
         .route("/api/v1/write", post(write::write))
         .merge(admin::router())

@@ -126,7 +126,26 @@ pub(super) fn engine_json(engine: &collect::EngineReport) -> Value {
 pub(super) fn sources_json(app: &App) -> Value {
     let mut sources = collected_json(&app.collector);
     sources.push(storage_source(app));
+    if app.gateway.is_some() {
+        sources.extend(app.store.events().stats().iter().map(requests_source));
+    }
     json!({ "sources": sources })
+}
+
+/// The records of the gateway, which are stored beside the samples.
+fn requests_source(stats: &store::events::Stats) -> Value {
+    let failure = stats.write_error.as_ref().or(stats.maintenance_error.as_ref());
+    json!({
+        "name": "storage.requests",
+        "group": "storage",
+        "state": if failure.is_none() { "ok" } else { "failing" },
+        "period_ms": 1_000,
+        "duration_ms": null,
+        "series": stats.records,
+        "last_ok": null,
+        "hint": null,
+        "failure": failure.map(|text| json!({ "code": "failure.io", "params": { "detail": text } })),
+    })
 }
 
 /// The collectors among the sources.

@@ -627,6 +627,30 @@ pub(super) static KEYS: &[Key] = &[
         },
     },
     Key {
+        path: "storage.requests_bytes_max",
+        kind: Type::Size { min: 16 << 20 },
+        default: "\"4GiB\"",
+        help_en: "How much room records of requests may take; above it the oldest days go.",
+        help_zh: "请求记录占用的空间上限，超出时最早的日期先被删除。",
+        set: |config, value| {
+            if let Value::Count(count) = value {
+                config.storage.requests_bytes_max = count;
+            }
+        },
+    },
+    Key {
+        path: "storage.requests_retention",
+        kind: Type::Period { min: Duration::from_secs(24 * 3_600) },
+        default: "\"30d\"",
+        help_en: "How long records of requests through the gateway are kept, in whole days.",
+        help_zh: "经网关的请求记录保留多久，按整日删除。",
+        set: |config, value| {
+            if let Value::Period(period) = value {
+                config.storage.requests_retention = period;
+            }
+        },
+    },
+    Key {
         path: "storage.retention",
         kind: Type::Period { min: Duration::from_secs(3_600) },
         default: "\"15d\"",

@@ -64,6 +64,8 @@ pub(crate) struct Storage {
     pub(crate) bytes_max: u64,
     pub(crate) series_max: u64,
     pub(crate) instance_series_max: u64,
+    pub(crate) requests_bytes_max: u64,
+    pub(crate) requests_retention: Duration,
     pub(crate) rows_retention: Duration,
     pub(crate) window: Duration,
     pub(crate) accept_old: bool,
@@ -237,6 +239,8 @@ impl Default for Config {
                 bytes_max: 10 << 30,
                 series_max: 2_000_000,
                 instance_series_max: 100_000,
+                requests_bytes_max: 4 << 30,
+                requests_retention: Duration::from_secs(30 * 86_400),
                 rows_retention: Duration::from_secs(396 * 86_400),
                 window: Duration::from_secs(600),
                 accept_old: false,
@@ -296,6 +300,14 @@ impl Config {
             format!("storage.fsync_every_batch = {}", storage.fsync_every_batch),
             format!("storage.instance_series_max = {}", storage.instance_series_max),
             format!("storage.path = {:?}", storage.path),
+            format!(
+                "storage.requests_bytes_max = \"{}\"",
+                units::bytes_text(storage.requests_bytes_max)
+            ),
+            format!(
+                "storage.requests_retention = \"{}\"",
+                duration_text(storage.requests_retention)
+            ),
             format!("storage.retention = \"{}\"", duration_text(storage.retention)),
             format!("storage.rows_retention = \"{}\"", duration_text(storage.rows_retention)),
             format!("storage.series_max = {}", storage.series_max),
