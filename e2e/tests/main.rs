@@ -6,6 +6,7 @@ mod agent;
 mod bench;
 mod differential;
 mod engine;
+mod gateway;
 mod hostile;
 mod node_exporter;
 mod ollama;
