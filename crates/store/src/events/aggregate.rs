@@ -387,7 +387,10 @@ struct Segment<'a> {
     /// Numbers of groups by combination of codes.
     table: Vec<u32>,
     map: HashMap<u64, u32>,
-    groups: Vec<(u64, Group)>,
+    /// The codes of each group, and its records.
+    groups: Vec<(u64, u64)>,
+    /// Of the fields of the first group, then of the second.
+    summaries: Vec<Summary>,
     /// What all distributions take.
     cells: usize,
     docs: Vec<DocId>,
@@ -502,6 +505,7 @@ impl<'a> Segment<'a> {
             table,
             map,
             groups,
+            summaries: Vec::new(),
             cells: 0,
             docs,
             codes,
@@ -529,19 +533,21 @@ impl<'a> Segment<'a> {
             };
             // Zero is a combination that was not met before.
             if *slot == 0 {
-                self.groups.push((*code, self.plan.group()));
+                self.groups.push((*code, 0));
+                self.summaries.extend(self.plan.group().fields);
                 *slot = self.groups.len() as u32;
             }
             self.members.push(*slot - 1);
-            if let Some((_, group)) = self.groups.get_mut(*slot as usize - 1) {
-                group.count += 1;
+            if let Some((_, count)) = self.groups.get_mut(*slot as usize - 1) {
+                *count += 1;
             }
         }
+        let fields = self.fields.len();
         for (at_field, numbers) in self.fields.iter().enumerate() {
             numbers.read(&self.docs, |at, number| {
                 let member = self.members.get(at).copied().unwrap_or_default() as usize;
-                let group = self.groups.get_mut(member);
-                if let Some(summary) = group.and_then(|(_, group)| group.fields.get_mut(at_field)) {
+                let place = member * fields + at_field;
+                if let Some(summary) = self.summaries.get_mut(place) {
                     self.cells += summary.add(number);
                 }
             });
@@ -550,14 +556,17 @@ impl<'a> Segment<'a> {
 
     fn named(self) -> tantivy::Result<Groups> {
         let mut named = Groups::default();
-        for (mut code, group) in self.groups {
+        let fields = self.fields.len();
+        let mut summaries = self.summaries.into_iter();
+        for (mut code, count) in self.groups {
             let mut keys = Vec::with_capacity(self.dimensions.len());
             for dimension in self.dimensions.iter().rev() {
                 keys.push(dimension.key(code % dimension.size)?);
                 code /= dimension.size;
             }
             keys.reverse();
-            named.by_keys.insert(keys, group);
+            let fields = summaries.by_ref().take(fields).collect();
+            named.by_keys.insert(keys, Group { count, fields });
         }
         Ok(named)
     }
