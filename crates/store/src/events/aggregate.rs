@@ -558,11 +558,18 @@ impl<'a> Segment<'a> {
         let mut named = Groups::default();
         let fields = self.fields.len();
         let mut summaries = self.summaries.into_iter();
+        // Looking a word up takes longer than anything else here.
+        let mut known: Vec<HashMap<u64, Key>> = vec![HashMap::new(); self.dimensions.len()];
         for (mut code, count) in self.groups {
             let mut keys = Vec::with_capacity(self.dimensions.len());
-            for dimension in self.dimensions.iter().rev() {
-                keys.push(dimension.key(code % dimension.size)?);
+            for (dimension, known) in self.dimensions.iter().zip(&mut known).rev() {
+                let own = code % dimension.size;
                 code /= dimension.size;
+                let key = match known.entry(own) {
+                    hash_map::Entry::Occupied(entry) => entry.into_mut(),
+                    hash_map::Entry::Vacant(entry) => entry.insert(dimension.key(own)?),
+                };
+                keys.push(key.clone());
             }
             keys.reverse();
             let fields = summaries.by_ref().take(fields).collect();
