@@ -602,7 +602,7 @@ proptest! {
     #[test]
     fn memory_and_index_agree(
         records in prop::collection::vec(any_exchange(), 1..40),
-        filters in prop::collection::vec(any_filter(), 24),
+        filters in prop::collection::vec(any_filter(), 12),
         cuts in prop::collection::vec(any::<prop::sample::Index>(), 0..4),
     ) {
         let (folder, other) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
