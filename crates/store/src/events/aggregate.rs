@@ -35,9 +35,11 @@ const KEYS_MAX: usize = 2;
 const CELLS_MAX: usize = (256 << 20) / 4;
 /// Combinations of keys up to which a table is faster than a hash map.
 const TABLE_MAX: u64 = 1 << 16;
-/// The scale by which numbers are grouped ends there.
+/// The scale by which numbers are grouped begins at 2 to this power; what is smaller is in its first bucket.
 const SCALE_MIN: f64 = -10.0;
+/// And ends at this power; what is larger is in its last bucket.
 const SCALE_MAX: f64 = 40.0;
+/// Buckets to a doubling; a wish for more gets so many.
 const PER_DOUBLING_MAX: u8 = 64;
 
 /// A question about many records.
