@@ -35,9 +35,11 @@ const KEYS_MAX: usize = 2;
 const CELLS_MAX: usize = (256 << 20) / 4;
 /// Combinations of keys up to which a table is faster than a hash map.
 const TABLE_MAX: u64 = 1 << 16;
-/// The scale by which numbers are grouped ends there.
+/// The scale by which numbers are grouped begins at 2 to this power; what is smaller is in its first bucket.
 const SCALE_MIN: f64 = -10.0;
+/// And ends at this power; what is larger is in its last bucket.
 const SCALE_MAX: f64 = 40.0;
+/// Buckets to a doubling; a wish for more gets so many.
 const PER_DOUBLING_MAX: u8 = 64;
 
 /// A question about many records.
@@ -387,7 +389,10 @@ struct Segment<'a> {
     /// Numbers of groups by combination of codes.
     table: Vec<u32>,
     map: HashMap<u64, u32>,
-    groups: Vec<(u64, Group)>,
+    /// The codes of each group, and its records.
+    groups: Vec<(u64, u64)>,
+    /// Of the fields of the first group, then of the second.
+    summaries: Vec<Summary>,
     /// What all distributions take.
     cells: usize,
     docs: Vec<DocId>,
@@ -502,6 +507,7 @@ impl<'a> Segment<'a> {
             table,
             map,
             groups,
+            summaries: Vec::new(),
             cells: 0,
             docs,
             codes,
@@ -529,19 +535,21 @@ impl<'a> Segment<'a> {
             };
             // Zero is a combination that was not met before.
             if *slot == 0 {
-                self.groups.push((*code, self.plan.group()));
+                self.groups.push((*code, 0));
+                self.summaries.extend(self.plan.group().fields);
                 *slot = self.groups.len() as u32;
             }
             self.members.push(*slot - 1);
-            if let Some((_, group)) = self.groups.get_mut(*slot as usize - 1) {
-                group.count += 1;
+            if let Some((_, count)) = self.groups.get_mut(*slot as usize - 1) {
+                *count += 1;
             }
         }
+        let fields = self.fields.len();
         for (at_field, numbers) in self.fields.iter().enumerate() {
             numbers.read(&self.docs, |at, number| {
                 let member = self.members.get(at).copied().unwrap_or_default() as usize;
-                let group = self.groups.get_mut(member);
-                if let Some(summary) = group.and_then(|(_, group)| group.fields.get_mut(at_field)) {
+                let place = member * fields + at_field;
+                if let Some(summary) = self.summaries.get_mut(place) {
                     self.cells += summary.add(number);
                 }
             });
@@ -550,14 +558,24 @@ impl<'a> Segment<'a> {
 
     fn named(self) -> tantivy::Result<Groups> {
         let mut named = Groups::default();
-        for (mut code, group) in self.groups {
+        let fields = self.fields.len();
+        let mut summaries = self.summaries.into_iter();
+        // Looking a word up takes longer than anything else here.
+        let mut known: Vec<HashMap<u64, Key>> = vec![HashMap::new(); self.dimensions.len()];
+        for (mut code, count) in self.groups {
             let mut keys = Vec::with_capacity(self.dimensions.len());
-            for dimension in self.dimensions.iter().rev() {
-                keys.push(dimension.key(code % dimension.size)?);
+            for (dimension, known) in self.dimensions.iter().zip(&mut known).rev() {
+                let own = code % dimension.size;
                 code /= dimension.size;
+                let key = match known.entry(own) {
+                    hash_map::Entry::Occupied(entry) => entry.into_mut(),
+                    hash_map::Entry::Vacant(entry) => entry.insert(dimension.key(own)?),
+                };
+                keys.push(key.clone());
             }
             keys.reverse();
-            named.by_keys.insert(keys, group);
+            let fields = summaries.by_ref().take(fields).collect();
+            named.by_keys.insert(keys, Group { count, fields });
         }
         Ok(named)
     }

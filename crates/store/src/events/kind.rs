@@ -523,7 +523,11 @@ impl Kind {
         let mut files: Vec<PathBuf> = writer.wal.closed_files().collect();
         for part in self.snapshot().parts {
             for entry in fs::read_dir(&part.path)? {
-                files.push(entry?.path());
+                let path = entry?.path();
+                // A lock is the file's, whatever its name.
+                if path.extension().is_none_or(|extension| extension != "lock") {
+                    files.push(path);
+                }
             }
         }
         DirBuilder::new().recursive(true).mode(0o700).create(target.join("wal"))?;

@@ -110,6 +110,25 @@ pub enum QueryError {
     Timeout,
 }
 
+impl QueryError {
+    /// For those who say it in other words.
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::UnknownKind(_) => "unknown_kind",
+            Self::UnknownField(_) => "unknown_field",
+            Self::NotANumber(_) => "not_a_number",
+            Self::NotGroupable(_) => "not_groupable",
+            Self::TooManyKeys => "too_many_keys",
+            Self::TooManyGroups(_) => "too_many_groups",
+            Self::TooManySteps(_) => "too_many_steps",
+            Self::InvalidStep => "invalid_step",
+            Self::InvalidPercentile => "invalid_percentile",
+            Self::InvalidCursor => "invalid_cursor",
+            Self::Timeout => "timeout",
+        }
+    }
+}
+
 /// Until when an answer is worth having.
 pub(super) struct Deadline<'a> {
     clock: &'a Clock,

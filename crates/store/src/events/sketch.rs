@@ -146,7 +146,16 @@ impl Distribution {
 
     fn merge(&mut self, other: &Self) -> usize {
         match other {
-            Self::Few(few) => few.iter().map(|number| self.add(*number)).sum(),
+            Self::Few(others) => {
+                if let Self::Few(few) = self
+                    && few.len() + others.len() <= FEW
+                {
+                    few.extend_from_slice(others);
+                    return others.len() * CELLS_OF_NUMBER;
+                }
+                let grown = self.make_many();
+                grown + others.iter().map(|number| self.add(*number)).sum::<usize>()
+            }
             Self::Many(other) => {
                 let grown = self.make_many();
                 let Self::Many(own) = self else { return grown };
@@ -224,9 +233,9 @@ impl Summary {
         let rank = ((self.count as f64 * quantile).ceil() as u64).clamp(1, self.count);
         match distribution {
             Distribution::Few(few) => {
-                let mut sorted = few.clone();
-                sorted.sort_unstable_by(f64::total_cmp);
-                sorted.get(rank as usize - 1).copied()
+                let mut numbers = few.clone();
+                let at = (rank as usize - 1).min(numbers.len().checked_sub(1)?);
+                Some(*numbers.select_nth_unstable_by(at, f64::total_cmp).1)
             }
             // Both ends are known exactly.
             Distribution::Many(_) if rank == self.count => Some(self.max),
