@@ -29,15 +29,17 @@ use crate::wire::App;
 
 /// The kind of records.
 const KIND: &str = "exchange";
-/// Records of a page unless another number is asked for, and at most.
+/// Records of a page unless another number is asked for.
 const PAGE: usize = 100;
+/// Most records of a page, however many are asked for.
 const PAGE_MAX: usize = 1_000;
 /// How far back is looked where no start is given.
 const SPAN: Duration = Duration::from_secs(60 * 60);
 /// How long a question may take.
 const TIMEOUT: Duration = Duration::from_secs(20);
-/// Columns of a heat map, and buckets in which a value doubles.
+/// Most columns of a heat map; more are made to be so many.
 const COLUMNS_MAX: i64 = 400;
+/// Buckets in which a value doubles.
 const PER_DOUBLING: u8 = 2;
 const DAY: Duration = Duration::from_secs(86_400);
 /// What a summary tells of times.
