@@ -347,6 +347,11 @@ pub static MESSAGES: &[Message] = &[
         zh: "modelwatch：配置 {path} 有误：",
     },
     Message {
+        code: "config.gateway_incomplete",
+        en: "[gateway] has no {key}",
+        zh: "[gateway] 缺少 {key}",
+    },
+    Message {
         code: "config.gateway_range",
         en: "{key}: {value} is no address and no range such as 10.0.0.0/8",
         zh: "{key}：{value} 不是有效的地址或网段（例如 10.0.0.0/8）",
@@ -1564,9 +1569,24 @@ pub static MESSAGES: &[Message] = &[
         zh: "                保存提示词与回答（[gateway] keep_bodies）",
     },
     Message {
+        code: "start.gateway_failed",
+        en: "the gateway does not start: {reason}",
+        zh: "网关无法启动：{reason}",
+    },
+    Message {
         code: "start.gateway_management",
         en: "                passes management paths of engines on ([gateway] allow_management)",
         zh: "                放行引擎的管理路径（[gateway] allow_management）",
+    },
+    Message {
+        code: "start.gateway_port_taken",
+        en: "{listen} is taken by another program (which one cannot be seen without more rights). Stop it, or choose another port with [gateway] listen",
+        zh: "{listen} 已被其他程序占用（权限不足，无法得知是哪个程序）。请停止该程序，或用 [gateway] listen 换一个端口",
+    },
+    Message {
+        code: "start.gateway_port_taken_by",
+        en: "{listen} is taken by {holder}. Stop it, or choose another port with [gateway] listen",
+        zh: "{listen} 已被 {holder} 占用。请停止该程序，或用 [gateway] listen 换一个端口",
     },
     Message {
         code: "start.host",

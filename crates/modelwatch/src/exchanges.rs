@@ -13,8 +13,12 @@ use std::{
 };
 
 use anyhow::Context as _;
-use gateway::{Gateway, KeyUsage, keys::KeyFile, samples::Samples};
-use model::{Clock, UnixMs, exchange::Exchange};
+use gateway::{Gateway, KeyUsage, config::StartError, keys::KeyFile, samples::Samples};
+use model::{
+    Clock, UnixMs,
+    exchange::Exchange,
+    message::{Language, render},
+};
 use serde_json::{Value, json};
 use tokio::{runtime::Runtime, sync::mpsc, time::timeout};
 
@@ -66,6 +70,7 @@ impl Exchanges {
         clock: &Clock,
         queue: &Queue,
         keep: Keep,
+        language: Language,
     ) -> anyhow::Result<Option<Self>> {
         let variable = |name: &str| std::env::var(name).ok();
         let data = &config.storage.path;
@@ -78,7 +83,8 @@ impl Exchanges {
             .build()
             .context("failed to start the gateway's runtime")?;
         let (sender, records) = mpsc::channel(RECORDS_MAX);
-        let gateway = runtime.block_on(Gateway::start(settings, clock.clone(), sender))?;
+        let started = runtime.block_on(Gateway::start(settings, clock.clone(), sender));
+        let gateway = started.map_err(|error| not_started(&error, config, language))?;
         let gateway = Arc::new(gateway);
         let usage = data.join(USAGE_FILE);
         gateway.restore_usage(&read_usage(&usage));
@@ -168,6 +174,23 @@ impl Taker {
             }
         }
     }
+}
+
+/// Why it does not start, for the person at the terminal.
+fn not_started(error: &StartError, config: &Config, language: Language) -> anyhow::Error {
+    if let StartError::Listen { address, source } = error
+        && source.kind() == io::ErrorKind::AddrInUse
+    {
+        let holder = collect::holder_of(&config.collect.root, address.port());
+        let code = match holder {
+            Some(_) => "start.gateway_port_taken_by",
+            None => "start.gateway_port_taken",
+        };
+        let params = [("listen", address.to_string()), ("holder", holder.unwrap_or_default())];
+        return anyhow::Error::msg(render(code, &params, language));
+    }
+    let params = [("reason", error.to_string())];
+    anyhow::Error::msg(render("start.gateway_failed", &params, language))
 }
 
 fn note_usage(path: &Path, usage: &[KeyUsage]) {

@@ -92,7 +92,8 @@ pub(crate) fn serve(config: Config, language: Language, say: Say<'_>) -> anyhow:
         .enable_all()
         .build()
         .context("failed to start the asynchronous runtime")?;
-    let (app, writer, exchanges) = assemble(config, clock, inventory, store, address, &runtime)?;
+    let (app, writer, exchanges) =
+        assemble(config, clock, inventory, store, (address, language), &runtime)?;
     let keeper = Keeper::start(app.store.clone(), app.clock.clone())
         .context("failed to start the keeper of the store")?;
     note_damage(&app, &recovery);
@@ -121,7 +122,7 @@ fn assemble(
     clock: Clock,
     inventory: Inventory,
     store: Store,
-    address: SocketAddr,
+    (address, language): (SocketAddr, Language),
     runtime: &Runtime,
 ) -> anyhow::Result<(Arc<App>, JoinHandle<()>, Option<Exchanges>)> {
     let events = Arc::new(Events::default());
@@ -143,7 +144,7 @@ fn assemble(
     let collector = Collector::start(settings, clock.clone(), sinks, runtime.handle())
         .context("failed to start the collectors")?;
     let keep = keep_exchanges(&store, &config, &clock, &events);
-    let exchanges = Exchanges::start(&config, &clock, &queue, keep)?;
+    let exchanges = Exchanges::start(&config, &clock, &queue, keep, language)?;
     let size = |value| usize::try_from(value).unwrap_or(Semaphore::MAX_PERMITS);
     let limits = Limits {
         timeout: config.query.timeout,

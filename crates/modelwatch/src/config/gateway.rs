@@ -233,13 +233,13 @@ pub(super) fn check(
         complain(line_of("listen"), "config.gateway_upstreams", Vec::new());
     }
     if gateway.listen.is_none() && *gateway != Gateway::default() {
-        let params = [("section", "gateway".to_owned()), ("key", "listen".to_owned())];
-        complain(line_of("[gateway]"), "config.key_missing", params.into());
+        let params = vec![("key", "listen".to_owned())];
+        complain(line_of("[gateway]"), "config.gateway_incomplete", params);
     }
     if gateway.tls_cert_file.is_empty() != gateway.tls_key_file.is_empty() {
         let missing = if gateway.tls_key_file.is_empty() { "key" } else { "cert" };
-        let params = [("section", "gateway".to_owned()), ("key", format!("tls_{missing}_file"))];
-        complain(line_of("tls_"), "config.key_missing", params.into());
+        let params = vec![("key", format!("tls_{missing}_file"))];
+        complain(line_of("tls_"), "config.gateway_incomplete", params);
     }
     for (key, ranges) in [
         ("allow", &gateway.allow),
@@ -253,7 +253,10 @@ pub(super) fn check(
     }
     for pattern in &gateway.redact {
         if let Err(error) = Regex::new(pattern) {
-            let params = [("value", pattern.clone()), ("reason", error.to_string())];
+            // What is before the last line draws the place.
+            let reason = error.to_string();
+            let reason = reason.lines().last().unwrap_or_default().trim_start_matches("error: ");
+            let params = [("value", pattern.clone()), ("reason", reason.to_owned())];
             complain(line_of("redact"), "config.gateway_redact", params.into());
         }
     }
@@ -269,5 +272,97 @@ pub(super) fn check(
             let params = [("name", name.clone()), ("key", "api_key_env".to_owned())];
             complain(upstream.line, "config.variable_missing", params.into());
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use model::message::Language;
+
+    use super::super::{Config, resolve};
+    use super::*;
+
+    const WHOLE: &str = "[gateway]\nlisten = \"0.0.0.0:9641\"\nallow = [\"10.0.0.0/8\"]\n\
+                         redact = [\"sk-.*\"]\nkeep_bodies = true\nsticky = true\n\
+                         slo_ttft = \"500ms\"\nidle_timeout = \"5m\"\n\
+                         [[gateway.upstream]]\nname = \"a\"\nurl = \"http://h:1/\"\nmodels = [\"m\"]\n\
+                         api_key_env = \"K\"\n[[gateway.upstream]]\nname = \"b\"\n\
+                         url = \"https://h:2\"\n";
+
+    fn resolved(text: &str) -> Result<Config, String> {
+        let variable = |name: &str| (name == "K").then(|| "hush".to_owned());
+        let environment = Environment { variable: &variable, is_root: true };
+        resolve(text, &environment).map_err(|problems| {
+            let lines = problems.iter().map(|problem| problem.render(Language::English));
+            lines.collect::<Vec<_>>().join("\n")
+        })
+    }
+
+    #[test]
+    fn what_is_written_is_told_and_printed() {
+        let config = resolved(WHOLE).unwrap();
+        let mut again = resolved(&config.lines().join("\n")).unwrap();
+        for (again, before) in again.gateway.upstreams.iter_mut().zip(&config.gateway.upstreams) {
+            again.line = before.line;
+        }
+        assert_eq!(again, config);
+        let variable = |name: &str| (name == "K").then(|| "hush".to_owned());
+        let settings = config.gateway.settings(Path::new("/d"), &variable).unwrap();
+        assert_eq!(settings.upstreams[0].api_key.as_ref().unwrap().expose(), "hush");
+        assert_eq!(settings.access.keys_file, Some("/d/keys.json".into()));
+        assert!(settings.is_sticky && settings.keep_bodies.unwrap().redact.len() == 1);
+        assert_eq!(settings.timeouts.idle, Duration::from_secs(300));
+        assert_eq!(config.gateway.slo.ttft, Some(Duration::from_millis(500)));
+        assert_eq!(config.gateway.places()["a"].instance, "h:1");
+        assert_eq!(
+            resolved("").unwrap().gateway.settings(Path::new("/d"), &variable).map(|_| ()),
+            None
+        );
+    }
+
+    #[test]
+    fn who_may_come_without_a_key() {
+        let check = |listen: &str, anonymous: &str, expected: bool| {
+            let listen = listen.parse().ok();
+            let gateway = Gateway { listen, anonymous: anonymous.into(), ..Gateway::default() };
+            assert_eq!(gateway.allows_anonymous(), expected, "{listen:?} {anonymous}");
+        };
+        check("127.0.0.1:1", "", true);
+        check("[::1]:1", "", true);
+        check("0.0.0.0:1", "", false);
+        check("10.0.0.1:1", "", false);
+        check("127.0.0.1:1", "refuse", false);
+        check("0.0.0.0:1", "allow", true);
+    }
+
+    #[test]
+    fn errors_name_their_line() {
+        let check = |from: &str, to: &str, expected: &str| {
+            let errors = resolved(&WHOLE.replace(from, to)).unwrap_err();
+            assert_eq!(errors, expected);
+        };
+        check("listen = \"0.0.0.0:9641\"\n", "", "line 1: [gateway] has no listen");
+        check("sticky = true", "tls_key_file = \"k\"", "line 6: [gateway] has no tls_cert_file");
+        check(
+            "\"10.",
+            "\"x.",
+            "line 3: gateway.allow: x.0.0.0/8 is no address and no range such as 10.0.0.0/8",
+        );
+        check("sk-.*", "(", "line 4: gateway.redact: ( is no regular expression: unclosed group");
+        check(
+            "\"b\"",
+            "\"a\"",
+            "line 14: there are two [[gateway.upstream]] with the name a; give each its own",
+        );
+        check(
+            "\"K\"",
+            "\"L\"",
+            "line 9: the environment variable L, named by api_key_env, is not set",
+        );
+        let alone = "[gateway]\nlisten = \"127.0.0.1:1\"\n";
+        let errors = resolved(alone).unwrap_err();
+        assert!(errors.starts_with("line 2: [gateway] has no engine behind it"), "{errors}");
     }
 }
