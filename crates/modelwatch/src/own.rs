@@ -9,11 +9,13 @@ use collect::{Collector, SourceState};
 use model::{
     Labels, UnixMs,
     catalogue::{
-        MODELWATCH_BATCHES_DROPPED_TOTAL, MODELWATCH_BUILD_INFO, MODELWATCH_LIVE_CLIENTS,
-        MODELWATCH_LIVE_TICKS_DROPPED_TOTAL, MODELWATCH_PROCESS_CPU_SECONDS_TOTAL,
-        MODELWATCH_PROCESS_RESIDENT_BYTES, MODELWATCH_QUEUE_BATCHES,
-        MODELWATCH_REMOTE_WRITE_REFUSED_TOTAL, MODELWATCH_REMOTE_WRITE_REQUESTS_TOTAL,
-        MODELWATCH_REMOTE_WRITE_SAMPLES_TOTAL, MODELWATCH_SAMPLES_APPENDED_TOTAL,
+        MODELWATCH_BATCHES_DROPPED_TOTAL, MODELWATCH_BUILD_INFO, MODELWATCH_GATEWAY_CONNECTIONS,
+        MODELWATCH_GATEWAY_PARTS_UNSEEN_TOTAL, MODELWATCH_GATEWAY_RECORDS_LOST_TOTAL,
+        MODELWATCH_LIVE_CLIENTS, MODELWATCH_LIVE_TICKS_DROPPED_TOTAL,
+        MODELWATCH_PROCESS_CPU_SECONDS_TOTAL, MODELWATCH_PROCESS_RESIDENT_BYTES,
+        MODELWATCH_QUEUE_BATCHES, MODELWATCH_REMOTE_WRITE_REFUSED_TOTAL,
+        MODELWATCH_REMOTE_WRITE_REQUESTS_TOTAL, MODELWATCH_REMOTE_WRITE_SAMPLES_TOTAL,
+        MODELWATCH_REQUESTS_BYTES, MODELWATCH_REQUESTS_STORED, MODELWATCH_SAMPLES_APPENDED_TOTAL,
         MODELWATCH_SAMPLES_LOST_TOTAL, MODELWATCH_SAMPLES_REFUSED_TOTAL,
         MODELWATCH_SOURCE_DURATION_SECONDS, MODELWATCH_SOURCE_SERIES, MODELWATCH_SOURCE_UP,
         MODELWATCH_STORE_BLOCKS, MODELWATCH_STORE_BYTES, MODELWATCH_STORE_CHUNKS_DAMAGED_TOTAL,
@@ -22,7 +24,7 @@ use model::{
     sample::Batch,
 };
 
-use crate::{agent::Agent, wire::App};
+use crate::{agent::Agent, exchanges::View, wire::App};
 
 /// Over how long the cost shown on the page is averaged.
 const COST_WINDOW: Duration = Duration::from_secs(10);
@@ -160,5 +162,16 @@ pub(crate) fn sample(app: &App, time: UnixMs) -> Batch {
     own.push(&MODELWATCH_STORE_SERIES, &[], stats.series as f64);
     own.push(&MODELWATCH_STORE_WAL_BYTES, &[], stats.wal_bytes as f64);
     own.push(&MODELWATCH_STORE_WRITABLE, &[], f64::from(u8::from(stats.writable)));
+    if let Some(gateway) = app.gateway.as_ref().and_then(View::gateway) {
+        let counters = gateway.counters();
+        let (unseen, lost) = (counters.parts_unseen, counters.records_lost);
+        own.push(&MODELWATCH_GATEWAY_CONNECTIONS, &[], counters.connections as f64);
+        own.push(&MODELWATCH_GATEWAY_PARTS_UNSEEN_TOTAL, &[], unseen as f64);
+        own.push(&MODELWATCH_GATEWAY_RECORDS_LOST_TOTAL, &[], lost as f64);
+        for stats in app.store.events().stats() {
+            own.push(&MODELWATCH_REQUESTS_STORED, &[], stats.records as f64);
+            own.push(&MODELWATCH_REQUESTS_BYTES, &[], stats.bytes_on_disk as f64);
+        }
+    }
     own.batch
 }

@@ -7,6 +7,12 @@ metrics! { MODELWATCH:
         "Batches refused because the writer's queue was full" "因写入队列已满而丢弃的批次数";
     MODELWATCH_BUILD_INFO = Gauge "modelwatch_build_info" "" ["version"]
         "Facts about the program as labels; the value is always 1" "以标签形式给出的程序信息，值恒为 1";
+    MODELWATCH_GATEWAY_CONNECTIONS = Gauge "modelwatch_gateway_connections" "" []
+        "Open connections of clients to the gateway" "客户端与网关之间打开的连接数";
+    MODELWATCH_GATEWAY_PARTS_UNSEEN_TOTAL = Counter "modelwatch_gateway_parts_unseen_total" "" []
+        "Parts of answers that passed the gateway unseen because reading them could not keep up" "因解析跟不上而未被观察到的响应片段数（转发不受影响）";
+    MODELWATCH_GATEWAY_RECORDS_LOST_TOTAL = Counter "modelwatch_gateway_records_lost_total" "" []
+        "Records of requests that nobody took because storing them could not keep up" "因存储跟不上而丢失的请求记录数";
     MODELWATCH_LIVE_CLIENTS = Gauge "modelwatch_live_clients" "" []
         "Open live connections of pages" "页面打开的实时连接数";
     MODELWATCH_LIVE_TICKS_DROPPED_TOTAL = Counter "modelwatch_live_ticks_dropped_total" "" []
@@ -25,6 +31,10 @@ metrics! { MODELWATCH:
         "Requests of remote write by the HTTP status that answered them" "远程写入请求数（按 HTTP 响应状态码）";
     MODELWATCH_REMOTE_WRITE_SAMPLES_TOTAL = Counter "modelwatch_remote_write_samples_total" "" []
         "Samples that came by remote write and are stored" "通过远程写入到达并已存储的样本数";
+    MODELWATCH_REQUESTS_BYTES = Gauge "modelwatch_requests_bytes" "bytes" []
+        "Size of the records of requests in the data directory" "数据目录中请求记录的大小";
+    MODELWATCH_REQUESTS_STORED = Gauge "modelwatch_requests_stored" "" []
+        "Records of requests that can be found" "可查询的请求记录数";
     MODELWATCH_SAMPLES_APPENDED_TOTAL = Counter "modelwatch_samples_appended_total" "" []
         "Samples that the store accepted" "存储已接受的样本数";
     MODELWATCH_SAMPLES_LOST_TOTAL = Counter "modelwatch_samples_lost_total" "" []
