@@ -93,13 +93,14 @@ async fn answer(
     language: Language,
     say: Say<'_>,
 ) -> anyhow::Result<()> {
+    let signals = wire::Signals::catch()?;
     let listener = tokio::net::TcpListener::from_std(listener).context("failed to listen")?;
     // Its answers are short, so that ending cuts none off that a reader would miss.
     let server = axum::serve(listener, api::agent_router(Arc::clone(agent)));
     let server = tokio::spawn(server.into_future());
-    let looked = wire::report_engines(&agent.collector, &agent.clock, &agent.config, language, say);
-    let ended = wire::until_signal(looked).await;
+    let Agent { collector, clock, config, .. } = &**agent;
+    signals.wait(wire::report_engines(collector, clock, config, language, say)).await;
     say(&render::<&str, &str>("start.stopping", &[], language));
     server.abort();
-    ended
+    Ok(())
 }

@@ -23,7 +23,7 @@ use model::{
 use store::{OpenError, Recovery, Store};
 use tokio::{
     runtime::Runtime,
-    signal::unix::{SignalKind, signal},
+    signal::unix::{Signal, SignalKind, signal},
     sync::{Semaphore, watch},
 };
 
@@ -301,37 +301,49 @@ async fn run(
     language: Language,
     say: Say<'_>,
 ) -> anyhow::Result<()> {
+    let signals = Signals::catch()?;
     let listener = tokio::net::TcpListener::from_std(listener).context("failed to listen")?;
     let mut stopped = app.stop.subscribe();
     let server = axum::serve(listener, api::router(Arc::clone(app)))
         .with_graceful_shutdown(async move { drop(stopped.wait_for(|stop| *stop).await) });
     let server = tokio::spawn(server.into_future());
     let live = tokio::spawn(api::run_live(Arc::clone(app), app.stop.subscribe()));
-    let ended =
-        until_signal(report_engines(&app.collector, &app.clock, &app.config, language, say)).await;
+    signals.wait(report_engines(&app.collector, &app.clock, &app.config, language, say)).await;
     say(&render::<&str, &str>("start.stopping", &[], language));
     app.stop.send_replace(true);
     let drained = tokio::time::timeout(DRAIN_MAX, async { (server.await, live.await) }).await;
     if drained.is_err() {
         tracing::warn!("some requests were still open and were cut off");
     }
-    ended
+    Ok(())
 }
 
-/// Does some work while it waits for the signal to end.
-pub(crate) async fn until_signal(work: impl Future<Output = ()>) -> anyhow::Result<()> {
-    let mut terminate = signal(SignalKind::terminate()).context("failed to listen for signals")?;
-    let mut interrupt = signal(SignalKind::interrupt()).context("failed to listen for signals")?;
-    let work = async {
-        work.await;
-        std::future::pending::<()>().await;
-    };
-    tokio::select! {
-        () = work => {}
-        _ = terminate.recv() => {}
-        _ = interrupt.recv() => {}
+/// The signals that end the program.
+pub(crate) struct Signals {
+    terminate: Signal,
+    interrupt: Signal,
+}
+
+impl Signals {
+    /// From now on they are waited for and end nothing by themselves.
+    pub(crate) fn catch() -> anyhow::Result<Self> {
+        let caught = |kind| signal(kind).context("failed to listen for signals");
+        let terminate = caught(SignalKind::terminate())?;
+        Ok(Self { terminate, interrupt: caught(SignalKind::interrupt())? })
     }
-    Ok(())
+
+    /// Does some work until one comes.
+    pub(crate) async fn wait(mut self, work: impl Future<Output = ()>) {
+        let work = async {
+            work.await;
+            std::future::pending::<()>().await;
+        };
+        tokio::select! {
+            () = work => {}
+            _ = self.terminate.recv() => {}
+            _ = self.interrupt.recv() => {}
+        }
+    }
 }
 
 /// What to say when there is no engine.

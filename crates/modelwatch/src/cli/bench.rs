@@ -326,12 +326,10 @@ async fn watched(
             });
         }
     };
+    let signals = wire::Signals::catch()?;
     let ended = tokio::select! {
         measured = &mut running => Some(measured),
-        signal = wire::until_signal(show) => {
-            signal?;
-            None
-        }
+        () = signals.wait(show) => None,
     };
     drop(line);
     match ended {
