@@ -6,6 +6,7 @@ mod collect;
 mod cost;
 mod data;
 mod events;
+mod gateway;
 mod payload;
 mod queries;
 mod query;
@@ -22,11 +23,12 @@ pub(crate) fn bench(arguments: &[String]) -> Result<()> {
         ["collect"] => collect::run(),
         ["cost"] => cost::run(),
         ["events"] => events::run(),
+        ["gateway"] => gateway::run(),
         ["query"] => query::run(),
         ["store"] => store::run(None),
         ["store", scenario] => store::run(Some(scenario)),
         _ => bail!(
-            "there is no benchmark {words:?}; there are: collect, cost, events, query, store, store mix|series|history|recovery|full"
+            "there is no benchmark {words:?}; there are: collect, cost, events, gateway, query, store, store mix|series|history|recovery|full"
         ),
     }
 }

@@ -1,0 +1,321 @@
+//! What the gateway adds to a request, beside nginx in front of the same upstream, with keys, limits and
+//! records on.
+//!
+//! Latency is measured in rounds: each asks every path once, in an order that goes round, so that what the
+//! machine does meanwhile meets all of them; differences are paired. The upstream is a stand-in within this
+//! program, which writes into each chunk when it sent it.
+
+mod client;
+mod upstream;
+
+use std::{
+    fs::{self, File},
+    net::TcpStream,
+    path::{Path, PathBuf},
+    thread,
+    time::Duration,
+};
+
+use anyhow::{Context, Result, ensure};
+use model::Clock;
+
+use super::{
+    report::{self, short},
+    usage,
+};
+use crate::{
+    apt,
+    binary::{self, Profile},
+    engine, http, peers,
+    process::{self, Process},
+    say, wait,
+};
+use client::{Connection, STREAM};
+use upstream::Upstream;
+
+const ROUNDS: usize = 1_000;
+/// Connections are warm, and the pools filled, after so many.
+const WARM_UP: usize = 50;
+const STREAM_ROUNDS: usize = 12;
+const CONNECTIONS: usize = 16;
+const LOAD: Duration = Duration::from_secs(5);
+const OPEN_STREAMS: usize = 1_000;
+const START_MAX: Duration = Duration::from_secs(60);
+
+/// A way to the upstream.
+struct Route {
+    name: &'static str,
+    address: String,
+    /// Sent with each request, as a header line.
+    login: String,
+    process: Option<Process>,
+}
+
+/// What was found of one of them.
+#[derive(Default)]
+struct Found {
+    latency_ms: Vec<f64>,
+    lag_ms: Vec<f64>,
+    requests_per_second: f64,
+    requests: u64,
+    cpu_us_per_request: Option<f64>,
+    memory_mib: [Option<f64>; 3],
+}
+
+pub(super) fn run() -> Result<()> {
+    let folder = tempfile::tempdir()?;
+    let clock = Clock::system();
+    let upstream = Upstream::start(clock.clone())?;
+    let program = binary::build(Profile::Release)?;
+    let mut routes = vec![Route {
+        name: "direct",
+        address: upstream.address.clone(),
+        login: String::new(),
+        process: None,
+    }];
+    routes.push(ours(&program, folder.path(), &upstream.address)?);
+    match nginx(folder.path(), &upstream.address) {
+        Ok(route) => routes.push(route),
+        Err(error) => say(&format!("going on without nginx: {error:#}")),
+    }
+    let mut found: Vec<Found> = routes.iter().map(|_| Found::default()).collect();
+    for (route, found) in routes.iter().zip(&mut found) {
+        found.memory_mib[0] = route.resident_mib();
+    }
+    let load = fs::read_to_string("/proc/loadavg").unwrap_or_default();
+    latencies(&routes, &mut found, &clock)?;
+    lags(&routes, &mut found, &clock)?;
+    for (route, found) in routes.iter().zip(&mut found) {
+        route.load(found, &clock)?;
+        found.memory_mib[1] = route.resident_mib();
+        found.memory_mib[2] = route.with_streams()?;
+    }
+    let recorded = recorded(&routes[1], folder.path())?;
+    let text = text(&routes, &found, load.trim(), recorded);
+    report::publish("gateway", &text)
+}
+
+fn ours(program: &Path, folder: &Path, upstream: &str) -> Result<Route> {
+    let [page, gateway] = [engine::free_port()?, engine::free_port()?];
+    let (config, data) = (folder.join("modelwatch.toml"), folder.join("data"));
+    let text = format!(
+        "[server]\nlisten = \"127.0.0.1:{page}\"\n[storage]\npath = {data:?}\n\
+         [collect]\ndiscover = false\n[gateway]\nlisten = \"127.0.0.1:{gateway}\"\n\
+         anonymous = \"refuse\"\n[[gateway.upstream]]\nname = \"mock\"\nurl = \"http://{upstream}\"\n"
+    );
+    fs::write(&config, text)?;
+    let mut command = process::command(program);
+    command.args(["key", "create", "bench", "--requests-per-minute", "4000000000"]);
+    command.args(["--tokens-per-day", "4000000000000", "--config"]).arg(&config);
+    let key = process::capture(&mut command)?;
+    let log = File::create(folder.join("modelwatch.log"))?;
+    let mut command = process::command(program);
+    command.arg("serve").arg("--config").arg(&config).stdout(log.try_clone()?).stderr(log);
+    let mut process = Process::spawn(&mut command)?;
+    let page = format!("127.0.0.1:{page}");
+    peers::wait_until_ready(&mut process, &page, "/-/ready", START_MAX)?;
+    fs::write(folder.join("page"), &page)?;
+    Ok(Route {
+        name: "modelwatch",
+        address: format!("127.0.0.1:{gateway}"),
+        login: format!("Authorization: Bearer {}\r\n", key.trim()),
+        process: Some(process),
+    })
+}
+
+fn nginx(folder: &Path, upstream: &str) -> Result<Route> {
+    const NAMES: &[&str] = &["nginx", "/usr/sbin/nginx"];
+    if find(NAMES).is_none() {
+        apt::install(&["nginx-light"], &["nginx"])?;
+    }
+    let program = find(NAMES).context("no nginx")?;
+    let port = engine::free_port()?;
+    let own = folder.join("nginx");
+    fs::create_dir_all(&own)?;
+    let path = own.display();
+    let text = format!(
+        "daemon off; worker_processes auto; pid {path}/pid; error_log {path}/error;\n\
+         events {{ worker_connections 8192; }}\n\
+         http {{ access_log off; client_body_temp_path {path}; proxy_temp_path {path};\n\
+         fastcgi_temp_path {path}; uwsgi_temp_path {path}; scgi_temp_path {path};\n\
+         keepalive_requests 1000000000;\n\
+         upstream engine {{ server {upstream}; keepalive 64; keepalive_requests 1000000000; }}\n\
+         server {{ listen 127.0.0.1:{port};\n\
+         location / {{ proxy_pass http://engine; proxy_http_version 1.1; proxy_buffering off;\n\
+         proxy_set_header Connection \"\"; }} }} }}\n"
+    );
+    let config = own.join("nginx.conf");
+    fs::write(&config, text)?;
+    let log = File::create(own.join("log"))?;
+    let mut command = process::command(&program);
+    command.arg("-c").arg(&config).arg("-p").arg(&own);
+    let mut process = Process::spawn(command.stdout(log.try_clone()?).stderr(log))?;
+    let address = format!("127.0.0.1:{port}");
+    peers::wait_until_ready(&mut process, &address, "/health", START_MAX)?;
+    Ok(Route { name: "nginx", address, login: String::new(), process: Some(process) })
+}
+
+fn find(names: &[&str]) -> Option<PathBuf> {
+    apt::find(names).or_else(|| names.iter().map(PathBuf::from).find(|path| path.is_file()))
+}
+
+fn latencies(routes: &[Route], found: &mut [Found], clock: &Clock) -> Result<()> {
+    let mut connections: Vec<Connection> =
+        routes.iter().map(|route| route.connect(clock)).collect::<Result<_>>()?;
+    say(&format!("asking {ROUNDS} times each way"));
+    for round in 0..ROUNDS + WARM_UP {
+        for place in 0..routes.len() {
+            let at = (round + place) % routes.len();
+            let took = connections[at].ask()?;
+            found[at].requests += 1;
+            if round >= WARM_UP {
+                found[at].latency_ms.push(took);
+            }
+        }
+    }
+    Ok(())
+}
+
+fn lags(routes: &[Route], found: &mut [Found], clock: &Clock) -> Result<()> {
+    say(&format!("{STREAM_ROUNDS} streams each way"));
+    let mut connections: Vec<Connection> =
+        routes.iter().map(|route| route.connect(clock)).collect::<Result<_>>()?;
+    for round in 0..STREAM_ROUNDS {
+        for place in 0..routes.len() {
+            let at = (round + place) % routes.len();
+            let lags = connections[at].stream()?;
+            found[at].requests += 1;
+            found[at].lag_ms.extend(lags);
+        }
+    }
+    Ok(())
+}
+
+impl Route {
+    fn connect(&self, clock: &Clock) -> Result<Connection> {
+        Connection::open(&self.address, &self.login, clock.clone())
+    }
+
+    fn pids(&self) -> Vec<u32> {
+        let pid = self.process.as_ref().map(Process::pid);
+        pid.and_then(|pid| usage::tree(pid).ok()).unwrap_or_default()
+    }
+
+    fn resident_mib(&self) -> Option<f64> {
+        let pids = self.pids();
+        let bytes = pids.iter().filter_map(|pid| usage::resident_bytes(*pid).ok());
+        (!pids.is_empty()).then(|| bytes.sum::<u64>() as f64 / f64::from(1 << 20))
+    }
+
+    fn cpu(&self) -> Duration {
+        let used = self.pids().into_iter().filter_map(|pid| usage::threads(pid, "").ok());
+        used.sum()
+    }
+
+    /// As many requests as come through.
+    fn load(&self, found: &mut Found, clock: &Clock) -> Result<()> {
+        say(&format!("load through {}", self.name));
+        let before = self.cpu();
+        let until = clock.monotonic() + LOAD;
+        let clients: Vec<thread::JoinHandle<Result<u64>>> = (0..CONNECTIONS)
+            .map(|_| {
+                let mut connection = self.connect(clock)?;
+                let clock = clock.clone();
+                Ok(thread::spawn(move || {
+                    let mut count = 0;
+                    while clock.monotonic() < until {
+                        connection.ask()?;
+                        count += 1;
+                    }
+                    Ok(count)
+                }))
+            })
+            .collect::<Result<_>>()?;
+        let mut count = 0;
+        for client in clients {
+            let asked = client.join().map_err(|_| anyhow::anyhow!("a client ended badly"))?;
+            count += asked.with_context(|| format!("through {}", self.name))?;
+        }
+        found.requests += count;
+        found.requests_per_second = count as f64 / LOAD.as_secs_f64();
+        if self.process.is_some() {
+            let used = self.cpu().saturating_sub(before);
+            found.cpu_us_per_request = Some(used.as_secs_f64() * 1e6 / count as f64);
+        }
+        Ok(())
+    }
+
+    /// Memory while so many streams are open.
+    fn with_streams(&self) -> Result<Option<f64>> {
+        if self.process.is_none() {
+            return Ok(None);
+        }
+        say(&format!("{OPEN_STREAMS} streams through {}", self.name));
+        let streams: Vec<TcpStream> = (0..OPEN_STREAMS)
+            .map(|_| client::begin(&self.address, &self.login, STREAM))
+            .collect::<Result<_>>()?;
+        for stream in &streams {
+            client::wait_for_chunk(stream)?;
+        }
+        Ok(self.resident_mib())
+    }
+}
+
+/// How many requests the product recorded, once it has all of them.
+fn recorded(route: &Route, folder: &Path) -> Result<u64> {
+    let page = fs::read_to_string(folder.join("page"))?;
+    let mut last = None;
+    wait::until("the last record", START_MAX, || {
+        let path = "/api/mw/v1/requests?limit=1&filter=operation:chat";
+        let total = http::get(&page, path)?.json()?["total"].as_u64();
+        let is_steady = total.is_some() && total == last;
+        last = total;
+        wait::pause(Duration::from_secs(1));
+        ensure!(is_steady, "{} still gets records", route.name);
+        total.context("no total")
+    })
+}
+
+fn quantile(values: &[f64], part: f64) -> f64 {
+    let mut sorted = values.to_vec();
+    sorted.sort_by(f64::total_cmp);
+    let place = (sorted.len() as f64 * part).ceil() as usize;
+    sorted.get(place.saturating_sub(1)).copied().unwrap_or(f64::NAN)
+}
+
+fn text(routes: &[Route], found: &[Found], load: &str, recorded: u64) -> String {
+    let names: Vec<&str> = routes.iter().map(|route| route.name).collect();
+    let mut text = format!(
+        "{ROUNDS} rounds; load average before: {load}.\n\n| | {} |\n|{}\n",
+        names.join(" | "),
+        "---|".repeat(names.len() + 1)
+    );
+    let mut row = |name: &str, values: Vec<Option<f64>>| {
+        let cells = values.into_iter().map(|value| value.map_or("-".to_owned(), short));
+        text.push_str(&format!("| {name} | {} |\n", cells.collect::<Vec<_>>().join(" | ")));
+    };
+    let direct = &found[0].latency_ms;
+    let all = |value: &dyn Fn(&Found) -> Option<f64>| found.iter().map(value).collect();
+    row("latency, p50 ms", all(&|one| Some(quantile(&one.latency_ms, 0.5))));
+    row("latency, p99 ms", all(&|one| Some(quantile(&one.latency_ms, 0.99))));
+    let added = |one: &Found, part: f64| {
+        let pairs = one.latency_ms.iter().zip(direct).map(|(own, direct)| own - direct);
+        Some(quantile(&pairs.collect::<Vec<_>>(), part))
+    };
+    for (name, part) in [("p25", 0.25), ("p50", 0.5), ("p75", 0.75)] {
+        row(&format!("added, {name} ms of paired differences"), all(&|one| added(one, part)));
+    }
+    row("chunk lag, p50 ms", all(&|one| Some(quantile(&one.lag_ms, 0.5))));
+    row("chunk lag, p99 ms", all(&|one| Some(quantile(&one.lag_ms, 0.99))));
+    let throughput = format!("requests per second, {CONNECTIONS} connections");
+    row(&throughput, all(&|one| Some(one.requests_per_second)));
+    row("CPU of the proxy, µs per request", all(&|one| one.cpu_us_per_request));
+    row("memory at rest, MiB", all(&|one| one.memory_mib[0]));
+    row("memory after the load, MiB", all(&|one| one.memory_mib[1]));
+    row(&format!("memory with {OPEN_STREAMS} open streams, MiB"), all(&|one| one.memory_mib[2]));
+    let sent = found.get(1).map_or(0, |one| one.requests);
+    text.push_str(&format!(
+        "\nmodelwatch recorded {recorded} requests of {sent} sent, before the open streams ended."
+    ));
+    text
+}
