@@ -5,6 +5,7 @@ export const requestTexts = {
   filter: { en: "Filter", zh: "筛选" },
   filter_hint: { en: "model:llama* ttft_ms:>500 not outcome:ok (Enter searches, / leads here)", zh: "model:llama* ttft_ms:>500 not outcome:ok（按 Enter 搜索，按 / 聚焦）" },
   filter_clear: { en: "Clear the filter", zh: "清除筛选" },
+  filter_before: { en: "What follows is what was found before.", zh: "以下仍为之前的结果。" },
   search: { en: "Search", zh: "搜索" },
   proposals: { en: "Proposals", zh: "补全建议" },
   add_filter: { en: "Only {value}. With Alt: all others", zh: "仅看 {value}（按住 Alt 点击可排除）" },
@@ -42,6 +43,8 @@ export const requestTexts = {
   list_count_one: { en: "1 request", zh: "共 1 个请求" },
   list_loaded: { en: "{shown} of {count} requests loaded; scroll for more", zh: "已加载 {shown} / {count} 个请求，向下滚动加载更多" },
   list_limit: { en: "The first {shown} of {count} requests. Narrow the filter or the range to see others.", zh: "仅显示前 {shown} 个请求（共 {count} 个），请缩小筛选条件或时间范围。" },
+  list_behind: { en: "{shown} of {count} requests. A list that is sorted this way takes up new ones when it is loaded again.", zh: "已加载 {shown} / {count} 个请求。按此方式排序时，新请求需重新加载后显示。" },
+  list_again: { en: "Load again", zh: "重新加载" },
   list_none: { en: "No request in this time matches.", zh: "该时段内没有匹配的请求。" },
   list_none_filter: { en: "Without the filter", zh: "清除筛选" },
   list_none_range: { en: "Last 7 days", zh: "最近 7 天" },
@@ -211,7 +214,7 @@ export const requestTexts = {
   body_cut: { en: "cut to the size that is kept", zh: "已按保存上限截断" },
 
   failed: { en: "The requests could not be read: {reason}", zh: "无法读取请求记录：{reason}" },
-  unreachable: { en: "The server cannot be reached; trying again.", zh: "无法连接服务器，正在重试。" },
+  unreachable: { en: "The server cannot be reached.", zh: "无法连接服务器。" },
   missing: { en: "This server does not have this page's data: it is older than the page.", zh: "服务器版本较旧，不提供该页面所需的数据。" },
   retry: { en: "Try again", zh: "重试" },
 

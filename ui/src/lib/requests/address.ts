@@ -19,7 +19,8 @@ export interface Asked {
   span: Span | null;
   sort: { by: SortField; isDescending: boolean };
   isLive: boolean;
-  picture: PictureKind;
+  /** `null` lets the page choose: points, unless there are too many of them. */
+  picture: PictureKind | null;
   measure: Measure;
   by: Group;
   /** The request whose details are open. */
@@ -32,7 +33,7 @@ export const USUAL: Asked = {
   span: null,
   sort: { by: "time", isDescending: true },
   isLive: true,
-  picture: "scatter",
+  picture: null,
   measure: "ttft",
   by: "model",
   id: null,
@@ -55,7 +56,7 @@ export function read(hash: string): Asked {
     span,
     sort: by ? { by, isDescending: sort.startsWith("-") } : USUAL.sort,
     isLive: parameters.get("live") !== "off" && span === null,
-    picture: one(PICTURES, parameters.get("picture"), USUAL.picture),
+    picture: PICTURES.find((kind) => kind === parameters.get("picture")) ?? null,
     measure: one(MEASURES, parameters.get("measure"), USUAL.measure),
     by: one(GROUPS, parameters.get("by"), USUAL.by),
     id: parameters.get("id")?.slice(0, ID_LENGTH_MAX) || null,
@@ -77,7 +78,8 @@ export function address(state: Partial<Asked>): string {
   if (all.range !== USUAL.range) parameters.set("range", all.range);
   if (sortText(all.sort) !== sortText(USUAL.sort)) parameters.set("sort", sortText(all.sort));
   if (!all.isLive && !all.span) parameters.set("live", "off");
-  for (const name of ["picture", "measure", "by"] as const) {
+  if (all.picture) parameters.set("picture", all.picture);
+  for (const name of ["measure", "by"] as const) {
     if (all[name] !== USUAL[name]) parameters.set(name, all[name]);
   }
   if (all.id) parameters.set("id", all.id);

@@ -147,7 +147,11 @@ export interface Wanted extends Span {
   filter: string;
 }
 
-export const askGateway = (signal?: AbortSignal) => ask<Gateway>("gateway", {}, signal);
+/** One that is off has nothing else to tell. */
+export async function askGateway(signal?: AbortSignal): Promise<Gateway> {
+  const off = { enabled: false, addresses: [], upstreams: [], counters: {}, keeps_bodies: false };
+  return { ...off, ...(await ask<Partial<Gateway>>("gateway", {}, signal)) };
+}
 export const askRequest = (id: string, signal?: AbortSignal) => ask<Exchange>(`requests/${encodeURIComponent(id)}`, {}, signal);
 /** Each call is a reading that the server writes into its audit log. */
 export const askBodies = (id: string) => ask<{ request?: Maybe<Body>; response?: Maybe<Body> }>(`requests/${encodeURIComponent(id)}/bodies`, {});

@@ -50,7 +50,12 @@ export class List {
   #controller: AbortController | undefined;
 
   get hasMore(): boolean {
-    return this.#next !== null && this.rows.length < ROWS_MAX;
+    return this.#next !== null && !this.isFull;
+  }
+
+  /** There are others, and the list has no room for them. */
+  get isFull(): boolean {
+    return this.rows.length >= ROWS_MAX;
   }
 
   /** Asks anew. The rows stay until the answer is there, so that nothing blinks. */
@@ -58,6 +63,11 @@ export class List {
     this.#wanted = wanted;
     this.#sort = sort;
     await this.#ask(null, (fresh) => (this.rows = fresh));
+  }
+
+  /** The same question once more. */
+  again(): Promise<void> {
+    return this.load(this.#wanted, this.#sort);
   }
 
   /** The next page. */

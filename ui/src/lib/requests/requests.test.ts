@@ -285,9 +285,9 @@ describe("picture", () => {
   });
 
   test("one request among thousands is seen", () => {
-    expect([strength(0, 5), strength(5, 5)]).toEqual([0, 1]);
-    expect(strength(1, 10_000)).toBeCloseTo(0.01);
-    expect(cellColour(0, false, "#123")).toEqual({ colour: "#123", alpha: 0.1 });
+    expect([strength(1, 5), strength(2, 5), strength(5, 5), strength(1, 1)]).toEqual([0, 0.5, 1, 1]);
+    expect(cellColour(0, false, "#123")).toEqual({ colour: "#123", alpha: 0.2 });
+    expect(cellColour(0, true, "#123").colour).toBe("#3e4a89");
     expect(cellColour(1, true, "#123").colour).toBe("#fde725");
   });
 });
