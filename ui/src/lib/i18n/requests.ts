@@ -43,7 +43,7 @@ export const requestTexts = {
   list_count_one: { en: "1 request", zh: "共 1 个请求" },
   list_loaded: { en: "{shown} of {count} requests loaded; scroll for more", zh: "已加载 {shown} / {count} 个请求，向下滚动加载更多" },
   list_limit: { en: "The first {shown} of {count} requests. Narrow the filter or the range to see others.", zh: "仅显示前 {shown} 个请求（共 {count} 个），请缩小筛选条件或时间范围。" },
-  list_behind: { en: "{shown} of {count} requests. A list that is sorted this way takes up new ones when it is loaded again.", zh: "已加载 {shown} / {count} 个请求。按此方式排序时，新请求需重新加载后显示。" },
+  list_behind: { en: "{shown} of {count} requests; the others have come meanwhile.", zh: "已加载 {shown} / {count} 个请求，其余为加载后新增。" },
   list_again: { en: "Load again", zh: "重新加载" },
   list_none: { en: "No request in this time matches.", zh: "该时段内没有匹配的请求。" },
   list_none_filter: { en: "Without the filter", zh: "清除筛选" },
