@@ -1,10 +1,12 @@
 /** The requests that were loaded: page after page as they are wanted, and the new ones while it is live. */
 import { Failure } from "../explore/ask";
 import { askPage, type Exchange, type Wanted } from "./ask";
-import type { Asked, SortField } from "./address";
+import { sortText, type Asked, type SortField } from "./address";
 
 /** Requests of one page. */
 export const PAGE = 500;
+/** Requests of a quick look at what is new. */
+export const GLANCE = 100;
 /** How many are kept at most: more than anyone scrolls through. */
 export const ROWS_MAX = 10_000;
 
@@ -62,7 +64,7 @@ export class List {
   async load(wanted: Wanted, sort: Sort): Promise<void> {
     this.#wanted = wanted;
     this.#sort = sort;
-    await this.#ask(null, (fresh) => (this.rows = fresh));
+    await this.#ask(null, PAGE, (fresh) => (this.rows = fresh));
   }
 
   /** The same question once more. */
@@ -74,21 +76,26 @@ export class List {
   async more(): Promise<void> {
     if (this.isLoading || !this.hasMore) return;
     const known = new Set(this.rows.map(({ id }) => id));
-    await this.#ask(this.#next, (fresh) => {
+    await this.#ask(this.#next, PAGE, (fresh) => {
       this.rows = [...this.rows, ...fresh.filter(({ id }) => !known.has(id))].slice(0, ROWS_MAX);
     });
   }
 
-  /** What has come since. `wanted` is the same question with its later end. */
-  async poll(wanted: Wanted): Promise<void> {
+  /**
+   * What has come since. `wanted` is the same question with its later end. A glance costs the server less, and
+   * misses what began long ago and has ended only now: the list has the time of the beginning.
+   */
+  async poll(wanted: Wanted, isGlance = false): Promise<void> {
     if (this.isLoading) return;
     this.#wanted = wanted;
-    const isPart = this.rows.length > PAGE;
+    const { by, isDescending } = this.#sort;
+    const limit = isGlance && by === "time" && isDescending ? GLANCE : PAGE;
+    const isPart = this.rows.length > limit;
     const next = this.#next;
-    await this.#ask(null, (fresh) => {
+    await this.#ask(null, limit, (fresh) => {
       const known = new Set(this.rows.map(({ id }) => id));
       // With nothing in common others may lie between, which only loading anew can tell.
-      const hasGap = fresh.length === PAGE && !fresh.some(({ id }) => known.has(id));
+      const hasGap = fresh.length === limit && !fresh.some(({ id }) => known.has(id));
       if (!isPart || hasGap) {
         this.rows = fresh;
       } else {
@@ -102,13 +109,13 @@ export class List {
     this.#controller?.abort();
   }
 
-  async #ask(cursor: string | null, take: (fresh: Exchange[]) => void): Promise<void> {
+  async #ask(cursor: string | null, limit: number, take: (fresh: Exchange[]) => void): Promise<void> {
     this.#controller?.abort();
     const controller = new AbortController();
     this.#controller = controller;
     this.isLoading = true;
     try {
-      const page = await askPage(this.#wanted, sortOf(this.#sort), PAGE, cursor, controller.signal);
+      const page = await askPage(this.#wanted, sortText(this.#sort), limit, cursor, controller.signal);
       if (this.#controller !== controller) return;
       // A page without any is the last, whatever it says, or asking would never end.
       this.#next = page.requests.length > 0 ? (page.next ?? null) : null;
@@ -124,5 +131,3 @@ export class List {
     }
   }
 }
-
-const sortOf = ({ by, isDescending }: Sort): string => (isDescending ? `-${by}` : by);

@@ -160,6 +160,22 @@ describe("list", () => {
     expect([list.rows.length, list.rows[0]?.id]).toEqual([PAGE, "9000"]);
   });
 
+  test("a glance asks for less, and only where the newest are first", async () => {
+    const asked = answers(
+      [200, { requests: many(2_000, 150), next: null, total: 150 }],
+      [200, { requests: many(2_001, 100), next: "c1", total: 151 }],
+      [200, { requests: many(2_001, 151), next: null, total: 151 }],
+      [200, { requests: many(2_001, 151), next: null, total: 151 }],
+    );
+    const list = new List();
+    await list.load(wanted, NEWEST);
+    await list.poll(wanted, true);
+    expect([list.rows.length, list.rows[0]?.id, list.hasMore]).toEqual([151, "2001", false]);
+    await list.load(wanted, { by: "ttft", isDescending: true });
+    await list.poll(wanted, true);
+    expect(asked.map((parameters) => parameters.get("limit"))).toEqual(["500", "100", "500", "500"]);
+  });
+
   test("an empty page is the last", async () => {
     answers([200, { requests: [], next: "again", total: 5 }]);
     const list = new List();
