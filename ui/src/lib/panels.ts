@@ -130,3 +130,6 @@ export const EXAMPLES = [
   'sum by (mode) (rate(node_cpu_seconds_total{mode!="idle"}[1m]))',
   "llm_kv_cache_usage_ratio",
 ];
+
+/** What an engine did while it worked on a request. */
+export const AROUND = ["llm_requests_running", "llm_requests_waiting", "llm_kv_cache_usage_ratio"];

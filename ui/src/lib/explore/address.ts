@@ -38,7 +38,8 @@ export interface Explored {
 
 const DEFAULT_RANGE = "15m";
 
-function spanOf(parameters: URLSearchParams): Span | null {
+/** `from` and `to`, where both make sense. */
+export function spanOf(parameters: URLSearchParams): Span | null {
   const [start, end] = ["from", "to"].map((name) => Number(parameters.get(name) ?? NaN));
   const isSpan = start !== undefined && end !== undefined && start >= 0 && end > start && Number.isSafeInteger(end);
   return isSpan ? { start: Math.floor(start), end } : null;

@@ -1,7 +1,9 @@
-/** The page's own texts. What the server says travels as codes: see `messages.gen.ts`; Explore has `explore.ts`. */
+/** The page's own texts. What the server says travels as codes: see `messages.gen.ts`; pages that are loaded late have their own. */
 export const texts = {
   overview: { en: "Overview", zh: "总览" },
   sources: { en: "Sources", zh: "数据源" },
+  requests: { en: "Requests", zh: "请求" },
+  keys: { en: "Keys", zh: "密钥" },
   explore: { en: "Explore", zh: "指标探索" },
   open_in_explore: { en: "Open in Explore: {title}", zh: "在指标探索中打开：{title}" },
   page_failed: { en: "This page could not be loaded.", zh: "页面加载失败。" },

@@ -1,0 +1,95 @@
+/** What Requests shows, as its address says it: whoever has the link sees the same. */
+import { EXPLORE_RANGES, spanOf, type Span } from "../explore/address";
+import { GROUPS, MEASURES, type Group, type Measure } from "./ask";
+
+export const RANGES = EXPLORE_RANGES;
+/** By what the list is sorted; with a minus the largest is first. */
+export const SORTS = ["time", "ttft", "tpot", "e2e", "total", "output"] as const;
+export type SortField = (typeof SORTS)[number];
+export const PICTURES = ["scatter", "heatmap"] as const;
+export type PictureKind = (typeof PICTURES)[number];
+/** The server refuses longer ones. */
+export const FILTER_LENGTH_MAX = 4_096;
+const ID_LENGTH_MAX = 256;
+
+export interface Asked {
+  filter: string;
+  range: string;
+  /** Fixed times in place of a range that ends now. */
+  span: Span | null;
+  sort: { by: SortField; isDescending: boolean };
+  isLive: boolean;
+  /** `null` lets the page choose: points, unless there are too many of them. */
+  picture: PictureKind | null;
+  measure: Measure;
+  by: Group;
+  /** The request whose details are open. */
+  id: string | null;
+}
+
+export const USUAL: Asked = {
+  filter: "",
+  range: "1h",
+  span: null,
+  sort: { by: "time", isDescending: true },
+  isLive: true,
+  picture: null,
+  measure: "ttft",
+  by: "model",
+  id: null,
+};
+
+function one<T extends string>(choices: readonly T[], value: string | null, usual: T): T {
+  return choices.find((choice) => choice === value) ?? usual;
+}
+
+/** Reads `#/requests?...`. What makes no sense is replaced by what is usual. */
+export function read(hash: string): Asked {
+  const at = hash.indexOf("?");
+  const parameters = new URLSearchParams(at < 0 ? "" : hash.slice(at + 1));
+  const sort = parameters.get("sort") ?? "";
+  const by = SORTS.find((field) => field === sort.replace(/^-/, ""));
+  const span = spanOf(parameters);
+  return {
+    filter: (parameters.get("q") ?? "").slice(0, FILTER_LENGTH_MAX),
+    range: RANGES.find(({ id }) => id === parameters.get("range"))?.id ?? USUAL.range,
+    span,
+    sort: by ? { by, isDescending: sort.startsWith("-") } : USUAL.sort,
+    isLive: parameters.get("live") !== "off" && span === null,
+    picture: PICTURES.find((kind) => kind === parameters.get("picture")) ?? null,
+    measure: one(MEASURES, parameters.get("measure"), USUAL.measure),
+    by: one(GROUPS, parameters.get("by"), USUAL.by),
+    id: parameters.get("id")?.slice(0, ID_LENGTH_MAX) || null,
+  };
+}
+
+/** As the server and the address write it. */
+export const sortText = ({ by, isDescending }: Asked["sort"]): string => (isDescending ? `-${by}` : by);
+
+/** The address of a state; what is usual is left out. */
+export function address(state: Partial<Asked>): string {
+  const all = { ...USUAL, ...state };
+  const parameters = new URLSearchParams();
+  if (all.filter.trim() !== "") parameters.set("q", all.filter.trim());
+  if (all.span) {
+    parameters.set("from", String(all.span.start));
+    parameters.set("to", String(all.span.end));
+  }
+  if (all.range !== USUAL.range) parameters.set("range", all.range);
+  if (sortText(all.sort) !== sortText(USUAL.sort)) parameters.set("sort", sortText(all.sort));
+  if (!all.isLive && !all.span) parameters.set("live", "off");
+  if (all.picture) parameters.set("picture", all.picture);
+  for (const name of ["measure", "by"] as const) {
+    if (all[name] !== USUAL[name]) parameters.set(name, all[name]);
+  }
+  if (all.id) parameters.set("id", all.id);
+  const text = parameters.toString();
+  return text === "" ? "#/requests" : `#/requests?${text}`;
+}
+
+/** The span that is asked for, in milliseconds. */
+export function spanNow({ span, range }: Pick<Asked, "span" | "range">, now: number): Span {
+  if (span) return span;
+  const seconds = RANGES.find(({ id }) => id === range)?.seconds ?? 3_600;
+  return { start: now - seconds * 1_000, end: now };
+}
