@@ -206,19 +206,34 @@ fn record_json(hit: &Hit) -> Value {
     let mut members = Map::new();
     members.insert("id".into(), json!(format!("{}-{:x}", hit.record.time.0, hit.number)));
     members.insert("time".into(), json!(hit.record.time.0));
+    let mut gaps = Vec::new();
     for (name, value) in hit.record.named(Exchange::schema()) {
-        let value = match (name, value) {
-            ("itl_histogram", Field::Text(text)) => buckets(text),
-            (_, Field::Text(text)) => json!(text),
-            (_, Field::Flag(flag)) => json!(flag),
-            (_, Field::Count(count)) => json!(count),
-            (_, Field::Number(number)) => json!((number * 1e3).round() / 1e3),
-            (_, Field::Map(pairs)) => {
+        let value = match value {
+            Field::Text(text) if name == "itl_histogram" => {
+                gaps = buckets(text);
+                continue;
+            }
+            Field::Text(text) => json!(text),
+            Field::Flag(flag) => json!(flag),
+            Field::Count(count) => json!(count),
+            Field::Number(number) => json!((number * 1e3).round() / 1e3),
+            Field::Map(pairs) => {
                 let pairs = pairs.iter().map(|(name, value)| (name.to_string(), json!(value)));
                 Value::Object(pairs.collect())
             }
         };
         members.insert(name.into(), value);
+    }
+    if !gaps.is_empty() {
+        let known = |name: &str| members.get(name).cloned().unwrap_or_default();
+        let gaps = json!({
+            "count": gaps.iter().map(|(_, count)| count).sum::<u64>(),
+            "p50_ms": known("itl_p50_ms"),
+            "p99_ms": known("itl_p99_ms"),
+            "longest_ms": known("itl_max_ms"),
+            "buckets": gaps,
+        });
+        members.insert("gaps".into(), gaps);
     }
     // Whether a body was cut is told of bodies that were kept.
     let is_kept = |name: &str| members.contains_key(name);
@@ -227,15 +242,15 @@ fn record_json(hit: &Hit) -> Value {
     Value::Object(members)
 }
 
-/// `[[upper bound in ms, count], ...]`
-fn buckets(text: &str) -> Value {
+/// The upper bound of each bucket in milliseconds, and its count.
+fn buckets(text: &str) -> Vec<(f64, u64)> {
     let per_doubling = f64::from(1_u32 << GAPS_SCHEMA);
     let bucket = |pair: &str| {
         let (index, count) = pair.split_once(':')?;
         let (index, count): (f64, u64) = (index.parse().ok()?, count.parse().ok()?);
-        Some(json!([(index / per_doubling).exp2() * 1e3, count]))
+        Some(((index / per_doubling).exp2() * 1e3, count))
     };
-    Value::Array(text.split(' ').filter_map(bucket).collect())
+    text.split(' ').filter_map(bucket).collect()
 }
 
 /// Counts, tokens and percentiles by what `by` names.
@@ -452,9 +467,9 @@ mod tests {
 
     #[test]
     fn gaps_become_buckets() {
-        assert_eq!(buckets("0:1 8:2"), json!([[1000.0, 1], [2000.0, 2]]));
-        assert_eq!(buckets(""), json!([]));
-        assert_eq!(buckets("x:1 3"), json!([]));
+        assert_eq!(buckets("0:1 8:2"), [(1000.0, 1), (2000.0, 2)]);
+        assert_eq!(buckets(""), []);
+        assert_eq!(buckets("x:1 3"), []);
     }
 
     #[test]

@@ -3,8 +3,8 @@ import { axisOf } from "./scale";
 import { address, csvAddress, daysOf, grouped, read, shareOf, sorted, spanOfDays, stacks, stateOf, sum, tokensOf, type Key, type UsageRow } from "./usage";
 
 const key = (change: Partial<Key>): Key => ({ id: "k", name: "k", created: 0, grant: {}, tokens_today: 0, tokens_month: 0, ...change });
-const used = (key: string | null, model: string, day: string, input_tokens: number | null, output_tokens: number | null): UsageRow => ({
-  key, model, day, requests: 2, errors: 1, input_tokens, output_tokens,
+const used = (key: string | null, model: string, day: string, tokens_input: number | null, tokens_output: number | null): UsageRow => ({
+  key, model, day, requests: 2, errors: 1, tokens_input, tokens_output,
 });
 const NOON = Date.UTC(2026, 10, 28, 12);
 
@@ -68,7 +68,7 @@ describe("usage", () => {
   });
 
   test("is summed per key", () => {
-    const shown = grouped(rows, "key").map(({ key, model, requests, errors, input_tokens, output_tokens }) => [key, model, requests, errors, input_tokens, output_tokens]);
+    const shown = grouped(rows, "key").map(({ key, model, requests, errors, tokens_input, tokens_output }) => [key, model, requests, errors, tokens_input, tokens_output]);
     expect(shown).toEqual([["b", null, 2, 1, 100, 100], ["a", null, 4, 2, 30, 5], [null, null, 2, 1, null, null]]);
   });
 

@@ -29,8 +29,8 @@ export interface UsageRow {
   day: string;
   requests: number;
   errors: number;
-  input_tokens: Maybe<number>;
-  output_tokens: Maybe<number>;
+  tokens_input: Maybe<number>;
+  tokens_output: Maybe<number>;
 }
 
 export const DAYS = [7, 30, 90] as const;
@@ -98,8 +98,8 @@ export function sum(values: Maybe<number>[]): number | null {
   return known.length > 0 ? known.reduce((a, b) => a + b, 0) : null;
 }
 
-export const tokensOf = ({ input_tokens, output_tokens }: Pick<UsageRow, "input_tokens" | "output_tokens">): number | null =>
-  sum([input_tokens, output_tokens]);
+export const tokensOf = ({ tokens_input, tokens_output }: Pick<UsageRow, "tokens_input" | "tokens_output">): number | null =>
+  sum([tokens_input, tokens_output]);
 
 /** Rows with the same key, model or day as one; what is not grouped by is `null`. Most tokens first, days newest first. */
 export function grouped(rows: UsageRow[], per: Per): UsageRow[] {
@@ -117,8 +117,8 @@ export function grouped(rows: UsageRow[], per: Per): UsageRow[] {
     day: has("day") ? (members[0]?.day ?? "") : "",
     requests: sum(members.map(({ requests }) => requests)) ?? 0,
     errors: sum(members.map(({ errors }) => errors)) ?? 0,
-    input_tokens: sum(members.map(({ input_tokens }) => input_tokens)),
-    output_tokens: sum(members.map(({ output_tokens }) => output_tokens)),
+    tokens_input: sum(members.map(({ tokens_input }) => tokens_input)),
+    tokens_output: sum(members.map(({ tokens_output }) => tokens_output)),
   }));
   return summed.sort((a, b) => b.day.localeCompare(a.day) || (tokensOf(b) ?? -1) - (tokensOf(a) ?? -1));
 }

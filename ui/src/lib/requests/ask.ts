@@ -14,7 +14,6 @@ export type Maybe<T> = T | null | undefined;
 
 export interface Gaps {
   count: number;
-  sum_ms: number;
   p50_ms: Maybe<number>;
   p99_ms: Maybe<number>;
   longest_ms: Maybe<number>;
@@ -38,7 +37,7 @@ export interface Exchange {
   key_id?: Maybe<string>;
   key_name?: Maybe<string>;
   model_asked?: Maybe<string>;
-  model_served?: Maybe<string>;
+  model?: Maybe<string>;
   upstream?: Maybe<string>;
   is_stream?: Maybe<boolean>;
   status?: Maybe<number>;
@@ -60,11 +59,11 @@ export interface Exchange {
   engine_load_ms?: Maybe<number>;
   engine_prefill_ms?: Maybe<number>;
   engine_tpot_ms?: Maybe<number>;
-  input_tokens?: Maybe<number>;
-  output_tokens?: Maybe<number>;
-  cached_tokens?: Maybe<number>;
-  reasoning_tokens?: Maybe<number>;
-  tokens_are_exact?: Maybe<boolean>;
+  tokens_input?: Maybe<number>;
+  tokens_output?: Maybe<number>;
+  tokens_cached?: Maybe<number>;
+  tokens_reasoning?: Maybe<number>;
+  is_exact?: Maybe<boolean>;
   request_bytes?: Maybe<number>;
   response_bytes?: Maybe<number>;
   parameters?: Maybe<Record<string, string | number | boolean>>;
@@ -100,8 +99,8 @@ export interface SummaryRow {
   group: Maybe<string>;
   count: number;
   errors: number;
-  input_tokens: Maybe<number>;
-  output_tokens: Maybe<number>;
+  tokens_input: Maybe<number>;
+  tokens_output: Maybe<number>;
   ttft_ms?: Maybe<Percentiles>;
   tpot_ms?: Maybe<Percentiles>;
   e2e_ms?: Maybe<Percentiles>;
@@ -155,8 +154,10 @@ export async function askGateway(signal?: AbortSignal): Promise<Gateway> {
 export const askRequest = (id: string, signal?: AbortSignal) => ask<Exchange>(`requests/${encodeURIComponent(id)}`, {}, signal);
 /** Each call is a reading that the server writes into its audit log. */
 export const askBodies = (id: string) => ask<{ request?: Maybe<Body>; response?: Maybe<Body> }>(`requests/${encodeURIComponent(id)}/bodies`, {});
+/** `sort` is a column of the list, with a minus the largest first; the server knows the fields behind them. */
 export const askPage = (wanted: Wanted, sort: string, limit: number, cursor: string | null, signal?: AbortSignal) =>
-  ask<Page>("requests", { ...wanted, sort, limit, cursor }, signal);
+  ask<Page>("requests", { ...wanted, sort: sort.replace(/[a-z0-9]+$/, fieldOf), limit, cursor }, signal);
+const fieldOf = (column: string): string => (column === "time" ? column : column === "output" ? "tokens_output" : `${column}_ms`);
 export const askSummary = (wanted: Wanted, by: Group, signal?: AbortSignal) =>
   ask<{ rows: SummaryRow[] }>("requests/summary", { ...wanted, by }, signal);
 export const askHeatMap = (wanted: Wanted, measure: Measure, columns: number, signal?: AbortSignal) =>

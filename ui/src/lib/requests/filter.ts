@@ -82,7 +82,7 @@ function valuesOf(field: string, rows: Exchange[]): string[] {
   if (field === "outcome") return [...OUTCOMES];
   if (field === "is_stream") return ["true", "false"];
   const value = (row: Exchange): unknown => {
-    if (field === "model") return row.model_served ?? row.model_asked;
+    if (field === "model") return row.model ?? row.model_asked;
     if (/_ms$|^tokens_|_id$|^error$/.test(field)) return null;
     return row[field as keyof Exchange];
   };

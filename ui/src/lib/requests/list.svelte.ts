@@ -15,7 +15,7 @@ export type Sort = Asked["sort"];
 /** What rows are ordered by; `null` where it is not known. */
 export function sortValue(row: Exchange, by: SortField): number | null {
   if (by === "time") return row.time;
-  if (by === "output") return row.output_tokens ?? null;
+  if (by === "output") return row.tokens_output ?? null;
   return row[`${by}_ms`] ?? null;
 }
 

@@ -79,7 +79,7 @@ describe("filter", () => {
   });
 
   test("proposes fields, then values", () => {
-    const rows = [row({ model_served: "b c" }), row({ model_served: "b c" }), row({ model_asked: "a" }), row({ status: 429 })];
+    const rows = [row({ model: "b c" }), row({ model: "b c" }), row({ model_asked: "a" }), row({ status: 429 })];
     const texts = (filter: string) => proposals(filter, filter.length, rows).map(({ text }) => text);
     expect(texts("x tt")).toEqual(["ttft_ms:"]);
     expect(texts("-out")).toEqual(["-outcome:", "-tokens_output:"]);
@@ -215,7 +215,7 @@ describe("list", () => {
 describe("waterfall", () => {
   const full = row({
     request_read_ms: 2, queued_ms: 1, connect_ms: 3, headers_ms: 10, ttft_ms: 100, e2e_ms: 500, total_ms: 520, client_blocked_ms: 40,
-    engine_load_ms: 5, engine_prefill_ms: 80, engine_tpot_ms: 10, output_tokens: 41, tpot_ms: 10,
+    engine_load_ms: 5, engine_prefill_ms: 80, engine_tpot_ms: 10, tokens_output: 41, tpot_ms: 10,
   });
   const spans = (phases: ReturnType<typeof waterfall>["phases"]) => Object.fromEntries(phases.map(({ name, span }) => [name, span && [span.start, span.end]]));
 
@@ -325,16 +325,16 @@ describe("rows", () => {
 describe("words", () => {
   test("what is not known is never a zero", () => {
     expect([millis(null), millis(undefined), count(null), outputTokens(row())]).toEqual(["–", "–", "–", "–"]);
-    expect([millis(0), count(0), outputTokens(row({ output_tokens: 0, tokens_are_exact: true }))]).toEqual(["0 ms", "0", "0"]);
+    expect([millis(0), count(0), outputTokens(row({ tokens_output: 0, is_exact: true }))]).toEqual(["0 ms", "0", "0"]);
   });
 
   test("counted tokens have a sign", () => {
-    expect(outputTokens(row({ output_tokens: 1_234, tokens_are_exact: false }))).toBe("~1,234");
-    expect(outputTokens(row({ output_tokens: 1_234, tokens_are_exact: true }))).toBe("1,234");
+    expect(outputTokens(row({ tokens_output: 1_234, is_exact: false }))).toBe("~1,234");
+    expect(outputTokens(row({ tokens_output: 1_234, is_exact: true }))).toBe("1,234");
   });
 
-  test.each([["a", "b", true], ["a:latest", "a", false], ["a", "a", false], [null, "a", false]])("%s answered by %s", (model_asked, model_served, expected) => {
-    expect(isSubstituted(row({ model_asked, model_served }))).toBe(expected);
+  test.each([["a", "b", true], ["a:latest", "a", false], ["a", "a", false], [null, "a", false]])("%s answered by %s", (model_asked, model, expected) => {
+    expect(isSubstituted(row({ model_asked, model }))).toBe(expected);
   });
 
   test("a slow client is told", () => {

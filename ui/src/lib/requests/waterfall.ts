@@ -74,7 +74,7 @@ export function waterfall(row: Exchange): Waterfall {
 
 /** The engine tells how long, not when: its parts are laid one behind the other from when it was asked. */
 function engineOf(row: Exchange, sent: number): Phase[] {
-  const tokens = row.output_tokens;
+  const tokens = row.tokens_output;
   const decode = known(row.engine_tpot_ms) && known(tokens) && tokens > 1 ? row.engine_tpot_ms * (tokens - 1) : null;
   const parts: [RequestKey, Hue, Maybe<number>][] = [
     ["phase_engine_load", "connect", row.engine_load_ms],

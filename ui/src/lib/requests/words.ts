@@ -13,14 +13,14 @@ export function count(value: Maybe<number>): string {
 
 /** Tokens of the answer; counted ones have a sign before them. */
 export function outputTokens(row: Exchange): string {
-  const text = count(row.output_tokens);
-  return typeof row.output_tokens === "number" && row.tokens_are_exact !== true ? `~${text}` : text;
+  const text = count(row.tokens_output);
+  return typeof row.tokens_output === "number" && row.is_exact !== true ? `~${text}` : text;
 }
 
-export const modelOf = (row: Exchange): string | null => row.model_served || row.model_asked || null;
+export const modelOf = (row: Exchange): string | null => row.model || row.model_asked || null;
 
 /** Whether another model answered than was asked for; `:latest` is the same. */
-export function isSubstituted({ model_asked: asked, model_served: served }: Exchange): boolean {
+export function isSubstituted({ model_asked: asked, model: served }: Exchange): boolean {
   return Boolean(asked && served && asked !== served && asked.replace(/:latest$/, "") !== served);
 }
 
