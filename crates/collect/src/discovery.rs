@@ -1,7 +1,7 @@
 //! Finding engines: from listening sockets to processes to what they answer.
 //!
 //! Every socket that listens on this machine is asked once for its list of models, except those that
-//! surely do not speak HTTP, those of engines' workers, and our own. A socket that is no engine is left
+//! surely do not speak HTTP, those of engines' workers, and those of this program, also where others run it. A socket that is no engine is left
 //! alone for a while. One whose program keeps what we closed is left alone twice as long each time: it
 //! would run out of files. It may be an engine all the same, whose threads are slow to notice.
 
@@ -40,6 +40,8 @@ const FORGET_AFTER: Duration = Duration::from_secs(60 * 60);
 const FIRST_SCRAPE_MAX: Duration = Duration::from_secs(4);
 /// Sockets that are asked at the same time: so many that silent ones do not keep engines waiting.
 const CONCURRENCY_MAX: usize = 256;
+/// The name of this program, which other users of this machine may run too.
+const PRODUCT: &str = "modelwatch";
 /// Most engines that one engine hides.
 const HIDDEN_MAX: usize = 16;
 /// Ports of well-known services that do not speak HTTP and may log or ban who tries.
@@ -304,8 +306,11 @@ impl Search {
             let command = pid.and_then(|pid| process::command(&shared.settings.root, pid));
             let command = command.unwrap_or_default();
             let endpoint = endpoint_of(socket);
+            // Behind the gateway of another one are engines that are found without it, and whoever asks
+            // there is recorded.
+            let is_own_kind = process::program_of(&command) == PRODUCT;
             asked.spawn(async move {
-                if is_worker(&command) {
+                if is_own_kind || is_worker(&command) {
                     return (socket, Answered::Stranger);
                 }
                 let what = match recognise(&endpoint, &command).await {
@@ -487,6 +492,8 @@ mod tests {
         assert_eq!(keeper.look_at(&[0, 40, 70, 180, 200, 400]).await, 3);
         let worker = Keeper::new("VLLM::Worker_TP0");
         assert_eq!(worker.look_at(&[0, 40, 700]).await, 0);
+        let gateway = Keeper::new("/usr/bin/modelwatch\0serve");
+        assert_eq!(gateway.look_at(&[0, 40, 700]).await, 0);
     }
 
     #[test]
