@@ -1,9 +1,10 @@
 //! Finding engines: from listening sockets to processes to what they answer.
 //!
 //! Every socket that listens on this machine is asked once for its list of models, except those that
-//! surely do not speak HTTP, those of engines' workers, and those of this program, also where others run it. A socket that is no engine is left
-//! alone for a while. One whose program keeps what we closed is left alone twice as long each time: it
-//! would run out of files. It may be an engine all the same, whose threads are slow to notice.
+//! surely do not speak HTTP, those of engines' workers, and those of this program, also where others run
+//! it. A socket that is no engine is left alone for a while. One whose program keeps what we closed is left
+//! alone twice as long each time: it would run out of files. It may be an engine all the same, whose threads
+//! are slow to notice.
 
 use std::{
     collections::{HashMap, HashSet},
