@@ -24,7 +24,7 @@ export async function until(what, seconds, ask) {
   throw new Error(`${what}: not within ${seconds} s${last ? `: ${last.message}` : ""}`);
 }
 
-async function freePort() {
+export async function freePort() {
   const server = createServer();
   await new Promise((ready) => server.listen(0, "127.0.0.1", ready));
   const { port } = server.address();
@@ -73,10 +73,11 @@ export function chat(url) {
   };
 }
 
-export async function startProduct() {
+/** `more` is added to its configuration. */
+export async function startProduct(more = "") {
   const folder = mkdtempSync(join(tmpdir(), "modelwatch-browser-"));
   const config = join(folder, "modelwatch.toml");
-  writeFileSync(config, `[server]\nlisten = "127.0.0.1:0"\n[storage]\npath = "${join(folder, "data")}"\n`);
+  writeFileSync(config, `[server]\nlisten = "127.0.0.1:0"\n[storage]\npath = "${join(folder, "data")}"\n${more}`);
   const startedAt = Date.now();
   const child = spawn(process.env.MODELWATCH_BIN, ["serve", "--config", config], { env: { ...process.env, LC_ALL: "C.UTF-8" } });
   let output = "";
@@ -90,7 +91,7 @@ export async function startProduct() {
     await ended(child);
     rmSync(folder, { recursive: true, force: true });
   };
-  return { url, startedAt, child, output: () => output, end };
+  return { url, config, startedAt, child, output: () => output, end };
 }
 
 export async function startBrowser() {
