@@ -29,6 +29,7 @@ mod tunnel;
 mod upstream;
 
 pub mod config;
+pub mod genai;
 pub mod keys;
 pub mod management;
 pub mod samples;

@@ -16,6 +16,7 @@ pub mod log;
 pub mod message;
 pub mod sample;
 pub mod series;
+pub mod span;
 
 pub use labels::{Labels, LabelsBuilder, NAME};
 pub use time::{Clock, UnixMs};

@@ -1,8 +1,16 @@
 //! What a process has used, and what a folder takes, as Linux tells it.
 
-use std::{fs, path::Path, time::Duration};
+use std::{
+    collections::BTreeMap,
+    ffi::OsString,
+    fs::{self, DirEntry},
+    path::Path,
+    time::Duration,
+};
 
 use anyhow::{Context, Result};
+
+use crate::wait;
 
 /// User and system time of a process so far, in ticks of 10 ms on nearly every Linux.
 pub(super) fn cpu(pid: u32) -> Result<Duration> {
@@ -40,18 +48,43 @@ pub(super) fn cpu_of_all(pids: &[u32]) -> Result<Duration> {
     pids.iter().map(|pid| cpu(*pid)).sum()
 }
 
-/// CPU time of those threads of a process whose names begin with `prefix`, to the nanosecond.
+/// CPU time of those threads of a process whose names begin with `prefix`, to the nanosecond. They must not
+/// end meanwhile.
 pub(super) fn threads(pid: u32, prefix: &str) -> Result<Duration> {
     let mut nanoseconds = 0;
     for entry in fs::read_dir(format!("/proc/{pid}/task"))? {
         let folder = entry?.path();
         if fs::read_to_string(folder.join("comm"))?.starts_with(prefix) {
-            let text = fs::read_to_string(folder.join("schedstat"))?;
-            let time = text.split_whitespace().next().and_then(|time| time.parse::<u64>().ok());
-            nanoseconds += time.context("failed to read /proc/PID/task/TID/schedstat")?;
+            nanoseconds +=
+                thread(&folder).context("failed to read /proc/PID/task/TID/schedstat")?;
         }
     }
     Ok(Duration::from_nanos(nanoseconds))
+}
+
+/// Nanoseconds of CPU time of a thread, by its folder.
+fn thread(folder: &Path) -> Option<u64> {
+    let text = fs::read_to_string(folder.join("schedstat")).ok()?;
+    text.split_whitespace().next()?.parse().ok()
+}
+
+/// CPU time of a process over some seconds, to the nanosecond: its threads are looked at often, because what
+/// one did is forgotten with it.
+pub(super) fn process_for(pid: u32, seconds: u64) -> Result<Duration> {
+    const LOOKS: u32 = 10;
+    let look = || -> Result<BTreeMap<OsString, u64>> {
+        let entries = fs::read_dir(format!("/proc/{pid}/task"))?;
+        let time = |entry: DirEntry| Some((entry.file_name(), thread(&entry.path())?));
+        Ok(entries.flatten().filter_map(time).collect())
+    };
+    let before = look()?;
+    let mut last = before.clone();
+    for _ in 0..seconds * u64::from(LOOKS) {
+        wait::pause(Duration::from_secs(1) / LOOKS);
+        last.extend(look()?);
+    }
+    let used = last.iter().map(|(thread, time)| time - before.get(thread).copied().unwrap_or(0));
+    Ok(Duration::from_nanos(used.sum()))
 }
 
 pub(super) fn resident_bytes(pid: u32) -> Result<u64> {

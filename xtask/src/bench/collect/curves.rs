@@ -110,10 +110,8 @@ impl Watched {
         let mut process = Process::spawn(&mut command)?;
         peers::wait_until_ready(&mut process, &address, "/metrics", super::START_MAX)?;
         wait::pause(WARM_UP);
-        let before = usage::threads(process.pid(), "")?;
-        wait::pause(Duration::from_secs(SECONDS));
+        let used = usage::process_for(process.pid(), SECONDS)?;
         ensure!(!process.has_ended(), "the agent ended early");
-        let used = usage::threads(process.pid(), "")?.saturating_sub(before);
         let resident = usage::resident_bytes(process.pid())? as f64 / f64::from(1 << 20);
         let values = super::values(&address, "/metrics")?;
         self.ensure_seen(&http::get(&address, "/metrics")?.text())?;
