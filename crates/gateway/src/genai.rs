@@ -2,9 +2,10 @@
 //! (<https://github.com/open-telemetry/semantic-conventions-genai>, status Development): two spans for a
 //! request, and histograms with exactly the bounds that the conventions give.
 //!
-//! Pure, and ready to be sent; nothing here sends. The histograms are not stored: the `llm_*` series hold the
-//! same in finer buckets. Counts that were only estimated are left out, as the conventions ask, and so is
-//! what was said, unless bodies are kept.
+//! Pure, and ready to be sent; nothing here sends. The names are those of semantic conventions 1.40 and before;
+//! newer drafts rename some. The histograms are not stored: the `llm_*` series hold the same in finer buckets.
+//! Counts that were only estimated are left out, as the conventions ask, and so is what was said. Times count
+//! from the last byte of the request.
 
 use std::{
     collections::BTreeMap,
@@ -13,7 +14,7 @@ use std::{
 };
 
 use model::{
-    exchange::{Exchange, Outcome},
+    exchange::{Exchange, GAPS_SCHEMA, Outcome},
     span::{Attribute, Span, SpanKind},
 };
 
@@ -23,16 +24,23 @@ use crate::samples::{OTHER, Place};
 pub const SETS_MAX: usize = 200;
 
 /// The spans of a request: the gateway's own, and below it the engine's part if it was asked. The engine was
-/// told the latter as its parent.
+/// told the latter as its parent. None of a record whose ids are none.
 pub fn spans(exchange: &Exchange, place: &Place) -> Vec<Span> {
-    let millis = exchange.time.0.saturating_mul(1_000_000);
+    let is_hex =
+        |id: &str, length| id.len() == length && id.bytes().all(|byte| byte.is_ascii_hexdigit());
+    let parents = exchange.parent_span_id.iter().all(|id| is_hex(id, 16));
+    if !(is_hex(&exchange.trace_id, 32) && is_hex(&exchange.span_id, 16) && parents) {
+        return Vec::new();
+    }
+    let start_ns = exchange.time.0.max(0).saturating_mul(1_000_000);
     let after = |duration: Duration| {
         let nanos = i64::try_from(duration.as_nanos()).unwrap_or(i64::MAX);
-        millis.saturating_add(nanos)
+        start_ns.saturating_add(nanos)
     };
     let end_ns = after(exchange.request_read.saturating_add(exchange.total));
     let name = match exchange.model_asked.as_deref() {
-        _ if exchange.operation.is_empty() => format!("{} {}", exchange.method, exchange.path),
+        // A path may be anything, and names are to be few.
+        _ if exchange.operation.is_empty() => exchange.method.clone(),
         Some(model) => format!("{} {model}", exchange.operation),
         None => exchange.operation.to_owned(),
     };
@@ -42,10 +50,14 @@ pub fn spans(exchange: &Exchange, place: &Place) -> Vec<Span> {
         parent_span_id: exchange.parent_span_id.clone(),
         name: name.clone(),
         kind: SpanKind::Server,
-        start_ns: millis,
+        start_ns,
         end_ns,
         attributes: server_attributes(exchange),
-        error: error_type(exchange),
+        // What the caller did wrong is no error of who was asked.
+        error: error_type(exchange).filter(|_| {
+            let is_ours = exchange.status.is_none_or(|status| status >= 500);
+            is_ours || matches!(exchange.outcome, Outcome::Truncated | Outcome::Timeout)
+        }),
     };
     if exchange.upstream.is_none() {
         return vec![server];
@@ -88,6 +100,10 @@ fn server_attributes(exchange: &Exchange) -> Vec<(&'static str, Attribute)> {
         ("modelwatch.request.id", text(&exchange.request_id)),
         ("modelwatch.key.id", exchange.key_id.as_deref().and_then(text)),
         ("modelwatch.key.name", exchange.key_name.as_deref().and_then(text)),
+        (
+            "modelwatch.queued_seconds",
+            exchange.queued.map(|queued| Attribute::Number(queued.as_secs_f64())),
+        ),
         ("modelwatch.outcome", text(exchange.outcome.name())),
         ("modelwatch.refusal", exchange.refusal.and_then(|it| text(it.name()))),
     ];
@@ -110,7 +126,9 @@ fn client_attributes(exchange: &Exchange, place: &Place) -> Vec<(&'static str, A
     let text = |text: &str| Some(Attribute::Text(text.to_owned()));
     let known = |value: Option<&String>| value.map(|value| Attribute::Text(value.clone()));
     let seconds = |time: Option<Duration>| time.map(|time| Attribute::Number(time.as_secs_f64()));
-    let (host, port) = place.instance.rsplit_once(':').unwrap_or((&place.instance, ""));
+    let authority = place.instance.split('/').next().unwrap_or_default();
+    let (host, port) = authority.rsplit_once(':').unwrap_or((authority, ""));
+    let host = host.trim_matches(['[', ']']);
     let mut all = vec![
         (
             "gen_ai.operation.name",
@@ -134,7 +152,9 @@ fn client_attributes(exchange: &Exchange, place: &Place) -> Vec<(&'static str, A
         ("error.type", error_type(exchange).map(Attribute::Text)),
     ];
     for (name, convention, is_whole) in PARAMETERS {
+        let is_default = |value: &str| *name == "n" && value == "1";
         let value = exchange.parameters.iter().find(|(given, _)| given == name);
+        let value = value.filter(|(_, value)| !is_default(value));
         let value = value.and_then(|(_, value)| {
             let whole = value.parse().ok().filter(|_| *is_whole).map(Attribute::Integer);
             whole.or_else(|| value.parse().ok().map(Attribute::Number))
@@ -142,33 +162,27 @@ fn client_attributes(exchange: &Exchange, place: &Place) -> Vec<(&'static str, A
         all.push((*convention, value));
     }
     let tokens = exchange.tokens;
+    // How much of an answer was reasoning may be an estimate even where its length is not.
     for (name, count) in [
         ("gen_ai.usage.input_tokens", tokens.input),
-        ("gen_ai.usage.output_tokens", tokens.output),
+        ("gen_ai.usage.output_tokens", tokens.output.filter(|_| tokens.is_exact)),
         ("gen_ai.usage.cache_read.input_tokens", tokens.cached),
-        ("gen_ai.usage.reasoning.output_tokens", tokens.reasoning),
     ] {
-        let count = count.filter(|_| tokens.is_exact).and_then(|count| i64::try_from(count).ok());
+        let count = count.and_then(|count| i64::try_from(count).ok());
         all.push((name, count.map(Attribute::Integer)));
-    }
-    for (name, body) in [
-        ("gen_ai.input.messages", &exchange.request_body),
-        ("gen_ai.output.messages", &exchange.response_body),
-    ] {
-        all.push((name, body.as_ref().map(|body| Attribute::Text(body.text.clone()))));
     }
     all.into_iter().filter_map(|(name, value)| Some((name, value?))).collect()
 }
 
-/// The kind of engine where it is known, else whose API was spoken. The conventions know none of the engines,
-/// and allow other values.
+/// The kind of engine where it is known, else what the API tells of it: many speak that of OpenAI. The
+/// conventions know none of the engines, and allow other values.
 fn provider<'a>(exchange: &Exchange, place: &'a Place) -> &'a str {
     match () {
         () if !place.engine.is_empty() => &place.engine,
         () if exchange.api.starts_with("anthropic") => "anthropic",
         () if exchange.api.starts_with("ollama") => "ollama",
         () if exchange.api.starts_with("llamacpp") => "llama.cpp",
-        () => "openai",
+        () => "_OTHER",
     }
 }
 
@@ -176,7 +190,12 @@ fn provider<'a>(exchange: &Exchange, place: &'a Place) -> &'a str {
 fn error_type(exchange: &Exchange) -> Option<String> {
     match (exchange.outcome, exchange.status) {
         (Outcome::Ok, _) => None,
-        (Outcome::UpstreamError, Some(status)) if status >= 400 => Some(status.to_string()),
+        // The status is the engine's only where it answered.
+        (Outcome::UpstreamError, Some(status))
+            if status >= 400 && exchange.time_to_headers.is_some() =>
+        {
+            Some(status.to_string())
+        }
         (outcome, _) => Some(exchange.refusal.map_or(outcome.name(), |it| it.name()).to_owned()),
     }
 }
@@ -214,7 +233,7 @@ pub struct Convention {
 }
 
 /// In the order of [`GenAiMetrics`].
-pub const METRICS: [Convention; 6] = [
+pub const METRICS: [Convention; 7] = [
     Convention { name: "gen_ai.client.operation.duration", unit: "s", bounds: OPERATION_BOUNDS },
     Convention { name: "gen_ai.client.token.usage", unit: "{token}", bounds: USAGE_BOUNDS },
     Convention {
@@ -225,6 +244,11 @@ pub const METRICS: [Convention; 6] = [
     Convention { name: "gen_ai.server.request.duration", unit: "s", bounds: OPERATION_BOUNDS },
     Convention { name: "gen_ai.server.time_to_first_token", unit: "s", bounds: TTFT_BOUNDS },
     Convention { name: "gen_ai.server.time_per_output_token", unit: "s", bounds: TPOT_BOUNDS },
+    Convention {
+        name: "gen_ai.client.operation.time_per_output_chunk",
+        unit: "s",
+        bounds: OPERATION_BOUNDS,
+    },
 ];
 
 type Attributes = Vec<(&'static str, String)>;
@@ -247,9 +271,10 @@ pub struct GenAiMetrics {
 }
 
 impl GenAiMetrics {
-    /// Adds one record; what is no operation of the conventions counts nowhere.
+    /// Adds one record; what is no operation of the conventions counts nowhere, nor what was seen in part.
     pub fn observe(&mut self, exchange: &Exchange, place: &Place) {
-        if exchange.operation.is_empty() || exchange.upstream.is_none() {
+        let is_operation = !exchange.operation.is_empty() && exchange.upstream.is_some();
+        if !is_operation || exchange.is_partially_observed {
             return;
         }
         let is_ok = exchange.outcome == Outcome::Ok;
@@ -261,28 +286,35 @@ impl GenAiMetrics {
             (2, seconds(first_chunk)),
             (3, e2e.filter(|_| is_ok)),
             (4, seconds(exchange.ttft.filter(|_| is_ok))),
-            (5, seconds(exchange.tpot.filter(|_| is_ok))),
+            // Where tokens were hidden the time is shared among too few.
+            (5, seconds(exchange.tpot.filter(|_| is_ok && !exchange.has_hidden_tokens))),
         ];
         let attributes = attributes(exchange, place);
         for (metric, value) in values {
-            self.add(metric, &attributes, value);
+            self.add(metric, &attributes, value, 1);
+        }
+        for (index, count) in exchange.gaps.buckets().iter().filter(|_| exchange.is_stream) {
+            // Only buckets are known, so each gap counts as the geometric middle of its own.
+            let middle = ((f64::from(*index) - 0.5) / f64::from(1 << GAPS_SCHEMA)).exp2();
+            self.add(6, &attributes, Some(middle), u64::from(*count));
         }
         for (kind, count) in [("input", exchange.tokens.input), ("output", exchange.tokens.output)]
         {
             let mut attributes = attributes.clone();
             attributes.push(("gen_ai.token.type", kind.to_owned()));
-            let count = count.filter(|_| exchange.tokens.is_exact);
-            self.add(1, &attributes, count.map(|count| count as f64));
+            let count = count.filter(|_| kind == "input" || exchange.tokens.is_exact);
+            self.add(1, &attributes, count.map(|count| count as f64), 1);
         }
     }
 
-    fn add(&mut self, metric: usize, attributes: &Attributes, value: Option<f64>) {
+    fn add(&mut self, metric: usize, attributes: &Attributes, value: Option<f64>, times: u64) {
         let (Some(value), Some(points)) = (value, self.points.get_mut(metric)) else { return };
         let mut attributes = attributes.clone();
         if points.len() >= SETS_MAX && !points.contains_key(&attributes) {
-            for (_, text) in attributes.iter_mut().filter(|(name, _)| name.ends_with(".model")) {
-                OTHER.clone_into(text);
-            }
+            // Of what is left there are few.
+            attributes.retain(|(name, _)| !matches!(*name, "error.type" | "gen_ai.response.model"));
+            attributes.retain(|(name, _)| *name != "gen_ai.request.model");
+            attributes.push(("gen_ai.request.model", OTHER.to_owned()));
         }
         let bounds = METRICS[metric].bounds;
         let point = points.entry(attributes.clone()).or_insert_with(|| Point {
@@ -294,9 +326,9 @@ impl GenAiMetrics {
         });
         let bucket = bounds.partition_point(|bound| *bound < value);
         if let Some(count) = point.counts.get_mut(bucket) {
-            *count += 1;
+            *count += times;
         }
-        point.sum += value;
+        point.sum += value * times as f64;
         point.min = point.min.min(value);
         point.max = point.max.max(value);
     }
@@ -326,7 +358,7 @@ fn attributes(exchange: &Exchange, place: &Place) -> Attributes {
 mod tests {
     use model::{
         UnixMs,
-        exchange::{KeptBody, Refusal, Tokens},
+        exchange::{Refusal, Tokens},
     };
     use proptest::prelude::*;
 
@@ -352,6 +384,7 @@ mod tests {
             parameters: vec![("max_tokens", "16".into()), ("temperature", "0.5".into())],
             request_read: Duration::from_millis(2),
             queued: Some(Duration::from_millis(1)),
+            time_to_headers: Some(Duration::from_millis(5)),
             time_to_first_chunk: Some(Duration::from_millis(40)),
             ttft: Some(Duration::from_millis(50)),
             tpot: Some(Duration::from_millis(10)),
@@ -415,13 +448,29 @@ mod tests {
         assert_eq!(has(&refused, "modelwatch.refusal"), text("key_missing"));
         let failed = Exchange { outcome: Outcome::UpstreamError, status: Some(500), ..exchange() };
         assert_eq!(has(&failed, "error.type"), text("500"));
+        let unreached = Exchange { time_to_headers: None, status: Some(502), ..failed };
+        assert_eq!(has(&unreached, "error.type"), text("upstream_error"));
         let estimated =
             Exchange { tokens: Tokens { is_exact: false, ..exchange().tokens }, ..exchange() };
         assert_eq!(has(&estimated, "gen_ai.usage.output_tokens"), None);
-        assert_eq!(has(&exchange(), "gen_ai.input.messages"), None);
-        let kept = KeptBody { text: "hi".into(), is_cut: false };
-        let kept = Exchange { request_body: Some(kept), ..exchange() };
-        assert_eq!(has(&kept, "gen_ai.input.messages"), text("hi"));
+        assert_eq!(has(&estimated, "gen_ai.usage.input_tokens"), Some(Attribute::Integer(7)));
+        let one = Exchange { parameters: vec![("n", "1".into())], ..exchange() };
+        assert_eq!(has(&one, "gen_ai.request.choice.count"), None);
+        let error = |exchange: &Exchange| spans(exchange, &place())[0].error.clone();
+        assert_eq!(error(&Exchange { status: Some(401), ..refused }), None, "the caller's own");
+        assert_eq!(error(&unreached).as_deref(), Some("upstream_error"));
+        assert_eq!(spans(&Exchange { span_id: "x".into(), ..exchange() }, &place()), []);
+        let stranger = Exchange { operation: "", path: "/a/b".into(), ..exchange() };
+        assert_eq!(spans(&stranger, &place())[0].name, "POST");
+        let six = Place { engine: String::new(), instance: "[::1]:8000/base".into() };
+        let found = &spans(&exchange(), &six)[1].attributes;
+        for expected in [
+            ("server.address", Attribute::Text("::1".into())),
+            ("server.port", Attribute::Integer(8_000)),
+            ("gen_ai.provider.name", Attribute::Text("_OTHER".into())),
+        ] {
+            assert!(found.contains(&expected), "{found:?}");
+        }
         let anthropic = Exchange { api: "anthropic_messages", ..exchange() };
         assert_eq!(has(&anthropic, "gen_ai.provider.name"), text("anthropic"));
     }
@@ -432,6 +481,8 @@ mod tests {
         metrics.observe(&exchange(), &place());
         metrics.observe(&Exchange { outcome: Outcome::ClientAbort, ..exchange() }, &place());
         metrics.observe(&Exchange { operation: "", ..exchange() }, &place());
+        let partial = Exchange { is_partially_observed: true, ..exchange() };
+        metrics.observe(&partial, &place());
         let of = |name: &str| {
             let found = metrics.points().filter(|(metric, _)| metric.name == name);
             found.map(|(_, point)| point.clone()).collect::<Vec<_>>()
@@ -476,8 +527,8 @@ mod tests {
                 ..exchange()
             };
             for span in spans(&exchange, &place()) {
-                prop_assert!(span.end_ns >= span.start_ns);
-                prop_assert!(span.span_id.len() == 16 && span.span_id != "0000000000000000" || id == 0);
+                prop_assert!(span.end_ns >= span.start_ns && span.start_ns >= 0);
+                prop_assert!(span.span_id.len() == 16 && (id == 0 || span.span_id != "0".repeat(16)));
                 prop_assert!(u64::from_str_radix(&span.span_id, 16).is_ok());
             }
         }
