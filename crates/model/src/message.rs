@@ -1528,6 +1528,38 @@ pub static MESSAGES: &[Message] = &[
         zh: "{option} {value}：{reason}",
     },
     Message {
+        code: "range.bad_query",
+        en: "This query cannot be drawn: {text}",
+        zh: "该查询无法绘制：{text}",
+    },
+    Message { code: "range.failed", en: "The query failed: {text}", zh: "查询失败：{text}" },
+    Message {
+        code: "range.histograms",
+        en: "Native histograms are left out; draw a quantile of them instead",
+        zh: "原生直方图未绘制，请改为绘制其分位数",
+    },
+    Message { code: "range.note", en: "{text}", zh: "{text}" },
+    Message {
+        code: "range.sampled",
+        en: "Looked at every {seconds} s only: what lasted shorter may not show. Choose a shorter range to see it",
+        zh: "仅每 {seconds} 秒取值一次，更短的变化可能不显示；缩短时间范围即可看到",
+    },
+    Message {
+        code: "range.timed_out",
+        en: "The query took too long. Choose a shorter range or fewer series",
+        zh: "查询超时，请缩短时间范围或减少序列",
+    },
+    Message {
+        code: "range.too_many",
+        en: "The query would read too many samples. Choose a shorter range or fewer series",
+        zh: "查询需读取的样本过多，请缩短时间范围或减少序列",
+    },
+    Message {
+        code: "range.widened",
+        en: "Means are over {seconds} s, as long as the distance of two points",
+        zh: "均值窗口已放宽到 {seconds} 秒（与两点间距相同）",
+    },
+    Message {
         code: "start.accelerator",
         en: "  accelerator   {vendor} {device} at {address}, driver {driver}",
         zh: "  加速卡        {vendor} {device}（{address}），驱动 {driver}",

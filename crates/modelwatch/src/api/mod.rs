@@ -13,6 +13,7 @@ mod page;
 mod product;
 mod prometheus;
 mod query;
+mod range;
 mod requests;
 mod time;
 mod write;
@@ -59,6 +60,7 @@ pub(crate) fn router(app: Arc<App>) -> Router {
         .route("/api/mw/v1/gateway", get(gateway::gateway))
         .route("/api/mw/v1/keys", get(gateway::keys))
         .route("/api/mw/v1/keys/usage", get(requests::usage))
+        .route("/api/mw/v1/range", get(range::range).post(range::range))
         .route("/api/mw/v1/requests", get(requests::requests))
         .route("/api/mw/v1/requests/heatmap", get(requests::heatmap))
         .route("/api/mw/v1/requests/summary", get(requests::summary))

@@ -46,7 +46,7 @@ const DAY: Duration = Duration::from_secs(86_400);
 const TIMES: [&str; 3] = ["ttft_ms", "tpot_ms", "e2e_ms"];
 const PERCENTILES: [(&str, f64); 3] = [("p50", 0.5), ("p95", 0.95), ("p99", 0.99)];
 
-type Answer = Result<Response<Body>, ApiError>;
+pub(super) type Answer = Result<Response<Body>, ApiError>;
 
 /// What is asked about: which records, of when.
 struct Scope {
@@ -78,7 +78,7 @@ impl Scope {
 }
 
 /// Unix milliseconds.
-fn millis(form: &Form, name: &str) -> Result<Option<UnixMs>, ApiError> {
+pub(super) fn millis(form: &Form, name: &str) -> Result<Option<UnixMs>, ApiError> {
     let Some(text) = form.get(name) else { return Ok(None) };
     let number = integer(text).map_err(|reason| invalid(name, &reason))?;
     Ok(Some(UnixMs(number)))
