@@ -2,6 +2,7 @@
 
 mod admin;
 mod agent;
+mod events;
 mod export;
 mod form;
 mod gateway;
@@ -57,6 +58,7 @@ pub(crate) fn router(app: Arc<App>) -> Router {
         .route("/api/v1/overview", get(product::overview))
         .route("/api/v1/sources", get(product::sources))
         .route("/api/v1/events", get(product::events))
+        .route("/api/mw/v1/events", get(events::events))
         .route("/api/mw/v1/gateway", get(gateway::gateway))
         .route("/api/mw/v1/keys", get(gateway::keys))
         .route("/api/mw/v1/keys/usage", get(requests::usage))

@@ -84,7 +84,7 @@ pub(super) fn millis(form: &Form, name: &str) -> Result<Option<UnixMs>, ApiError
     Ok(Some(UnixMs(number)))
 }
 
-fn refused(error: QueryError) -> ApiError {
+pub(super) fn refused(error: QueryError) -> ApiError {
     match error {
         QueryError::Timeout => ApiError::timeout(error.to_string()),
         error => ApiError::bad_data(error.to_string()),

@@ -183,6 +183,7 @@ export const metricHelp: Record<string, string> = {
   "model_pull_size_bytes": "正在下载的模型（或逐个下载时的单个文件）的总大小（可知时才有）",
   "modelwatch_batches_dropped_total": "因写入队列已满而丢弃的批次数",
   "modelwatch_build_info": "以标签形式给出的程序信息，值恒为 1",
+  "modelwatch_events_lost_total": "因写入队列已满或磁盘拒绝写入而未能保存的事件数",
   "modelwatch_gateway_connections": "客户端与网关之间打开的连接数",
   "modelwatch_gateway_parts_unseen_total": "因解析跟不上而未被观察到的响应片段数（转发不受影响）",
   "modelwatch_gateway_records_lost_total": "因存储跟不上而丢失的请求记录数",
