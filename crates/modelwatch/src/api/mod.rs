@@ -9,6 +9,7 @@ mod gateway;
 mod json;
 mod live;
 mod metrics;
+mod moment;
 mod names;
 mod page;
 mod product;
@@ -62,6 +63,7 @@ pub(crate) fn router(app: Arc<App>) -> Router {
         .route("/api/mw/v1/gateway", get(gateway::gateway))
         .route("/api/mw/v1/keys", get(gateway::keys))
         .route("/api/mw/v1/keys/usage", get(requests::usage))
+        .route("/api/mw/v1/moment", get(moment::moment))
         .route("/api/mw/v1/range", get(range::range).post(range::range))
         .route("/api/mw/v1/requests", get(requests::requests))
         .route("/api/mw/v1/requests/heatmap", get(requests::heatmap))

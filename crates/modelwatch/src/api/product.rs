@@ -225,7 +225,7 @@ pub(super) fn event_json(record: &LogRecord) -> Value {
     })
 }
 
-fn object<K: AsRef<str>, V: Serialize>(pairs: &[(K, V)]) -> Value {
+pub(super) fn object<K: AsRef<str>, V: Serialize>(pairs: &[(K, V)]) -> Value {
     let members = pairs.iter().map(|(name, value)| (name.as_ref().to_owned(), json!(value)));
     Value::Object(members.collect::<Map<_, _>>())
 }

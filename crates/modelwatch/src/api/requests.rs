@@ -202,7 +202,7 @@ async fn find(app: &Arc<App>, id: &str, with_private: bool) -> Result<Hit, ApiEr
     found.await?.ok_or_else(nothing)
 }
 
-fn record_json(hit: &Hit) -> Value {
+pub(super) fn record_json(hit: &Hit) -> Value {
     let mut members = Map::new();
     members.insert("id".into(), json!(format!("{}-{:x}", hit.record.time.0, hit.number)));
     members.insert("time".into(), json!(hit.record.time.0));
