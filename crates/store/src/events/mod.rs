@@ -18,6 +18,7 @@ mod query;
 mod schema;
 mod search;
 mod sketch;
+mod tail;
 #[cfg(test)]
 mod tests;
 mod verify;
