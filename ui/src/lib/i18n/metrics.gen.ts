@@ -129,6 +129,7 @@ export const metricHelp: Record<string, string> = {
   "llm_engine_config_info": "以标签形式给出的推理引擎配置（已去除密钥），值恒为 1",
   "llm_engine_container_info": "以标签形式给出推理引擎所在的容器、Pod 或 systemd 单元，值恒为 1",
   "llm_engine_info": "以标签形式给出的推理引擎信息，值恒为 1",
+  "llm_engine_listen_info": "推理引擎端口绑定的地址及其开放范围：loopback 仅本机、private 内网、public 公网、all 为本机所有地址；不考虑防火墙，值恒为 1",
   "llm_engine_process_cpu_seconds_total": "推理引擎进程及其子进程所用的 CPU 时间",
   "llm_engine_process_involuntary_switches_total": "推理引擎各线程的非自愿上下文切换次数",
   "llm_engine_process_major_faults_total": "推理引擎进程需要读盘的缺页次数（major fault）",
