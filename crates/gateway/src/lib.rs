@@ -27,6 +27,7 @@ mod stream;
 mod trace;
 mod tunnel;
 mod upstream;
+mod warmth;
 
 pub mod config;
 pub mod genai;
@@ -36,7 +37,7 @@ pub mod samples;
 
 use std::{
     net::SocketAddr,
-    sync::{Arc, atomic::Ordering},
+    sync::{Arc, Mutex, atomic::Ordering},
     thread,
     time::Duration,
 };
@@ -60,6 +61,7 @@ use listen::Phase;
 use route::Router;
 use shared::Shared;
 use upstream::Target;
+use warmth::Warmth;
 
 /// How often the file of keys is looked at, and idle connections are.
 const WATCH_PERIOD: Duration = Duration::from_secs(1);
@@ -73,6 +75,7 @@ pub struct Gateway {
     phase: watch::Sender<Phase>,
     tasks: JoinSet<()>,
     observer: Option<thread::JoinHandle<()>>,
+    warmth: Arc<Mutex<Warmth>>,
 }
 
 /// What a gateway has done since it started, and what it does now.
@@ -127,7 +130,9 @@ impl Gateway {
             // What they serve has to be known before the first request.
             models::poll(&shared).await;
         }
-        let observer = observe::start(Arc::clone(&shared.queue), clock, records);
+        let warmth = Arc::new(Mutex::new(Warmth::default()));
+        let queue = Arc::clone(&shared.queue);
+        let observer = observe::start(queue, clock, records, Arc::clone(&warmth));
         let observer = Some(observer.map_err(StartError::Thread)?);
         let (phase, changes) = watch::channel(Phase::Open);
         let mut tasks = JoinSet::new();
@@ -140,7 +145,7 @@ impl Gateway {
         if shared.router.single().is_none() {
             tasks.spawn(poll_models(Arc::clone(&shared)));
         }
-        Ok(Self { shared, addresses, phase, tasks, observer })
+        Ok(Self { shared, addresses, phase, tasks, observer, warmth })
     }
 
     /// Where it listens, in the order of the configuration.
@@ -178,6 +183,11 @@ impl Gateway {
             models: target.models().to_vec(),
         };
         self.shared.router.targets().iter().map(state).collect()
+    }
+
+    /// Says that the engine behind an upstream has started anew, so that its first requests are cold again.
+    pub fn note_restart(&self, upstream: &str) {
+        observe::lock(&self.warmth).forget(upstream);
     }
 
     /// What each key has used of its budgets, to show it and to keep it over a restart.

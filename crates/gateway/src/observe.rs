@@ -27,6 +27,7 @@ use tokio::sync::mpsc;
 use crate::{
     access::{Debit, Moment},
     config::KeepBodies,
+    warmth::Warmth,
 };
 
 /// Parts of answers that wait to be looked at; further ones go by unseen.
@@ -146,7 +147,7 @@ pub(crate) struct Queue {
     pub(crate) records_lost: AtomicU64,
 }
 
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
@@ -218,6 +219,7 @@ pub(crate) fn start(
     queue: Arc<Queue>,
     clock: Clock,
     records: mpsc::Sender<Exchange>,
+    warmth: Arc<Mutex<Warmth>>,
 ) -> std::io::Result<thread::JoinHandle<()>> {
     thread::Builder::new().name("gateway-observer".into()).spawn(move || {
         let mut events = Vec::new();
@@ -227,7 +229,9 @@ pub(crate) fn start(
                     Event::Part { watch, bytes, at } => watch.look(&bytes, at),
                     Event::End(ended) => {
                         let moment = Moment { wall: clock.now(), monotonic: clock.monotonic() };
-                        if records.try_send(complete(*ended, moment)).is_err() {
+                        let mut exchange = complete(*ended, moment);
+                        lock(&warmth).mark(&mut exchange);
+                        if records.try_send(exchange).is_err() {
                             queue.records_lost.fetch_add(1, Ordering::Relaxed);
                         }
                     }

@@ -22,7 +22,11 @@ use model::{
 use serde_json::{Value, json};
 use tokio::{runtime::Runtime, sync::mpsc, time::timeout};
 
-use crate::{config::Config, writer::Queue};
+use crate::{
+    config::Config,
+    upstreams::{Engines, Follower},
+    writer::Queue,
+};
 
 /// Records that may wait to be taken. When full the newest is lost and counted.
 const RECORDS_MAX: usize = 4_096;
@@ -70,6 +74,7 @@ impl Exchanges {
         clock: &Clock,
         queue: &Queue,
         keep: Keep,
+        engines: Engines,
         language: Language,
     ) -> anyhow::Result<Option<Self>> {
         let variable = |name: &str| std::env::var(name).ok();
@@ -92,6 +97,7 @@ impl Exchanges {
             gateway: Arc::downgrade(&gateway),
             records,
             samples: Samples::new(config.gateway.places(), config.gateway.slo),
+            follower: Follower::new(engines, &config.gateway.upstreams),
             period: config.collect.engine_period,
             queue: queue.clone(),
             clock: clock.clone(),
@@ -137,6 +143,7 @@ struct Taker {
     gateway: Weak<Gateway>,
     records: mpsc::Receiver<Exchange>,
     samples: Samples,
+    follower: Follower,
     period: Duration,
     queue: Queue,
     clock: Clock,
@@ -152,7 +159,9 @@ impl Taker {
             let time = UnixMs(self.clock.now().0.div_euclid(period) * period);
             if time != next_batch {
                 next_batch = time;
-                let upstreams = self.gateway.upgrade().map(|it| it.upstreams());
+                let gateway = self.gateway.upgrade();
+                self.follower.look(&mut self.samples, gateway.as_deref());
+                let upstreams = gateway.map(|it| it.upstreams());
                 self.queue.send(self.samples.batch(time, &upstreams.unwrap_or_default()));
             }
             if self.clock.monotonic() >= next_usage {

@@ -15,6 +15,7 @@ mod ingest;
 mod latest;
 mod limits;
 mod own;
+mod upstreams;
 mod verdict;
 mod wire;
 mod writer;

@@ -366,6 +366,45 @@ async fn compressed_answers_pass_as_they_are_and_are_read() {
     assert!(record.ttft.is_some() && !record.is_partially_observed);
 }
 
+/// Pitfall 27: the first request with log probabilities takes vLLM seconds, and no later one does.
+#[tokio::test]
+async fn the_first_request_with_logprobs_is_marked_as_cold() {
+    let steps = stream(&[token("a"), token("b"), finish(), DONE.to_owned()]);
+    let slow = [vec![Step::Await], steps.clone()].concat();
+    let mock =
+        Mock::start(move |seen| if seen.path == CHAT { steps.clone() } else { slow.clone() }).await;
+    let mut bench = Bench::before(&mock).await;
+    let body = |more: &str| format!(r#"{{"model":"m","stream":true{more},"messages":[]}}"#);
+    let with_logprobs = body(r#","logprobs":true,"top_logprobs":5"#);
+    let is_cold = async |bench: &mut Bench, body: &str| {
+        bench.ask(post(CHAT, body)).await;
+        bench.record().await.is_cold
+    };
+    assert!(!is_cold(&mut bench, &body("")).await, "plain requests have no penalty");
+    assert!(is_cold(&mut bench, &with_logprobs).await);
+    assert!(!is_cold(&mut bench, &with_logprobs).await);
+    bench.gateway.note_restart("engine");
+    assert!(!is_cold(&mut bench, &body("")).await);
+    assert!(is_cold(&mut bench, &with_logprobs).await);
+
+    // What is asked while the first one waits is as cold as that.
+    let path = "/v1/completions";
+    bench.gateway.note_restart("engine");
+    let mut clients = [bench.connect().await, bench.connect().await];
+    for client in &mut clients {
+        client.send(post(path, &body(r#","logprobs":1,"prompt":"x""#))).await;
+    }
+    mock.wait_seen(7).await;
+    // The first token is to be clearly later than both requests.
+    tokio::time::sleep(Duration::from_millis(20)).await;
+    mock.permit();
+    mock.permit();
+    for mut client in clients {
+        client.reply().await;
+        assert!(bench.record().await.is_cold);
+    }
+}
+
 #[tokio::test]
 async fn errors_of_engines_pass_in_whatever_shape() {
     for (status, content_type, body) in [
