@@ -7,6 +7,7 @@ mod bench;
 mod differential;
 mod engine;
 mod gateway;
+mod gateway_vllm;
 mod hostile;
 mod node_exporter;
 mod ollama;
