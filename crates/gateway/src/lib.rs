@@ -14,6 +14,7 @@ mod access;
 mod answer;
 mod call;
 mod cidr;
+mod expand;
 mod headers;
 mod listen;
 mod models;
