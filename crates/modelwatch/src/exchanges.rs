@@ -17,6 +17,7 @@ use gateway::{Gateway, KeyUsage, config::StartError, keys::KeyFile, samples::Sam
 use model::{
     Clock, UnixMs,
     exchange::Exchange,
+    log::LogRecord,
     message::{Language, render},
 };
 use serde_json::{Value, json};
@@ -43,6 +44,9 @@ const USAGE_BYTES_MAX: u64 = 16 << 20;
 
 /// What becomes of records besides series. Returns at once; what it cannot keep it counts itself.
 pub(crate) type Keep = Box<dyn FnMut(Vec<Exchange>) + Send>;
+
+/// Takes what the gateway noticed.
+pub(crate) type Note = Box<dyn Fn(LogRecord) + Send>;
 
 /// A running gateway.
 pub(crate) struct Exchanges {
@@ -75,6 +79,7 @@ impl Exchanges {
         queue: &Queue,
         keep: Keep,
         engines: Engines,
+        note: Note,
         language: Language,
     ) -> anyhow::Result<Option<Self>> {
         let variable = |name: &str| std::env::var(name).ok();
@@ -103,6 +108,7 @@ impl Exchanges {
             clock: clock.clone(),
             usage: usage.clone(),
             keep,
+            note,
         };
         let handle = runtime.handle().clone();
         let taker = std::thread::Builder::new()
@@ -149,6 +155,7 @@ struct Taker {
     clock: Clock,
     usage: PathBuf,
     keep: Keep,
+    note: Note,
 }
 
 impl Taker {
@@ -161,6 +168,8 @@ impl Taker {
                 next_batch = time;
                 let gateway = self.gateway.upgrade();
                 self.follower.look(&mut self.samples, gateway.as_deref());
+                let notices = gateway.as_ref().map(|it| it.take_notices());
+                notices.into_iter().flatten().for_each(&self.note);
                 let upstreams = gateway.map(|it| it.upstreams());
                 self.queue.send(self.samples.batch(time, &upstreams.unwrap_or_default()));
             }
