@@ -169,6 +169,7 @@ export const metricHelp: Record<string, string> = {
   "llm_request_queue_time_seconds": "请求执行前的排队时间",
   "llm_request_slo_total": "已完成的生成请求中，满足全部 TTFT、TPOT 与时延目标（met）或未满足（missed）的数量；met 即有效吞吐（goodput）",
   "llm_request_time_per_output_token_seconds": "请求中首个 Token 之后平均每个输出 Token 的耗时（TPOT）",
+  "llm_requests_cold_total": "引擎启动后首次处理的同类请求数；其耗时不计入各直方图",
   "llm_requests_finished_total": "按结束原因统计的已完成请求数",
   "llm_requests_running": "正在执行的请求数",
   "llm_requests_total": "经网关的请求数，按结果划分：ok、client_abort（客户端中断）、upstream_error（引擎出错）、truncated（回答不完整）、timeout（超时）、refused（被网关拒绝）",
