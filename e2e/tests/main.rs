@@ -4,6 +4,7 @@
 mod access;
 mod agent;
 mod bench;
+mod described;
 mod differential;
 mod engine;
 mod gateway;

@@ -8,6 +8,7 @@ mod agent;
 mod api;
 mod cli;
 mod config;
+mod diagnosis;
 mod events;
 mod exchanges;
 mod export;
