@@ -86,7 +86,8 @@ fn word(words: &[&str]) -> Value {
 }
 
 fn error() -> Value {
-    object(&[("status", word(&["error"])), ("errorType", text()), ("error", text())], &[])
+    let always = [("status", word(&["error"])), ("errorType", text()), ("error", text())];
+    object(&always, &[("code", text()), ("params", map(text()))])
 }
 
 fn event() -> Value {
