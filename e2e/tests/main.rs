@@ -9,6 +9,7 @@ mod differential;
 mod engine;
 mod gateway;
 mod hostile;
+mod live;
 mod node_exporter;
 mod ollama;
 mod prometheus;
