@@ -8,6 +8,7 @@ mod described;
 mod differential;
 mod engine;
 mod gateway;
+mod gateway_vllm;
 mod hostile;
 mod live;
 mod node_exporter;

@@ -619,6 +619,16 @@ pub static MESSAGES: &[Message] = &[
         zh: "有人查看了请求 {request} 的提示词与回答",
     },
     Message {
+        code: "event.certificate_read",
+        en: "the gateway uses the new certificate in {path}",
+        zh: "网关已启用 {path} 中的新证书",
+    },
+    Message {
+        code: "event.certificate_refused",
+        en: "the gateway keeps its old certificate, since the new one in {path} cannot be used: {reason}; correct the file",
+        zh: "{path} 中的新证书不可用，网关继续使用原有证书：{reason}；请修正该文件",
+    },
+    Message {
         code: "event.engine_changed",
         en: "{engine} at {url}: {fact} changed from {old} to {new}",
         zh: "{engine}（{url}）：{fact} 由 {old} 变为 {new}",

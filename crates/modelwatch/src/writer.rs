@@ -92,6 +92,10 @@ impl Queue {
     }
 }
 
+/// Everything that can wait gives way to requests that pass and to the engines of this machine: the keeper's
+/// thread, and those that it starts to write an index, which the kernel gives the same priority.
+const KEEPER_NICE: i32 = 10;
+
 /// The thread that cuts, merges and deletes blocks. It ends when this is dropped.
 pub(crate) struct Keeper {
     running: SyncSender<()>,
@@ -102,6 +106,8 @@ impl Keeper {
     pub(crate) fn start(store: Store, clock: Clock) -> io::Result<Self> {
         let (running, stopped) = sync_channel::<()>(1);
         let thread = thread::Builder::new().name("keeper".into()).spawn(move || {
+            // What cannot be changed costs a little speed elsewhere and nothing else.
+            let _priority = rustix::process::nice(KEEPER_NICE);
             let mut told: Option<String> = None;
             while stopped.recv_timeout(SYNC_PERIOD) == Err(RecvTimeoutError::Timeout) {
                 // One bad block must not end the care for all others.

@@ -28,7 +28,7 @@ use super::{
     tail::{Batch, Replay},
     wal::Wal,
 };
-use crate::{Fsync, disk::Disk, segment::Unpacker, wall::Trust};
+use crate::{Fsync, disk::Disk, memory, segment::Unpacker, wall::Trust};
 
 /// Records that wait for the index may take so much memory; further ones are refused until it is rid of them.
 const TAIL_BYTES_MAX: usize = 32 << 20;
@@ -40,6 +40,8 @@ const COMMIT_BYTES: usize = 8 << 20;
 /// it can be searched all the same, and small segments cost more than they hold.
 const FEW_RECORDS: usize = 500;
 const FEW_WAIT: u32 = 6;
+/// Writing so many records takes memory that is worth giving back.
+const MANY_RECORDS: usize = 2_000;
 /// A writer that had nothing to do for so long gives its memory and threads back.
 const WRITER_IDLE: Duration = Duration::from_secs(30);
 /// Days that are written at one time; records of more days make the index take turns.
@@ -330,6 +332,7 @@ impl Kind {
 
     fn commit_all(&self, keeper: &mut Keeper, monotonic: Duration) -> io::Result<()> {
         let days: Vec<i64> = self.view().tails.keys().copied().collect();
+        let records = self.view().tail_records;
         let mut result = Ok(());
         for day in days {
             result = result.and(self.commit_day(keeper, day, monotonic));
@@ -342,6 +345,10 @@ impl Kind {
         };
         let released = writer.wal.release(oldest);
         self.counters.wal_bytes.store(writer.wal.bytes(), Ordering::Relaxed);
+        drop(writer);
+        if records >= MANY_RECORDS {
+            memory::give_back();
+        }
         result.and(released)
     }
 
@@ -484,7 +491,13 @@ impl Kind {
         let is_idle = |open: &OpenWriter| monotonic.saturating_sub(open.used_at) >= WRITER_IDLE;
         let idle = keeper.writers.iter().filter(|(_, open)| is_idle(open)).map(|(id, _)| *id);
         let idle: Vec<PartId> = idle.collect();
-        idle.into_iter().try_for_each(|id| self.close_writer(keeper, id))
+        if idle.is_empty() {
+            return Ok(());
+        }
+        let closed = idle.into_iter().try_for_each(|id| self.close_writer(keeper, id));
+        // Also what its merges took.
+        memory::give_back();
+        closed
     }
 
     fn close_surplus(&self, keeper: &mut Keeper) -> io::Result<()> {

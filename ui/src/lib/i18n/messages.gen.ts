@@ -131,6 +131,8 @@ export const messages: Record<string, { en: string; zh: string }> = {
   "config.wrong_type": { en: "{key} = {value}: expected {expected}", zh: "{key} = {value}：应为 {expected}" },
   "config.wrong_url": { en: "{key} = {value}: expected an address such as \"http://127.0.0.1:8000\", after which only a path may come; https is not supported yet", zh: "{key} = {value}：应为形如 \"http://127.0.0.1:8000\" 的地址，其后只能跟路径；暂不支持 https" },
   "event.bodies_read": { en: "somebody read the prompt and answer of request {request}", zh: "有人查看了请求 {request} 的提示词与回答" },
+  "event.certificate_read": { en: "the gateway uses the new certificate in {path}", zh: "网关已启用 {path} 中的新证书" },
+  "event.certificate_refused": { en: "the gateway keeps its old certificate, since the new one in {path} cannot be used: {reason}; correct the file", zh: "{path} 中的新证书不可用，网关继续使用原有证书：{reason}；请修正该文件" },
   "event.engine_changed": { en: "{engine} at {url}: {fact} changed from {old} to {new}", zh: "{engine}（{url}）：{fact} 由 {old} 变为 {new}" },
   "event.engine_down": { en: "{engine} at {url} stopped answering: {reason}", zh: "{engine}（{url}）已停止响应：{reason}" },
   "event.engine_found": { en: "{engine} {version} found at {url}, model {model}", zh: "发现 {engine} {version}（{url}），模型 {model}" },
