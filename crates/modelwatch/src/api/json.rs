@@ -5,7 +5,10 @@ use axum::{
     http::{HeaderValue, Response, StatusCode, header},
     response::IntoResponse,
 };
-use model::{Labels, UnixMs};
+use model::{
+    Labels, UnixMs,
+    message::{Language, render},
+};
 use query::{
     Tree,
     format::{write_integer, write_json_float},
@@ -20,37 +23,49 @@ pub(super) struct ApiError {
     status: StatusCode,
     kind: &'static str,
     text: String,
+    /// The same as the code of a message with its parameters, where a page shows it to a person.
+    message: Option<(&'static str, Vec<(&'static str, String)>)>,
 }
 
 impl ApiError {
+    fn new(status: StatusCode, kind: &'static str, text: impl Into<String>) -> Self {
+        Self { status, kind, text: text.into(), message: None }
+    }
+
+    /// What is asked makes no sense; `code` is that of a message.
+    pub(super) fn refused(code: &'static str, params: Vec<(&'static str, String)>) -> Self {
+        let text = render(code, &params, Language::English);
+        Self { message: Some((code, params)), ..Self::bad_data(text) }
+    }
+
     pub(super) fn bad_data(text: impl Into<String>) -> Self {
-        Self { status: StatusCode::BAD_REQUEST, kind: "bad_data", text: text.into() }
+        Self::new(StatusCode::BAD_REQUEST, "bad_data", text)
     }
 
     pub(super) fn execution(text: impl Into<String>) -> Self {
-        Self { status: StatusCode::UNPROCESSABLE_ENTITY, kind: "execution", text: text.into() }
+        Self::new(StatusCode::UNPROCESSABLE_ENTITY, "execution", text)
     }
 
     pub(super) fn timeout(text: impl Into<String>) -> Self {
-        Self { status: StatusCode::SERVICE_UNAVAILABLE, kind: "timeout", text: text.into() }
+        Self::new(StatusCode::SERVICE_UNAVAILABLE, "timeout", text)
     }
 
     /// 499 is not a registered status; Prometheus uses it for "the client went away".
     pub(super) fn canceled(text: impl Into<String>) -> Self {
         let status = StatusCode::from_u16(499).unwrap_or(StatusCode::BAD_REQUEST);
-        Self { status, kind: "canceled", text: text.into() }
+        Self::new(status, "canceled", text)
     }
 
     pub(super) fn unavailable(text: impl Into<String>) -> Self {
-        Self { status: StatusCode::SERVICE_UNAVAILABLE, kind: "unavailable", text: text.into() }
+        Self::new(StatusCode::SERVICE_UNAVAILABLE, "unavailable", text)
     }
 
     pub(super) fn internal(text: impl Into<String>) -> Self {
-        Self { status: StatusCode::INTERNAL_SERVER_ERROR, kind: "internal", text: text.into() }
+        Self::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", text)
     }
 
     pub(super) fn not_found(text: impl Into<String>) -> Self {
-        Self { status: StatusCode::NOT_FOUND, kind: "not_found", text: text.into() }
+        Self::new(StatusCode::NOT_FOUND, "not_found", text)
     }
 }
 
@@ -71,6 +86,18 @@ impl IntoResponse for ApiError {
         write_string(&mut body, self.kind);
         body.push_str(",\"error\":");
         write_string(&mut body, &self.text);
+        if let Some((code, params)) = self.message {
+            body.push_str(",\"message\":{\"code\":");
+            write_string(&mut body, code);
+            body.push_str(",\"params\":{");
+            for (index, (name, value)) in params.iter().enumerate() {
+                body.push_str(if index > 0 { "," } else { "" });
+                write_string(&mut body, name);
+                body.push(':');
+                write_string(&mut body, value);
+            }
+            body.push_str("}}");
+        }
         body.push('}');
         response(self.status, body)
     }
