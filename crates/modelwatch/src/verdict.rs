@@ -3,7 +3,10 @@
 //! A table of conditions in PromQL, worst first; the first that holds is the verdict. It does not look
 //! for causes: that is the diagnosis' work.
 
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::{
+    sync::{Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
 
 use collect::EngineState;
 use model::{Labels, UnixMs};
@@ -11,6 +14,8 @@ use query::Expr;
 
 use crate::wire::App;
 
+/// Longest time that a condition may take: live ticks wait for it.
+const TIMEOUT: Duration = Duration::from_secs(1);
 /// How often the conditions are evaluated.
 const PERIOD_MS: i64 = 5_000;
 
@@ -139,7 +144,7 @@ impl Verdicts {
             return (Level::Critical, "verdict.storage_failed", vec![("path".into(), path)]);
         }
         for (condition, expr) in &self.conditions {
-            match app.queries.evaluate_here(expr, time).map(|output| output.value) {
+            match app.queries.evaluate_here(expr, time, TIMEOUT).map(|output| output.value) {
                 Ok(value) => {
                     if let Some((labels, value)) = worst(&value.into_floats()) {
                         return (condition.level, condition.code, params(condition, labels, value));
