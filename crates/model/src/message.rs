@@ -1736,6 +1736,9 @@ pub static MESSAGES: &[Message] = &[
     Message { code: "top.age", en: "AGE", zh: "时长" },
     Message { code: "top.back", en: "Esc goes back", zh: "Esc 返回" },
     Message {
+        code: "top.back_scroll", en: "↓ scrolls, Esc goes back", zh: "↓ 滚动，Esc 返回"
+    },
+    Message {
         code: "top.clock", en: "Core clock, now / max", zh: "核心频率（当前/最高）"
     },
     Message { code: "top.connecting", en: "connecting", zh: "连接中" },
@@ -1989,8 +1992,8 @@ pub static MESSAGES: &[Message] = &[
     Message { code: "top.speed", en: "Speed", zh: "速度" },
     Message {
         code: "top.stale",
-        en: "NOT CONNECTED: everything is as of {time} UTC, trying again",
-        zh: "连接已断开：内容停留在 {time} UTC，正在重试",
+        en: "STALE since {time} UTC, trying again",
+        zh: "数据停留在 {time} UTC，正在重连",
     },
     Message { code: "top.state", en: "STATE", zh: "状态" },
     Message { code: "top.state_down", en: "down", zh: "离线" },
@@ -2080,6 +2083,11 @@ pub static MESSAGES: &[Message] = &[
         code: "top.wrong_interval",
         en: "--interval {value}: it takes whole seconds from 1s to 60s",
         zh: "--interval {value}：只接受 1s 到 60s 的整秒",
+    },
+    Message {
+        code: "top.wrong_url",
+        en: "--connect {url}: expected an address such as http://127.0.0.1:9640; https is not supported yet",
+        zh: "--connect {url}：需要形如 http://127.0.0.1:9640 的地址，暂不支持 https",
     },
     Message {
         code: "transfer.store_in_use",

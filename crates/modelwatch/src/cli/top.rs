@@ -156,7 +156,13 @@ fn open(
     language: Language,
 ) -> anyhow::Result<(Source, State)> {
     let url = options.connect.clone().unwrap_or_else(|| query::url_of(config.server.listen));
-    let mut peer = Peer::new(&url, language)?;
+    let mut peer = Peer::new(&url, language).map_err(|error| {
+        let params = [("url", url.as_str())];
+        options
+            .connect
+            .as_ref()
+            .map_or(error, |_| anyhow::Error::msg(render("top.wrong_url", &params, language)))
+    })?;
     let origin = match (remote::greet(&mut peer), &options.connect) {
         (Ok(()), _) => Origin::Server { url },
         (Err(error), Some(_)) => {

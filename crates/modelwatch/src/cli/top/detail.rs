@@ -91,7 +91,8 @@ pub(super) fn draw(paint: &mut Paint<'_>, area: Rect, view: &View, ui: &Ui, word
             None => return,
         },
     };
-    paint.rule(area, &title, &words.t("back"));
+    let hides = lines.lines.len() + 1 > usize::from(area.height);
+    paint.rule(area, &title, &words.t(if hides { "back_scroll" } else { "back" }));
     let below = Rect { y: area.y + 1, height: area.height.saturating_sub(1), ..area };
     if area.height > 0 {
         lines.draw(paint, below, ui.scroll);
@@ -372,7 +373,8 @@ pub(super) fn help(paint: &mut Paint<'_>, area: Rect, ui: &Ui, words: Words) {
         lines.lines.extend(text.into_iter().map(|line| vec![piece(line, Ink::Plain)]));
     }
     paint.clear(area);
-    paint.rule(area, &words.t("help"), &words.t("back"));
+    let hides = lines.lines.len() + 1 > usize::from(area.height);
+    paint.rule(area, &words.t("help"), &words.t(if hides { "back_scroll" } else { "back" }));
     let below = Rect { y: area.y + 1, height: area.height.saturating_sub(1), ..area };
     if area.height > 0 {
         lines.draw(paint, below, ui.scroll);

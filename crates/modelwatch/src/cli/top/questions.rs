@@ -3,6 +3,8 @@
 //!
 //! Nothing is averaged over engines or devices. Sums and percentiles keep the label `source`, so that what two
 //! sources tell of one engine is never added up. Windows are those of the page, so that both say the same.
+//! An engine counts as there for a minute after it was last read: its series ends at once when its reader sees
+//! it go, but when the reader itself died nobody has ended it.
 
 /// Which question.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -71,12 +73,12 @@ const fn past(ask: Ask, query: &'static str) -> Question {
 /// All questions. The place of one is its number in the live socket.
 #[rustfmt::skip]
 pub(super) static QUESTIONS: &[Question] = &[
-    now(Ask::EngineUp, "max by (engine, instance) (llm_engine_up)"),
-    now(Ask::EngineInfo, "max by (engine, instance, model, version, url, pid) (llm_engine_info)"),
-    now(Ask::Running, "sum by (instance, source) (llm_requests_running)"),
-    now(Ask::Waiting, "sum by (instance, source) (llm_requests_waiting)"),
-    now(Ask::KvCache, "max by (instance, source) (llm_kv_cache_usage_ratio)"),
-    now(Ask::Context, "max by (instance, source) (llm_context_usage_ratio)"),
+    now(Ask::EngineUp, "max by (engine, instance) (llm_engine_up and last_over_time(llm_engine_up[1m]))"),
+    now(Ask::EngineInfo, "max by (engine, instance, model, version, url, pid) (llm_engine_info and last_over_time(llm_engine_info[1m]))"),
+    now(Ask::Running, "sum by (instance, source) (llm_requests_running and last_over_time(llm_requests_running[1m]))"),
+    now(Ask::Waiting, "sum by (instance, source) (llm_requests_waiting and last_over_time(llm_requests_waiting[1m]))"),
+    now(Ask::KvCache, "max by (instance, source) (llm_kv_cache_usage_ratio and last_over_time(llm_kv_cache_usage_ratio[1m]))"),
+    now(Ask::Context, "max by (instance, source) (llm_context_usage_ratio and last_over_time(llm_context_usage_ratio[1m]))"),
     now(Ask::TtftP50, "histogram_quantile(0.5, sum by (instance, source, le) (rate(llm_time_to_first_token_seconds_bucket[1m])))"),
     past(Ask::TtftP95, "histogram_quantile(0.95, sum by (instance, source, le) (rate(llm_time_to_first_token_seconds_bucket[1m])))"),
     now(Ask::TpotP50, "histogram_quantile(0.5, sum by (instance, source, le) (rate(llm_request_time_per_output_token_seconds_bucket[1m])))"),

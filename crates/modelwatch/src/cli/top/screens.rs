@@ -57,10 +57,11 @@ pub(super) fn draw(paint: &mut Paint<'_>, view: &View, ui: &Ui, words: Words) {
             Screen::Events => list(paint, body, view, ui, words, events),
         }
     }
-    if matches!(view.link, Link::Lost { .. }) {
-        paint.fade(body);
-    }
     header(paint, Rect { height: head, ..area }, view, ui, words);
+    if matches!(view.link, Link::Lost { .. }) {
+        let verdict = head.saturating_sub(1);
+        paint.fade(Rect { y: body.y - verdict, height: body.height + verdict, ..body });
+    }
     if foot > 0 {
         footer(paint, Rect { y: area.bottom() - 1, height: 1, ..area }, ui, words);
     }
