@@ -1769,7 +1769,7 @@ pub static MESSAGES: &[Message] = &[
     Message { code: "top.errors", en: "Error events, 5 min", zh: "错误事件（5 分钟）" },
     Message { code: "top.event", en: "EVENT", zh: "事件" },
     Message { code: "top.events", en: "events", zh: "事件" },
-    Message { code: "top.failed", en: "ERR 5m", zh: "5分错误" },
+    Message { code: "top.failed", en: "ERR 5m", zh: "错误(5m)" },
     Message { code: "top.failed_long", en: "Failed, 5 min", zh: "失败请求（5 分钟）" },
     Message { code: "top.fan", en: "Fan", zh: "风扇" },
     Message { code: "top.faults", en: "Faults", zh: "故障" },
@@ -2078,7 +2078,7 @@ pub static MESSAGES: &[Message] = &[
         zh: "等待首次读数",
     },
     Message { code: "top.waiting_long", en: "Requests waiting", zh: "等待中的请求" },
-    Message { code: "top.watts", en: "W/cap", zh: "功耗W" },
+    Message { code: "top.watts", en: "W/cap", zh: "W/上限" },
     Message {
         code: "top.wrong_interval",
         en: "--interval {value}: it takes whole seconds from 1s to 60s",

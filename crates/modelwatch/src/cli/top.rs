@@ -55,7 +55,7 @@ const FRAME: Duration = Duration::from_millis(100);
 /// Even where nothing comes in, the clock and ages go on.
 const TICK: Duration = Duration::from_secs(1);
 /// News that wait to be taken in; who brings more waits.
-const INPUTS_MAX: usize = 4_096;
+const INPUTS_MAX: usize = 512;
 /// How long a single look may collect before it shows what there is.
 const LOOK_MAX: Duration = Duration::from_secs(15);
 /// Columns of a frame that goes to no terminal.

@@ -57,7 +57,7 @@ pub(super) fn json(view: &View, chosen: &[String], words: Words) -> Value {
         "gpus_without_readings": view.on_bus.iter().map(on_bus).collect::<Vec<_>>(),
         "requests": { "recorded": recorded, "total": total, "rows": rows },
         "events": view.events.iter().map(|it| event(it, words)).collect::<Vec<_>>(),
-        "cost": { "cpu_ms_per_second": view.cost_cpu_ms, "resident_bytes": view.cost_bytes },
+        "cost": { "cpu_ms_per_second": view.cost_cpu_ms, "resident_bytes": view.cost_bytes.map(|bytes| bytes as u64) },
     })
 }
 

@@ -38,6 +38,8 @@ const PATIENCE: Duration = Duration::from_secs(5);
 const SILENCE: Duration = Duration::from_secs(10);
 /// Largest answer that is read; a larger one counts as none.
 const ANSWER_BYTES_MAX: usize = 16 << 20;
+/// Largest message of the socket; one that sends a larger one is left.
+const MESSAGE_BYTES_MAX: usize = 4 << 20;
 /// Shortest and longest pause before connecting again.
 const RETRY_MIN: Duration = Duration::from_millis(500);
 /// See [`RETRY_MIN`].
@@ -257,7 +259,7 @@ async fn listen(
     let mut request = format!("ws://{authority}{prefix}/api/v1/live").into_client_request()?;
     let protocol = HeaderValue::from_static("v1");
     request.headers_mut().insert(header::SEC_WEBSOCKET_PROTOCOL, protocol);
-    let limits = WebSocketConfig::default().max_message_size(Some(ANSWER_BYTES_MAX));
+    let limits = WebSocketConfig::default().max_message_size(Some(MESSAGE_BYTES_MAX));
     let opening = client_async_with_config(request, stream, Some(limits));
     let (mut socket, _) = timeout(PATIENCE, opening).await.with_context(late)??;
     subscribe(&mut socket, step_ms).await?;

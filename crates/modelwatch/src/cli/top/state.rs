@@ -108,7 +108,11 @@ impl State {
                 self.link = Link::Lost { since, reason };
                 return;
             }
-            News::Live => self.link = Link::Live,
+            // What a new connection knows of events, it tells from the beginning.
+            News::Live => {
+                self.link = Link::Live;
+                self.events.clear();
+            }
             News::Polled => self.link = Link::Polling,
             News::Overview(value) => self.overview(&value),
             News::Events(value) => {
