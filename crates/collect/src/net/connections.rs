@@ -148,6 +148,11 @@ impl Connections {
         self.known.keys().copied().chain(self.listeners.iter().map(|socket| socket.id)).collect()
     }
 
+    /// The addresses that are listened on, as bound.
+    pub(super) fn bound(&self) -> BTreeSet<IpAddr> {
+        self.listeners.iter().map(|socket| socket.id.local().ip()).collect()
+    }
+
     pub(super) fn len(&self) -> usize {
         self.known.len() + self.listeners.len()
     }

@@ -322,6 +322,11 @@ impl Engine {
         let summary = self.connections.summary(now);
         let mut series = Series { engine: &self.facts, instance, labels: &mut self.labels, batch };
         series.push_summary(&summary);
+        for address in self.connections.bound() {
+            let extra = [("address", address.to_string()), ("scope", scope(address).to_owned())];
+            let extra = extra.each_ref().map(|(name, value)| (*name, value.as_str()));
+            series.push_with(&metric::LLM_ENGINE_LISTEN_INFO, "", &extra, 1.0);
+        }
         if !self.connections.has_all_fields {
             return;
         }
@@ -389,7 +394,12 @@ impl Series<'_> {
     }
 
     fn push(&mut self, metric: &Metric, suffix: &str, extra: Option<(&str, &str)>, value: f64) {
-        let key = format!("{}{suffix} {}", metric.name, extra.map_or("", |(_, value)| value));
+        self.push_with(metric, suffix, extra.as_slice(), value);
+    }
+
+    /// `extra` differs in its first label at least.
+    fn push_with(&mut self, metric: &Metric, suffix: &str, extra: &[(&str, &str)], value: f64) {
+        let key = format!("{}{suffix} {}", metric.name, extra.first().map_or("", |label| label.1));
         let labels = self.labels.entry(key).or_insert_with(|| {
             let own = [
                 ("engine", self.engine.kind.as_str()),
@@ -398,9 +408,21 @@ impl Series<'_> {
                 ("source", SOURCE),
             ];
             let name = format!("{}{suffix}", metric.name);
-            Labels::metric(&name, own.into_iter().chain(extra))
+            Labels::metric(&name, own.into_iter().chain(extra.iter().copied()))
         });
         self.batch.push(labels, value);
+    }
+}
+
+/// Whom a socket that is bound to `address` lets in, as far as the address says: no firewall is asked, and
+/// what a proxy or a container's port forwards to it is not seen.
+fn scope(address: IpAddr) -> &'static str {
+    match address {
+        address if address.is_unspecified() => "all",
+        address if address.is_loopback() => "loopback",
+        IpAddr::V4(four) if four.is_private() || four.is_link_local() => "private",
+        IpAddr::V6(six) if six.is_unique_local() || six.is_unicast_link_local() => "private",
+        _ => "public",
     }
 }
 
@@ -557,8 +579,32 @@ mod tests {
         };
         assert_eq!(value("llm_accept_queue_connections"), Some(1.0), "nobody accepts it");
         assert_eq!(value("llm_connections"), Some(0.0));
+        let listens = batches.last().unwrap().samples.iter().find_map(|(labels, _)| {
+            let scope = labels.get("scope")?;
+            (labels.name() == "llm_engine_listen_info").then(|| scope.to_owned())
+        });
+        assert_eq!(listens.as_deref(), Some("loopback"));
         assert_eq!(value("llm_connections_by_client"), None);
         assert_eq!(value("llm_connection_received_bytes_total"), None, "nothing was seen");
+    }
+
+    #[test]
+    fn addresses_say_whom_they_let_in() {
+        for (address, expected) in [
+            ("0.0.0.0", "all"),
+            ("::", "all"),
+            ("127.0.0.2", "loopback"),
+            ("::1", "loopback"),
+            ("10.1.2.3", "private"),
+            ("192.168.0.9", "private"),
+            ("169.254.1.1", "private"),
+            ("fd00::1", "private"),
+            ("fe80::1", "private"),
+            ("172.32.0.1", "public"),
+            ("2001:db8::1", "public"),
+        ] {
+            assert_eq!(scope(address.parse().unwrap()), expected, "{address}");
+        }
     }
 
     #[test]

@@ -55,6 +55,8 @@ metrics! { LLM:
         "Which container, pod or unit of systemd the engine runs in, as labels; the value is always 1" "以标签形式给出推理引擎所在的容器、Pod 或 systemd 单元，值恒为 1";
     LLM_ENGINE_INFO = Gauge "llm_engine_info" "" ["engine" "model" "instance" "source" "version" "url" "pid"]
         "Facts about an engine as labels; the value is always 1" "以标签形式给出的推理引擎信息，值恒为 1";
+    LLM_ENGINE_LISTEN_INFO = Gauge "llm_engine_listen_info" "" ["engine" "model" "instance" "source" "address" "scope"]
+        "An address that the engine's port is bound to, and who that lets in: loopback, private, public, or all for every address of the machine; firewalls are not asked; the value is always 1" "推理引擎端口绑定的地址及其开放范围：loopback 仅本机、private 内网、public 公网、all 为本机所有地址；不考虑防火墙，值恒为 1";
     LLM_ENGINE_PROCESS_CPU_SECONDS_TOTAL = Counter "llm_engine_process_cpu_seconds_total" "seconds" ["engine" "model" "instance" "source"]
         "CPU time used by the engine's process and its descendants" "推理引擎进程及其子进程所用的 CPU 时间";
     LLM_ENGINE_PROCESS_INVOLUNTARY_SWITCHES_TOTAL = Counter "llm_engine_process_involuntary_switches_total" "" ["engine" "model" "instance" "source"]
@@ -133,6 +135,8 @@ metrics! { LLM:
         "Finished generations that met all targets for TTFT, TPOT and latency, or missed one; those that met them are the goodput" "已完成的生成请求中，满足全部 TTFT、TPOT 与时延目标（met）或未满足（missed）的数量；met 即有效吞吐（goodput）";
     LLM_REQUEST_TIME_PER_OUTPUT_TOKEN_SECONDS = Histogram "llm_request_time_per_output_token_seconds" "seconds" ["engine" "model" "instance" "source"]
         "Mean time per output token of a request after the first one (TPOT)" "请求中首个 Token 之后平均每个输出 Token 的耗时（TPOT）";
+    LLM_REQUESTS_COLD_TOTAL = Counter "llm_requests_cold_total" "" ["engine" "model" "instance" "source"]
+        "Requests of a sort that the engine had not answered before since it started; their times are not in the histograms" "引擎启动后首次处理的同类请求数；其耗时不计入各直方图";
     LLM_REQUESTS_FINISHED_TOTAL = Counter "llm_requests_finished_total" "" ["engine" "model" "instance" "source" "reason"]
         "Finished requests by reason" "按结束原因统计的已完成请求数";
     LLM_REQUESTS_RUNNING = Gauge "llm_requests_running" "" ["engine" "model" "instance" "source"]
