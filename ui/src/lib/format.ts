@@ -2,12 +2,14 @@
 import { locale } from "./prefs.svelte";
 
 /** `number` is a value whose quantity is not known. */
-export type Unit = "number" | "count" | "per_second" | "ratio" | "bytes" | "bytes_per_second" | "milliseconds";
+export type Unit = "number" | "count" | "per_second" | "ratio" | "bytes" | "bytes_per_second" | "milliseconds" | "watts" | "celsius" | "hertz";
 
 /** Memory is counted in powers of two, what travels over disks and networks in powers of ten. */
 const BYTES = ["B", "KiB", "MiB", "GiB", "TiB", "PiB"];
 const BYTES_PER_SECOND = ["B/s", "kB/s", "MB/s", "GB/s", "TB/s"];
 const MILLISECONDS = ["ms", "s"];
+const WATTS = ["W", "kW", "MW"];
+const HERTZ = ["Hz", "kHz", "MHz", "GHz"];
 const THOUSANDS = ["", "k", "M", "G", "T", "P"];
 
 export function format(value: number | null | undefined, unit: Unit): string {
@@ -21,6 +23,12 @@ export function format(value: number | null | undefined, unit: Unit): string {
       return scaled(value, 1000, BYTES_PER_SECOND);
     case "milliseconds":
       return scaled(value, 1000, MILLISECONDS);
+    case "watts":
+      return scaled(value, 1000, WATTS);
+    case "celsius":
+      return `${digits(Math.round(value * 10) / 10)} °C`;
+    case "hertz":
+      return scaled(value, 1000, HERTZ);
     case "per_second":
       return `${digits(value)}/s`;
     case "count":

@@ -3,6 +3,7 @@ export const texts = {
   overview: { en: "Overview", zh: "总览" },
   sources: { en: "Sources", zh: "数据源" },
   requests: { en: "Requests", zh: "请求" },
+  gpus: { en: "GPUs & hosts", zh: "GPU 与主机" },
   keys: { en: "Keys", zh: "密钥" },
   explore: { en: "Explore", zh: "指标探索" },
   open_in_explore: { en: "Open in Explore: {title}", zh: "在指标探索中打开：{title}" },
