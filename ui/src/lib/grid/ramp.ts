@@ -4,7 +4,7 @@
  */
 
 /** One hue from nearly the page's own colour: dark ends on a light page would shout. */
-const LIGHT = ["#f2f7fc", "#dcebf7", "#c3ddf1", "#a6cdea", "#86bbe0", "#63a5d3", "#1f69a6", "#165a92", "#0e4b7d", "#083c68"];
+const LIGHT = ["#f2f7fc", "#e3eff8", "#d1e4f3", "#bcd8ed", "#a5cae6", "#8bbbde", "#6fa9d4", "#1f69a6", "#15578d", "#0d4574"];
 /** Viridis, of which the low end sinks into a dark page. */
 const DARK = ["#440154", "#482878", "#3e4a89", "#31688e", "#21717a", "#1f9e89", "#35b779", "#6dcd59", "#b4de2c", "#fde725"];
 

@@ -103,7 +103,6 @@ export const gpuTexts = {
   hosts: { en: "Hosts", zh: "主机" },
   hosts_none: { en: "No host sends its metrics at this time. Those of this machine come with modelwatch; those of others from node_exporter or an agent:", zh: "当前没有主机指标。本机指标由 modelwatch 采集，其他机器由 node_exporter 或 agent 提供：" },
   host: { en: "Host", zh: "主机" },
-  this_machine: { en: "this machine", zh: "本机" },
   cpu: { en: "CPU", zh: "CPU" },
   memory: { en: "Memory", zh: "内存" },
   disk: { en: "Disk I/O", zh: "磁盘 I/O" },

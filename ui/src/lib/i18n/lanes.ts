@@ -25,6 +25,8 @@ export const laneTexts = {
   source_gateway: { en: "seen by the gateway", zh: "网关观测" },
   source_wire: { en: "estimated from TCP connections", zh: "由 TCP 连接估算" },
   source_host: { en: "as the kernel says", zh: "内核数据" },
+  mark_gateway: { en: "gw", zh: "网关" },
+  mark_wire: { en: "TCP", zh: "TCP" },
   source_other: { en: "from {source}", zh: "来源 {source}" },
   also: { en: "{source}: {value}", zh: "{source}：{value}" },
   how_to_turn_on: { en: "To turn it on:", zh: "启用方法：" },

@@ -9,9 +9,9 @@ interface Points {
 const GAP_STEPS = 2.5;
 
 /** An SVG path. Where nothing is known it is interrupted, and a single point is a short stroke. */
-export function pathOf({ times, values }: Points, span: { start: number; end: number }, top: number, width: number, height: number, step: number): string {
+export function pathOf({ times, values }: Points, span: { start: number; end: number }, top: number, { width, height, room = 0 }: { width: number; height: number; room?: number }, step: number): string {
   const x = (time: number) => (((time - span.start) / (span.end - span.start)) * width).toFixed(1);
-  const y = (value: number) => (height * (1 - Math.max(0, Math.min(1, value / top)))).toFixed(1);
+  const y = (value: number) => (room + (height - room) * (1 - Math.max(0, Math.min(1, value / top)))).toFixed(1);
   let path = "";
   let before: number | null = null;
   times.forEach((time, at) => {
