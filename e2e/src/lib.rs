@@ -9,7 +9,7 @@ mod peers;
 mod product;
 mod prometheus;
 mod requests;
-mod shape;
+pub mod shape;
 pub mod socket;
 
 pub mod remote_write;
@@ -18,7 +18,6 @@ pub use peers::{Hostile, serve_hostile};
 pub use product::{Modelwatch, Output, command, encode, run_to_end};
 pub use prometheus::Prometheus;
 pub use requests::{Usage, chat, chat_streamed};
-pub use shape::expect_shape;
 
 use std::{
     fs::OpenOptions,

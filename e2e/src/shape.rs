@@ -1,7 +1,11 @@
 //! What JSON has to look like where its values are not known beforehand.
 
+mod schema;
+
 use anyhow::{Context, Result, bail, ensure};
 use serde_json::Value;
+
+pub use schema::expect_schema;
 
 /// Compares JSON with its shape. In a shape `"<string>"`, `"<number>"`, `"<bool>"` and `"<any>"` stand for
 /// any such value, `"<float>"` for a number in a string, and `["<each>", SHAPE]` for a list with at least one

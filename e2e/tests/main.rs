@@ -4,9 +4,11 @@
 mod access;
 mod agent;
 mod bench;
+mod described;
 mod differential;
 mod engine;
 mod gateway;
+mod gateway_vllm;
 mod hostile;
 mod node_exporter;
 mod ollama;

@@ -5,11 +5,12 @@ use std::{path::Path, process::Command};
 
 use anyhow::{Context, Result, ensure};
 use e2e::{
-    Modelwatch, Output, PATIENCE, Prometheus, encode, expect_shape,
+    Modelwatch, Output, PATIENCE, Prometheus, encode,
     remote_write::{
         Protocol, Sent, double_field, field, message_v1, recent_ms, snappy, varint, varint_field,
     },
     run_to_end,
+    shape::expect_shape,
 };
 use serde_json::Value;
 use xtask::{

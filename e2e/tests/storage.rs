@@ -1,8 +1,8 @@
 //! What was recorded stays recorded, whatever happens to the process and the disk.
 
-use std::{fs, path::Path};
+use std::{fs, io::Write as _, path::Path};
 
-use anyhow::{Result, ensure};
+use anyhow::{Context as _, Result, ensure};
 use e2e::{
     Modelwatch, NOTICED, Output, PATIENCE, command,
     remote_write::{Protocol, Sent, message_v1, recent_ms},
@@ -25,6 +25,37 @@ fn samples_survive_kill_9() -> Result<()> {
     let modelwatch = Modelwatch::start(folder.path(), "")?;
     let after = wait::until("the old samples", NOTICED, || modelwatch.value(count))?;
     ensure!(after >= before, "{before} samples before the kill, {after} after it");
+    Ok(())
+}
+
+#[test]
+fn events_survive_kill_9() -> Result<()> {
+    let folder = tempfile::tempdir()?;
+    let mut modelwatch = Modelwatch::start(folder.path(), "")?;
+    wait::until("a first sample", PATIENCE, || modelwatch.value("node_load1"))?;
+    modelwatch.kill()?;
+    // Something to notice: the log of samples ends in what is no frame.
+    let log = folder.path().join("data/wal");
+    let newest = fs::read_dir(&log)?.filter_map(|entry| Some(entry.ok()?.path())).max();
+    let newest = newest.with_context(|| format!("{} is empty", log.display()))?;
+    fs::OpenOptions::new().append(true).open(newest)?.write_all(&[7; 100])?;
+    let mut modelwatch = Modelwatch::start(folder.path(), "")?;
+    let filter = "code=event.storage_damaged&severity=warn&source=storage";
+    let found = |modelwatch: &Modelwatch, range: &str| {
+        let answer = modelwatch.json(&format!("/api/mw/v1/events?{filter}{range}"))?;
+        ensure!(answer["events"][0].is_object(), "{answer}");
+        Ok(answer)
+    };
+    let before = wait::until("the event", NOTICED, || found(&modelwatch, ""))?;
+    ensure!(before["events"][0]["params"]["count"] == "1", "{before}");
+    modelwatch.kill()?;
+    let mut modelwatch = Modelwatch::start(folder.path(), "")?;
+    // The start may notice the same once more, but not at that time.
+    let time = &before["events"][0]["time"];
+    let range = format!("&start={time}&end={time}");
+    let after = wait::until("the old event", NOTICED, || found(&modelwatch, &range))?;
+    ensure!(after == before, "{before} before the kill, {after} after it");
+    ensure!(modelwatch.terminate(PATIENCE)?.success(), "{}", modelwatch.log());
     Ok(())
 }
 

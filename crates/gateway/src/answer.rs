@@ -52,6 +52,8 @@ pub(crate) struct Tap {
     filter: Option<Filter>,
     /// What still has to go after the body ended.
     last_frame: Option<Frame<Bytes>>,
+    /// Why the body broke, until the client is told.
+    broken: Option<hyper::Error>,
     has_ended: bool,
 }
 
@@ -79,6 +81,7 @@ impl Tap {
             given: None,
             filter,
             last_frame: None,
+            broken: None,
             has_ended: false,
         }
     }
@@ -104,11 +107,14 @@ impl Tap {
             // The engine's silence is counted from when it may speak again.
             self.last = Instant::now();
         }
+        if let Some(error) = self.broken.take() {
+            return Poll::Ready(Some(Err(error.into())));
+        }
         loop {
             if self.has_ended {
                 return Poll::Ready(self.last_frame.take().map(Ok));
             }
-            let frame = match Pin::new(&mut self.body).poll_frame(cx) {
+            let frame = match self.poll_engine(cx) {
                 Poll::Pending => return self.poll_silence(cx),
                 Poll::Ready(frame) => frame,
             };
@@ -121,7 +127,10 @@ impl Tap {
                 }
                 Some(Err(error)) => {
                     self.fail(End::Broken);
-                    return Poll::Ready(Some(Err(error.into())));
+                    // What came before is written first: an error makes hyper forget it.
+                    self.broken = Some(error);
+                    cx.waker().wake_by_ref();
+                    return Poll::Pending;
                 }
                 Some(Ok(frame)) => self.pass(frame, at),
             };
@@ -130,6 +139,14 @@ impl Tap {
                 return Poll::Ready(Some(Ok(frame)));
             }
             self.last = Instant::now();
+        }
+    }
+
+    fn poll_engine(&mut self, cx: &mut Context<'_>) -> Poll<Option<hyper::Result<Frame<Bytes>>>> {
+        match &mut self.lease {
+            Some(lease) => lease.poll_frame(&mut self.body, cx),
+            // Everything has been read.
+            None => Pin::new(&mut self.body).poll_frame(cx),
         }
     }
 

@@ -2,11 +2,10 @@
 //!
 //! Only `/v1/models` and `/api/tags` are asked, which no engine works for and which change nothing.
 
-use std::{sync::Arc, time::Duration};
+use std::{future::poll_fn, sync::Arc, time::Duration};
 
 use bytes::{Bytes, BytesMut};
 use dialect::Api;
-use http_body_util::BodyExt as _;
 use hyper::{HeaderMap, Method, Request};
 use serde_json::{Value, json};
 use tokio::{task::JoinSet, time::timeout};
@@ -189,14 +188,14 @@ async fn exchange(shared: &Shared, target: &Arc<Target>, path: &str) -> Option<L
     *request.headers_mut() = own;
     // A new connection each time: an idle one that was closed would look like an engine that is gone.
     let mut lease = target.connect(&shared.clock, &shared.config.timeouts).await.ok()?;
-    let response = lease.sender.send_request(request).await.ok()?;
+    let response = lease.send(request).await.ok()?;
     let status = response.status().as_u16();
     if status != 200 {
         return Some(Listed::Answered(status));
     }
     let mut body = response.into_body();
     let mut text = BytesMut::new();
-    while let Some(frame) = body.frame().await {
+    while let Some(frame) = poll_fn(|cx| lease.poll_frame(&mut body, cx)).await {
         let data = frame.ok()?.into_data().unwrap_or_default();
         if text.len() + data.len() > LIST_BYTES_MAX {
             return Some(Listed::Answered(status));

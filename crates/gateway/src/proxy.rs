@@ -546,7 +546,7 @@ async fn send(
         call.exchange.queued =
             Some(call.elapsed().saturating_sub(lease.connect.unwrap_or_default()));
         let fail = |failure, why: String| (Stop::Failed(failure, Arc::clone(target), why), false);
-        match timeout(timeouts.headers, lease.sender.send_request(request)).await {
+        match timeout(timeouts.headers, lease.send(request)).await {
             Ok(Ok(response)) => {
                 call.exchange.time_to_headers = Some(call.elapsed());
                 call.exchange.status = Some(response.status().as_u16());

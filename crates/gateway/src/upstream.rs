@@ -3,25 +3,34 @@
 //! Engines speak HTTP/1.1 and close idle connections after five seconds, so ours are used again for four.
 //! A connection goes back to the pool only after a whole answer; dropping a lease before that closes the
 //! connection at once, which is how an engine learns that a client left.
+//!
+//! A connection has no task of its own: whoever waits for its answer drives it, so that a token goes from the
+//! engine's socket to the client's without waking anybody on the way.
 
 use std::{
-    fmt, io,
+    fmt,
+    future::poll_fn,
+    io,
     path::Path,
+    pin::{Pin, pin},
     sync::{
         Arc, Mutex, MutexGuard, PoisonError, RwLock,
         atomic::{AtomicU64, AtomicUsize, Ordering},
     },
+    task::{Context, Poll, Waker},
     time::Duration,
 };
 
+use bytes::Bytes;
 use hyper::{
-    Uri,
+    Request, Response, Uri,
+    body::{Body as _, Frame, Incoming},
     client::conn::http1::{self, SendRequest},
     header::HeaderValue,
 };
 use hyper_util::rt::TokioIo;
 use model::Clock;
-use tokio::{net::TcpStream, task::JoinHandle, time::timeout};
+use tokio::{net::TcpStream, time::timeout};
 use tokio_rustls::{
     TlsConnector,
     rustls::{
@@ -91,15 +100,19 @@ impl fmt::Debug for Target {
     }
 }
 
+/// What reads from a connection and writes to it while it is polled.
+type Connection = Pin<Box<dyn Future<Output = hyper::Result<()>> + Send>>;
+
 /// One connection to an engine, for one request at a time. Dropping it closes the connection.
 pub(crate) struct Lease {
-    pub(crate) sender: SendRequest<Outgoing>,
+    sender: SendRequest<Outgoing>,
+    /// Until it has ended.
+    connection: Option<Connection>,
     received: Arc<AtomicU64>,
     /// Whether it served a request before, so that the engine may have closed it meanwhile.
     pub(crate) is_reused: bool,
     /// How long it took to connect, when this request had to.
     pub(crate) connect: Option<Duration>,
-    task: Option<JoinHandle<()>>,
 }
 
 impl Lease {
@@ -107,17 +120,57 @@ impl Lease {
         self.received.load(Ordering::Relaxed)
     }
 
-    /// Lets the connection live on by itself: another protocol goes over it now.
-    pub(crate) fn detach(mut self) {
-        self.task = None;
-    }
-}
-
-impl Drop for Lease {
-    fn drop(&mut self) {
-        if let Some(task) = &self.task {
-            task.abort();
+    /// Does what can be done on the connection now.
+    fn drive(&mut self, cx: &mut Context<'_>) {
+        // What goes wrong is told to the request that waits for the answer.
+        if let Some(connection) = &mut self.connection
+            && connection.as_mut().poll(cx).is_ready()
+        {
+            self.connection = None;
         }
+    }
+
+    /// Whether another request can be sent. Nobody is woken when that changes.
+    fn is_usable(&mut self) -> bool {
+        self.drive(&mut Context::from_waker(Waker::noop()));
+        self.connection.is_some() && self.sender.is_ready()
+    }
+
+    /// Sends a request, and returns when the head of the answer is there.
+    pub(crate) async fn send(
+        &mut self,
+        request: Request<Outgoing>,
+    ) -> hyper::Result<Response<Incoming>> {
+        let mut answer = pin!(self.sender.send_request(request));
+        poll_fn(|cx| {
+            self.drive(cx);
+            answer.as_mut().poll(cx)
+        })
+        .await
+    }
+
+    /// The next frame of the answer.
+    pub(crate) fn poll_frame(
+        &mut self,
+        body: &mut Incoming,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<hyper::Result<Frame<Bytes>>>> {
+        // Asking the body first tells the connection that there is room for a frame.
+        match Pin::new(&mut *body).poll_frame(cx) {
+            Poll::Pending => {
+                self.drive(cx);
+                Pin::new(body).poll_frame(cx)
+            }
+            frame => frame,
+        }
+    }
+
+    /// Lets the connection live on by itself: another protocol goes over it now.
+    pub(crate) fn detach(self) {
+        let Some(connection) = self.connection else { return };
+        tokio::spawn(async move {
+            let _told_elsewhere = connection.await;
+        });
     }
 }
 
@@ -191,19 +244,20 @@ impl Target {
 
     /// An idle connection, or `None` when there is no usable one.
     pub(crate) fn reuse(&self, now: Duration, idle_max: Duration) -> Option<Lease> {
-        let mut pool = lock(&self.pool);
-        pool.retain(|idle| !idle.lease.sender.is_closed() && now < idle.since + idle_max);
-        // The one used last has the most time left.
-        let place = pool.iter().rposition(|idle| idle.lease.sender.is_ready())?;
-        let mut lease = pool.remove(place).lease;
-        lease.is_reused = true;
-        lease.connect = None;
-        Some(lease)
+        loop {
+            // The one used last has the most time left.
+            let Idle { mut lease, since } = lock(&self.pool).pop()?;
+            if now < since + idle_max && lease.is_usable() {
+                lease.is_reused = true;
+                lease.connect = None;
+                return Some(lease);
+            }
+        }
     }
 
     /// Keeps a connection whose answer came whole.
-    pub(crate) fn keep(&self, lease: Lease, now: Duration) {
-        if lease.sender.is_closed() {
+    pub(crate) fn keep(&self, mut lease: Lease, now: Duration) {
+        if !lease.is_usable() {
             return;
         }
         let mut pool = lock(&self.pool);
@@ -214,8 +268,7 @@ impl Target {
 
     /// Closes what has been idle for too long.
     pub(crate) fn sweep(&self, now: Duration, idle_max: Duration) {
-        lock(&self.pool)
-            .retain(|idle| !idle.lease.sender.is_closed() && now < idle.since + idle_max);
+        lock(&self.pool).retain_mut(|idle| now < idle.since + idle_max && idle.lease.is_usable());
     }
 
     pub(crate) async fn connect(
@@ -232,12 +285,9 @@ impl Target {
             .max_buf_size(ANSWER_HEAD_BYTES_MAX)
             .handshake(TokioIo::new(stream))
             .await?;
-        let task = tokio::spawn(async move {
-            // What goes wrong is told to the request that waits for the answer.
-            let _told_elsewhere = connection.with_upgrades().await;
-        });
+        let connection: Option<Connection> = Some(Box::pin(connection.with_upgrades()));
         let connect = Some(clock.monotonic().saturating_sub(before));
-        Ok(Lease { sender, received, is_reused: false, connect, task: Some(task) })
+        Ok(Lease { sender, connection, received, is_reused: false, connect })
     }
 
     async fn open(&self) -> io::Result<Stream> {

@@ -15,6 +15,9 @@ pub enum Severity {
 }
 
 impl Severity {
+    pub const ALL: [Self; 6] =
+        [Self::Trace, Self::Debug, Self::Info, Self::Warn, Self::Error, Self::Fatal];
+
     /// Lower-case name, as shown and stored.
     pub fn as_str(self) -> &'static str {
         match self {

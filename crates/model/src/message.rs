@@ -312,6 +312,133 @@ pub static MESSAGES: &[Message] = &[
         zh: "{url}：应为形如 http://127.0.0.1:8000 的地址，不含用户名、密码与查询参数",
     },
     Message { code: "bench.wrote", en: "  wrote         {path}", zh: "  已写入        {path}" },
+    Message {
+        code: "cause.accelerator_error",
+        en: "{who} reported {value} errors",
+        zh: "{who} 上报了 {value} 个错误",
+    },
+    Message {
+        code: "cause.accelerator_lost",
+        en: "{who} did not answer; its driver may have lost it",
+        zh: "{who} 无响应，驱动可能已丢失该设备",
+    },
+    Message {
+        code: "cause.clients_slow",
+        en: "{who}: clients or the network read slowly; sending waited for them {value}% of the time",
+        zh: "{who}：客户端或网络读取过慢，发送有 {value}% 的时间在等待对方",
+    },
+    Message {
+        code: "cause.cpu_fallback",
+        en: "{who} no longer had an accelerator open and probably ran on the CPU",
+        zh: "{who} 不再占用加速卡，很可能已回退到 CPU 运行",
+    },
+    Message {
+        code: "cause.cpu_throttled",
+        en: "{who}: its container's CPU limit held it back in {value}% of the periods",
+        zh: "{who}：容器 CPU 配额在 {value}% 的周期内限制了其运行",
+    },
+    Message {
+        code: "cause.disk",
+        en: "The disk {who} was busy {value}% of the time",
+        zh: "磁盘 {who} 有 {value}% 的时间处于繁忙状态",
+    },
+    Message {
+        code: "cause.download",
+        en: "{model} was being downloaded at {value} MB/s",
+        zh: "正在以 {value} MB/s 下载 {model}",
+    },
+    Message {
+        code: "cause.engine_changed",
+        en: "{engine} at {url} was set up otherwise: {fact} changed from {old} to {new}",
+        zh: "{engine}（{url}）的配置有变：{fact} 由 {old} 变为 {new}",
+    },
+    Message { code: "cause.engine_down", en: "{who} did not answer", zh: "{who} 无响应" },
+    Message {
+        code: "cause.engine_hung",
+        en: "{who} made no progress for {value} s though requests ran",
+        zh: "{who} 有请求在执行，却已 {value} 秒没有进展",
+    },
+    Message {
+        code: "cause.engine_on_cpu",
+        en: "{engine} at {url} runs on the CPU though there is an accelerator",
+        zh: "{engine}（{url}）在有加速卡的情况下运行于 CPU",
+    },
+    Message {
+        code: "cause.engine_oom_killed",
+        en: "{engine} at {url} was killed for lack of memory",
+        zh: "{engine}（{url}）因内存不足被终止",
+    },
+    Message { code: "cause.engine_restarted", en: "{who} restarted", zh: "{who} 发生了重启" },
+    Message {
+        code: "cause.host_bound",
+        en: "{who}: {value} requests waited while the accelerators had time to spare; the host, the network or the engine's limits hold it back",
+        zh: "{who}：有 {value} 个请求在等待，而加速卡仍有余力，瓶颈在主机、网络或引擎自身的限制",
+    },
+    Message {
+        code: "cause.host_cpu",
+        en: "The processors of {who} were {value}% busy",
+        zh: "{who} 的 CPU 使用率达 {value}%",
+    },
+    Message {
+        code: "cause.kv_full",
+        en: "{who}: the KV cache was {value}% full, so that requests waited",
+        zh: "{who}：KV 缓存占用达 {value}%，请求因此排队",
+    },
+    Message {
+        code: "cause.kv_preempted",
+        en: "{who}: the KV cache was {value}% full, so that requests lost their place and were computed again",
+        zh: "{who}：KV 缓存占用达 {value}%，请求被抢占并重新计算",
+    },
+    Message {
+        code: "cause.memory_low",
+        en: "{who} had {value}% of its memory left",
+        zh: "{who} 仅剩 {value}% 内存",
+    },
+    Message {
+        code: "cause.model_loaded",
+        en: "{who}: a model was loaded",
+        zh: "{who}：加载了模型",
+    },
+    Message {
+        code: "cause.model_thrash",
+        en: "{who}: models took turns in memory and were loaded again and again",
+        zh: "{who}：模型之间反复换入换出",
+    },
+    Message {
+        code: "cause.network",
+        en: "The network of {who} carried {value}% of what it can",
+        zh: "{who} 的网络已用去 {value}% 的带宽",
+    },
+    Message {
+        code: "cause.partly_on_cpu",
+        en: "{who}: only {value}% of the model was on an accelerator, the rest on the CPU",
+        zh: "{who}：模型仅有 {value}% 位于加速卡，其余在 CPU 上",
+    },
+    Message {
+        code: "cause.power",
+        en: "{who}: a limit of power lowered the clock by {value}%",
+        zh: "{who}：功耗限制使时钟频率下降了 {value}%",
+    },
+    Message {
+        code: "cause.prefill_burst",
+        en: "{who}: prompts came in at {value} tokens/s, several times the usual, and held decoding up",
+        zh: "{who}：提示输入达每秒 {value} Token，为平时的数倍，拖慢了解码",
+    },
+    Message {
+        code: "cause.slots_full",
+        en: "{who}: all places for requests were taken, {value} waited",
+        zh: "{who}：并发槽位已满，{value} 个请求在等待",
+    },
+    Message {
+        code: "cause.swapping",
+        en: "{who} read {value} pages/s from swap",
+        zh: "{who} 每秒从交换区读取 {value} 页",
+    },
+    Message {
+        code: "cause.thermal",
+        en: "{who} was too hot and lowered its clock",
+        zh: "{who} 过热，已降低时钟频率",
+    },
     Message { code: "check.config", en: "Configuration", zh: "配置" },
     Message { code: "check.engines", en: "Engines", zh: "推理引擎" },
     Message { code: "check.machine", en: "Machine", zh: "本机" },
@@ -490,6 +617,16 @@ pub static MESSAGES: &[Message] = &[
         code: "event.bodies_read",
         en: "somebody read the prompt and answer of request {request}",
         zh: "有人查看了请求 {request} 的提示词与回答",
+    },
+    Message {
+        code: "event.certificate_read",
+        en: "the gateway uses the new certificate in {path}",
+        zh: "网关已启用 {path} 中的新证书",
+    },
+    Message {
+        code: "event.certificate_refused",
+        en: "the gateway keeps its old certificate, since the new one in {path} cannot be used: {reason}; correct the file",
+        zh: "{path} 中的新证书不可用，网关继续使用原有证书：{reason}；请修正该文件",
     },
     Message {
         code: "event.engine_changed",
@@ -1526,6 +1663,38 @@ pub static MESSAGES: &[Message] = &[
         code: "query.wrong_option",
         en: "{option} {value}: {reason}",
         zh: "{option} {value}：{reason}",
+    },
+    Message {
+        code: "range.bad_query",
+        en: "This query cannot be drawn: {text}",
+        zh: "该查询无法绘制：{text}",
+    },
+    Message { code: "range.failed", en: "The query failed: {text}", zh: "查询失败：{text}" },
+    Message {
+        code: "range.histograms",
+        en: "Native histograms are left out; draw a quantile of them instead",
+        zh: "原生直方图未绘制，请改为绘制其分位数",
+    },
+    Message { code: "range.note", en: "{text}", zh: "{text}" },
+    Message {
+        code: "range.sampled",
+        en: "Looked at every {seconds} s only: what lasted shorter may not show. Choose a shorter range to see it",
+        zh: "仅每 {seconds} 秒取值一次，更短的变化可能不显示；缩短时间范围即可看到",
+    },
+    Message {
+        code: "range.timed_out",
+        en: "The query took too long. Choose a shorter range or fewer series",
+        zh: "查询超时，请缩短时间范围或减少序列",
+    },
+    Message {
+        code: "range.too_many",
+        en: "The query would read too many samples. Choose a shorter range or fewer series",
+        zh: "查询需读取的样本过多，请缩短时间范围或减少序列",
+    },
+    Message {
+        code: "range.widened",
+        en: "Means are over {seconds} s, as long as the distance of two points",
+        zh: "均值窗口已放宽到 {seconds} 秒（与两点间距相同）",
     },
     Message {
         code: "start.accelerator",

@@ -1,8 +1,9 @@
-//! What modelwatch noticed since it started. Bounded; the oldest leave first.
+//! What modelwatch noticed. The last since the start are in memory, for the live socket; where there is a store,
+//! all of them go there as well.
 
 use std::{
     collections::VecDeque,
-    sync::{Mutex, MutexGuard, PoisonError},
+    sync::{Mutex, MutexGuard, OnceLock, PoisonError},
 };
 
 use model::{
@@ -13,9 +14,15 @@ use model::{
 /// Events kept. When full the oldest is forgotten.
 pub(crate) const EVENTS_MAX: usize = 1_000;
 
+/// Takes events that are to be kept. Never waits.
+pub(crate) type Keep = Box<dyn Fn(LogRecord) + Send + Sync>;
+
 /// The last events, numbered from 1 without gaps.
 #[derive(Default)]
-pub(crate) struct Events(Mutex<Ring>);
+pub(crate) struct Events {
+    ring: Mutex<Ring>,
+    keep: OnceLock<Keep>,
+}
 
 #[derive(Default)]
 struct Ring {
@@ -25,12 +32,20 @@ struct Ring {
 }
 
 impl Events {
+    /// From now on events are kept. The first that is given stays.
+    pub(crate) fn keep_with(&self, keep: Keep) {
+        drop(self.keep.set(keep));
+    }
+
     pub(crate) fn push(&self, record: LogRecord) {
         let text = render(&record.body, &record.attributes, Language::English);
         match record.severity {
             Severity::Error | Severity::Fatal => tracing::error!(source = record.source, "{text}"),
             Severity::Warn => tracing::warn!(source = record.source, "{text}"),
             _ => tracing::info!(source = record.source, "{text}"),
+        }
+        if let Some(keep) = self.keep.get() {
+            keep(record.clone());
         }
         let mut ring = self.lock();
         if ring.records.len() == EVENTS_MAX {
@@ -49,7 +64,7 @@ impl Events {
     }
 
     fn lock(&self) -> MutexGuard<'_, Ring> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.ring.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

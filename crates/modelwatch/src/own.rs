@@ -9,20 +9,23 @@ use collect::{Collector, SourceState};
 use model::{
     Labels, UnixMs,
     catalogue::{
-        MODELWATCH_BATCHES_DROPPED_TOTAL, MODELWATCH_BUILD_INFO, MODELWATCH_GATEWAY_CONNECTIONS,
-        MODELWATCH_GATEWAY_PARTS_UNSEEN_TOTAL, MODELWATCH_GATEWAY_RECORDS_LOST_TOTAL,
-        MODELWATCH_LIVE_CLIENTS, MODELWATCH_LIVE_TICKS_DROPPED_TOTAL,
-        MODELWATCH_PROCESS_CPU_SECONDS_TOTAL, MODELWATCH_PROCESS_RESIDENT_BYTES,
-        MODELWATCH_QUEUE_BATCHES, MODELWATCH_REMOTE_WRITE_REFUSED_TOTAL,
-        MODELWATCH_REMOTE_WRITE_REQUESTS_TOTAL, MODELWATCH_REMOTE_WRITE_SAMPLES_TOTAL,
-        MODELWATCH_REQUESTS_BYTES, MODELWATCH_REQUESTS_STORED, MODELWATCH_SAMPLES_APPENDED_TOTAL,
+        MODELWATCH_BATCHES_DROPPED_TOTAL, MODELWATCH_BUILD_INFO, MODELWATCH_EVENTS_LOST_TOTAL,
+        MODELWATCH_GATEWAY_CONNECTIONS, MODELWATCH_GATEWAY_PARTS_UNSEEN_TOTAL,
+        MODELWATCH_GATEWAY_RECORDS_LOST_TOTAL, MODELWATCH_LIVE_CLIENTS,
+        MODELWATCH_LIVE_TICKS_DROPPED_TOTAL, MODELWATCH_PROCESS_CPU_SECONDS_TOTAL,
+        MODELWATCH_PROCESS_RESIDENT_BYTES, MODELWATCH_QUEUE_BATCHES,
+        MODELWATCH_REMOTE_WRITE_REFUSED_TOTAL, MODELWATCH_REMOTE_WRITE_REQUESTS_TOTAL,
+        MODELWATCH_REMOTE_WRITE_SAMPLES_TOTAL, MODELWATCH_REQUESTS_BYTES,
+        MODELWATCH_REQUESTS_STORED, MODELWATCH_SAMPLES_APPENDED_TOTAL,
         MODELWATCH_SAMPLES_LOST_TOTAL, MODELWATCH_SAMPLES_REFUSED_TOTAL,
         MODELWATCH_SOURCE_DURATION_SECONDS, MODELWATCH_SOURCE_SERIES, MODELWATCH_SOURCE_UP,
         MODELWATCH_STORE_BLOCKS, MODELWATCH_STORE_BYTES, MODELWATCH_STORE_CHUNKS_DAMAGED_TOTAL,
         MODELWATCH_STORE_SERIES, MODELWATCH_STORE_WAL_BYTES, MODELWATCH_STORE_WRITABLE, Metric,
     },
+    exchange::Exchange,
     sample::Batch,
 };
+use store::events::Event as _;
 
 use crate::{agent::Agent, exchanges::View, wire::App};
 
@@ -140,6 +143,7 @@ pub(crate) fn sample(app: &App, time: UnixMs) -> Batch {
     let count = |value: &std::sync::atomic::AtomicU64| value.load(Ordering::Relaxed) as f64;
     own.push(&MODELWATCH_BATCHES_DROPPED_TOTAL, &[], count(&counters.batches_dropped));
     own.push(&MODELWATCH_QUEUE_BATCHES, &[], count(&counters.batches_waiting));
+    own.push(&MODELWATCH_EVENTS_LOST_TOTAL, &[], count(&counters.events_lost));
     own.push(&MODELWATCH_SAMPLES_LOST_TOTAL, &[], count(&counters.samples_lost));
     own.push(&MODELWATCH_LIVE_CLIENTS, &[], count(&app.hub.clients));
     own.push(&MODELWATCH_LIVE_TICKS_DROPPED_TOTAL, &[], count(&app.hub.ticks_dropped));
@@ -168,7 +172,8 @@ pub(crate) fn sample(app: &App, time: UnixMs) -> Batch {
         own.push(&MODELWATCH_GATEWAY_CONNECTIONS, &[], counters.connections as f64);
         own.push(&MODELWATCH_GATEWAY_PARTS_UNSEEN_TOTAL, &[], unseen as f64);
         own.push(&MODELWATCH_GATEWAY_RECORDS_LOST_TOTAL, &[], lost as f64);
-        for stats in app.store.events().stats() {
+        let stats = app.store.events().stats();
+        for stats in stats.iter().filter(|stats| stats.kind == Exchange::schema().kind) {
             own.push(&MODELWATCH_REQUESTS_STORED, &[], stats.records as f64);
             own.push(&MODELWATCH_REQUESTS_BYTES, &[], stats.bytes_on_disk as f64);
         }

@@ -129,6 +129,10 @@ fn assemble(
     let path = config.storage.path.display().to_string();
     let (queue, writer) = writer::start(store.clone(), path, clock.clone(), Arc::clone(&events))
         .context("failed to start the writer")?;
+    events.keep_with({
+        let queue = queue.clone();
+        Box::new(move |record| queue.note(record))
+    });
     let sinks = Sinks {
         batch: {
             let queue = queue.clone();
@@ -144,7 +148,12 @@ fn assemble(
     let collector = Collector::start(settings, clock.clone(), sinks, runtime.handle())
         .context("failed to start the collectors")?;
     let keep = keep_exchanges(&store, &config, &clock, &events);
-    let exchanges = Exchanges::start(&config, &clock, &queue, keep, language)?;
+    let engines = Box::new(collector.engine_reader());
+    let note = {
+        let events = Arc::clone(&events);
+        Box::new(move |record| events.push(record))
+    };
+    let exchanges = Exchanges::start(&config, &clock, &queue, keep, engines, note, language)?;
     let size = |value| usize::try_from(value).unwrap_or(Semaphore::MAX_PERMITS);
     let limits = Limits {
         timeout: config.query.timeout,
@@ -508,6 +517,7 @@ pub(crate) fn open_for_transfer(
 
 fn store_options(config: &Config) -> store::Options {
     let storage = &config.storage;
+    let defaults = store::Options::default();
     store::Options {
         fsync: if storage.fsync_every_batch {
             store::Fsync::EveryBatch
@@ -524,7 +534,8 @@ fn store_options(config: &Config) -> store::Options {
         exchanges: store::events::Options {
             retention: storage.requests_retention,
             bytes_max: storage.requests_bytes_max,
-            ..store::events::Options::default()
+            ..defaults.exchanges
         },
+        noticed: store::events::Options { retention: storage.events_retention, ..defaults.noticed },
     }
 }

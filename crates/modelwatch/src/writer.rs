@@ -1,4 +1,4 @@
-//! The thread that writes what is collected to the store, and the one that looks after the store.
+//! The thread that writes what is collected and noticed to the store, and the one that looks after the store.
 //!
 //! Everything that produces samples hands its batches to a bounded queue. A producer never waits:
 //! when the queue is full the batch is dropped and counted, because a late sample of a live system
@@ -22,7 +22,7 @@ use model::{
     log::{LogRecord, Severity},
     sample::Batch,
 };
-use store::Store;
+use store::{Store, events::Noticed};
 
 use crate::{
     events::Events,
@@ -42,6 +42,8 @@ pub(crate) struct Counters {
     pub(crate) batches_waiting: AtomicU64,
     /// Samples that arrived while the disk refused.
     pub(crate) samples_lost: AtomicU64,
+    /// Events that could not be kept because the queue was full or the disk refused.
+    pub(crate) events_lost: AtomicU64,
     pub(crate) limits: Limits,
 }
 
@@ -55,6 +57,7 @@ pub(crate) struct Queue {
 /// What the writer is told to do.
 enum Order {
     Append(Batch),
+    Note(LogRecord),
     Stop,
 }
 
@@ -71,6 +74,13 @@ impl Queue {
         }
     }
 
+    /// Has an event kept. Never waits.
+    pub(crate) fn note(&self, record: LogRecord) {
+        if self.sender.try_send(Order::Note(record)).is_err() {
+            self.counters.events_lost.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
     /// Makes the writer write what is queued, close the store and end. Later batches are dropped.
     pub(crate) fn stop(&self) {
         // An error means that the writer has ended already.
@@ -82,6 +92,10 @@ impl Queue {
     }
 }
 
+/// Everything that can wait gives way to requests that pass and to the engines of this machine: the keeper's
+/// thread, and those that it starts to write an index, which the kernel gives the same priority.
+const KEEPER_NICE: i32 = 10;
+
 /// The thread that cuts, merges and deletes blocks. It ends when this is dropped.
 pub(crate) struct Keeper {
     running: SyncSender<()>,
@@ -92,6 +106,8 @@ impl Keeper {
     pub(crate) fn start(store: Store, clock: Clock) -> io::Result<Self> {
         let (running, stopped) = sync_channel::<()>(1);
         let thread = thread::Builder::new().name("keeper".into()).spawn(move || {
+            // What cannot be changed costs a little speed elsewhere and nothing else.
+            let _priority = rustix::process::nice(KEEPER_NICE);
             let mut told: Option<String> = None;
             while stopped.recv_timeout(SYNC_PERIOD) == Err(RecvTimeoutError::Timeout) {
                 // One bad block must not end the care for all others.
@@ -154,6 +170,7 @@ impl Writer {
             let next = synced_at + SYNC_PERIOD;
             match receiver.recv_timeout(next.saturating_sub(self.clock.monotonic())) {
                 Ok(Order::Append(batch)) => self.append(&batch),
+                Ok(Order::Note(record)) => self.keep(record),
                 Err(RecvTimeoutError::Timeout) => {}
                 Ok(Order::Stop) | Err(RecvTimeoutError::Disconnected) => break,
             }
@@ -179,6 +196,14 @@ impl Writer {
             self.counters.samples_lost.fetch_add(lost, Ordering::Relaxed);
         }
         self.note(result.map(drop).map_err(|error| error.to_string()), true);
+    }
+
+    /// That the disk refuses is told of samples, which meet it every second.
+    fn keep(&self, record: LogRecord) {
+        if let Err(error) = self.store.events().append(&[Noticed(record)]) {
+            self.counters.events_lost.fetch_add(1, Ordering::Relaxed);
+            tracing::debug!("an event is not kept: {error}");
+        }
     }
 
     /// Says once that writing fails, and once that it works again. Only an append proves the latter.

@@ -6,6 +6,7 @@
 //! Source: Prometheus documentation, "Querying basics", "Operators", "Functions" (3.x).
 
 mod ast;
+mod coarse;
 mod eval;
 pub mod format;
 mod histogram;

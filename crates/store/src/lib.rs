@@ -5,6 +5,7 @@
 
 mod disk;
 pub mod events;
+mod memory;
 mod metrics;
 mod segment;
 mod store;

@@ -47,6 +47,28 @@ impl Packer {
     }
 }
 
+/// Takes the bodies out of frames that were made here and never left memory.
+#[derive(Default)]
+pub(crate) struct Unpacker {
+    decompressor: Option<zstd::bulk::Decompressor<'static>>,
+    body: Vec<u8>,
+}
+
+impl Unpacker {
+    pub(crate) fn unpack(&mut self, frame: &[u8]) -> io::Result<&[u8]> {
+        let (header, packed) = frame.split_at_checked(FRAME_HEADER_BYTES).unwrap_or_default();
+        let raw_len = Reader::new(header.get(4..).unwrap_or_default()).u32().unwrap_or(0);
+        self.body.clear();
+        self.body.reserve((raw_len as usize).min(FRAME_BYTES_MAX));
+        let decompressor = match &mut self.decompressor {
+            Some(decompressor) => decompressor,
+            none => none.insert(zstd::bulk::Decompressor::new()?),
+        };
+        decompressor.decompress_to_buffer(packed, &mut self.body)?;
+        Ok(&self.body)
+    }
+}
+
 /// Begins a segment, whose name is safe from then on.
 pub(crate) fn create(
     folder: &Path,

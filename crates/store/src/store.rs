@@ -17,7 +17,7 @@ use model::{
 use crate::{
     Metrics, OpenError, Options, Recovery, Report,
     disk::Disk,
-    events::{self, Events},
+    events::{self, Events, Noticed},
     metrics,
 };
 
@@ -42,7 +42,10 @@ impl Store {
         clock: Clock,
     ) -> Result<(Self, Recovery), OpenError> {
         let (metrics, mut recovery) = Metrics::open(folder, options.clone(), clock.clone())?;
-        let of_kind = |_: &str| options.exchanges.clone();
+        let of_kind = |kind: &str| match kind {
+            Noticed::KIND => options.noticed.clone(),
+            _ => options.exchanges.clone(),
+        };
         let place = folder.join(EVENTS);
         let opened = Events::open(&place, &of_kind, options.fsync, &clock, &Disk::default());
         let (events, problems) = opened.map_err(|source| OpenError::Io { path: place, source })?;

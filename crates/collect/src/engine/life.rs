@@ -170,18 +170,24 @@ impl Life {
             let is_known = old.contains_key(*name);
             is_known || !(is_found || **name == "model")
         });
-        let or_dash = |value: Option<&String>| value.map_or("–".to_owned(), Clone::clone);
-        changed
-            .map(|name| Event {
+        let event = |name: &&'static str| {
+            let [old, new] = [old.get(name), self.facts.get(name)]
+                .map(|value| value.map(String::as_str).unwrap_or_default());
+            // Of a long command line only what is another is worth a word.
+            let [old, new] =
+                if *name == "flags" { differing(old, new)? } else { [old, new].map(str::to_owned) };
+            let or_dash = |value: String| if value.is_empty() { "–".to_owned() } else { value };
+            Some(Event {
                 code: "event.engine_changed",
                 severity: Severity::Warn,
                 params: vec![
                     ("fact", (*name).to_owned()),
-                    ("old", or_dash(old.get(name))),
-                    ("new", or_dash(self.facts.get(name))),
+                    ("old", or_dash(old)),
+                    ("new", or_dash(new)),
                 ],
             })
-            .collect()
+        };
+        changed.filter_map(event).collect()
     }
 
     /// Models of which a part runs on the CPU though there is an accelerator.
@@ -304,6 +310,36 @@ fn is_told(seen: &Seen<'_>, fact: &str, value: &str) -> bool {
     told.is_some_and(|told| told == value)
 }
 
+/// What of two command lines is only in the one or the other: flags with their values. `None` where only their
+/// order differs.
+fn differing(old: &str, new: &str) -> Option<[String; 2]> {
+    let lines = [old, new].map(flags);
+    let only = |own: &[String], other: &[String]| {
+        let own = own.iter().filter(|flag| !other.contains(flag));
+        own.map(String::as_str).collect::<Vec<_>>().join(" ")
+    };
+    let only = [only(&lines[0], &lines[1]), only(&lines[1], &lines[0])];
+    only.iter().any(|flags| !flags.is_empty()).then_some(only)
+}
+
+/// A command line as flags, each with what follows it up to the next.
+fn flags(line: &str) -> Vec<String> {
+    let mut flags: Vec<String> = Vec::new();
+    for word in line.split_ascii_whitespace() {
+        // A number below zero is a value.
+        let is_number = |rest: &str| rest.starts_with(|first: char| first.is_ascii_digit());
+        let is_flag = word.strip_prefix('-').is_some_and(|rest| !is_number(rest));
+        match flags.last_mut() {
+            Some(flag) if !is_flag => {
+                flag.push(' ');
+                flag.push_str(word);
+            }
+            _ => flags.push(word.to_owned()),
+        }
+    }
+    flags
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -403,6 +439,25 @@ mod tests {
                 r#"llm_engine_cold_start_seconds [("model", "m")] 7"#,
             ]
         );
+    }
+
+    #[test]
+    fn flags_that_changed_are_named() {
+        let check = |old: &str, new: &str, expected: Option<[&str; 2]>| {
+            assert_eq!(
+                differing(old, new),
+                expected.map(|sides| sides.map(str::to_owned)),
+                "{old}"
+            );
+        };
+        let old = "serve m --max-num-seqs 128 --dtype auto --enforce-eager";
+        let new = "serve m --enforce-eager --dtype auto --max-num-seqs 256 --api-key ***";
+        check(old, new, Some(["--max-num-seqs 128", "--max-num-seqs 256 --api-key ***"]));
+        check("-a 1 -b", "-b -a 1", None);
+        check("-ngl -1", "-ngl 99", Some(["-ngl -1", "-ngl 99"]));
+        check("", "-a", Some(["", "-a"]));
+        check("a=1", "a=2", Some(["a=1", "a=2"]));
+        check("- é", "- e", Some(["- é", "- e"]));
     }
 
     #[test]

@@ -137,6 +137,8 @@ metrics! { LLM:
         "Finished generations that met all targets for TTFT, TPOT and latency, or missed one; those that met them are the goodput" "已完成的生成请求中，满足全部 TTFT、TPOT 与时延目标（met）或未满足（missed）的数量；met 即有效吞吐（goodput）";
     LLM_REQUEST_TIME_PER_OUTPUT_TOKEN_SECONDS = Histogram "llm_request_time_per_output_token_seconds" "seconds" ["engine" "model" "instance" "source"]
         "Mean time per output token of a request after the first one (TPOT)" "请求中首个 Token 之后平均每个输出 Token 的耗时（TPOT）";
+    LLM_REQUESTS_COLD_TOTAL = Counter "llm_requests_cold_total" "" ["engine" "model" "instance" "source"]
+        "Requests of a sort that the engine had not answered before since it started; their times are not in the histograms" "引擎启动后首次处理的同类请求数；其耗时不计入各直方图";
     LLM_REQUESTS_FINISHED_TOTAL = Counter "llm_requests_finished_total" "" ["engine" "model" "instance" "source" "reason"]
         "Finished requests by reason" "按结束原因统计的已完成请求数";
     LLM_REQUESTS_RUNNING = Gauge "llm_requests_running" "" ["engine" "model" "instance" "source"]

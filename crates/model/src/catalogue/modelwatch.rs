@@ -7,6 +7,8 @@ metrics! { MODELWATCH:
         "Batches refused because the writer's queue was full" "因写入队列已满而丢弃的批次数";
     MODELWATCH_BUILD_INFO = Gauge "modelwatch_build_info" "" ["version"]
         "Facts about the program as labels; the value is always 1" "以标签形式给出的程序信息，值恒为 1";
+    MODELWATCH_EVENTS_LOST_TOTAL = Counter "modelwatch_events_lost_total" "" []
+        "Events that could not be kept because the writer's queue was full or the disk refused" "因写入队列已满或磁盘拒绝写入而未能保存的事件数";
     MODELWATCH_GATEWAY_CONNECTIONS = Gauge "modelwatch_gateway_connections" "" []
         "Open connections of clients to the gateway" "客户端与网关之间打开的连接数";
     MODELWATCH_GATEWAY_PARTS_UNSEEN_TOTAL = Counter "modelwatch_gateway_parts_unseen_total" "" []

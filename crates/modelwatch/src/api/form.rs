@@ -42,6 +42,11 @@ fn decode(bytes: &[u8]) -> Vec<(String, String)> {
 }
 
 impl Form {
+    #[cfg(test)]
+    pub(super) fn of(query: &str) -> Self {
+        Self(decode(query.as_bytes()))
+    }
+
     /// The first value of `name`; an empty one counts as absent, as in Prometheus.
     pub(super) fn get<'a>(&'a self, name: &'a str) -> Option<&'a str> {
         self.all(name).next().filter(|value| !value.is_empty())

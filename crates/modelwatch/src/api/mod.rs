@@ -2,17 +2,21 @@
 
 mod admin;
 mod agent;
+mod events;
 mod export;
 mod form;
 mod gateway;
 mod json;
 mod live;
 mod metrics;
+mod moment;
 mod names;
+mod openapi;
 mod page;
 mod product;
 mod prometheus;
 mod query;
+mod range;
 mod requests;
 mod time;
 mod write;
@@ -56,17 +60,10 @@ pub(crate) fn router(app: Arc<App>) -> Router {
         .route("/api/v1/overview", get(product::overview))
         .route("/api/v1/sources", get(product::sources))
         .route("/api/v1/events", get(product::events))
-        .route("/api/mw/v1/gateway", get(gateway::gateway))
-        .route("/api/mw/v1/keys", get(gateway::keys))
-        .route("/api/mw/v1/keys/usage", get(requests::usage))
-        .route("/api/mw/v1/requests", get(requests::requests))
-        .route("/api/mw/v1/requests/heatmap", get(requests::heatmap))
-        .route("/api/mw/v1/requests/summary", get(requests::summary))
-        .route("/api/mw/v1/requests/{id}", get(requests::request))
-        .route("/api/mw/v1/requests/{id}/bodies", get(requests::bodies))
         .route("/api/v1/export", get(export::export))
         .route("/api/v1/write", post(write::write))
         .merge(admin::router())
+        .merge(openapi::router())
         .merge(prometheus::router())
         .fallback(page::page)
         .with_state(Arc::clone(&app));

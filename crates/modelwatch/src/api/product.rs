@@ -8,10 +8,10 @@ use axum::{
     http::{Response, StatusCode},
 };
 use collect::{Collector, SourceReport};
-use model::log::LogRecord;
+use model::{exchange::Exchange, log::LogRecord};
 use serde::Serialize;
 use serde_json::{Map, Value, json};
-use store::Stats;
+use store::{Stats, events::Event as _};
 
 use super::{
     form::Form,
@@ -126,17 +126,20 @@ pub(super) fn engine_json(engine: &collect::EngineReport) -> Value {
 pub(super) fn sources_json(app: &App) -> Value {
     let mut sources = collected_json(&app.collector);
     sources.push(storage_source(app));
-    if app.gateway.is_some() {
-        sources.extend(app.store.events().stats().iter().map(requests_source));
-    }
+    let records = app.store.events().stats();
+    let is_in_use = |stats: &&store::events::Stats| {
+        app.gateway.is_some() || stats.kind != Exchange::schema().kind
+    };
+    sources.extend(records.iter().filter(is_in_use).map(records_source));
     json!({ "sources": sources })
 }
 
-/// The records of the gateway, which are stored beside the samples.
-fn requests_source(stats: &store::events::Stats) -> Value {
+/// Records, which are stored beside the samples: of requests, where there is a gateway, and events.
+fn records_source(stats: &store::events::Stats) -> Value {
+    let is_requests = stats.kind == Exchange::schema().kind;
     let failure = stats.write_error.as_ref().or(stats.maintenance_error.as_ref());
     json!({
-        "name": "storage.requests",
+        "name": if is_requests { "storage.requests" } else { "storage.events" },
         "group": "storage",
         "state": if failure.is_none() { "ok" } else { "failing" },
         "period_ms": 1_000,
@@ -222,7 +225,7 @@ pub(super) fn event_json(record: &LogRecord) -> Value {
     })
 }
 
-fn object<K: AsRef<str>, V: Serialize>(pairs: &[(K, V)]) -> Value {
+pub(super) fn object<K: AsRef<str>, V: Serialize>(pairs: &[(K, V)]) -> Value {
     let members = pairs.iter().map(|(name, value)| (name.as_ref().to_owned(), json!(value)));
     Value::Object(members.collect::<Map<_, _>>())
 }

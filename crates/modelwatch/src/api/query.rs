@@ -149,6 +149,16 @@ impl Queries {
         query::evaluate(expr, &*self.source, Grid::instant(time), &self.settings, &budget)
     }
 
+    /// Evaluates on this thread, within the budget of [`Queries::run`].
+    pub(super) fn evaluate_within(
+        &self,
+        expr: &Expr,
+        grid: Grid,
+        budget: &Budget,
+    ) -> Result<Output, QueryError> {
+        query::evaluate(expr, &*self.source, grid, &self.settings, budget)
+    }
+
     /// Runs `work` on the blocking pool under a budget of its own.
     pub(super) async fn run<T: Send + 'static>(
         &self,
@@ -182,7 +192,7 @@ impl Queries {
     }
 }
 
-fn from_query_error(error: QueryError) -> ApiError {
+pub(super) fn from_query_error(error: QueryError) -> ApiError {
     match error {
         QueryError::Select(error) => from_select_error(error),
         other @ QueryError::NoRange(_) => invalid("query", &other.to_string()),

@@ -46,7 +46,7 @@ const DAY: Duration = Duration::from_secs(86_400);
 const TIMES: [&str; 3] = ["ttft_ms", "tpot_ms", "e2e_ms"];
 const PERCENTILES: [(&str, f64); 3] = [("p50", 0.5), ("p95", 0.95), ("p99", 0.99)];
 
-type Answer = Result<Response<Body>, ApiError>;
+pub(super) type Answer = Result<Response<Body>, ApiError>;
 
 /// What is asked about: which records, of when.
 struct Scope {
@@ -78,13 +78,13 @@ impl Scope {
 }
 
 /// Unix milliseconds.
-fn millis(form: &Form, name: &str) -> Result<Option<UnixMs>, ApiError> {
+pub(super) fn millis(form: &Form, name: &str) -> Result<Option<UnixMs>, ApiError> {
     let Some(text) = form.get(name) else { return Ok(None) };
     let number = integer(text).map_err(|reason| invalid(name, &reason))?;
     Ok(Some(UnixMs(number)))
 }
 
-fn refused(error: QueryError) -> ApiError {
+pub(super) fn refused(error: QueryError) -> ApiError {
     match error {
         QueryError::Timeout => ApiError::timeout(error.to_string()),
         error => ApiError::bad_data(error.to_string()),
@@ -202,7 +202,7 @@ async fn find(app: &Arc<App>, id: &str, with_private: bool) -> Result<Hit, ApiEr
     found.await?.ok_or_else(nothing)
 }
 
-fn record_json(hit: &Hit) -> Value {
+pub(super) fn record_json(hit: &Hit) -> Value {
     let mut members = Map::new();
     members.insert("id".into(), json!(format!("{}-{:x}", hit.record.time.0, hit.number)));
     members.insert("time".into(), json!(hit.record.time.0));

@@ -591,6 +591,18 @@ pub(super) static KEYS: &[Key] = &[
         },
     },
     Key {
+        path: "storage.events_retention",
+        kind: Type::Period { min: Duration::from_secs(24 * 3_600) },
+        default: "\"90d\"",
+        help_en: "How long events (engines that came and went, changes, models, warnings) are kept, in whole days; at most 256 MiB of them.",
+        help_zh: "事件（引擎上下线、配置变更、模型加载、警告等）保留多久，按整日删除；最多占用 256 MiB。",
+        set: |config, value| {
+            if let Value::Period(period) = value {
+                config.storage.events_retention = period;
+            }
+        },
+    },
+    Key {
         path: "storage.fsync_every_batch",
         kind: Type::Flag,
         default: "false",

@@ -22,7 +22,7 @@ use std::{
 
 use model::message::{Language, render};
 
-pub(crate) use gateway::Gateway;
+pub(crate) use gateway::{Gateway, GatewayUpstream};
 pub(crate) use reference::reference;
 pub(crate) use scrape::Scrape;
 pub(crate) use units::{duration, duration_text};
@@ -64,6 +64,7 @@ pub(crate) struct Storage {
     pub(crate) bytes_max: u64,
     pub(crate) series_max: u64,
     pub(crate) instance_series_max: u64,
+    pub(crate) events_retention: Duration,
     pub(crate) requests_bytes_max: u64,
     pub(crate) requests_retention: Duration,
     pub(crate) rows_retention: Duration,
@@ -239,6 +240,7 @@ impl Default for Config {
                 bytes_max: 10 << 30,
                 series_max: 2_000_000,
                 instance_series_max: 100_000,
+                events_retention: Duration::from_secs(90 * 86_400),
                 requests_bytes_max: 4 << 30,
                 requests_retention: Duration::from_secs(30 * 86_400),
                 rows_retention: Duration::from_secs(396 * 86_400),
@@ -297,6 +299,7 @@ impl Config {
             format!("server.listen = \"{}\"", server.listen),
             format!("storage.accept_old = {}", storage.accept_old),
             format!("storage.bytes_max = \"{}\"", units::bytes_text(storage.bytes_max)),
+            format!("storage.events_retention = \"{}\"", duration_text(storage.events_retention)),
             format!("storage.fsync_every_batch = {}", storage.fsync_every_batch),
             format!("storage.instance_series_max = {}", storage.instance_series_max),
             format!("storage.path = {:?}", storage.path),

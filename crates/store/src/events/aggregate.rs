@@ -6,6 +6,7 @@
 
 use std::{
     collections::{BTreeMap, HashMap, hash_map},
+    sync::Arc,
     time::Duration,
 };
 
@@ -23,7 +24,9 @@ use super::{
     schema::{FieldType, Record, Schema, from_thousandths},
     search::{Deadline, QueryError, is_inside, numeric, overlaps},
     sketch::Summary,
+    tail::Batch,
 };
+use crate::segment::Unpacker;
 
 /// Most groups of one answer.
 pub const GROUPS_MAX: usize = 50_000;
@@ -172,6 +175,32 @@ impl<'a> Plan<'a> {
         Ok(())
     }
 
+    /// Which fields of a record are looked at.
+    fn wanted(&self) -> Vec<bool> {
+        let mut wanted = vec![false; self.schema.fields.len()];
+        self.filter.mark(&mut wanted);
+        let keys = self.dimensions.iter().filter_map(|dimension| match *dimension {
+            Dimension::Time(_) => None,
+            Dimension::Field(position) | Dimension::Scale { position, .. } => Some(position),
+        });
+        for position in keys.chain(self.fields.iter().map(|(position, _)| *position)) {
+            if let Some(wanted) = wanted.get_mut(position) {
+                *wanted = true;
+            }
+        }
+        wanted
+    }
+
+    /// Counts a record that matches.
+    fn add(&self, groups: &mut Groups, record: &Record) {
+        let group = groups.by_keys.entry(self.keys_of(record)).or_insert_with(|| self.group());
+        group.count += 1;
+        for ((position, _), summary) in self.fields.iter().zip(&mut group.fields) {
+            let number = record.value(*position).and_then(super::Value::as_number);
+            groups.cells += number.map_or(0, |number| summary.add(number));
+        }
+    }
+
     fn field_type(&self, position: usize) -> Option<FieldType> {
         self.schema.fields.get(position).map(|field| field.field_type)
     }
@@ -249,23 +278,32 @@ impl Kind {
         let snapshot = self.snapshot();
         let mut deadline = Deadline::new(&self.clock, question.timeout);
         let mut groups = Groups::default();
-        for waiting in snapshot.tail.iter().flat_map(|batch| &batch.records) {
-            if !deadline.allows(1) {
+        let mut damaged = 0;
+        let wanted = plan.wanted();
+        let is_wanted = |position: usize| wanted.get(position).is_some_and(|wanted| *wanted);
+        let mut unpacker = Unpacker::default();
+        let near = |batch: &&Arc<Batch>| overlaps(plan.range, batch.times);
+        for batch in snapshot.tail.iter().filter(near) {
+            let mut refused = Ok(());
+            let read = batch.each(&mut unpacker, |_, encoded| {
+                if let Some(record) = Record::decode_some(encoded, is_wanted)
+                    && is_inside(plan.range, record.time)
+                    && plan.filter.matches(&record)
+                {
+                    plan.add(&mut groups, &record);
+                    refused = plan.check(groups.by_keys.len(), groups.cells);
+                }
+                deadline.allows(1) && refused.is_ok()
+            });
+            refused?;
+            if deadline.has_passed {
                 return Err(QueryError::Timeout);
             }
-            let record = &waiting.record;
-            if is_inside(plan.range, record.time) && plan.filter.matches(record) {
-                let group = groups.by_keys.entry(plan.keys_of(record));
-                let group = group.or_insert_with(|| plan.group());
-                group.count += 1;
-                for ((position, _), summary) in plan.fields.iter().zip(&mut group.fields) {
-                    let number = record.value(*position).and_then(super::Value::as_number);
-                    groups.cells += number.map_or(0, |number| summary.add(number));
-                }
-                plan.check(groups.by_keys.len(), groups.cells)?;
+            if read.is_err() {
+                damaged += 1;
+                self.note_damage();
             }
         }
-        let mut damaged = 0;
         for part in &snapshot.parts {
             let mut refused = None;
             let read = guarded(|| {

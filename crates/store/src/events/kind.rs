@@ -8,6 +8,7 @@ use std::{
     collections::{BTreeMap, HashMap},
     fs::{self, DirBuilder},
     io,
+    ops::Range,
     os::unix::fs::DirBuilderExt as _,
     path::{Path, PathBuf},
     sync::{
@@ -24,20 +25,23 @@ use super::{
     AppendError, Options, Stats,
     part::{DAY_MS, META, Part, PartId, guarded},
     schema::{RECORD_BYTES_MAX, Record, Schema},
+    tail::{Batch, Replay},
     wal::Wal,
 };
-use crate::{Fsync, disk::Disk, wall::Trust};
+use crate::{Fsync, disk::Disk, memory, segment::Unpacker, wall::Trust};
 
 /// Records that wait for the index may take so much memory; further ones are refused until it is rid of them.
-const TAIL_BYTES_MAX: usize = 64 << 20;
+const TAIL_BYTES_MAX: usize = 32 << 20;
 /// The index takes what waits as soon as it is so much,
 const COMMIT_RECORDS: usize = 20_000;
 /// or so large,
-const COMMIT_BYTES: usize = 16 << 20;
+const COMMIT_BYTES: usize = 8 << 20;
 /// or as old as [`Options::commit_interval`]; what is less than this waits for so many intervals, because
 /// it can be searched all the same, and small segments cost more than they hold.
 const FEW_RECORDS: usize = 500;
 const FEW_WAIT: u32 = 6;
+/// Writing so many records takes memory that is worth giving back.
+const MANY_RECORDS: usize = 2_000;
 /// A writer that had nothing to do for so long gives its memory and threads back.
 const WRITER_IDLE: Duration = Duration::from_secs(30);
 /// Days that are written at one time; records of more days make the index take turns.
@@ -59,18 +63,6 @@ enum Refusal {
 
 /// By reason, in the order of the type above.
 pub(super) const REFUSALS: [&str; 3] = ["too_old", "too_far_ahead", "too_large"];
-
-/// A record that is not in the index yet.
-pub(super) struct Waiting {
-    pub(super) number: u64,
-    pub(super) record: Record,
-}
-
-/// The records of one call and one day.
-pub(super) struct Batch {
-    pub(super) records: Vec<Waiting>,
-    bytes: usize,
-}
 
 /// What readers see.
 #[derive(Default)]
@@ -161,15 +153,19 @@ impl Kind {
         let mut last = committed.values().copied().max().unwrap_or(0);
         let mut view = View { parts: found.parts, ..View::default() };
         let oldest = (clock.now() - options.retention).0;
-        let mut waiting: BTreeMap<i64, Vec<Waiting>> = BTreeMap::new();
-        let (wal, replayed) = Wal::open(&folder.join("wal"), disk.clone(), |number, record| {
+        let (mut replay, mut packed) = (Replay::new()?, Ok(()));
+        let tell = |number, record: Record, encoded: &[u8]| {
             let day = PartId::day_of(record.time.0);
             let is_held = committed.get(&day).is_some_and(|committed| number <= *committed);
-            if !is_held && record.time.0 >= oldest {
-                waiting.entry(day).or_default().push(Waiting { number, record });
+            if !is_held && record.time.0 >= oldest && packed.is_ok() {
+                packed = replay.push(number, &record, encoded);
             }
-        })?;
-        view.push(waiting, clock.monotonic());
+        };
+        let (wal, replayed) = Wal::open(&folder.join("wal"), disk.clone(), tell)?;
+        packed?;
+        for (day, batch) in replay.finish()? {
+            view.push(day, batch, clock.monotonic());
+        }
         last = last.max(replayed.last);
         found.problems.extend(replayed.torn.iter().map(|(path, bytes)| {
             format!(
@@ -212,8 +208,7 @@ impl Kind {
         }
         let Writer { wal, next, encoded, .. } = &mut *writer;
         encoded.clear();
-        let (mut ends, mut taken) = (Vec::new(), BTreeMap::<i64, Vec<Waiting>>::new());
-        let first = *next;
+        let mut spans: Vec<(i64, Range<usize>)> = Vec::new();
         for record in records {
             let begin = encoded.len();
             record.encode(encoded);
@@ -222,32 +217,45 @@ impl Kind {
                 self.counters.refused[refusal as usize].fetch_add(1, Ordering::Relaxed);
                 continue;
             }
-            ends.push(encoded.len());
-            let day = PartId::day_of(record.time.0);
-            taken.entry(day).or_default().push(Waiting { number: *next, record });
-            *next += 1;
+            spans.push((record.time.0, begin..encoded.len()));
         }
-        if ends.is_empty() {
+        let count = spans.len();
+        if count == 0 {
             return Ok(0);
         }
-        let mut begin = 0;
-        let parts = ends.iter().map(|end| {
-            let part = encoded.get(begin..*end).unwrap_or_default();
-            begin = *end;
-            part
-        });
-        let mut written = wal.append(first, parts);
+        let mut taken = Vec::new();
+        let mut written = Ok(());
+        // Those of one day that follow each other; a call rarely has records of two.
+        let day_of = |(time, _): &(i64, Range<usize>)| PartId::day_of(*time);
+        for run in spans.chunk_by(|one, next| day_of(one) == day_of(next)) {
+            let part = |range: &Range<usize>| encoded.get(range.clone()).unwrap_or_default();
+            let parts = run.iter().map(|(time, range)| (*time, part(range)));
+            let first = *next;
+            // Also what fails uses its numbers up.
+            *next += run.len() as u64;
+            let day = run.first().map_or(0, day_of);
+            match wal.append(first, parts) {
+                Ok(batches) => taken.extend(batches.into_iter().map(|batch| (day, batch))),
+                Err(error) => {
+                    written = Err(error);
+                    break;
+                }
+            }
+        }
         if self.fsync == Fsync::EveryBatch {
             written = written.and_then(|()| wal.sync());
         }
         self.counters.wal_bytes.store(wal.bytes(), Ordering::Relaxed);
         *lock(&self.counters.write_error) = written.as_ref().err().map(ToString::to_string);
         written?;
-        self.view_mut().push(taken, self.clock.monotonic());
-        self.counters.appended.fetch_add(ends.len() as u64, Ordering::Relaxed);
+        let monotonic = self.clock.monotonic();
+        let mut view = self.view_mut();
+        taken.into_iter().for_each(|(day, batch)| view.push(day, batch, monotonic));
+        drop(view);
+        self.counters.appended.fetch_add(count as u64, Ordering::Relaxed);
         // One large batch must not hold its memory for ever.
         encoded.shrink_to(RECORD_BYTES_MAX);
-        Ok(ends.len())
+        Ok(count)
     }
 
     fn refusal(&self, record: &Record, bytes: usize, now: UnixMs) -> Option<Refusal> {
@@ -324,6 +332,7 @@ impl Kind {
 
     fn commit_all(&self, keeper: &mut Keeper, monotonic: Duration) -> io::Result<()> {
         let days: Vec<i64> = self.view().tails.keys().copied().collect();
+        let records = self.view().tail_records;
         let mut result = Ok(());
         for day in days {
             result = result.and(self.commit_day(keeper, day, monotonic));
@@ -336,15 +345,16 @@ impl Kind {
         };
         let released = writer.wal.release(oldest);
         self.counters.wal_bytes.store(writer.wal.bytes(), Ordering::Relaxed);
+        drop(writer);
+        if records >= MANY_RECORDS {
+            memory::give_back();
+        }
         result.and(released)
     }
 
     fn commit_day(&self, keeper: &mut Keeper, day: i64, monotonic: Duration) -> io::Result<()> {
         let batches = self.view().tails.get(&day).cloned().unwrap_or_default();
-        let Some(last) = batches.last().and_then(|batch| batch.records.last()) else {
-            return Ok(());
-        };
-        let last = last.number;
+        let Some(last) = batches.last().map(|batch| batch.last()) else { return Ok(()) };
         let part = self.part_to_write(day)?;
         let written = guarded(|| {
             let open = match keeper.writers.remove(&part.id) {
@@ -406,15 +416,18 @@ impl Kind {
     ) -> tantivy::Result<(OpenWriter, Part)> {
         // A commit may have succeeded although it could not be read back.
         let committed = part.reloaded()?.committed;
-        let mut bytes = Vec::new();
-        for waiting in batches.iter().flat_map(|batch| &batch.records) {
-            if waiting.number <= committed {
-                continue;
-            }
-            bytes.clear();
-            waiting.record.encode(&mut bytes);
-            let document = part.document(self.schema, waiting.number, &waiting.record, &bytes);
-            open.writer.add_document(document)?;
+        let mut unpacker = Unpacker::default();
+        for batch in batches.iter().filter(|batch| batch.last() > committed) {
+            let mut added = Ok(());
+            batch.each(&mut unpacker, |number, encoded| {
+                let record = Record::decode(encoded).filter(|_| number > committed);
+                if let Some(record) = record {
+                    let document = part.document(self.schema, number, &record, encoded);
+                    added = open.writer.add_document(document).map(drop);
+                }
+                added.is_ok()
+            })?;
+            added?;
         }
         let mut prepared = open.writer.prepare_commit()?;
         prepared.set_payload(&last.max(committed).to_string());
@@ -478,7 +491,13 @@ impl Kind {
         let is_idle = |open: &OpenWriter| monotonic.saturating_sub(open.used_at) >= WRITER_IDLE;
         let idle = keeper.writers.iter().filter(|(_, open)| is_idle(open)).map(|(id, _)| *id);
         let idle: Vec<PartId> = idle.collect();
-        idle.into_iter().try_for_each(|id| self.close_writer(keeper, id))
+        if idle.is_empty() {
+            return Ok(());
+        }
+        let closed = idle.into_iter().try_for_each(|id| self.close_writer(keeper, id));
+        // Also what its merges took.
+        memory::give_back();
+        closed
     }
 
     fn close_surplus(&self, keeper: &mut Keeper) -> io::Result<()> {
@@ -585,21 +604,18 @@ impl Kind {
 }
 
 impl View {
-    fn push(&mut self, records: BTreeMap<i64, Vec<Waiting>>, now: Duration) {
-        for (day, records) in records {
-            let bytes = records.iter().map(|waiting| waiting.record.memory_bytes()).sum();
-            self.tail_records += records.len();
-            self.tail_bytes += bytes;
-            self.tails.entry(day).or_default().push(Arc::new(Batch { records, bytes }));
-            self.waiting_since.get_or_insert(now);
-        }
+    fn push(&mut self, day: i64, batch: Batch, now: Duration) {
+        self.tail_records += batch.records;
+        self.tail_bytes += batch.bytes();
+        self.tails.entry(day).or_default().push(Arc::new(batch));
+        self.waiting_since.get_or_insert(now);
     }
 
     /// Forgets the first batches of a day, which the index holds now.
     fn forget(&mut self, day: i64, batches: &[Arc<Batch>]) {
         for batch in batches {
-            self.tail_records = self.tail_records.saturating_sub(batch.records.len());
-            self.tail_bytes = self.tail_bytes.saturating_sub(batch.bytes);
+            self.tail_records = self.tail_records.saturating_sub(batch.records);
+            self.tail_bytes = self.tail_bytes.saturating_sub(batch.bytes());
         }
         if let Some(tail) = self.tails.get_mut(&day) {
             tail.drain(..batches.len().min(tail.len()));
@@ -611,8 +627,7 @@ impl View {
 
     /// The lowest number that is not in the index.
     fn oldest(&self) -> Option<u64> {
-        let firsts = self.tails.values().filter_map(|tail| tail.first()?.records.first());
-        firsts.map(|waiting| waiting.number).min()
+        self.tails.values().filter_map(|tail| Some(tail.first()?.first())).min()
     }
 }
 

@@ -10,9 +10,27 @@ impl Filter {
     pub(super) fn matches(&self, record: &Record) -> bool {
         self.0.matches(record)
     }
+
+    /// Marks the positions of the fields that are looked at.
+    pub(super) fn mark(&self, wanted: &mut [bool]) {
+        self.0.mark(wanted);
+    }
 }
 
 impl Node {
+    fn mark(&self, wanted: &mut [bool]) {
+        match self {
+            Self::All => {}
+            Self::And(nodes) | Self::Or(nodes) => nodes.iter().for_each(|node| node.mark(wanted)),
+            Self::Not(node) => node.mark(wanted),
+            Self::Is(condition) => {
+                if let Some(wanted) = wanted.get_mut(condition.position) {
+                    *wanted = true;
+                }
+            }
+        }
+    }
+
     fn matches(&self, record: &Record) -> bool {
         match self {
             Self::All => true,

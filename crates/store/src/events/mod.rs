@@ -12,11 +12,13 @@ mod exchange;
 mod filter;
 mod kind;
 mod matching;
+mod noticed;
 mod part;
 mod query;
 mod schema;
 mod search;
 mod sketch;
+mod tail;
 #[cfg(test)]
 mod tests;
 mod verify;
@@ -34,6 +36,7 @@ pub(crate) use self::verify::check;
 pub use self::{
     aggregate::{Aggregate, GROUPS_MAX, GroupBy, Key, Measure, Row, STEPS_MAX, Table},
     filter::{CONDITIONS_MAX, FILTER_BYTES_MAX, Filter, FilterError, FilterProblem},
+    noticed::Noticed,
     schema::{Field, FieldType, KEYWORD_BYTES_MAX, RECORD_BYTES_MAX, Record, Schema, Value},
     search::{Cursor, Hit, Order, PAGE_MAX, Page, QueryError, Search},
 };
@@ -48,8 +51,8 @@ pub trait Event {
 }
 
 /// The kinds of records, in the order in which they are opened.
-fn schemas() -> [&'static Schema; 1] {
-    [Exchange::schema()]
+fn schemas() -> [&'static Schema; 2] {
+    [Exchange::schema(), Noticed::schema()]
 }
 
 /// How records of one kind are kept.

@@ -44,7 +44,7 @@ pub(super) const NAME_END: char = '\0';
 const WORDS: &str = "words";
 const RAW: &str = "raw";
 /// Memory of the index being written; fuller, it becomes a segment.
-const WRITER_BYTES: usize = 32 << 20;
+const WRITER_BYTES: usize = 15 << 20;
 /// Larger blocks pack better and cost more to read one record of.
 const STORE_BLOCK_BYTES: usize = 16 << 10;
 /// Unpacked blocks that a reader keeps, of each segment.

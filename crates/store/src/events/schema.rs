@@ -238,18 +238,30 @@ impl Record {
 
     /// Nothing where the bytes are damaged.
     pub(super) fn decode(bytes: &[u8]) -> Option<Self> {
+        Self::decode_some(bytes, |_| true)
+    }
+
+    /// Only the fields at the positions that are wanted.
+    pub(super) fn decode_some(bytes: &[u8], is_wanted: impl Fn(usize) -> bool) -> Option<Self> {
         let mut reader = Reader::new(bytes);
         let time = UnixMs(unzigzag(reader.varint()?));
         let mut values: Vec<(u16, Value)> = Vec::new();
+        let mut last = None;
         while !reader.is_empty() {
             let head = reader.varint()?;
             let position = u16::try_from(Some(head / TAGS).filter(|p| *p < FIELDS_MAX)?).ok()?;
-            if values.last().is_some_and(|(last, _)| *last >= position) {
+            if last.is_some_and(|last| last >= position) {
                 return None;
             }
+            last = Some(position);
             let value = match head % TAGS {
                 TAG_FALSE => Value::Flag(false),
                 TAG_TRUE => Value::Flag(true),
+                TAG_TEXT if !is_wanted(usize::from(position)) => {
+                    let length = reader.size()?;
+                    reader.bytes(length)?;
+                    continue;
+                }
                 TAG_TEXT => Value::Text(text(&mut reader)?),
                 TAG_COUNT => Value::Count(reader.varint()?),
                 TAG_NUMBER => Value::Number(from_thousandths(unzigzag(reader.varint()?))),
@@ -262,22 +274,11 @@ impl Record {
                 }
                 _ => return None,
             };
-            values.push((position, value));
+            if is_wanted(usize::from(position)) {
+                values.push((position, value));
+            }
         }
         Some(Self { time, values })
-    }
-
-    /// Roughly what it takes in memory.
-    pub(super) fn memory_bytes(&self) -> usize {
-        let pairs = |pairs: &[(Box<str>, Box<str>)]| -> usize {
-            pairs.iter().map(|(name, value)| name.len() + value.len() + 32).sum()
-        };
-        let values = self.values.iter().map(|(_, value)| match value {
-            Value::Text(text) => 32 + text.len(),
-            Value::Map(all) => 32 + pairs(all),
-            _ => 32,
-        });
-        64 + values.sum::<usize>()
     }
 }
 

@@ -1,6 +1,11 @@
 //! Finding records: those that match, in order, a page at a time.
 
-use std::{collections::BinaryHeap, fmt, str::FromStr, time::Duration};
+use std::{
+    collections::{BinaryHeap, HashMap, HashSet},
+    fmt,
+    str::FromStr,
+    time::Duration,
+};
 
 use model::{Clock, UnixMs, series::TimeRange};
 use tantivy::{DocAddress, DocId, SegmentReader, columnar::Column, query::EnableScoring};
@@ -11,6 +16,7 @@ use super::{
     part::{NUMBER, Part, TIME, guarded},
     schema::{FieldType, Record, Schema, Value, thousandths},
 };
+use crate::segment::Unpacker;
 
 /// Most records of one page.
 pub const PAGE_MAX: usize = 10_000;
@@ -157,7 +163,7 @@ impl<'a> Deadline<'a> {
 }
 
 /// Where a record is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 enum Place {
     Tail { batch: usize, at: usize },
     Part { part: usize, address: DocAddress },
@@ -245,22 +251,10 @@ impl Kind {
         let mut deadline = Deadline::new(&self.clock, search.timeout);
         let limit = search.limit.clamp(1, PAGE_MAX);
         let mut best = Best { heap: BinaryHeap::new(), limit, after: search.after };
-        for (at_batch, batch) in snapshot.tail.iter().enumerate() {
-            for (at, waiting) in batch.records.iter().enumerate() {
-                if !deadline.allows(1) {
-                    return Err(QueryError::Timeout);
-                }
-                let record = &waiting.record;
-                if is_inside(search.range, record.time)
-                    && let Some(key) = sorting.key_of(record)
-                    && search.filter.matches(record)
-                {
-                    let cursor = sorting.cursor(key, waiting.number);
-                    best.offer(cursor, Place::Tail { batch: at_batch, at });
-                }
-            }
-        }
-        let mut page = Page::default();
+        let mut page = Page {
+            damaged: self.search_tail(&snapshot, search, sorting, &mut best, &mut deadline)?,
+            ..Page::default()
+        };
         let mut order: Vec<usize> = (0..snapshot.parts.len()).collect();
         if sorting.is_descending {
             order.reverse();
@@ -279,8 +273,15 @@ impl Kind {
         }
         let found = best.heap.into_sorted_vec();
         page.next = found.last().filter(|_| found.len() == limit).map(|(cursor, _)| *cursor);
+        let mut waiting = read_tail(&snapshot, &found);
         for (cursor, place) in found {
-            let Some(mut record) = read(&snapshot, place) else {
+            let record = match place {
+                Place::Tail { .. } => waiting.remove(&place),
+                Place::Part { part, address } => {
+                    snapshot.parts.get(part).and_then(|part| part.record(address).ok())
+                }
+            };
+            let Some(mut record) = record else {
                 page.damaged += 1;
                 self.note_damage();
                 continue;
@@ -292,6 +293,60 @@ impl Kind {
             page.hits.push(Hit { number, record });
         }
         Ok(page)
+    }
+
+    /// The batches that come first by time are looked at first, so that the rest need not be unpacked. Returns
+    /// how many could not be read.
+    fn search_tail(
+        &self,
+        snapshot: &Snapshot,
+        search: &Search<'_>,
+        sorting: Sorting,
+        best: &mut Best,
+        deadline: &mut Deadline<'_>,
+    ) -> Result<usize, QueryError> {
+        let mut wanted = vec![false; self.schema.fields.len()];
+        search.filter.mark(&mut wanted);
+        if let Some(wanted) = sorting.position.and_then(|position| wanted.get_mut(position)) {
+            *wanted = true;
+        }
+        let is_wanted = |position: usize| wanted.get(position).is_some_and(|wanted| *wanted);
+        let mut order: Vec<usize> = (0..snapshot.tail.len()).collect();
+        if sorting.is_descending {
+            order.reverse();
+        }
+        let (mut unpacker, mut damaged) = (Unpacker::default(), 0);
+        for batch_at in order {
+            let Some(batch) = snapshot.tail.get(batch_at) else { continue };
+            let nearest = if sorting.is_descending { batch.times.1 } else { batch.times.0 };
+            let number = if sorting.is_descending { u64::MAX } else { 0 };
+            let may_hold = sorting.position.is_some()
+                || best.may_take(sorting.cursor(ordered(nearest), number));
+            if !overlaps(search.range, batch.times) || !may_hold {
+                continue;
+            }
+            let mut at = 0;
+            let read = batch.each(&mut unpacker, |number, encoded| {
+                if let Some(record) = Record::decode_some(encoded, is_wanted)
+                    && is_inside(search.range, record.time)
+                    && let Some(key) = sorting.key_of(&record)
+                    && search.filter.matches(&record)
+                {
+                    let place = Place::Tail { batch: batch_at, at };
+                    best.offer(sorting.cursor(key, number), place);
+                }
+                at += 1;
+                deadline.allows(1)
+            });
+            if deadline.has_passed {
+                return Err(QueryError::Timeout);
+            }
+            if read.is_err() {
+                damaged += 1;
+                self.note_damage();
+            }
+        }
+        Ok(damaged)
     }
 
     fn search_part(
@@ -358,13 +413,31 @@ impl Kind {
     }
 }
 
-fn read(snapshot: &Snapshot, place: Place) -> Option<Record> {
-    match place {
-        Place::Tail { batch, at } => {
-            snapshot.tail.get(batch)?.records.get(at).map(|waiting| waiting.record.clone())
+/// The records that were found in batches, each of which is unpacked once.
+fn read_tail(snapshot: &Snapshot, found: &[(Cursor, Place)]) -> HashMap<Place, Record> {
+    let mut batches: HashMap<usize, HashSet<usize>> = HashMap::new();
+    for (_, place) in found {
+        if let Place::Tail { batch, at } = place {
+            batches.entry(*batch).or_default().insert(*at);
         }
-        Place::Part { part, address } => snapshot.parts.get(part)?.record(address).ok(),
     }
+    let mut records = HashMap::new();
+    let mut unpacker = Unpacker::default();
+    for (batch, mut wanted) in batches {
+        let Some(packed) = snapshot.tail.get(batch) else { continue };
+        let mut at = 0;
+        // What cannot be read is missed by whoever asks for it.
+        let _read = packed.each(&mut unpacker, |_, encoded| {
+            if wanted.remove(&at)
+                && let Some(record) = Record::decode(encoded)
+            {
+                records.insert(Place::Tail { batch, at }, record);
+            }
+            at += 1;
+            !wanted.is_empty()
+        });
+    }
+    records
 }
 
 /// The keys by which the records of a segment are sorted.

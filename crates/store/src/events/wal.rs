@@ -10,11 +10,14 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use super::schema::Record;
+use super::{
+    schema::Record,
+    tail::{Batch, Open},
+};
 use crate::{
     disk::{Disk, OutFile},
     segment::{self, Magic, NUMBER_MAX, Packer, path_of},
-    varint::{Reader, put},
+    varint::Reader,
 };
 
 const MAGIC: &Magic = b"mwevent\x01";
@@ -31,7 +34,7 @@ pub(super) struct Wal {
     closed: BTreeMap<u64, Closed>,
     next_segment: u64,
     packer: Packer,
-    body: Vec<u8>,
+    open: Open,
 }
 
 struct Segment {
@@ -60,20 +63,21 @@ pub(super) struct Replayed {
 }
 
 impl Wal {
-    /// Opens the log in `folder` and tells `replay` all records that it holds, oldest first.
+    /// Opens the log in `folder` and tells `replay` all records that it holds, oldest first, with their
+    /// encodings.
     pub(super) fn open(
         folder: &Path,
         disk: Disk,
-        mut replay: impl FnMut(u64, Record),
+        mut replay: impl FnMut(u64, Record, &[u8]),
     ) -> io::Result<(Self, Replayed)> {
         let mut replayed = Replayed::default();
         let mut closed = BTreeMap::new();
         for (number, path) in segment::segments(folder)? {
             let bytes = fs::metadata(&path)?.len();
             let mut last = 0;
-            let good = read_segment(&path, |number, record| {
+            let good = read_segment(&path, |number, record, encoded| {
                 last = number.max(last);
-                replay(number, record);
+                replay(number, record, encoded);
             })?;
             if good < bytes {
                 replayed.torn.push((path.clone(), bytes - good));
@@ -90,36 +94,36 @@ impl Wal {
             closed,
             next_segment,
             packer: Packer::new()?,
-            body: Vec::new(),
+            open: Open::default(),
         };
         Ok((wal, replayed))
     }
 
-    /// Writes records, encoded, whose numbers begin with `first`. After an error they count as not stored,
-    /// although some may be found by the next start; their numbers must not be used again.
+    /// Writes records of one day, each with its time and encoding, whose numbers begin with `first`, and
+    /// returns them as they were written. After an error they count as not stored, although some may be found
+    /// by the next start; their numbers must not be used again.
     pub(super) fn append<'a>(
         &mut self,
         first: u64,
-        records: impl Iterator<Item = &'a [u8]>,
-    ) -> io::Result<()> {
-        self.body.clear();
-        let mut number = first;
-        for bytes in records {
-            if self.body.is_empty() {
-                put(&mut self.body, number);
-            }
-            put(&mut self.body, bytes.len() as u64);
-            self.body.extend_from_slice(bytes);
-            number += 1;
-            if self.body.len() > BODY_BYTES_MAX {
-                self.write(number - 1)?;
+        records: impl Iterator<Item = (i64, &'a [u8])>,
+    ) -> io::Result<Vec<Batch>> {
+        // What a write that failed has left.
+        self.open = Open::default();
+        let mut batches = Vec::new();
+        for (number, (time, encoded)) in (first..).zip(records) {
+            self.open.push(number, time, encoded);
+            if self.open.body.len() > BODY_BYTES_MAX {
+                batches.push(self.write()?);
             }
         }
-        if self.body.is_empty() { Ok(()) } else { self.write(number - 1) }
+        if !self.open.is_empty() {
+            batches.push(self.write()?);
+        }
+        Ok(batches)
     }
 
-    /// Writes the body as a frame, whose newest record is `last`.
-    fn write(&mut self, last: u64) -> io::Result<()> {
+    /// Writes what was put together as a frame.
+    fn write(&mut self) -> io::Result<Batch> {
         if self.current.as_ref().is_some_and(|segment| segment.bytes > SEGMENT_BYTES_MAX) {
             self.rotate();
         }
@@ -127,8 +131,7 @@ impl Wal {
             Some(segment) => segment,
             None => self.create()?,
         };
-        let frame = self.packer.pack(&self.body)?;
-        self.body.clear();
+        let frame = self.packer.pack(&self.open.body)?;
         if let Err(error) = segment.file.write_all(frame) {
             // A replay stops at the torn frame, so nothing may follow it.
             drop(segment.file.cut(segment.bytes));
@@ -137,9 +140,10 @@ impl Wal {
         }
         segment.bytes += frame.len() as u64;
         segment.is_synced = false;
-        segment.last = last;
+        let batch = self.open.finish(frame);
+        segment.last = batch.last();
         self.current = Some(segment);
-        Ok(())
+        Ok(batch)
     }
 
     fn create(&mut self) -> io::Result<Segment> {
@@ -225,17 +229,21 @@ impl Wal {
 }
 
 /// Reads a segment and returns how many of its bytes were good.
-pub(super) fn read_segment(path: &Path, mut tell: impl FnMut(u64, Record)) -> io::Result<u64> {
+pub(super) fn read_segment(
+    path: &Path,
+    mut tell: impl FnMut(u64, Record, &[u8]),
+) -> io::Result<u64> {
     segment::read(path, MAGIC, |body| decode(body, &mut tell))
 }
 
 /// What comes before a damaged record has been told already; it was written, so it may stay.
-fn decode(body: &[u8], tell: &mut impl FnMut(u64, Record)) -> Option<()> {
+fn decode(body: &[u8], tell: &mut impl FnMut(u64, Record, &[u8])) -> Option<()> {
     let mut reader = Reader::new(body);
     let mut number = reader.varint().filter(|number| *number < NUMBER_MAX)?;
     while !reader.is_empty() {
         let length = reader.size()?;
-        tell(number, Record::decode(reader.bytes(length)?)?);
+        let encoded = reader.bytes(length)?;
+        tell(number, Record::decode(encoded)?, encoded);
         number += 1;
     }
     Some(())
@@ -247,7 +255,10 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::events::schema::{Field, FieldType, Schema, Value};
+    use crate::{
+        events::schema::{Field, FieldType, Schema, Value},
+        segment::Unpacker,
+    };
 
     fn record(number: u64) -> Record {
         let fields = vec![Field { name: "n", field_type: FieldType::Count, is_free: false }];
@@ -259,15 +270,27 @@ mod tests {
         let encoded = (first..first + count).map(|number| {
             let mut bytes = Vec::new();
             record(number).encode(&mut bytes);
-            bytes
+            (number as i64, bytes)
         });
-        let encoded: Vec<Vec<u8>> = encoded.collect();
-        wal.append(first, encoded.iter().map(Vec::as_slice)).unwrap();
+        let encoded: Vec<(i64, Vec<u8>)> = encoded.collect();
+        let records = encoded.iter().map(|(time, bytes)| (*time, bytes.as_slice()));
+        let batches = wal.append(first, records).unwrap();
+        let mut told = Vec::new();
+        for batch in &batches {
+            let tell = |number, encoded: &[u8]| {
+                assert_eq!(Record::decode(encoded), Some(record(number)));
+                told.push(number);
+                true
+            };
+            batch.each(&mut Unpacker::default(), tell).unwrap();
+            assert!(batch.times.0 <= batch.times.1 && batch.records > 0);
+        }
+        assert_eq!(told, (first..first + count).collect::<Vec<_>>());
     }
 
     fn read(folder: &Path) -> (Vec<u64>, Replayed) {
         let mut told = Vec::new();
-        let tell = |number, found: Record| {
+        let tell = |number, found: Record, _: &[u8]| {
             assert_eq!(found, record(number));
             told.push(number);
         };
@@ -278,7 +301,7 @@ mod tests {
     #[test]
     fn what_is_written_comes_back() {
         let folder = tempfile::tempdir().unwrap();
-        let (mut wal, _) = Wal::open(folder.path(), Disk::default(), |_, _| {}).unwrap();
+        let (mut wal, _) = Wal::open(folder.path(), Disk::default(), |_, _, _| {}).unwrap();
         append(&mut wal, 1, 3);
         wal.rotate();
         append(&mut wal, 4, 1);
@@ -291,7 +314,7 @@ mod tests {
     #[test]
     fn a_torn_tail_costs_only_what_was_not_acknowledged() {
         let folder = tempfile::tempdir().unwrap();
-        let (mut wal, _) = Wal::open(folder.path(), Disk::default(), |_, _| {}).unwrap();
+        let (mut wal, _) = Wal::open(folder.path(), Disk::default(), |_, _, _| {}).unwrap();
         append(&mut wal, 1, 2);
         let kept = wal.bytes();
         append(&mut wal, 3, 2);
@@ -309,7 +332,7 @@ mod tests {
         #[test]
         fn any_body_is_survived(bytes: Vec<u8>) {
             let mut count = 0;
-            let decoded = decode(&bytes, &mut |_, _| count += 1);
+            let decoded = decode(&bytes, &mut |_, _, _| count += 1);
             prop_assert!(decoded.is_none() || count <= bytes.len());
         }
     }

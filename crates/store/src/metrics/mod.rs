@@ -89,6 +89,8 @@ pub struct Options {
     pub accept_old: bool,
     /// How requests to models are kept.
     pub exchanges: events::Options,
+    /// How events are kept.
+    pub noticed: events::Options,
 }
 
 impl Default for Options {
@@ -104,6 +106,11 @@ impl Default for Options {
             window: Duration::from_secs(10 * 60),
             accept_old: false,
             exchanges: events::Options::default(),
+            noticed: events::Options {
+                retention: 90 * DAY,
+                bytes_max: 256 << 20,
+                ..events::Options::default()
+            },
         }
     }
 }

@@ -70,6 +70,7 @@ export interface Exchange {
   gaps?: Maybe<Gaps>;
   is_partially_observed?: Maybe<boolean>;
   is_retried?: Maybe<boolean>;
+  is_cold?: Maybe<boolean>;
   problems?: Maybe<number>;
   has_bodies?: Maybe<boolean>;
 }

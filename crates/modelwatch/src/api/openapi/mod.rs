@@ -1,0 +1,344 @@
+//! Our own API below `/api/mw/v1/`, as one table: the router is made of it, and so is the description of it
+//! (OpenAPI 3.1) that is served at `/api/mw/openapi.json`.
+//!
+//! What it does not describe: Prometheus' endpoints, which have documents of their own, and the live socket, for
+//! which OpenAPI has no words; both are in `docs/api.md`.
+
+mod schemas;
+
+use std::sync::{Arc, LazyLock};
+
+use axum::{
+    Router,
+    body::Body,
+    http::{Response, StatusCode},
+    routing::{MethodRouter, get},
+};
+use serde_json::{Map, Value, json};
+
+use super::{events, gateway, json::response, moment, range, requests};
+use crate::wire::App;
+
+/// An endpoint.
+struct Route {
+    path: &'static str,
+    summary: &'static str,
+    handler: MethodRouter<Arc<App>>,
+    parameters: &'static [Parameter],
+    /// The name of the schema of a good answer.
+    answer: &'static str,
+    has_post: bool,
+}
+
+/// A parameter of a query: its name, what it may be, whether it must be given, and what it means.
+type Parameter = (&'static str, Kind, bool, &'static str);
+
+#[derive(Clone, Copy)]
+enum Kind {
+    Text,
+    /// Given once or more.
+    Texts,
+    /// Unix milliseconds.
+    Time,
+    Whole(i64, i64),
+    Choice(&'static [&'static str]),
+}
+
+use Kind::{Choice, Text, Texts, Time, Whole};
+
+const START: Parameter = ("start", Time, false, "Beginning of the time that is asked about");
+const END: Parameter = ("end", Time, false, "End of that time; now without it");
+const FILTER: Parameter = ("filter", Text, false, "Which records count, in the filter language");
+
+const REQUESTS: &[Parameter] = &[
+    START,
+    END,
+    FILTER,
+    ("sort", Text, false, "-time, time, or a number such as -ttft_ms"),
+    ("limit", Whole(0, 1_000), false, "Records of a page; 100 without it"),
+    ("cursor", Text, false, "The next of the page before"),
+];
+const SUMMARY: &[Parameter] = &[
+    START,
+    END,
+    FILTER,
+    ("by", Choice(&["model", "key", "outcome", "upstream"]), false, "What rows are made of"),
+];
+const HEATMAP: &[Parameter] = &[
+    START,
+    END,
+    FILTER,
+    ("measure", Choice(&["ttft", "tpot", "e2e", "total"]), false, "Which time; ttft without it"),
+    ("columns", Whole(0, 400), false, "Columns of time; 120 without it"),
+];
+const USAGE: &[Parameter] = &[
+    START,
+    END,
+    FILTER,
+    ("format", Choice(&["json", "csv"]), false, "csv for a file; json without it"),
+];
+const EVENTS: &[Parameter] = &[
+    START,
+    END,
+    ("limit", Whole(0, 1_000), false, "Events of the answer; 100 without it"),
+    ("source", Texts, false, "Only events of one of these sources"),
+    ("severity", Texts, false, "Only events of one of these severities"),
+    ("code", Texts, false, "Only events of one of these codes"),
+];
+const RANGE: &[Parameter] = &[
+    ("query", Texts, true, "Up to 16 queries in PromQL"),
+    ("start", Time, true, "Left end of the chart"),
+    ("end", Time, true, "Right end of the chart"),
+    ("px", Whole(1, 4_000), true, "Width of the chart in pixels"),
+    ("series_max", Whole(0, 500), false, "Most series of a query; 64 without it"),
+    ("timeout", Text, false, "Longest time for all queries: seconds, or a duration such as 5s"),
+];
+const MOMENT: &[Parameter] = &[
+    ("at", Time, true, "The moment"),
+    (
+        "around_ms",
+        Whole(5_000, 3_600_000),
+        false,
+        "How far the window reaches to both sides; 60,000 without it",
+    ),
+];
+
+/// All of it, in the order of the paths.
+#[expect(clippy::too_many_lines, reason = "a table")]
+fn routes() -> Vec<Route> {
+    let route = |path, summary, handler, parameters, answer| Route {
+        path,
+        summary,
+        handler,
+        parameters,
+        answer,
+        has_post: false,
+    };
+    vec![
+        route("/api/mw/v1/events", "Events, newest first", get(events::events), EVENTS, "Events"),
+        route(
+            "/api/mw/v1/gateway",
+            "The gateway and its upstreams",
+            get(gateway::gateway),
+            &[],
+            "Gateway",
+        ),
+        route(
+            "/api/mw/v1/keys",
+            "Keys of the gateway with their limits",
+            get(gateway::keys),
+            &[],
+            "Keys",
+        ),
+        route(
+            "/api/mw/v1/keys/usage",
+            "What keys used, by day and model",
+            get(requests::usage),
+            USAGE,
+            "Usage",
+        ),
+        route(
+            "/api/mw/v1/moment",
+            "What may explain a moment",
+            get(moment::moment),
+            MOMENT,
+            "Moment",
+        ),
+        Route {
+            has_post: true,
+            ..route(
+                "/api/mw/v1/range",
+                "Series reduced to the pixels of a chart",
+                get(range::range).post(range::range),
+                RANGE,
+                "Range",
+            )
+        },
+        route(
+            "/api/mw/v1/requests",
+            "Records of requests",
+            get(requests::requests),
+            REQUESTS,
+            "Requests",
+        ),
+        route(
+            "/api/mw/v1/requests/heatmap",
+            "How many requests took how long when",
+            get(requests::heatmap),
+            HEATMAP,
+            "Heatmap",
+        ),
+        route(
+            "/api/mw/v1/requests/summary",
+            "Requests summed up",
+            get(requests::summary),
+            SUMMARY,
+            "Summary",
+        ),
+        route("/api/mw/v1/requests/{id}", "One request", get(requests::request), &[], "Request"),
+        route(
+            "/api/mw/v1/requests/{id}/bodies",
+            "Prompt and answer, where they are kept",
+            get(requests::bodies),
+            &[],
+            "Bodies",
+        ),
+    ]
+}
+
+pub(super) fn router() -> Router<Arc<App>> {
+    let add = |router: Router<Arc<App>>, route: Route| router.route(route.path, route.handler);
+    routes().into_iter().fold(Router::new(), add).route("/api/mw/openapi.json", get(document))
+}
+
+static DOCUMENT: LazyLock<String> = LazyLock::new(|| written().to_string());
+
+async fn document() -> Response<Body> {
+    response(StatusCode::OK, DOCUMENT.clone())
+}
+
+/// The description.
+fn written() -> Value {
+    let paths: Map<String, Value> =
+        routes().iter().map(|route| (route.path.to_owned(), path_item(route))).collect();
+    json!({
+        "openapi": "3.1.0",
+        "info": {
+            "title": "modelwatch",
+            "version": env!("CARGO_PKG_VERSION"),
+            "license": { "name": "Apache-2.0", "identifier": "Apache-2.0" },
+            "description": "modelwatch's own API. Beside it is that of Prometheus, and a live socket; see docs/api.md. Times are Unix milliseconds.",
+        },
+        "servers": [{ "url": "/" }],
+        "paths": paths,
+        "components": { "schemas": schemas::all() },
+    })
+}
+
+fn path_item(route: &Route) -> Value {
+    let mut item = Map::new();
+    item.insert("get".into(), operation(route, "get"));
+    if route.has_post {
+        item.insert("post".into(), operation(route, "post"));
+    }
+    Value::Object(item)
+}
+
+fn operation(route: &Route, method: &str) -> Value {
+    let name: String = route
+        .path
+        .trim_start_matches("/api/mw/v1/")
+        .split(['/', '{', '}'])
+        .filter(|word| !word.is_empty())
+        .fold(method.to_owned(), |name, word| name + "_" + word);
+    let mut content = Map::new();
+    content.insert("application/json".into(), json!({ "schema": schemas::named(route.answer) }));
+    if route.parameters.iter().any(|(name, ..)| *name == "format") {
+        content.insert("text/csv".into(), json!({ "schema": { "type": "string" } }));
+    }
+    let error = json!({ "application/json": { "schema": schemas::named("Error") } });
+    let mut operation = json!({
+        "operationId": name,
+        "summary": route.summary,
+        "responses": {
+            "200": { "description": route.summary, "content": content },
+            "default": { "description": "Why there is no answer", "content": error },
+        },
+    });
+    let in_path = route.path.contains("{id}").then(|| {
+        json!({ "name": "id", "in": "path", "required": true, "schema": { "type": "string" },
+                "description": "The id of a record" })
+    });
+    if method == "post" {
+        operation["requestBody"] = form(route.parameters);
+    } else {
+        let in_query = route.parameters.iter().map(parameter);
+        operation["parameters"] = in_path.into_iter().chain(in_query).collect();
+    }
+    operation
+}
+
+fn parameter((name, kind, is_required, text): &Parameter) -> Value {
+    json!({ "name": name, "in": "query", "required": is_required, "description": text, "schema": kind.schema() })
+}
+
+/// The same parameters in a body.
+fn form(parameters: &[Parameter]) -> Value {
+    let of = |(name, kind, _, text): &Parameter| {
+        let mut schema = kind.schema();
+        schema["description"] = json!(text);
+        ((*name).to_owned(), schema)
+    };
+    let properties: Map<String, Value> = parameters.iter().map(of).collect();
+    let required = parameters.iter().filter(|parameter| parameter.2).map(|parameter| parameter.0);
+    let schema = json!({
+        "type": "object", "properties": properties, "required": required.collect::<Vec<_>>(),
+    });
+    json!({ "required": true, "content": { "application/x-www-form-urlencoded": { "schema": schema } } })
+}
+
+impl Kind {
+    fn schema(self) -> Value {
+        match self {
+            Text => json!({ "type": "string" }),
+            Texts => json!({ "type": "array", "items": { "type": "string" } }),
+            Time => json!({ "type": "integer", "format": "int64" }),
+            Whole(least, most) => json!({ "type": "integer", "minimum": least, "maximum": most }),
+            Choice(words) => json!({ "type": "string", "enum": words }),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    const DOCUMENT: &str = include_str!("../../../../../docs/api.md");
+    const ROUTER: &str = include_str!("../mod.rs");
+
+    #[test]
+    fn the_documents_name_the_same_paths() {
+        let ours: BTreeSet<String> =
+            routes().iter().map(|route| route.path.replace("{id}", "ID")).collect();
+        let path = regex::Regex::new(r"/api/mw/v1/[a-zA-Z/]+").unwrap();
+        let told: BTreeSet<String> =
+            path.find_iter(DOCUMENT).map(|found| found.as_str().to_owned()).collect();
+        assert_eq!(told, ours, "docs/api.md on the left");
+        assert!(DOCUMENT.contains("`GET /api/mw/openapi.json`"));
+        assert!(!ROUTER.contains("\"/api/mw/"), "a route that the table does not have");
+    }
+
+    #[test]
+    fn every_reference_leads_somewhere_and_every_schema_is_used() {
+        fn references(value: &Value, found: &mut BTreeSet<String>) {
+            match value {
+                Value::Object(members) => {
+                    if let Some(name) = members.get("$ref").and_then(Value::as_str) {
+                        found.insert(name.rsplit('/').next().unwrap_or_default().to_owned());
+                    }
+                    members.values().for_each(|member| references(member, found));
+                }
+                Value::Array(items) => items.iter().for_each(|item| references(item, found)),
+                _ => {}
+            }
+        }
+        let document = written();
+        let mut found = BTreeSet::new();
+        references(&document, &mut found);
+        let schemas = document["components"]["schemas"].as_object().unwrap();
+        assert_eq!(found, schemas.keys().cloned().collect());
+    }
+
+    #[test]
+    fn names_of_operations_are_used_once() {
+        let document = written();
+        let items = document["paths"].as_object().unwrap().values();
+        let operations = items.flat_map(|item| item.as_object().unwrap().values());
+        let names: Vec<&str> =
+            operations.map(|operation| operation["operationId"].as_str().unwrap()).collect();
+        assert_eq!(names.iter().collect::<BTreeSet<_>>().len(), names.len(), "{names:?}");
+        assert!(names.contains(&"get_requests_id_bodies") && names.contains(&"post_range"));
+    }
+}

@@ -1,0 +1,297 @@
+//! What answers look like (JSON Schema 2020-12, as OpenAPI 3.1 has it). Objects have no members but those named,
+//! so that a check against real answers finds what is not described.
+
+use model::exchange::Exchange;
+use serde_json::{Map, Value, json};
+use store::events::{Event as _, FieldType};
+
+/// All of them by name.
+pub(super) fn all() -> Map<String, Value> {
+    let all = [
+        ("Bodies", bodies()),
+        ("Cause", cause()),
+        ("Deviation", deviation()),
+        ("Error", error()),
+        ("Event", event()),
+        ("Events", object(&[("events", list(named("Event"))), ("omitted", whole())], &[])),
+        ("Evidence", evidence()),
+        ("Gateway", gateway()),
+        ("Heatmap", heatmap()),
+        ("Key", key()),
+        ("Keys", object(&[("keys", list(named("Key"))), ("anonymous", flag())], &[])),
+        ("Moment", moment()),
+        ("Percentiles", percentiles()),
+        ("Range", range()),
+        ("Request", request()),
+        ("Requests", requests()),
+        ("Series", series()),
+        ("Summary", object(&[("rows", list(named("SummaryRow")))], &[])),
+        ("SummaryRow", summary_row()),
+        ("Upstream", upstream()),
+        ("Usage", object(&[("rows", list(named("UsageRow")))], &[])),
+        ("UsageRow", usage_row()),
+        ("Warning", object(&[("code", text()), ("params", map(text()))], &[])),
+    ];
+    all.into_iter().map(|(name, schema)| (name.to_owned(), schema)).collect()
+}
+
+pub(super) fn named(name: &str) -> Value {
+    json!({ "$ref": format!("#/components/schemas/{name}") })
+}
+
+/// An object of members that are always there, and others that may be.
+fn object(always: &[(&str, Value)], maybe: &[(&str, Value)]) -> Value {
+    let members = always.iter().chain(maybe);
+    let properties: Map<String, Value> =
+        members.map(|(name, schema)| ((*name).to_owned(), schema.clone())).collect();
+    let required: Vec<&str> = always.iter().map(|(name, _)| *name).collect();
+    json!({ "type": "object", "properties": properties, "required": required, "additionalProperties": false })
+}
+
+fn text() -> Value {
+    json!({ "type": "string" })
+}
+
+fn whole() -> Value {
+    json!({ "type": "integer" })
+}
+
+fn number() -> Value {
+    json!({ "type": "number" })
+}
+
+fn flag() -> Value {
+    json!({ "type": "boolean" })
+}
+
+/// Unix milliseconds.
+fn time() -> Value {
+    json!({ "type": "integer", "format": "int64" })
+}
+
+fn list(item: Value) -> Value {
+    json!({ "type": "array", "items": item })
+}
+
+fn map(value: Value) -> Value {
+    json!({ "type": "object", "additionalProperties": value })
+}
+
+fn or_null(schema: Value) -> Value {
+    json!({ "anyOf": [schema, { "type": "null" }] })
+}
+
+fn word(words: &[&str]) -> Value {
+    json!({ "type": "string", "enum": words })
+}
+
+fn error() -> Value {
+    object(&[("status", word(&["error"])), ("errorType", text()), ("error", text())], &[])
+}
+
+fn event() -> Value {
+    let severity = word(&["trace", "debug", "info", "warn", "error", "fatal"]);
+    let members = [
+        ("time", time()),
+        ("source", text()),
+        ("severity", severity),
+        ("code", text()),
+        ("params", map(text())),
+    ];
+    object(&members, &[])
+}
+
+fn range() -> Value {
+    let failure = object(&[("code", text()), ("params", map(text())), ("text", text())], &[]);
+    let members = [
+        ("series", list(named("Series"))),
+        ("omitted", whole()),
+        ("warnings", list(named("Warning"))),
+    ];
+    let result = json!({ "oneOf": [object(&members, &[]), object(&[("error", failure)], &[])] });
+    let members = [
+        ("start", time()),
+        ("end", time()),
+        ("now", time()),
+        ("step_ms", whole()),
+        ("results", list(result)),
+    ];
+    object(&members, &[])
+}
+
+fn series() -> Value {
+    let members =
+        [("labels", map(text())), ("times", list(time())), ("values", list(or_null(number())))];
+    object(&members, &[])
+}
+
+fn evidence() -> Value {
+    let members = [("query", text()), ("value", or_null(number())), ("usual", or_null(number()))];
+    object(&members, &[])
+}
+
+fn cause() -> Value {
+    let members =
+        [("code", text()), ("params", map(text())), ("evidence", list(named("Evidence")))];
+    object(&members, &[("event", named("Event"))])
+}
+
+fn deviation() -> Value {
+    let members = [
+        ("labels", map(text())),
+        ("query", text()),
+        ("value", number()),
+        ("usual", number()),
+        ("spread", number()),
+        ("score", number()),
+    ];
+    object(&members, &[])
+}
+
+fn moment() -> Value {
+    let members = [
+        ("at", time()),
+        ("around_ms", whole()),
+        ("is_whole", flag()),
+        ("verdicts", list(named("Cause"))),
+        ("deviating", list(named("Deviation"))),
+        ("requests", list(named("Request"))),
+        ("events", list(named("Event"))),
+    ];
+    object(&members, &[])
+}
+
+/// A record; what is not known is not there.
+fn request() -> Value {
+    let always = [("id", text()), ("time", time()), ("has_bodies", flag())];
+    let field = |field: &store::events::Field| {
+        let schema = match field.field_type {
+            FieldType::Flag => flag(),
+            FieldType::Count => whole(),
+            FieldType::Millis => number(),
+            FieldType::Map => map(text()),
+            FieldType::Keyword | FieldType::Id | FieldType::Text | FieldType::Kept => text(),
+            // Shown by another endpoint only.
+            FieldType::Private => return None,
+        };
+        Some((field.name, schema))
+    };
+    let mut maybe: Vec<(&str, Value)> =
+        Exchange::schema().fields.iter().filter_map(field).collect();
+    maybe.retain(|(name, _)| *name != "itl_histogram");
+    let gaps = [
+        ("count", whole()),
+        ("p50_ms", or_null(number())),
+        ("p99_ms", or_null(number())),
+        ("longest_ms", or_null(number())),
+        ("buckets", list(list(number()))),
+    ];
+    maybe.push(("gaps", object(&gaps, &[])));
+    object(&always, &maybe)
+}
+
+fn requests() -> Value {
+    let members = [
+        ("requests", list(named("Request"))),
+        ("next", or_null(text())),
+        ("total", whole()),
+        ("damaged", whole()),
+    ];
+    object(&members, &[])
+}
+
+fn bodies() -> Value {
+    let body = or_null(object(&[("text", text()), ("is_cut", flag())], &[]));
+    object(&[("request", body.clone()), ("response", body)], &[])
+}
+
+fn percentiles() -> Value {
+    let members = ["p50", "p95", "p99"].map(|name| (name, or_null(number())));
+    object(&members, &[])
+}
+
+fn summary_row() -> Value {
+    let members = [
+        ("group", or_null(text())),
+        ("count", or_null(whole())),
+        ("errors", whole()),
+        ("tokens_input", or_null(whole())),
+        ("tokens_output", or_null(whole())),
+        ("ttft_ms", named("Percentiles")),
+        ("tpot_ms", named("Percentiles")),
+        ("e2e_ms", named("Percentiles")),
+    ];
+    object(&members, &[])
+}
+
+fn heatmap() -> Value {
+    let members = [
+        ("measure", text()),
+        ("start", time()),
+        ("step_ms", whole()),
+        ("bounds_ms", list(number())),
+        ("counts", list(list(whole()))),
+    ];
+    object(&members, &[])
+}
+
+fn usage_row() -> Value {
+    let members = [
+        ("day", text()),
+        ("key", or_null(text())),
+        ("model", or_null(text())),
+        ("requests", whole()),
+        ("errors", whole()),
+        ("tokens_input", or_null(whole())),
+        ("tokens_output", or_null(whole())),
+    ];
+    object(&members, &[])
+}
+
+fn key() -> Value {
+    let grant = [
+        ("models", list(text())),
+        ("requests_per_minute", or_null(whole())),
+        ("tokens_per_minute", or_null(whole())),
+        ("concurrent_max", or_null(whole())),
+        ("tokens_per_day", or_null(whole())),
+        ("tokens_per_month", or_null(whole())),
+    ];
+    let members = [
+        ("id", text()),
+        ("name", text()),
+        ("created", time()),
+        ("expires", or_null(time())),
+        ("revoked", or_null(time())),
+        ("grant", object(&grant, &[])),
+        ("tokens_today", or_null(whole())),
+        ("tokens_month", or_null(whole())),
+    ];
+    object(&members, &[])
+}
+
+fn upstream() -> Value {
+    let members =
+        [("name", text()), ("is_up", flag()), ("in_flight", whole()), ("models", list(text()))];
+    object(&members, &[])
+}
+
+fn gateway() -> Value {
+    let counters = [
+        "connections",
+        "connections_refused",
+        "requests",
+        "retries",
+        "parts_unseen",
+        "records_lost",
+    ];
+    let counters = object(&counters.map(|name| (name, whole())), &[]);
+    let members = [
+        ("enabled", flag()),
+        ("addresses", list(text())),
+        ("upstreams", list(named("Upstream"))),
+        ("counters", or_null(counters)),
+        ("keeps_bodies", flag()),
+    ];
+    object(&members, &[])
+}
