@@ -25,10 +25,12 @@ export function lifeOf(up: Track[], stalled: Track[], started: Track[], events: 
   const answers = up.map((track) => segmentsOf(track, step, (value) => (value > 0 ? "ready" : "down")));
   const hangs = stalled.map((track) => segmentsOf(track, step, (value) => (value > 0 ? "hung" : null)));
   const firstAnswer = (after: number) => answers.flat().find(({ state, end }) => state === "ready" && end > after)?.start;
+  // What began before anything is known of the engine is not of this range.
+  const known = Math.min(...up.flatMap(({ times }) => times.slice(0, 1)), Infinity);
   const starts = started.flatMap(({ values }) => [...new Set(values.filter((value) => value !== null))]).flatMap((seconds): Segment[] => {
     const start = seconds * 1_000;
     const ready = firstAnswer(start);
-    return ready !== undefined && ready > start && ready - start < START_MS_MAX ? [{ start, end: ready, state: "starting" }] : [];
+    return ready !== undefined && start >= known && ready > start && ready - start < START_MS_MAX ? [{ start, end: ready, state: "starting" }] : [];
   });
   const loads = events.flatMap(({ code, time, params }): Segment[] => {
     const ms = Number(params.seconds) * 1_000;

@@ -16,10 +16,8 @@ export const laneTexts = {
   more_rows: { en: "{count} rows", zh: "{count} 行" },
   sort: { en: "Sort by {column}", zh: "按{column}排序" },
   heat_keys: { en: "Arrow keys move through the cells, Enter opens one.", zh: "方向键在单元格间移动，回车打开。" },
-  omitted: { en: "{count} series were left out: too many for one picture. Choose a host, an engine or a shorter range.", zh: "有 {count} 条序列未显示：数量过多。请选择某个主机、引擎或更短的时段。" },
   failed: { en: "The store did not answer: {reason}", zh: "存储未能应答：{reason}" },
   unreachable: { en: "modelwatch cannot be reached. What is shown is from {time}.", zh: "无法连接 modelwatch，当前显示的是 {time} 的数据。" },
-  retry: { en: "Try again", zh: "重试" },
   loading: { en: "Asking the store…", zh: "正在查询…" },
   source_engine: { en: "as the engine says", zh: "引擎自报" },
   source_gateway: { en: "seen by the gateway", zh: "网关观测" },
@@ -29,12 +27,9 @@ export const laneTexts = {
   mark_wire: { en: "TCP", zh: "TCP" },
   source_other: { en: "from {source}", zh: "来源 {source}" },
   also: { en: "{source}: {value}", zh: "{source}：{value}" },
-  how_to_turn_on: { en: "To turn it on:", zh: "启用方法：" },
   see_sources: { en: "What each source says", zh: "查看各数据源状态" },
   explore: { en: "Open in Explore", zh: "在指标探索中打开" },
-  range_live: { en: "last {range}", zh: "最近 {range}" },
-  now: { en: "now", zh: "当前" },
-  at_time: { en: "at {time}", zh: "{time} 时" },
+  range_fixed: { en: "{start} to {end}", zh: "{start} 至 {end}" },
 } as const;
 
 export type LaneText = keyof typeof laneTexts;

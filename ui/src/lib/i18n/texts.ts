@@ -3,6 +3,7 @@ export const texts = {
   overview: { en: "Overview", zh: "总览" },
   sources: { en: "Sources", zh: "数据源" },
   requests: { en: "Requests", zh: "请求" },
+  settings: { en: "Settings", zh: "设置" },
   network: { en: "Network", zh: "网络" },
   gpus: { en: "GPUs & hosts", zh: "GPU 与主机" },
   keys: { en: "Keys", zh: "密钥" },

@@ -1,5 +1,6 @@
 /** States over time, from series of numbers: what a lane shows. */
 import type { Track } from "../cluster/ask";
+import { zoneShift } from "../format";
 
 export interface Segment {
   /** Unix milliseconds. */
@@ -73,7 +74,7 @@ export function timeMarks({ start, end }: { start: number; end: number }, width:
   const least = ((end - start) / 1_000) * (space / Math.max(space, width));
   const every = ROUND.find((seconds) => seconds >= least) ?? Math.ceil(least);
   // Marks stand on round times of the reader's day, not of UTC.
-  const shift = new Date(start).getTimezoneOffset() * 60_000;
+  const shift = -zoneShift(start);
   const first = Math.ceil((start - shift) / (every * 1_000)) * every * 1_000 + shift;
   const times: number[] = [];
   for (let time = first; time <= end && times.length < 200; time += every * 1_000) times.push(time);
