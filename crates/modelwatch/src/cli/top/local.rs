@@ -121,7 +121,7 @@ impl Local {
         let new: Vec<_> = events.drain(..).map(|record| event_json(&record)).collect();
         drop(events);
         if !new.is_empty() {
-            tell(News::MoreEvents(json!({ "events": new })));
+            tell(News::Events(json!({ "events": new })));
         }
     }
 
