@@ -111,6 +111,7 @@ pub(super) fn look(
     tell: &mut dyn FnMut(News),
 ) -> anyhow::Result<()> {
     tell(News::Overview(get(peer, "/api/v1/overview")?));
+    tell(News::Sources(get(peer, "/api/v1/sources")?));
     tell(News::Events(events(peer)?));
     for question in QUESTIONS {
         let form = [("query", question.query.to_owned())];
@@ -292,7 +293,7 @@ async fn listen(
 }
 
 async fn subscribe(socket: &mut WebSocketStream<TcpStream>, step_ms: i64) -> anyhow::Result<()> {
-    let topics = json!({ "type": "watch", "topics": ["overview", "events"] });
+    let topics = json!({ "type": "watch", "topics": ["overview", "sources", "events"] });
     socket.feed(Message::text(topics.to_string())).await?;
     for (id, question) in (1_u32..).zip(QUESTIONS) {
         let wish = json!({ "type": "sub", "id": id, "query": question.query, "step": step_ms });
@@ -331,6 +332,7 @@ fn said(text: &str, schemas: &mut HashMap<u64, Schema>) -> Vec<News> {
         }),
         Some("topic") => match value["topic"].as_str() {
             Some("overview") => vec![News::Overview(value["data"].take())],
+            Some("sources") => vec![News::Sources(value["data"].take())],
             Some("events") => vec![News::Events(value["data"].take())],
             _ => Vec::new(),
         },

@@ -12,8 +12,8 @@ use super::{
     questions::{Ask, PAST_MS, QUESTIONS},
     read,
     view::{
-        Device, Engine, EngineState, Event, Host, Link, OnBus, Origin, Past, Process, Request,
-        Requests, Told, Totals, Verdict, View,
+        Device, Engine, EngineState, Event, Failing, Host, Link, OnBus, Origin, Past, Process,
+        Request, Requests, Told, Totals, Verdict, View,
     },
 };
 
@@ -37,6 +37,8 @@ pub(super) enum News {
     Lost(String),
     /// The answer of `/api/v1/overview`.
     Overview(Value),
+    /// The answer of `/api/v1/sources`.
+    Sources(Value),
     /// Events in any order, some of which may be known.
     Events(Value),
     /// The answer to one question.
@@ -65,6 +67,7 @@ pub(super) struct State {
     verdict: Verdict,
     reported: Vec<Engine>,
     on_bus: Vec<OnBus>,
+    failing: Vec<Failing>,
     cost: (Option<f64>, Option<f64>),
     answers: HashMap<Ask, Vec<(Labels, f64)>>,
     lines: HashMap<LineKey, VecDeque<(i64, f64)>>,
@@ -87,6 +90,7 @@ impl State {
             verdict: Verdict::default(),
             reported: Vec::new(),
             on_bus: Vec::new(),
+            failing: Vec::new(),
             cost: (None, None),
             answers: HashMap::new(),
             lines: HashMap::new(),
@@ -109,6 +113,10 @@ impl State {
             News::Live => self.link = Link::Live,
             News::Polled => self.link = Link::Polling,
             News::Overview(value) => self.overview(&value),
+            News::Sources(value) => {
+                let failing = read::list(&value, "sources").filter_map(read::failing);
+                self.failing = failing.take(SERIES_MAX).collect();
+            }
             News::Events(value) => self.notice(&value),
             News::Values { ask, time, values } => self.values(ask, time, values),
             News::Past { ask, series } => self.past(ask, series),
@@ -206,6 +214,7 @@ impl State {
             on_bus: if has_readings { Vec::new() } else { self.on_bus.clone() },
             requests: self.requests.clone(),
             events: self.events.iter().cloned().collect(),
+            failing: self.failing.clone(),
             cost_cpu_ms: self.cost.0,
             cost_bytes: self.cost.1,
         }

@@ -269,6 +269,22 @@ fn what_is_missing_is_said() {
     let off = News::Requests(Requests::Off);
     let local = one(vec![off, News::Overview(engines())], Origin::Local);
     same_as_fixture("local.txt", &frame(&local, &Ui::default(), (90, 20), look(Language::English)));
+    let sources = |names: &[&str]| {
+        let source = |name: &&str| {
+            json!({
+                "name": name, "group": "accelerator", "state": "failing",
+                "failure": { "code": "failure.io", "params": { "detail": "libnvidia-ml.so.1: version mismatch" } },
+            })
+        };
+        let well = json!({ "name": "host.cpu", "group": "host", "state": "ok" });
+        let sources: Vec<Value> = names.iter().map(source).chain([well]).collect();
+        News::Sources(json!({ "sources": sources }))
+    };
+    for names in [&["accelerator.nvidia"][..], &["accelerator.nvidia", "storage"]] {
+        let failing = one(all_news().into_iter().chain([sources(names)]).collect(), server());
+        let failing = frame(&failing, &Ui::default(), (100, 30), look(Language::English));
+        same_as_fixture(&format!("failing-{}.txt", names.len()), &failing);
+    }
     let mut news = all_news();
     news.push(News::Lost("http://127.0.0.1:9640: it hung up".into()));
     let lost = one(news, server());
@@ -449,6 +465,8 @@ fn any_json() -> impl Strategy<Value = Value> {
         "outcome",
         "tokens_input",
         "accelerators",
+        "sources",
+        "group",
         "model",
         "id",
     ]);
@@ -485,6 +503,7 @@ fn any_news() -> impl Strategy<Value = News> {
     prop_oneof![
         any_json().prop_map(News::Overview),
         any_json().prop_map(News::Events),
+        any_json().prop_map(News::Sources),
         any_json().prop_map(|value| News::Requests(requests(&value))),
         (ask.clone(), time, prop::collection::vec((labels.clone(), value), 0..6))
             .prop_map(|(ask, time, values)| News::Values { ask, time: UnixMs(time), values }),
