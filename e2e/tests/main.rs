@@ -10,6 +10,7 @@ mod engine;
 mod gateway;
 mod gateway_vllm;
 mod hostile;
+mod live;
 mod node_exporter;
 mod ollama;
 mod prometheus;

@@ -1792,6 +1792,36 @@ pub static MESSAGES: &[Message] = &[
         zh: "均值窗口已放宽到 {seconds} 秒（与两点间距相同）",
     },
     Message {
+        code: "refused.around",
+        en: "A moment reaches from {min} to {max} ms to both sides",
+        zh: "前后范围须为 {min} 至 {max} 毫秒",
+    },
+    Message {
+        code: "refused.backwards",
+        en: "The time ends before it begins",
+        zh: "结束时间早于开始时间",
+    },
+    Message {
+        code: "refused.pixels",
+        en: "A chart has from 1 to {max} pixels",
+        zh: "图表宽度须为 1 至 {max} 像素",
+    },
+    Message {
+        code: "refused.queries",
+        en: "One request asks from 1 to {max} queries",
+        zh: "一次请求可包含 1 至 {max} 个查询",
+    },
+    Message {
+        code: "refused.time",
+        en: "{name} must be a time in Unix milliseconds",
+        zh: "{name} 须为 Unix 毫秒时间",
+    },
+    Message {
+        code: "refused.too_long",
+        en: "A range has at most {years} years; choose a shorter one",
+        zh: "时间范围最长 {years} 年，请缩短",
+    },
+    Message {
         code: "search.invalid_cursor",
         en: "the place where the page should begin is not one of a page before; load the list again",
         zh: "翻页位置无效，请重新加载列表",

@@ -3,7 +3,10 @@
 //! A table of conditions in PromQL, worst first; the first that holds is the verdict. It does not look
 //! for causes: that is the diagnosis' work.
 
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::{
+    sync::{Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
 
 use collect::{Collector, EngineState};
 use model::{Labels, UnixMs};
@@ -11,6 +14,8 @@ use query::{Expr, Output, QueryError};
 
 use crate::wire::App;
 
+/// Longest time that a condition may take: live ticks wait for it.
+const TIMEOUT: Duration = Duration::from_secs(1);
 /// How often the conditions are evaluated.
 const PERIOD_MS: i64 = 5_000;
 
@@ -139,7 +144,11 @@ impl Verdicts {
             return;
         }
         if app.store.stats().writable {
-            self.judge(&|expr| app.queries.evaluate_here(expr, time), &app.collector, time);
+            self.judge(
+                &|expr| app.queries.evaluate_here(expr, time, TIMEOUT),
+                &app.collector,
+                time,
+            );
         } else {
             let path = app.config.storage.path.display().to_string();
             let params = vec![("path".into(), path)];

@@ -5,7 +5,10 @@ use axum::{
     http::{HeaderValue, Response, StatusCode, header},
     response::IntoResponse,
 };
-use model::{Labels, UnixMs};
+use model::{
+    Labels, UnixMs,
+    message::{Language, render},
+};
 use query::{
     Tree,
     format::{write_integer, write_json_float},
@@ -37,6 +40,12 @@ impl ApiError {
     ) -> Self {
         self.message = Some((code, params.into_iter().collect()));
         self
+    }
+
+    /// What is asked makes no sense; `code` is that of a message.
+    pub(super) fn refused(code: &'static str, params: Vec<(&'static str, String)>) -> Self {
+        let text = render(code, &params, Language::English);
+        Self::bad_data(text).with_message(code.to_owned(), params)
     }
 
     pub(super) fn bad_data(text: impl Into<String>) -> Self {

@@ -42,6 +42,8 @@ const COLUMNS_MAX: i64 = 400;
 /// Buckets in which a value doubles.
 const PER_DOUBLING: u8 = 2;
 const DAY: Duration = Duration::from_secs(86_400);
+/// Furthest time from 1970, so that all windows have room before and after.
+const TIME_MS_MAX: i64 = 9_000_000_000_000_000;
 /// What a summary tells of times.
 const TIMES: [&str; 3] = ["ttft_ms", "tpot_ms", "e2e_ms"];
 const PERCENTILES: [(&str, f64); 3] = [("p50", 0.5), ("p95", 0.95), ("p99", 0.99)];
@@ -62,7 +64,7 @@ impl Scope {
         let end = millis(form, "end")?.unwrap_or(app.clock.now());
         let start = millis(form, "start")?.unwrap_or(end - SPAN);
         if start > end {
-            return Err(invalid("start", "it must not be after end"));
+            return Err(ApiError::refused("refused.backwards", Vec::new()));
         }
         Ok(Self { filter, range: TimeRange { start, end } })
     }
@@ -89,6 +91,13 @@ fn not_understood(error: &FilterError) -> ApiError {
     let params = field.into_iter().chain([("at", error.at.to_string())]);
     ApiError::bad_data(error.to_string())
         .with_message(format!("filter.{}", error.problem.code()), params)
+}
+
+/// A time that must be given.
+pub(super) fn needed_time(form: &Form, name: &'static str) -> Result<UnixMs, ApiError> {
+    let time = form.get(name).and_then(|text| integer(text).ok()).map(UnixMs);
+    time.filter(|time| (-TIME_MS_MAX..=TIME_MS_MAX).contains(&time.0))
+        .ok_or_else(|| ApiError::refused("refused.time", vec![("name", name.to_owned())]))
 }
 
 pub(super) fn refused(error: QueryError) -> ApiError {

@@ -1,0 +1,100 @@
+/**
+ * What the pages of a cluster ask the store for. The lists of engines, accelerators and hosts come from series, so that
+ * they are the same for one machine and for many, now and in the past.
+ */
+import { askInstant, Failure } from "../explore/ask";
+import type { Labels } from "../past";
+
+/** One value: which column it belongs to, and whose it is. */
+export interface Sample {
+  column: string;
+  labels: Labels;
+  value: number;
+}
+
+/** The label in which a column's name travels with its series; no exporter has it. */
+const COLUMN = "modelwatch_column";
+
+/** One query for all columns: one evaluation, so that a row never shows values of two moments. */
+export function union(columns: Record<string, string>): string {
+  return Object.entries(columns)
+    .map(([name, query]) => `label_replace(${query}, "${COLUMN}", "${name}", "", "")`)
+    .join(" or ");
+}
+
+/** Reads the answer to a `union`. What is no finite number says nothing and is left out: it shows as n/a. */
+export function samplesOf(series: { labels: Labels; values: [number, string][] }[]): Sample[] {
+  return series.flatMap(({ labels: { [COLUMN]: column = "", ...labels }, values }) => {
+    const value = Number(values.at(-1)?.[1] ?? NaN);
+    return Number.isFinite(value) ? [{ column, labels, value }] : [];
+  });
+}
+
+/** All columns at one time; without one, now. */
+export async function askColumns(columns: Record<string, string>, time: number | null, signal: AbortSignal): Promise<Sample[]> {
+  return samplesOf((await askInstant(union(columns), time, signal)).series);
+}
+
+/** A series over a range. */
+export interface Track {
+  labels: Labels;
+  /** Unix milliseconds, in order. */
+  times: number[];
+  values: (number | null)[];
+}
+
+export interface Ranged {
+  /** Milliseconds that one pixel stands for: what lies further apart is not joined. */
+  step: number;
+  /** By query; `null` where it could not be answered. */
+  results: (Track[] | null)[];
+  /** Series that were left out. */
+  omitted: number;
+}
+
+interface Body {
+  step_ms: number;
+  results: { series?: Track[]; omitted?: number; error?: unknown }[];
+}
+
+/** Series that one query may bring; the server's own limit. */
+export const SERIES_MAX = 500;
+/** Queries that one question may hold; the server's own limit. */
+export const QUERIES_MAX = 16;
+
+/** Queries over a range, reduced by the server to what `px` pixels can show. */
+export async function askRanges(queries: string[], { start, end }: { start: number; end: number }, px: number, signal: AbortSignal): Promise<Ranged> {
+  const form = new URLSearchParams({
+    start: String(Math.round(start)),
+    end: String(Math.round(end)),
+    px: String(Math.max(1, Math.min(4_000, Math.round(px)))),
+    series_max: String(SERIES_MAX),
+  });
+  for (const query of queries.slice(0, QUERIES_MAX)) form.append("query", query);
+  let answer: Response;
+  try {
+    answer = await fetch("/api/mw/v1/range", { method: "POST", body: form, signal });
+  } catch (error) {
+    if (signal.aborted) throw error;
+    throw new Failure("unreachable", String(error));
+  }
+  if (!answer.ok) throw new Failure(answer.status === 404 ? "missing" : "server", `${answer.status} ${answer.statusText}`.trim());
+  const body = (await answer.json()) as Body;
+  signal.throwIfAborted();
+  return {
+    step: body.step_ms,
+    results: body.results.map((result) => result.series ?? null),
+    omitted: body.results.reduce((all, result) => all + (result.omitted ?? 0), 0),
+  };
+}
+
+/** Seconds as a window of PromQL, within what is read without effort. */
+export function windowOf(seconds: number): string {
+  return `${Math.round(Math.min(3_600, Math.max(60, seconds)))}s`;
+}
+
+/** A label's value as PromQL writes it. */
+export const quote = (text: string): string => JSON.stringify(text);
+
+/** The text as a regular expression that matches nothing else. */
+export const literal = (text: string): string => text.replace(/[\\^$.|?*+()[\]{}]/g, "\\$&");
