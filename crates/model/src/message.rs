@@ -2080,6 +2080,11 @@ pub static MESSAGES: &[Message] = &[
     Message { code: "top.events", en: "events", zh: "事件" },
     Message { code: "top.failed", en: "ERR 5m", zh: "错误(5m)" },
     Message { code: "top.failed_long", en: "Failed, 5 min", zh: "失败请求（5 分钟）" },
+    Message {
+        code: "top.failing",
+        en: "{count} sources cannot be read: {names}",
+        zh: "{count} 个数据源读取失败：{names}",
+    },
     Message { code: "top.fan", en: "Fan", zh: "风扇" },
     Message { code: "top.faults", en: "Faults", zh: "故障" },
     Message { code: "top.field_denied", en: "not allowed to read it", zh: "无读取权限" },
