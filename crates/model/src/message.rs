@@ -830,6 +830,61 @@ pub static MESSAGES: &[Message] = &[
         zh: "无法连接：{detail}",
     },
     Message {
+        code: "filter.not_a_number",
+        en: "{field} needs a number, a comparison such as >200, or a range such as 1..5 (character {at} of the filter)",
+        zh: "{field} 应为数值、比较（如 >200）或范围（如 1..5）（筛选条件第 {at} 个字符）",
+    },
+    Message {
+        code: "filter.not_searched",
+        en: "{field} is kept, not searched (character {at} of the filter)",
+        zh: "{field} 仅保存，不可搜索（筛选条件第 {at} 个字符）",
+    },
+    Message {
+        code: "filter.parenthesis_open",
+        en: "a parenthesis is not closed (character {at} of the filter)",
+        zh: "括号未闭合（筛选条件第 {at} 个字符）",
+    },
+    Message {
+        code: "filter.quote_open",
+        en: "a quote is not closed (character {at} of the filter)",
+        zh: "引号未闭合（筛选条件第 {at} 个字符）",
+    },
+    Message {
+        code: "filter.too_deep",
+        en: "the filter is nested too deep (character {at}); take parentheses away",
+        zh: "筛选条件嵌套过深（第 {at} 个字符），请减少括号层数",
+    },
+    Message {
+        code: "filter.too_long",
+        en: "the filter is too long; shorten it",
+        zh: "筛选条件过长，请缩短",
+    },
+    Message {
+        code: "filter.too_many",
+        en: "the filter has too many conditions (character {at}); take some away",
+        zh: "筛选条件过多（第 {at} 个字符），请删减",
+    },
+    Message {
+        code: "filter.too_many_wildcards",
+        en: "a value has too many wildcards (character {at} of the filter)",
+        zh: "一个值中的通配符过多（筛选条件第 {at} 个字符）",
+    },
+    Message {
+        code: "filter.unexpected",
+        en: "this is not expected here (character {at} of the filter)",
+        zh: "此处的内容无法识别（筛选条件第 {at} 个字符）",
+    },
+    Message {
+        code: "filter.unknown_field",
+        en: "there is no field {field} (character {at} of the filter)",
+        zh: "没有字段 {field}（筛选条件第 {at} 个字符）",
+    },
+    Message {
+        code: "filter.value_missing",
+        en: "a value is missing (character {at} of the filter)",
+        zh: "缺少值（筛选条件第 {at} 个字符）",
+    },
+    Message {
         code: "gateway.address_denied",
         en: "requests from this address are not accepted",
         zh: "不接受来自该地址的请求",
@@ -1727,6 +1782,61 @@ pub static MESSAGES: &[Message] = &[
         zh: "时间范围最长 {years} 年，请缩短",
     },
     Message {
+        code: "search.invalid_cursor",
+        en: "the place where the page should begin is not one of a page before; load the list again",
+        zh: "翻页位置无效，请重新加载列表",
+    },
+    Message {
+        code: "search.invalid_percentile",
+        en: "a percentile must be between 0 and 1",
+        zh: "百分位须介于 0 与 1 之间",
+    },
+    Message {
+        code: "search.invalid_step",
+        en: "a step of time must be a millisecond at least",
+        zh: "时间步长至少为 1 毫秒",
+    },
+    Message {
+        code: "search.not_a_number",
+        en: "{field} is not a number",
+        zh: "{field} 不是数值字段",
+    },
+    Message {
+        code: "search.not_groupable",
+        en: "records cannot be grouped by {field}",
+        zh: "不能按 {field} 分组",
+    },
+    Message {
+        code: "search.timeout",
+        en: "the question took longer than it may; narrow the filter or the time",
+        zh: "查询超时，请缩小筛选条件或时间范围",
+    },
+    Message {
+        code: "search.too_many_groups",
+        en: "the answer has too many groups; narrow the filter or the time",
+        zh: "结果分组过多，请缩小筛选条件或时间范围",
+    },
+    Message {
+        code: "search.too_many_keys",
+        en: "records can be grouped by two fields, and by time besides",
+        zh: "最多按两个字段以及时间分组",
+    },
+    Message {
+        code: "search.too_many_steps",
+        en: "the answer has too many steps of time; make them longer",
+        zh: "时间步数过多，请增大步长",
+    },
+    Message {
+        code: "search.unknown_field",
+        en: "there is no field {field}",
+        zh: "没有字段 {field}",
+    },
+    Message {
+        code: "search.unknown_kind",
+        en: "there are no records of the kind {field}",
+        zh: "没有 {field} 类型的记录",
+    },
+    Message {
         code: "start.accelerator",
         en: "  accelerator   {vendor} {device} at {address}, driver {driver}",
         zh: "  加速卡        {vendor} {device}（{address}），驱动 {driver}",
@@ -1862,8 +1972,8 @@ pub static MESSAGES: &[Message] = &[
     },
     Message {
         code: "store.found",
-        en: "{path}: {blocks} blocks, {segments} segments of the log, {samples} samples",
-        zh: "{path}：{blocks} 个数据块，{segments} 个日志段，{samples} 个样本",
+        en: "{path}: {blocks} blocks, {segments} segments of the log, {samples} samples; {parts} parts of events with {records} of them",
+        zh: "{path}：{blocks} 个数据块，{segments} 个日志段，{samples} 个样本；{parts} 个事件分区，共 {records} 条事件",
     },
     Message {
         code: "store.in_use",

@@ -23,8 +23,8 @@ pub(super) struct ApiError {
     status: StatusCode,
     kind: &'static str,
     text: String,
-    /// The same as the code of a message with its parameters, where a page shows it to a person.
-    message: Option<(&'static str, Vec<(&'static str, String)>)>,
+    /// The code of a [`model::message`] that says the same, with its parameters; ours alone.
+    pub(super) message: Option<(String, Vec<(&'static str, String)>)>,
 }
 
 impl ApiError {
@@ -35,7 +35,17 @@ impl ApiError {
     /// What is asked makes no sense; `code` is that of a message.
     pub(super) fn refused(code: &'static str, params: Vec<(&'static str, String)>) -> Self {
         let text = render(code, &params, Language::English);
-        Self { message: Some((code, params)), ..Self::bad_data(text) }
+        Self::bad_data(text).with_message(code.to_owned(), params)
+    }
+
+    /// For those who say it in other words.
+    pub(super) fn with_message(
+        mut self,
+        code: String,
+        params: impl IntoIterator<Item = (&'static str, String)>,
+    ) -> Self {
+        self.message = Some((code, params.into_iter().collect()));
+        self
     }
 
     pub(super) fn bad_data(text: impl Into<String>) -> Self {
@@ -86,17 +96,19 @@ impl IntoResponse for ApiError {
         write_string(&mut body, self.kind);
         body.push_str(",\"error\":");
         write_string(&mut body, &self.text);
-        if let Some((code, params)) = self.message {
-            body.push_str(",\"message\":{\"code\":");
+        if let Some((code, params)) = &self.message {
+            body.push_str(",\"code\":");
             write_string(&mut body, code);
             body.push_str(",\"params\":{");
-            for (index, (name, value)) in params.iter().enumerate() {
-                body.push_str(if index > 0 { "," } else { "" });
+            for (place, (name, value)) in params.iter().enumerate() {
+                if place > 0 {
+                    body.push(',');
+                }
                 write_string(&mut body, name);
                 body.push(':');
                 write_string(&mut body, value);
             }
-            body.push_str("}}");
+            body.push('}');
         }
         body.push('}');
         response(self.status, body)
@@ -288,6 +300,21 @@ pub(super) fn write_point_fields(out: &mut String, time: UnixMs, value: f64) {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[tokio::test]
+    async fn errors_have_a_text_and_where_there_is_one_a_code() {
+        let check = async |error: ApiError, expected: &str| {
+            let body = error.into_response().into_body();
+            let bytes = axum::body::to_bytes(body, 1_000).await.unwrap();
+            assert_eq!(std::str::from_utf8(&bytes).unwrap(), expected);
+        };
+        let plain = "{\"status\":\"error\",\"errorType\":\"bad_data\",\"error\":\"no \\\"x\\\"\"";
+        check(ApiError::bad_data("no \"x\""), &format!("{plain}}}")).await;
+        let params = [("field", "\"x\"".to_owned()), ("at", "1".to_owned())];
+        let error = ApiError::bad_data("no \"x\"").with_message("filter.a".into(), params);
+        let more = r#","code":"filter.a","params":{"field":"\"x\"","at":"1"}}"#;
+        check(error, &format!("{plain}{more}")).await;
+    }
 
     #[test]
     fn times_are_written_as_prometheus_does() {

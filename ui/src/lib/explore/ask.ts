@@ -1,4 +1,5 @@
 /** Asks the Prometheus API, and reads its answers. */
+import type { Message } from "../prefs.svelte";
 import type { Labels } from "../series";
 import type { Span } from "./address";
 
@@ -49,6 +50,8 @@ export class Failure extends Error {
     readonly kind: "server" | "unreachable" | "missing" | "canceled",
     message: string,
     readonly place: Place | null = null,
+    /** The same as a code, where the server gives one. */
+    readonly told: Message | null = null,
   ) {
     super(message);
   }

@@ -87,7 +87,7 @@ fn word(words: &[&str]) -> Value {
 
 fn error() -> Value {
     let always = [("status", word(&["error"])), ("errorType", text()), ("error", text())];
-    object(&always, &[("message", named("Message"))])
+    object(&always, &[("code", text()), ("params", map(text()))])
 }
 
 fn event() -> Value {
