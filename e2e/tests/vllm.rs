@@ -302,7 +302,7 @@ fn request(line: &str) -> Option<(&str, &str)> {
 }
 
 /// The sum of all series of a name on a page.
-fn sum_of(page: &str, name: &str) -> Option<f64> {
+pub(crate) fn sum_of(page: &str, name: &str) -> Option<f64> {
     let of_name = page
         .lines()
         .filter(|line| line.strip_prefix(name).is_some_and(|rest| rest.starts_with(['{', ' '])));

@@ -38,7 +38,8 @@ Usage: cargo xtask WORD [ARGUMENTS]
   docs               write the generated files again (metric and configuration pages, message texts)
   engine             only install the llama.cpp server and model that demo and tests use
   bench NAME         measure, and write the figures into docs/benchmarks.md; NAME is one of: cost (CPU and
-                     memory of a running modelwatch), events (a million records of requests), query (queries beside Prometheus and
+                     memory of a running modelwatch), events (a million records of requests), gateway [nginx|litellm]
+                     (the gateway beside them; with the name of a peer only that one, printed only), query (queries beside Prometheus and
                      VictoriaMetrics, six minutes), store [full] (the metric store beside them, ten
                      minutes; full adds a million series)
 

@@ -1,5 +1,5 @@
 //! The systems that ours is compared with, in tests and in benchmarks: how each is found, installed
-//! where that is possible, and started. All are packages of Debian.
+//! where that is possible, and started. All are packages of Debian, but LiteLLM, which is one of PyPI.
 
 use std::{
     fs::{self, File},
@@ -100,6 +100,27 @@ pub fn later(wanted: &Later) -> Result<Program> {
         ensure!(path.is_file(), "the package has no program {package}");
     }
     Ok(Program { path, version: upstream(version).to_owned() })
+}
+
+/// The version of LiteLLM that is measured.
+const LITELLM: &str = "1.108.7";
+
+/// LiteLLM's proxy in an environment of its own, made if it is missing: 750 MB.
+pub(crate) fn litellm() -> Result<Program> {
+    let folder = cache_dir()?.join("litellm");
+    let _lock = lock()?;
+    let mark = folder.join(".complete");
+    if fs::read_to_string(&mark).is_ok_and(|version| version == LITELLM) {
+        return Ok(Program { path: folder.join("bin/litellm"), version: LITELLM.to_owned() });
+    }
+    say(&format!("installing LiteLLM {LITELLM} of PyPI, 750 MB"));
+    let wanted = format!("litellm[proxy]=={LITELLM}");
+    process::run(process::command("python3").args(["-m", "venv"]).arg(&folder))?;
+    let mut pip = process::command(folder.join("bin/python"));
+    pip.args(["-m", "pip", "--quiet", "--disable-pip-version-check", "install", &wanted]);
+    process::run(&mut pip).context("failed to install LiteLLM")?;
+    fs::write(mark, LITELLM)?;
+    Ok(Program { path: folder.join("bin/litellm"), version: LITELLM.to_owned() })
 }
 
 /// Downloads and unpacks with lists and sources that are apart from the system's. The mirror is the

@@ -230,6 +230,12 @@ impl Collector {
         self.shared.reports()
     }
 
+    /// Tells all engines, for who starts before the collectors' owner is there.
+    pub fn engine_reader(&self) -> impl Fn() -> Vec<EngineReport> + Send + 'static {
+        let shared = Arc::clone(&self.shared);
+        move || shared.reports()
+    }
+
     /// The targets of all scrape jobs.
     pub fn targets(&self) -> Vec<scrape::TargetReport> {
         self.shared.targets.active()

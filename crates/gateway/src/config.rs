@@ -41,7 +41,8 @@ pub struct Listen {
     pub tls: Option<Tls>,
 }
 
-/// Files in PEM: the chain of certificates, and the private key.
+/// Files in PEM: the chain of certificates, and the private key. Changes take effect within three seconds, for
+/// new connections.
 #[derive(Clone, Debug)]
 pub struct Tls {
     pub certificate_file: PathBuf,

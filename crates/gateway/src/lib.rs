@@ -13,7 +13,9 @@
 mod access;
 mod answer;
 mod call;
+mod certificate;
 mod cidr;
+mod expand;
 mod headers;
 mod listen;
 mod models;
@@ -27,6 +29,7 @@ mod stream;
 mod trace;
 mod tunnel;
 mod upstream;
+mod warmth;
 
 pub mod config;
 pub mod genai;
@@ -35,13 +38,14 @@ pub mod management;
 pub mod samples;
 
 use std::{
+    collections::VecDeque,
     net::SocketAddr,
-    sync::{Arc, atomic::Ordering},
+    sync::{Arc, Mutex, atomic::Ordering},
     thread,
     time::Duration,
 };
 
-use model::{Clock, exchange::Exchange};
+use model::{Clock, exchange::Exchange, log::LogRecord};
 use tokio::{
     net::TcpListener,
     sync::{mpsc, watch},
@@ -54,17 +58,22 @@ pub use cidr::{BadCidr, Cidr};
 pub use headers::GATEWAY_ERROR;
 
 use access::Moment;
+use certificate::Certificate;
 use config::{AccessConfig, Config, StartError};
 use keys::{KeyFile, KeysError};
 use listen::Phase;
 use route::Router;
 use shared::Shared;
 use upstream::Target;
+use warmth::Warmth;
 
-/// How often the file of keys is looked at, and idle connections are.
+/// How often the files of keys and certificates are looked at, and idle connections are.
 const WATCH_PERIOD: Duration = Duration::from_secs(1);
 /// How often it is looked whether all connections have ended.
 const STOP_POLL: Duration = Duration::from_millis(10);
+
+/// Notices that wait to be taken. When full the oldest is forgotten.
+pub const NOTICES_MAX: usize = 64;
 
 /// A gateway that runs until it is stopped or dropped.
 pub struct Gateway {
@@ -73,6 +82,8 @@ pub struct Gateway {
     phase: watch::Sender<Phase>,
     tasks: JoinSet<()>,
     observer: Option<thread::JoinHandle<()>>,
+    warmth: Arc<Mutex<Warmth>>,
+    notices: Arc<Mutex<VecDeque<LogRecord>>>,
 }
 
 /// What a gateway has done since it started, and what it does now.
@@ -112,7 +123,7 @@ impl Gateway {
         let mut listeners = Vec::new();
         for listen in &config.listen {
             let failed = |source| StartError::Listen { address: listen.address, source };
-            let tls = listen.tls.as_ref().map(listen::acceptor).transpose()?;
+            let tls = listen.tls.as_ref().map(Certificate::load).transpose()?.map(Arc::new);
             let listener = TcpListener::bind(listen.address).await.map_err(failed)?;
             let address = listener.local_addr().map_err(failed)?;
             listeners.push((listener, tls, address));
@@ -127,20 +138,25 @@ impl Gateway {
             // What they serve has to be known before the first request.
             models::poll(&shared).await;
         }
-        let observer = observe::start(Arc::clone(&shared.queue), clock, records);
+        let warmth = Arc::new(Mutex::new(Warmth::default()));
+        let queue = Arc::clone(&shared.queue);
+        let observer = observe::start(queue, clock, records, Arc::clone(&warmth));
         let observer = Some(observer.map_err(StartError::Thread)?);
         let (phase, changes) = watch::channel(Phase::Open);
         let mut tasks = JoinSet::new();
-        let mut addresses = Vec::new();
+        let (mut addresses, mut certificates) = (Vec::new(), Vec::new());
+        let notices = Arc::new(Mutex::new(VecDeque::new()));
         for (listener, tls, address) in listeners {
             addresses.push(address);
+            certificates.extend(tls.clone());
             tasks.spawn(listen::accept(Arc::clone(&shared), listener, tls, changes.clone()));
         }
-        tasks.spawn(keep_house(Arc::clone(&shared), keys));
+        let house = House { keys, certificates, notices: Arc::clone(&notices) };
+        tasks.spawn(house.keep(Arc::clone(&shared)));
         if shared.router.single().is_none() {
             tasks.spawn(poll_models(Arc::clone(&shared)));
         }
-        Ok(Self { shared, addresses, phase, tasks, observer })
+        Ok(Self { shared, addresses, phase, tasks, observer, warmth, notices })
     }
 
     /// Where it listens, in the order of the configuration.
@@ -178,6 +194,16 @@ impl Gateway {
             models: target.models().to_vec(),
         };
         self.shared.router.targets().iter().map(state).collect()
+    }
+
+    /// Says that the engine behind an upstream has started anew, so that its first requests are cold again.
+    pub fn note_restart(&self, upstream: &str) {
+        observe::lock(&self.warmth).forget(upstream);
+    }
+
+    /// What it has noticed since this was asked last, the latest at most [`NOTICES_MAX`].
+    pub fn take_notices(&self) -> Vec<LogRecord> {
+        observe::lock(&self.notices).drain(..).collect()
     }
 
     /// What each key has used of its budgets, to show it and to keep it over a restart.
@@ -265,15 +291,31 @@ impl KeysWatch {
     }
 }
 
-async fn keep_house(shared: Arc<Shared>, mut keys: KeysWatch) {
-    loop {
-        sleep(WATCH_PERIOD).await;
-        if let Err(error) = keys.refresh(&shared) {
-            tracing::error!("the keys of the gateway stay as they were: {error}");
-        }
-        let now = shared.clock.monotonic();
-        for target in shared.router.targets() {
-            target.sweep(now, shared.config.timeouts.pool_idle);
+/// What is looked after all the time.
+struct House {
+    keys: KeysWatch,
+    certificates: Vec<Arc<Certificate>>,
+    notices: Arc<Mutex<VecDeque<LogRecord>>>,
+}
+
+impl House {
+    async fn keep(mut self, shared: Arc<Shared>) {
+        loop {
+            sleep(WATCH_PERIOD).await;
+            if let Err(error) = self.keys.refresh(&shared) {
+                tracing::error!("the keys of the gateway stay as they were: {error}");
+            }
+            for notice in self.certificates.iter().filter_map(|it| it.refresh(shared.clock.now())) {
+                let mut notices = observe::lock(&self.notices);
+                if notices.len() == NOTICES_MAX {
+                    notices.pop_front();
+                }
+                notices.push_back(notice);
+            }
+            let now = shared.clock.monotonic();
+            for target in shared.router.targets() {
+                target.sweep(now, shared.config.timeouts.pool_idle);
+            }
         }
     }
 }

@@ -1,9 +1,8 @@
 //! Connections of clients: plain or TLS, HTTP/1.1 or HTTP/2, so many at a time and not for ever.
 
 use std::{
-    fs, io,
+    io,
     net::SocketAddr,
-    path::Path,
     pin::pin,
     sync::{
         Arc,
@@ -24,17 +23,11 @@ use tokio::{
     sync::watch,
     time::{sleep, timeout},
 };
-use tokio_rustls::{
-    TlsAcceptor,
-    rustls::{
-        ServerConfig,
-        crypto::ring,
-        pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject as _},
-    },
-};
+use tokio_rustls::TlsAcceptor;
 
 use crate::{
-    config::{Config, StartError, Tls},
+    certificate::Certificate,
+    config::Config,
     headers::GATEWAY_ERROR,
     proxy,
     shared::{Guest, Shared},
@@ -70,29 +63,6 @@ pub(crate) enum Phase {
     Over,
 }
 
-pub(crate) fn acceptor(tls: &Tls) -> Result<TlsAcceptor, StartError> {
-    let bad = |path: &Path, reason: String| StartError::Tls { path: path.to_owned(), reason };
-    let read = |path: &Path| fs::read(path).map_err(|error| bad(path, error.to_string()));
-    let certificate_file = tls.certificate_file.as_path();
-    let chain = CertificateDer::pem_slice_iter(&read(certificate_file)?)
-        .collect::<Result<Vec<_>, _>>()
-        .map_err(|error| bad(certificate_file, error.to_string()))?;
-    if chain.is_empty() {
-        return Err(bad(certificate_file, "there is no certificate in it".into()));
-    }
-    let key_file = tls.key_file.as_path();
-    let key = PrivateKeyDer::from_pem_slice(&read(key_file)?)
-        .map_err(|error| bad(key_file, error.to_string()))?;
-    let mut config = ServerConfig::builder_with_provider(Arc::new(ring::default_provider()))
-        .with_safe_default_protocol_versions()
-        .map_err(|error| bad(certificate_file, error.to_string()))?
-        .with_no_client_auth()
-        .with_single_cert(chain, key)
-        .map_err(|error| bad(key_file, error.to_string()))?;
-    config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
-    Ok(TlsAcceptor::from(Arc::new(config)))
-}
-
 fn builder(config: &Config) -> auto::Builder<TokioExecutor> {
     let limits = &config.limits;
     let mut builder = auto::Builder::new(TokioExecutor::new());
@@ -121,7 +91,7 @@ fn builder(config: &Config) -> auto::Builder<TokioExecutor> {
 pub(crate) async fn accept(
     shared: Arc<Shared>,
     listener: TcpListener,
-    tls: Option<TlsAcceptor>,
+    tls: Option<Arc<Certificate>>,
     mut phase: watch::Receiver<Phase>,
 ) {
     let builder = Arc::new(builder(&shared.config));
@@ -147,7 +117,8 @@ pub(crate) async fn accept(
             }
             continue;
         }
-        let (builder, tls, phase) = (Arc::clone(&builder), tls.clone(), phase.clone());
+        let tls = tls.as_deref().map(Certificate::acceptor);
+        let (builder, phase) = (Arc::clone(&builder), phase.clone());
         tokio::spawn(async move {
             if let Ok(stream) = open_stream(guest.shared(), stream, tls).await {
                 serve(&builder, guest.shared(), stream, peer, phase).await;

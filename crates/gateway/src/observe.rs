@@ -6,7 +6,6 @@
 //! costs the path a push and no system call.
 
 use std::{
-    io::Write as _,
     mem,
     sync::{
         Arc, Condvar, Mutex, MutexGuard, PoisonError,
@@ -27,6 +26,8 @@ use tokio::sync::mpsc;
 use crate::{
     access::{Debit, Moment},
     config::KeepBodies,
+    expand::Decoder,
+    warmth::Warmth,
 };
 
 /// Parts of answers that wait to be looked at; further ones go by unseen.
@@ -37,10 +38,6 @@ const PART_BYTES_MAX: usize = 64 << 20;
 const ENDS_MAX: usize = 65_536;
 /// How long the thread lets work pile up after it was woken.
 const BATCH: Duration = Duration::from_millis(1);
-/// Decompressed bytes of one answer that are looked at; the rest goes by unseen.
-const DECOMPRESSED_BYTES_MAX: usize = 256 << 20;
-/// Compressed bytes that are expanded at a time, which bounds what they can expand to.
-const EXPAND_BYTES: usize = 4 << 10;
 /// Bytes beyond the end of a kept body in which a secret that crosses it is still recognised.
 const REDACTION_OVERLAP_BYTES: usize = 4 << 10;
 
@@ -146,7 +143,7 @@ pub(crate) struct Queue {
     pub(crate) records_lost: AtomicU64,
 }
 
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
@@ -218,6 +215,7 @@ pub(crate) fn start(
     queue: Arc<Queue>,
     clock: Clock,
     records: mpsc::Sender<Exchange>,
+    warmth: Arc<Mutex<Warmth>>,
 ) -> std::io::Result<thread::JoinHandle<()>> {
     thread::Builder::new().name("gateway-observer".into()).spawn(move || {
         let mut events = Vec::new();
@@ -227,7 +225,9 @@ pub(crate) fn start(
                     Event::Part { watch, bytes, at } => watch.look(&bytes, at),
                     Event::End(ended) => {
                         let moment = Moment { wall: clock.now(), monotonic: clock.monotonic() };
-                        if records.try_send(complete(*ended, moment)).is_err() {
+                        let mut exchange = complete(*ended, moment);
+                        lock(&warmth).mark(&mut exchange);
+                        if records.try_send(exchange).is_err() {
                             queue.records_lost.fetch_add(1, Ordering::Relaxed);
                         }
                     }
@@ -340,56 +340,6 @@ fn spent(exchange: &Exchange, estimate: Estimate) -> u64 {
     told.input.unwrap_or(estimate.input).saturating_add(output)
 }
 
-/// Expands a compressed answer for the observer; the client gets it as it came.
-enum Decoder {
-    Gzip(Box<flate2::write::MultiGzDecoder<Vec<u8>>>, usize),
-    Zlib(Box<flate2::write::ZlibDecoder<Vec<u8>>>, usize),
-    /// Compressed in a way that is not read here.
-    Unreadable,
-}
-
-impl Decoder {
-    fn of(content_encoding: Option<&str>) -> Option<Self> {
-        let encoding = content_encoding?.trim().to_ascii_lowercase();
-        match encoding.as_str() {
-            "" | "identity" => None,
-            "gzip" | "x-gzip" => {
-                let decoder = flate2::write::MultiGzDecoder::new(Vec::new());
-                Some(Self::Gzip(Box::new(decoder), DECOMPRESSED_BYTES_MAX))
-            }
-            "deflate" => {
-                let decoder = flate2::write::ZlibDecoder::new(Vec::new());
-                Some(Self::Zlib(Box::new(decoder), DECOMPRESSED_BYTES_MAX))
-            }
-            _ => Some(Self::Unreadable),
-        }
-    }
-
-    /// Whether all of it could be expanded.
-    fn expand(&mut self, bytes: &[u8], mut see: impl FnMut(&[u8])) -> bool {
-        for piece in bytes.chunks(EXPAND_BYTES) {
-            let (written, out, left) = match self {
-                Self::Unreadable => return false,
-                Self::Gzip(decoder, left) => {
-                    let written = decoder.write_all(piece).and_then(|()| decoder.flush());
-                    (written, mem::take(decoder.get_mut()), left)
-                }
-                Self::Zlib(decoder, left) => {
-                    let written = decoder.write_all(piece).and_then(|()| decoder.flush());
-                    (written, mem::take(decoder.get_mut()), left)
-                }
-            };
-            see(&out);
-            *left = left.saturating_sub(out.len());
-            if written.is_err() || *left == 0 {
-                *self = Self::Unreadable;
-                return false;
-            }
-        }
-        true
-    }
-}
-
 /// Keeps the beginning of a body, and takes out what must not be kept.
 struct Keeper {
     rules: KeepBodies,
@@ -449,22 +399,6 @@ mod tests {
         check(&keep(100, &[]), b"\xff", "\u{fffd}", false);
         let long = vec![b'x'; 10_000];
         check(&keep(3, &[]), &long, "xxx", true);
-    }
-
-    #[test]
-    fn compressed_answers_are_expanded_piece_by_piece() {
-        let mut packed = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::default());
-        packed.write_all(&b"data: x\n\n".repeat(10_000)).unwrap();
-        let packed = packed.finish().unwrap();
-        let mut seen = Vec::new();
-        let mut decoder = Decoder::of(Some("gzip")).unwrap();
-        for piece in packed.chunks(7) {
-            assert!(decoder.expand(piece, |bytes| seen.extend_from_slice(bytes)));
-        }
-        assert_eq!(seen.len(), 90_000);
-        assert!(!Decoder::of(Some("gzip")).unwrap().expand(b"no gzip at all", |_| {}));
-        assert!(!Decoder::of(Some("br")).unwrap().expand(b"x", |_| {}));
-        assert!(Decoder::of(Some("identity")).is_none() && Decoder::of(None).is_none());
     }
 
     #[test]

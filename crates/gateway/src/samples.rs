@@ -4,7 +4,8 @@
 //! histograms: one with the bounds that OpenTelemetry's GenAI conventions give, made longer at both ends,
 //! and a native one. Names that come from outside are bounded: models and keys beyond the caps are counted
 //! together as `__other__`, and a model that nobody served has no name. Tokens that were only estimated
-//! count too, since a lower bound says more than nothing.
+//! count too, since a lower bound says more than nothing. Times of requests to an engine that was still cold
+//! are left out of the histograms and their number told, so that what is usual can be learned from them.
 
 use std::{
     collections::{BTreeMap, HashMap, HashSet},
@@ -17,12 +18,13 @@ use model::{
         LLM_E2E_REQUEST_LATENCY_SECONDS, LLM_GENERATION_TOKENS_TOTAL,
         LLM_INTER_TOKEN_LATENCY_SECONDS, LLM_KEY_REQUESTS_TOTAL, LLM_KEY_TOKENS_TOTAL,
         LLM_PROMPT_TOKENS_CACHED_TOTAL, LLM_PROMPT_TOKENS_TOTAL, LLM_REQUEST_SLO_TOTAL,
-        LLM_REQUEST_TIME_PER_OUTPUT_TOKEN_SECONDS, LLM_REQUESTS_FINISHED_TOTAL,
-        LLM_REQUESTS_RUNNING, LLM_REQUESTS_TOTAL, LLM_TIME_TO_FIRST_TOKEN_SECONDS, Metric,
+        LLM_REQUEST_TIME_PER_OUTPUT_TOKEN_SECONDS, LLM_REQUESTS_COLD_TOTAL,
+        LLM_REQUESTS_FINISHED_TOTAL, LLM_REQUESTS_RUNNING, LLM_REQUESTS_TOTAL,
+        LLM_TIME_TO_FIRST_TOKEN_SECONDS, Metric,
     },
     exchange::{Exchange, GAPS_SCHEMA, Outcome},
     histogram::{Buckets, Histogram, Span},
-    sample::Batch,
+    sample::{Batch, stale},
 };
 
 use crate::UpstreamState;
@@ -191,6 +193,9 @@ struct Set {
     gaps: Times,
     tpot: Times,
     e2e: Times,
+    cold: Option<u64>,
+    /// Whether a batch had it under its present labels.
+    is_written: bool,
 }
 
 impl Default for Set {
@@ -206,6 +211,8 @@ impl Default for Set {
             gaps: Times::new(TOKEN_BOUNDS),
             tpot: Times::new(TOKEN_BOUNDS),
             e2e: Times::new(E2E_BOUNDS),
+            cold: None,
+            is_written: false,
         }
     }
 }
@@ -228,12 +235,46 @@ pub struct Samples {
     key_requests: BTreeMap<(String, Outcome), u64>,
     /// Input and output of a key and a model.
     key_tokens: BTreeMap<(String, String), [Option<u64>; 2]>,
+    /// Series that go on under other labels, with a marker that says so.
+    ended: Batch,
+    /// Whether there was a batch.
+    is_written: bool,
 }
 
 impl Samples {
     /// `places` says how each upstream, by its name, is called in labels.
     pub fn new(places: HashMap<String, Place>, slo: Slo) -> Self {
         Self { slo, places, ..Self::default() }
+    }
+
+    /// Says how an upstream is called in labels from now on. What was counted while its kind was unknown goes
+    /// on under the new name; what another kind of engine did at the same address stays with that.
+    pub fn rename(&mut self, upstream: &str, place: Place) {
+        let Some(old) = self.places.get_mut(upstream) else { return };
+        if *old == place {
+            return;
+        }
+        let old = std::mem::replace(old, place.clone());
+        if self.places.values().any(|other| *other == old) {
+            return;
+        }
+        if self.is_written {
+            let at = Where { place: old.clone(), model: String::new() };
+            let running = Labels::metric(LLM_REQUESTS_RUNNING.name, at.labels());
+            self.ended.push(&running, stale());
+        }
+        if !old.engine.is_empty() && old.engine != place.engine {
+            return;
+        }
+        let (moved, others) =
+            std::mem::take(&mut self.sets).into_iter().partition(|(at, _)| at.place == old);
+        self.sets = others;
+        for (at, mut set) in HashMap::<Where, Set>::into_iter(moved) {
+            if std::mem::take(&mut set.is_written) {
+                set.write_end(&mut self.ended, &at);
+            }
+            self.sets.insert(Where { place: place.clone(), ..at }, set);
+        }
     }
 
     /// Adds one record.
@@ -266,10 +307,14 @@ impl Samples {
     }
 
     /// All series as they are now, with what runs at the moment.
-    pub fn batch(&self, time: UnixMs, upstreams: &[UpstreamState]) -> Batch {
-        let mut batch = Batch::new(time);
-        for (at, set) in &self.sets {
+    pub fn batch(&mut self, time: UnixMs, upstreams: &[UpstreamState]) -> Batch {
+        let mut batch = std::mem::take(&mut self.ended);
+        batch.time = time;
+        self.is_written = true;
+        batch.points.histograms.iter_mut().for_each(|(_, at, _)| *at = time);
+        for (at, set) in &mut self.sets {
             set.write(&mut batch, at);
+            set.is_written = true;
         }
         for ((key, outcome), count) in &self.key_requests {
             let labels = [SOURCE, ("key", key.as_str()), ("outcome", outcome.name())];
@@ -330,6 +375,10 @@ impl Set {
         add(&mut self.input, exchange.tokens.input);
         add(&mut self.cached, exchange.tokens.cached);
         add(&mut self.output, exchange.tokens.output);
+        if exchange.is_cold {
+            add(&mut self.cold, Some(1));
+            return;
+        }
         self.ttft.add(exchange.ttft);
         self.gaps.add_gaps(&exchange.gaps);
         self.tpot.add(exchange.tpot);
@@ -355,6 +404,7 @@ impl Set {
             (&LLM_PROMPT_TOKENS_TOTAL, self.input),
             (&LLM_PROMPT_TOKENS_CACHED_TOTAL, self.cached),
             (&LLM_GENERATION_TOKENS_TOTAL, self.output),
+            (&LLM_REQUESTS_COLD_TOTAL, self.cold),
         ] {
             put(batch, metric, &at.labels(), count);
         }
@@ -366,6 +416,16 @@ impl Set {
         ] {
             times.write(batch, metric, at);
         }
+    }
+
+    /// Marks that there is nothing more under these labels.
+    fn write_end(&self, batch: &mut Batch, at: &Where) {
+        let mut last = Batch::new(batch.time);
+        self.write(&mut last, at);
+        batch.samples.extend(last.samples.into_iter().map(|(labels, _)| (labels, stale())));
+        let histograms = last.points.histograms.into_iter();
+        let ends = histograms.map(|(labels, time, _)| (labels, time, Histogram::stale()));
+        batch.points.histograms.extend(ends);
     }
 }
 
@@ -394,7 +454,10 @@ impl Times {
 
 #[cfg(test)]
 mod tests {
-    use model::exchange::{Gaps, Tokens};
+    use model::{
+        exchange::{Gaps, Tokens},
+        sample::is_stale,
+    };
 
     use super::*;
 
@@ -467,6 +530,59 @@ mod tests {
             3.0,
         );
         assert!(batch.samples.iter().all(|(labels, _)| !labels.to_string().contains("cached")));
+    }
+
+    #[test]
+    fn an_engine_that_is_found_later_takes_its_counts_along() {
+        let instance = "gpu1:8000".to_owned();
+        let unknown = Place { engine: String::new(), instance: instance.clone() };
+        let mut samples =
+            Samples::new(HashMap::from([("one".to_owned(), unknown)]), Slo::default());
+        samples.observe(&exchange());
+        let states =
+            [UpstreamState { name: "one".into(), is_up: true, in_flight: 3, models: Vec::new() }];
+        let count = |engine: &str| {
+            let engine =
+                if engine.is_empty() { String::new() } else { format!("engine=\"{engine}\", ") };
+            let at = format!(r#"{engine}instance="gpu1:8000", model="m""#);
+            format!(r#"llm_requests_total{{{at}, outcome="ok", source="gateway"}}"#)
+        };
+        assert_eq!(value(&samples.batch(UnixMs(5), &states), &count("")), Some(1.0));
+
+        samples.rename("one", Place { engine: "vllm".into(), instance: instance.clone() });
+        samples.observe(&exchange());
+        let batch = samples.batch(UnixMs(10), &states);
+        assert!(value(&batch, &count("")).is_some_and(is_stale), "it goes on elsewhere");
+        assert_eq!(value(&batch, &count("vllm")), Some(2.0));
+        let ended = batch.samples.iter().filter(|(_, value)| is_stale(*value)).count();
+        let went_on = batch
+            .samples
+            .iter()
+            .filter(|(labels, value)| !is_stale(*value) && labels.to_string().contains("vllm"));
+        assert_eq!(ended, went_on.count());
+        let (ended, going): (Vec<_>, Vec<_>) =
+            batch.points.histograms.iter().partition(|(_, _, histogram)| histogram.is_stale());
+        assert_eq!((ended.len(), going.len()), (4, 4));
+        assert!(ended.iter().all(|(_, time, _)| *time == UnixMs(10)));
+        let next = samples.batch(UnixMs(15), &states);
+        assert!(next.samples.iter().all(|(_, value)| !is_stale(*value)), "said once");
+
+        samples.rename("one", Place { engine: "sglang".into(), instance });
+        samples.observe(&exchange());
+        let batch = samples.batch(UnixMs(20), &states);
+        assert_eq!(value(&batch, &count("vllm")), Some(2.0));
+        assert_eq!(value(&batch, &count("sglang")), Some(1.0));
+    }
+
+    #[test]
+    fn times_of_a_cold_engine_are_told_apart() {
+        let mut samples = samples();
+        samples.observe(&Exchange { is_cold: true, ..exchange() });
+        let batch = samples.batch(UnixMs(5), &[]);
+        let at = r#"{engine="vllm", instance="gpu1:8000", model="m", source="gateway"}"#;
+        assert_eq!(value(&batch, &format!("llm_requests_cold_total{at}")), Some(1.0));
+        assert_eq!(value(&batch, &format!("llm_generation_tokens_total{at}")), Some(4.0));
+        assert!(batch.points.histograms.is_empty(), "its times are no usual ones");
     }
 
     #[test]

@@ -281,6 +281,9 @@ pub struct Exchange {
     pub client_blocked: Duration,
     /// Sent a second time because the engine had closed the idle connection.
     pub is_retried: bool,
+    /// No request of its sort had got a token from the engine since that started, as far as is known, and
+    /// the first of this sort takes seconds more in some engines: its times are not to be compared.
+    pub is_cold: bool,
 
     pub tokens: Tokens,
     /// Events that carried output.

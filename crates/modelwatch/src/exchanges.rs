@@ -17,15 +17,21 @@ use gateway::{Gateway, KeyUsage, config::StartError, keys::KeyFile, samples::Sam
 use model::{
     Clock, UnixMs,
     exchange::Exchange,
+    log::LogRecord,
     message::{Language, render},
 };
 use serde_json::{Value, json};
 use tokio::{runtime::Runtime, sync::mpsc, time::timeout};
 
-use crate::{config::Config, writer::Queue};
+use crate::{
+    config::Config,
+    upstreams::{Engines, Follower},
+    writer::Queue,
+};
 
-/// Records that may wait to be taken. When full the newest is lost and counted.
-const RECORDS_MAX: usize = 4_096;
+/// Records that may wait to be taken, of about 2 kB each: what comes in the second in which a slow disk is
+/// waited for. When full the newest is lost and counted.
+const RECORDS_MAX: usize = 16_384;
 /// Records that are taken at a time.
 const BATCH_MAX: usize = 512;
 /// How often what was used of budgets is written down.
@@ -39,6 +45,9 @@ const USAGE_BYTES_MAX: u64 = 16 << 20;
 
 /// What becomes of records besides series. Returns at once; what it cannot keep it counts itself.
 pub(crate) type Keep = Box<dyn FnMut(Vec<Exchange>) + Send>;
+
+/// Takes what the gateway noticed.
+pub(crate) type Note = Box<dyn Fn(LogRecord) + Send>;
 
 /// A running gateway.
 pub(crate) struct Exchanges {
@@ -70,6 +79,8 @@ impl Exchanges {
         clock: &Clock,
         queue: &Queue,
         keep: Keep,
+        engines: Engines,
+        note: Note,
         language: Language,
     ) -> anyhow::Result<Option<Self>> {
         let variable = |name: &str| std::env::var(name).ok();
@@ -92,11 +103,13 @@ impl Exchanges {
             gateway: Arc::downgrade(&gateway),
             records,
             samples: Samples::new(config.gateway.places(), config.gateway.slo),
+            follower: Follower::new(engines, &config.gateway.upstreams),
             period: config.collect.engine_period,
             queue: queue.clone(),
             clock: clock.clone(),
             usage: usage.clone(),
             keep,
+            note,
         };
         let handle = runtime.handle().clone();
         let taker = std::thread::Builder::new()
@@ -137,11 +150,13 @@ struct Taker {
     gateway: Weak<Gateway>,
     records: mpsc::Receiver<Exchange>,
     samples: Samples,
+    follower: Follower,
     period: Duration,
     queue: Queue,
     clock: Clock,
     usage: PathBuf,
     keep: Keep,
+    note: Note,
 }
 
 impl Taker {
@@ -152,7 +167,11 @@ impl Taker {
             let time = UnixMs(self.clock.now().0.div_euclid(period) * period);
             if time != next_batch {
                 next_batch = time;
-                let upstreams = self.gateway.upgrade().map(|it| it.upstreams());
+                let gateway = self.gateway.upgrade();
+                self.follower.look(&mut self.samples, gateway.as_deref());
+                let notices = gateway.as_ref().map(|it| it.take_notices());
+                notices.into_iter().flatten().for_each(&self.note);
+                let upstreams = gateway.map(|it| it.upstreams());
                 self.queue.send(self.samples.batch(time, &upstreams.unwrap_or_default()));
             }
             if self.clock.monotonic() >= next_usage {

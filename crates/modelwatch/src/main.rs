@@ -16,6 +16,7 @@ mod ingest;
 mod latest;
 mod limits;
 mod own;
+mod upstreams;
 mod verdict;
 mod wire;
 mod writer;

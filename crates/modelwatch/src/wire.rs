@@ -148,7 +148,12 @@ fn assemble(
     let collector = Collector::start(settings, clock.clone(), sinks, runtime.handle())
         .context("failed to start the collectors")?;
     let keep = keep_exchanges(&store, &config, &clock, &events);
-    let exchanges = Exchanges::start(&config, &clock, &queue, keep, language)?;
+    let engines = Box::new(collector.engine_reader());
+    let note = {
+        let events = Arc::clone(&events);
+        Box::new(move |record| events.push(record))
+    };
+    let exchanges = Exchanges::start(&config, &clock, &queue, keep, engines, note, language)?;
     let size = |value| usize::try_from(value).unwrap_or(Semaphore::MAX_PERMITS);
     let limits = Limits {
         timeout: config.query.timeout,

@@ -107,7 +107,7 @@ impl Keeper {
         let (running, stopped) = sync_channel::<()>(1);
         let thread = thread::Builder::new().name("keeper".into()).spawn(move || {
             // What cannot be changed costs a little speed elsewhere and nothing else.
-            drop(rustix::process::nice(KEEPER_NICE));
+            let _priority = rustix::process::nice(KEEPER_NICE);
             let mut told: Option<String> = None;
             while stopped.recv_timeout(SYNC_PERIOD) == Err(RecvTimeoutError::Timeout) {
                 // One bad block must not end the care for all others.

@@ -19,6 +19,10 @@ describe("format", () => {
     [0.061, "milliseconds", "0.06 ms"],
     [5_000, "milliseconds", "5 s"],
     [1234.5, "count", "1,235"],
+    [412, "watts", "412 W"],
+    [2_350, "watts", "2.35 kW"],
+    [61.04, "celsius", "61 °C"],
+    [1.98e9, "hertz", "1.98 GHz"],
   ] as const)("%s as %s", (value, unit, expected) => {
     expect(format(value, unit)).toBe(expected);
   });

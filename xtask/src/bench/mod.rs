@@ -23,12 +23,13 @@ pub(crate) fn bench(arguments: &[String]) -> Result<()> {
         ["collect"] => collect::run(),
         ["cost"] => cost::run(),
         ["events"] => events::run(),
-        ["gateway"] => gateway::run(),
+        ["gateway"] => gateway::run(None),
+        ["gateway", peer] => gateway::run(Some(peer)),
         ["query"] => query::run(),
         ["store"] => store::run(None),
         ["store", scenario] => store::run(Some(scenario)),
         _ => bail!(
-            "there is no benchmark {words:?}; there are: collect, cost, events, gateway, query, store, store mix|series|history|recovery|full"
+            "there is no benchmark {words:?}; there are: collect, cost, events, gateway, gateway nginx|litellm, query, store, store mix|series|history|recovery|full"
         ),
     }
 }

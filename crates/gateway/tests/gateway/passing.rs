@@ -259,6 +259,61 @@ async fn tls_serves_both_versions() {
 }
 
 #[tokio::test]
+async fn a_new_certificate_takes_effect_and_a_bad_one_does_not() {
+    let mock = Mock::answering(json("{}")).await;
+    let folder = tempfile::tempdir().unwrap();
+    let write = |certificate: &str, key: &str| {
+        std::fs::copy(fixture(certificate), folder.path().join("cert.pem")).unwrap();
+        std::fs::copy(fixture(key), folder.path().join("key.pem")).unwrap();
+    };
+    write("cert.pem", "key.pem");
+    let files = Tls {
+        certificate_file: folder.path().join("cert.pem"),
+        key_file: folder.path().join("key.pem"),
+    };
+    let mut config = config(&[("engine", &mock)]);
+    config.listen = vec![Listen { address: "127.0.0.1:0".parse().unwrap(), tls: Some(files) }];
+    let bench = Bench::start(config).await;
+    // Who trusts only one of the certificates.
+    let is_served = async |certificate: &str| {
+        let mut outer = crate::client::config(&[]);
+        let mut engine = upstream("inner", &format!("https://localhost:{}", bench.address.port()));
+        engine.ca_file = Some(fixture(certificate));
+        outer.upstreams = vec![engine];
+        Bench::start(outer).await.ask(chat(false)).await.status == 200
+    };
+    let notice = async || {
+        let mut notices = Vec::new();
+        let noticed = tokio::time::timeout(Duration::from_secs(10), async {
+            while notices.is_empty() {
+                tokio::time::sleep(Duration::from_millis(20)).await;
+                notices = bench.gateway.take_notices();
+            }
+        });
+        noticed.await.expect("a notice");
+        assert_eq!(notices.len(), 1, "{notices:?}");
+        notices.remove(0)
+    };
+    assert!(is_served("cert.pem").await && !is_served("cert-new.pem").await);
+    write("cert-new.pem", "key-new.pem");
+    assert_eq!(notice().await.body, "event.certificate_read");
+    assert!(is_served("cert-new.pem").await && !is_served("cert.pem").await);
+    // The key of another certificate, then no key at all.
+    for bad in ["key.pem", "cert-new.pem"] {
+        write("cert-new.pem", bad);
+        let refused = notice().await;
+        assert_eq!(refused.body, "event.certificate_refused", "{bad}");
+        assert!(refused.attributes.iter().any(|(name, value)| name == "reason" && value.len() > 8));
+    }
+    std::fs::remove_file(folder.path().join("cert.pem")).unwrap();
+    assert_eq!(notice().await.body, "event.certificate_refused");
+    assert!(is_served("cert-new.pem").await);
+    write("cert.pem", "key.pem");
+    assert_eq!(notice().await.body, "event.certificate_read");
+    assert!(is_served("cert.pem").await);
+}
+
+#[tokio::test]
 async fn idle_connections_are_used_again_until_they_are_old() {
     let mock = Mock::answering(json("{}")).await;
     let mut config = config(&[("engine", &mock)]);

@@ -12,6 +12,7 @@ use serde_json::Value;
 use crate::{
     client::{Bench, post_with},
     mock::{Mock, Step, chunk, last_chunk},
+    streams::packed,
 };
 
 struct Capture {
@@ -91,19 +92,25 @@ fn base64(text: &str) -> Vec<u8> {
 async fn captured_streams_pass_unchanged_and_are_read_as_by_themselves() {
     let captures = captures();
     assert!(captures.len() >= 8, "only {} streams", captures.len());
-    for capture in captures {
-        let name = &capture.name;
-        let head = format!(
-            "HTTP/1.1 200 OK\r\ncontent-type: {}\r\ntransfer-encoding: chunked\r\n\r\n",
-            capture.content_type
-        );
+    for (capture, encoding) in captures.iter().flat_map(|it| ["", "gzip", "zstd"].map(|e| (it, e)))
+    {
+        let name = &format!("{} {encoding}", capture.name);
+        let mut head = format!("HTTP/1.1 200 OK\r\ncontent-type: {}\r\n", capture.content_type);
+        let chunks = match encoding {
+            "" => capture.chunks.clone(),
+            _ => {
+                head.push_str(&format!("content-encoding: {encoding}\r\n"));
+                packed(encoding, &capture.chunks)
+            }
+        };
+        head.push_str("transfer-encoding: chunked\r\n\r\n");
         let mut steps = vec![Step::Send(head.into_bytes())];
-        steps.extend(capture.chunks.iter().map(chunk));
+        steps.extend(chunks.iter().map(chunk));
         steps.push(if capture.is_complete { last_chunk() } else { Step::Close });
         let mock = Mock::start(move |_| steps.clone()).await;
         let mut bench = Bench::before(&mock).await;
         let reply = bench.ask(post_with(&capture.path, "", &capture.request)).await;
-        assert!(reply.body == capture.chunks.concat(), "{name}");
+        assert!(reply.body == chunks.concat(), "{name}");
         assert_eq!(reply.is_whole, capture.is_complete, "{name}");
         assert!(mock.seen()[0].body == capture.request.as_bytes(), "{name}");
 

@@ -1,12 +1,12 @@
 //! Answers: who leaves when, how they end, and what the records say of them.
 
-use std::{io::Write as _, time::Duration};
+use std::{io::Write, time::Duration};
 
 use gateway::config::KeepBodies;
 use model::{Clock, exchange::Outcome};
 
 use crate::{
-    client::{Bench, CHAT, Client, chat, config, post},
+    client::{Bench, CHAT, Client, chat, config, fixture, post},
     mock::{
         DONE, Mock, Step, chunk, event, finish, json, last_chunk, sse_head, token, usage, wait,
         whole,
@@ -346,24 +346,123 @@ async fn a_client_that_never_reads_is_left() {
     assert_eq!(bench.record().await.outcome, Outcome::ClientAbort);
 }
 
+/// Parts of a stream as an engine packs them, each flushed so that it can be read when it is there.
+pub(crate) fn packed(encoding: &str, parts: &[impl AsRef<[u8]>]) -> Vec<Vec<u8>> {
+    fn pieces<W: Write>(
+        mut packer: W,
+        parts: &[impl AsRef<[u8]>],
+        taken: impl Fn(&mut W) -> Vec<u8>,
+        end: impl FnOnce(W) -> Vec<u8>,
+    ) -> Vec<Vec<u8>> {
+        let pieces = parts.iter().map(|part| {
+            packer.write_all(part.as_ref()).unwrap();
+            packer.flush().unwrap();
+            taken(&mut packer)
+        });
+        let mut pieces: Vec<_> = pieces.collect();
+        pieces.push(end(packer));
+        pieces
+    }
+    let level = flate2::Compression::default();
+    match encoding {
+        "gzip" => pieces(
+            flate2::write::GzEncoder::new(Vec::new(), level),
+            parts,
+            |packer| std::mem::take(packer.get_mut()),
+            |packer| packer.finish().unwrap(),
+        ),
+        "deflate" => pieces(
+            flate2::write::ZlibEncoder::new(Vec::new(), level),
+            parts,
+            |packer| std::mem::take(packer.get_mut()),
+            |packer| packer.finish().unwrap(),
+        ),
+        "zstd" => pieces(
+            zstd::stream::write::Encoder::new(Vec::new(), 3).unwrap(),
+            parts,
+            |packer| std::mem::take(packer.get_mut()),
+            |packer| packer.finish().unwrap(),
+        ),
+        // Written: the same parts, packed and flushed by Node's zlib, a line for each.
+        "br" => {
+            let text = std::fs::read_to_string(fixture("chat-stream.br.hex")).unwrap();
+            let byte = |digits: &[u8]| {
+                u8::from_str_radix(std::str::from_utf8(digits).unwrap(), 16).unwrap()
+            };
+            let line = |line: &str| line.as_bytes().chunks(2).map(byte).collect();
+            text.lines().map(line).collect()
+        }
+        other => panic!("{other}"),
+    }
+}
+
 #[tokio::test]
 async fn compressed_answers_pass_as_they_are_and_are_read() {
-    let text = [token("a"), token("b"), finish(), usage(3, 3), DONE.to_owned()].concat();
-    let mut packed = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::default());
-    packed.write_all(text.as_bytes()).unwrap();
-    let packed = packed.finish().unwrap();
-    let head = "HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ncontent-encoding: gzip\r\ntransfer-encoding: chunked\r\n\r\n";
-    let mut steps = vec![Step::Send(head.into())];
-    steps.extend(packed.chunks(40).map(chunk));
-    steps.push(last_chunk());
-    let mock = Mock::start(move |_| steps.clone()).await;
+    let parts = [token("a"), token("b"), finish(), usage(3, 3), DONE.to_owned()];
+    for encoding in ["gzip", "deflate", "br", "zstd"] {
+        let pieces = packed(encoding, &parts);
+        let head = format!(
+            "HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ncontent-encoding: {encoding}\r\n\
+             transfer-encoding: chunked\r\n\r\n"
+        );
+        let mut steps = vec![Step::Send(head.into())];
+        // The second token is late, and what is before it can be read.
+        for (place, piece) in pieces.iter().filter(|piece| !piece.is_empty()).enumerate() {
+            steps.extend((place == 1).then_some(Step::Pause(Duration::from_millis(100))));
+            // Cut anywhere.
+            steps.extend(piece.chunks(11).map(chunk));
+        }
+        steps.push(last_chunk());
+        let mock = Mock::start(move |_| steps.clone()).await;
+        let mut bench = Bench::before(&mock).await;
+        let reply = bench.ask(chat(true)).await;
+        assert_eq!(reply.body, pieces.concat(), "{encoding}");
+        assert_eq!(reply.header("content-encoding").as_deref(), Some(encoding));
+        let record = bench.record().await;
+        assert_eq!((record.outcome, record.tokens.output), (Outcome::Ok, Some(3)), "{encoding}");
+        assert!(!record.is_partially_observed, "{encoding}");
+        let gap = record.gaps.longest().unwrap();
+        assert!(gap >= Duration::from_millis(80), "{encoding}: {gap:?}");
+    }
+}
+
+/// Pitfall 27: the first request with log probabilities takes vLLM seconds, and no later one does.
+#[tokio::test]
+async fn the_first_request_with_logprobs_is_marked_as_cold() {
+    let steps = stream(&[token("a"), token("b"), finish(), DONE.to_owned()]);
+    let slow = [vec![Step::Await], steps.clone()].concat();
+    let mock =
+        Mock::start(move |seen| if seen.path == CHAT { steps.clone() } else { slow.clone() }).await;
     let mut bench = Bench::before(&mock).await;
-    let reply = bench.ask(chat(true)).await;
-    assert_eq!(reply.body, packed);
-    assert_eq!(reply.header("content-encoding").as_deref(), Some("gzip"));
-    let record = bench.record().await;
-    assert_eq!((record.outcome, record.tokens.output), (Outcome::Ok, Some(3)));
-    assert!(record.ttft.is_some() && !record.is_partially_observed);
+    let body = |more: &str| format!(r#"{{"model":"m","stream":true{more},"messages":[]}}"#);
+    let with_logprobs = body(r#","logprobs":true,"top_logprobs":5"#);
+    let is_cold = async |bench: &mut Bench, body: &str| {
+        bench.ask(post(CHAT, body)).await;
+        bench.record().await.is_cold
+    };
+    assert!(!is_cold(&mut bench, &body("")).await, "plain requests have no penalty");
+    assert!(is_cold(&mut bench, &with_logprobs).await);
+    assert!(!is_cold(&mut bench, &with_logprobs).await);
+    bench.gateway.note_restart("engine");
+    assert!(!is_cold(&mut bench, &body("")).await);
+    assert!(is_cold(&mut bench, &with_logprobs).await);
+
+    // What is asked while the first one waits is as cold as that.
+    let path = "/v1/completions";
+    bench.gateway.note_restart("engine");
+    let mut clients = [bench.connect().await, bench.connect().await];
+    for client in &mut clients {
+        client.send(post(path, &body(r#","logprobs":1,"prompt":"x""#))).await;
+    }
+    mock.wait_seen(7).await;
+    // The first token is to be clearly later than both requests.
+    tokio::time::sleep(Duration::from_millis(20)).await;
+    mock.permit();
+    mock.permit();
+    for mut client in clients {
+        client.reply().await;
+        assert!(bench.record().await.is_cold);
+    }
 }
 
 #[tokio::test]

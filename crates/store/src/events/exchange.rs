@@ -11,7 +11,7 @@ use super::{
     schema::{Field, FieldType, Record, Schema, Value},
 };
 
-const VERSION: u32 = 1;
+const VERSION: u32 = 2;
 
 type Row = (&'static str, FieldType, fn(&Exchange) -> Option<Value>);
 
@@ -78,6 +78,7 @@ const ROWS: &[Row] = &[
     ("response_body", FieldType::Private, |e| body(e.response_body.as_ref())),
     ("is_request_body_cut", FieldType::Flag, |e| is_cut(e.request_body.as_ref())),
     ("is_response_body_cut", FieldType::Flag, |e| is_cut(e.response_body.as_ref())),
+    ("is_cold", FieldType::Flag, |e| Some(Value::Flag(e.is_cold))),
 ];
 
 /// Where a word without a field is looked for.

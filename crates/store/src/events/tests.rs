@@ -335,7 +335,8 @@ fn a_damaged_part_is_put_aside_and_the_rest_served() {
     events.commit().unwrap();
     drop(events);
     let kind = folder.path().join(KIND);
-    let name = part::PartId { day: NOW.0 / DAY_MS, version: 1, number: 1 }.name();
+    let name =
+        part::PartId { day: NOW.0 / DAY_MS, version: Exchange::schema().version, number: 1 }.name();
     fs::write(kind.join(&name).join("meta.json"), "{").unwrap();
 
     let options = Options::default();
@@ -479,7 +480,8 @@ fn a_full_disk_refuses_and_recovers() {
 fn an_index_that_cannot_be_written_costs_nothing_that_was_acknowledged() {
     let folder = tempfile::tempdir().unwrap();
     let events = open(folder.path());
-    let name = part::PartId { day: NOW.0 / DAY_MS, version: 1, number: 1 }.name();
+    let name =
+        part::PartId { day: NOW.0 / DAY_MS, version: Exchange::schema().version, number: 1 }.name();
     // A file stands where the index wants a folder.
     let obstacle = folder.path().join(KIND).join(name);
     fs::write(&obstacle, "").unwrap();

@@ -199,6 +199,7 @@ export const requestTexts = {
   copied: { en: "Copied", zh: "已复制" },
   copy_failed: { en: "Select and copy it by hand", zh: "请手动选中复制" },
   note_partial: { en: "Parts of the answer went by unseen: times, tokens and end may be wrong.", zh: "响应的部分内容未被观测到，耗时、Token 数与结束状态可能不准确。" },
+  note_cold: { en: "The first of its sort since the engine started: some engines take seconds more for it, so its times are not in the histograms.", zh: "引擎启动后的首个同类请求：部分引擎处理此类首个请求会多花数秒，因此其耗时不计入直方图。" },
   note_retried: { en: "Sent a second time, because the engine had closed the idle connection.", zh: "因推理引擎已关闭空闲连接，该请求被重发过一次。" },
   note_problems: { en: "Parts of the answer that could not be read: {count}", zh: "响应中有 {count} 处无法解析。" },
   note_client_bound: { en: "The client was slow to read, so these times say more about it than about the engine.", zh: "客户端读取较慢，这些耗时更多反映客户端而非推理引擎。" },

@@ -18,6 +18,8 @@ pub(super) const HOLD: &str = "hold the line";
 /// A request for such a stream.
 pub(super) const STREAM: &str = "{\"model\":\"m\",\"stream\":true,\"messages\":[{\"role\":\"user\",\
                                  \"content\":\"hold the line\"}]}";
+/// In a token: when the upstream sent it follows.
+pub(super) const SENT: &[u8] = b"sent:";
 const TIMEOUT: Duration = Duration::from_secs(20);
 
 pub(super) struct Connection {
@@ -47,7 +49,7 @@ pub(super) fn begin(address: &str, login: &str, body: &str) -> Result<TcpStream>
 /// Waits until a stream that was begun is one.
 pub(super) fn wait_for_chunk(mut stream: &TcpStream) -> Result<()> {
     let (mut buffer, mut text) = ([0; 2_048], Vec::new());
-    while !contains(&text, b"\"sent\":") {
+    while !contains(&text, SENT) {
         let count = stream.read(&mut buffer)?;
         ensure!(count > 0, "closed: {}", String::from_utf8_lossy(&text));
         text.extend_from_slice(buffer.get(..count).unwrap_or_default());
@@ -83,8 +85,7 @@ impl Connection {
             ensure!(count > 0, "the connection was closed");
             length += count;
             let text = self.buffer.get(..length).unwrap_or_default();
-            // The last bytes of the only answer that there is.
-            if text.ends_with(b"\"total_tokens\":18}}") {
+            if is_whole(text) {
                 break;
             }
             let is_refused = text.starts_with(b"HTTP/1.1 ") && !text.starts_with(b"HTTP/1.1 200");
@@ -113,11 +114,22 @@ impl Connection {
     }
 }
 
+/// Whether all of an answer with a length is here.
+fn is_whole(text: &[u8]) -> bool {
+    const LENGTH: &[u8] = b"content-length:";
+    let Some(end) = text.windows(4).position(|window| window == b"\r\n\r\n") else { return false };
+    let head = text.get(..end).unwrap_or_default();
+    let at = head.windows(LENGTH.len()).position(|window| window.eq_ignore_ascii_case(LENGTH));
+    let value = at.and_then(|at| head.get(at + LENGTH.len()..)).unwrap_or_default();
+    let digits = value.trim_ascii_start().iter().take_while(|byte| byte.is_ascii_digit());
+    let length = digits.fold(0, |length, digit| length * 10 + usize::from(digit - b'0'));
+    at.is_some() && text.len() >= end + 4 + length
+}
+
 /// The next time of sending in what came, which is taken out.
 fn take_sent(text: &mut Vec<u8>) -> Result<Option<u128>> {
-    const MARK: &[u8] = b"\"sent\":";
-    let found = text.windows(MARK.len()).position(|window| window == MARK);
-    let Some(begin) = found.map(|at| at + MARK.len()) else { return Ok(None) };
+    let found = text.windows(SENT.len()).position(|window| window == SENT);
+    let Some(begin) = found.map(|at| at + SENT.len()) else { return Ok(None) };
     let rest = text.get(begin..).unwrap_or_default();
     let Some(length) = rest.iter().position(|byte| !byte.is_ascii_digit()) else { return Ok(None) };
     let digits = std::str::from_utf8(rest.get(..length).unwrap_or_default())?;
@@ -131,11 +143,23 @@ mod tests {
     use super::*;
 
     #[test]
+    fn an_answer_is_whole_when_its_length_is_there() {
+        let check = |text: &str, expected: bool| {
+            assert_eq!(is_whole(text.as_bytes()), expected, "{text:?}");
+        };
+        check("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}", true);
+        check("HTTP/1.1 200 OK\r\ncontent-length:2\r\nx: y\r\n\r\n{", false);
+        check("HTTP/1.1 200 OK\r\ncontent-length: 12\r\n\r\n{}", false);
+        check("HTTP/1.1 200 OK\r\ncontent-length: 0\r\n", false);
+        check("HTTP/1.1 200 OK\r\n\r\n{}", false);
+    }
+
+    #[test]
     fn times_of_sending_are_taken_once() {
-        let mut text = b"data: {\"sent\":12,\"x\":1}\n\ndata: {\"sent\":34".to_vec();
+        let mut text = b"data: {\"x\":\"sent:12 \"}\n\ndata: {\"x\":\"sent:34".to_vec();
         assert_eq!(take_sent(&mut text).unwrap(), Some(12));
         assert_eq!(take_sent(&mut text).unwrap(), None, "its end is not here yet");
-        text.extend_from_slice(b"}");
+        text.extend_from_slice(b" \"}");
         assert_eq!(take_sent(&mut text).unwrap(), Some(34));
         assert_eq!(take_sent(&mut text).unwrap(), None);
     }

@@ -1,9 +1,10 @@
-//! What the gateway adds to a request, beside nginx in front of the same upstream, with keys, limits and
-//! records on.
+//! What the gateway adds to a request, beside nginx and LiteLLM in front of the same upstream, with keys, limits
+//! and records on.
 //!
 //! Latency is measured in rounds: each asks every path once, in an order that goes round, so that what the
-//! machine does meanwhile meets all of them; differences are paired. The upstream is a stand-in within this
-//! program, which writes into each chunk when it sent it.
+//! machine does meanwhile meets all of them; differences are paired. LiteLLM goes on working after it has
+//! answered, which would meet the others, so it is measured apart, against its own direct requests. The upstream
+//! is a stand-in within this program, which writes into each chunk when it sent it.
 
 mod client;
 mod upstream;
@@ -37,11 +38,15 @@ const ROUNDS: usize = 1_000;
 /// Connections are warm, and the pools filled, after so many.
 const WARM_UP: usize = 50;
 const STREAM_ROUNDS: usize = 12;
+/// Of what takes milliseconds.
+const HEAVY_ROUNDS: usize = 300;
 const CONNECTIONS: usize = 16;
 const LOAD: Duration = Duration::from_secs(5);
 const OPEN_STREAMS: usize = 1_000;
 /// A program that needs longer to answer counts as one that did not start.
 const START_MAX: Duration = Duration::from_secs(60);
+/// One that imports half of PyPI takes a while on a busy machine.
+const HEAVY_START_MAX: Duration = Duration::from_secs(240);
 
 /// A way to the upstream.
 struct Route {
@@ -50,12 +55,16 @@ struct Route {
     /// Sent with each request, as a header line.
     login: String,
     process: Option<Process>,
+    /// Whether it is measured apart, in fewer rounds and without many open streams.
+    is_heavy: bool,
 }
 
 /// What was found of one of them.
 #[derive(Default)]
 struct Found {
     latency_ms: Vec<f64>,
+    /// Of direct requests, in the same rounds.
+    direct_ms: Vec<f64>,
     lag_ms: Vec<f64>,
     requests_per_second: f64,
     requests: u64,
@@ -63,36 +72,60 @@ struct Found {
     memory_mib: [Option<f64>; 3],
 }
 
-pub(super) fn run() -> Result<()> {
+/// All of them, published; or one peer beside direct requests, printed only.
+pub(super) fn run(only: Option<&str>) -> Result<()> {
     let folder = tempfile::tempdir()?;
     let clock = Clock::system();
     let upstream = Upstream::start(clock.clone())?;
-    let program = binary::build(Profile::Release)?;
+    let address = upstream.address.clone();
     let mut routes = vec![Route {
         name: "direct",
-        address: upstream.address.clone(),
+        address: address.clone(),
         login: String::new(),
         process: None,
+        is_heavy: false,
     }];
-    routes.push(ours(&program, folder.path(), &upstream.address)?);
-    match nginx(folder.path(), &upstream.address) {
-        Ok(route) => routes.push(route),
-        Err(error) => say(&format!("going on without nginx: {error:#}")),
+    if only.is_none() {
+        let program = binary::build(Profile::Release)?;
+        routes.push(ours(&program, folder.path(), &address)?);
     }
+    type Start = fn(&Path, &str) -> Result<Route>;
+    let peers: [(&str, Start); 2] = [("nginx", nginx), ("litellm", litellm)];
+    for (name, start) in peers.into_iter().filter(|(name, _)| only.is_none_or(|it| it == *name)) {
+        match start(folder.path(), &address) {
+            Ok(route) => routes.push(route),
+            Err(error) => say(&format!("going on without {name}: {error:#}")),
+        }
+    }
+    ensure!(routes.len() > 1, "there is nothing to measure");
     let mut found: Vec<Found> = routes.iter().map(|_| Found::default()).collect();
     for (route, found) in routes.iter().zip(&mut found) {
         found.memory_mib[0] = route.resident_mib();
     }
     let load = fs::read_to_string("/proc/loadavg").unwrap_or_default();
-    latencies(&routes, &mut found, &clock)?;
-    lags(&routes, &mut found, &clock)?;
+    let (light, heavy): (Vec<usize>, Vec<usize>) =
+        (0..routes.len()).partition(|at| !routes[*at].is_heavy);
+    let mut groups = vec![(light, ROUNDS)];
+    groups.extend(heavy.into_iter().map(|at| (vec![0, at], HEAVY_ROUNDS)));
+    for (group, rounds) in groups.iter().filter(|(group, _)| group.len() > 1) {
+        latencies(&routes, group, *rounds, &mut found, &clock)?;
+        lags(&routes, group, &mut found, &clock)?;
+    }
     for (route, found) in routes.iter().zip(&mut found) {
         route.load(found, &clock)?;
         found.memory_mib[1] = route.resident_mib();
         found.memory_mib[2] = route.with_streams()?;
     }
+    let mut text = text(&routes, &found, load.trim());
+    if only.is_some() {
+        say(&text);
+        return Ok(());
+    }
     let recorded = recorded(&routes[1], folder.path())?;
-    let text = text(&routes, &found, load.trim(), recorded);
+    text.push_str(&format!(
+        "\nmodelwatch recorded {recorded} requests of {} sent, before the open streams ended.",
+        found[1].requests
+    ));
     report::publish("gateway", &text)
 }
 
@@ -121,6 +154,7 @@ fn ours(program: &Path, folder: &Path, upstream: &str) -> Result<Route> {
         address: format!("127.0.0.1:{gateway}"),
         login: format!("Authorization: Bearer {}\r\n", key.trim()),
         process: Some(process),
+        is_heavy: false,
     })
 }
 
@@ -153,40 +187,84 @@ fn nginx(folder: &Path, upstream: &str) -> Result<Route> {
     let mut process = Process::spawn(command.stdout(log.try_clone()?).stderr(log))?;
     let address = format!("127.0.0.1:{port}");
     peers::wait_until_ready(&mut process, &address, "/health", START_MAX)?;
-    Ok(Route { name: "nginx", address, login: String::new(), process: Some(process) })
+    let login = String::new();
+    Ok(Route { name: "nginx", address, login, process: Some(process), is_heavy: false })
+}
+
+/// One worker, without a database, which is how it is fastest on few cores; with a key, since it starts
+/// with a strong one only.
+fn litellm(folder: &Path, upstream: &str) -> Result<Route> {
+    const KEY: &str = "sk-3f9c1b70d24e4aa8b6f50e7d9182c6a3";
+    let peers::Program { path, version } = peers::litellm()?;
+    let port = engine::free_port()?;
+    let config = folder.join("litellm.yaml");
+    let text = format!(
+        "model_list:\n- model_name: m\n  litellm_params:\n    model: openai/m\n    \
+         api_base: http://{upstream}/v1\n    api_key: none\n\
+         general_settings:\n  master_key: {KEY}\n"
+    );
+    fs::write(&config, text)?;
+    say(&format!("starting LiteLLM {version}"));
+    let log = File::create(folder.join("litellm.log"))?;
+    let mut command = process::command(&path);
+    command.args(["--host", "127.0.0.1", "--port", &port.to_string(), "--num_workers", "1"]);
+    command.args(["--telemetry", "False", "--config"]).arg(&config).current_dir(folder);
+    // It would fetch its list of prices.
+    command.env("LITELLM_LOCAL_MODEL_COST_MAP", "True").env("LITELLM_LOG", "ERROR");
+    let mut process = Process::spawn(command.stdout(log.try_clone()?).stderr(log))?;
+    let address = format!("127.0.0.1:{port}");
+    peers::wait_until_ready(&mut process, &address, "/health/liveliness", HEAVY_START_MAX)?;
+    let login = format!("Authorization: Bearer {KEY}\r\n");
+    Ok(Route { name: "LiteLLM", address, login, process: Some(process), is_heavy: true })
 }
 
 fn find(names: &[&str]) -> Option<PathBuf> {
     apt::find(names).or_else(|| names.iter().map(PathBuf::from).find(|path| path.is_file()))
 }
 
-fn latencies(routes: &[Route], found: &mut [Found], clock: &Clock) -> Result<()> {
+/// The first of a group is asked directly.
+fn latencies(
+    routes: &[Route],
+    group: &[usize],
+    rounds: usize,
+    found: &mut [Found],
+    clock: &Clock,
+) -> Result<()> {
     let mut connections: Vec<Connection> =
-        routes.iter().map(|route| route.connect(clock)).collect::<Result<_>>()?;
-    say(&format!("asking {ROUNDS} times each way"));
-    for round in 0..ROUNDS + WARM_UP {
-        for place in 0..routes.len() {
-            let at = (round + place) % routes.len();
-            let took = connections[at].ask()?;
-            found[at].requests += 1;
+        group.iter().map(|at| routes[*at].connect(clock)).collect::<Result<_>>()?;
+    say(&format!("asking {rounds} times each way"));
+    let mut direct_ms = Vec::new();
+    for round in 0..rounds + WARM_UP {
+        for place in 0..group.len() {
+            let place = (round + place) % group.len();
+            let took = connections[place].ask()?;
+            let found = &mut found[group[place]];
+            found.requests += 1;
             if round >= WARM_UP {
-                found[at].latency_ms.push(took);
+                let times = if place == 0 { &mut direct_ms } else { &mut found.latency_ms };
+                times.push(took);
             }
         }
     }
+    let direct = &mut found[group[0]];
+    if direct.latency_ms.is_empty() {
+        direct.latency_ms.clone_from(&direct_ms);
+    }
+    group.iter().for_each(|at| found[*at].direct_ms.clone_from(&direct_ms));
     Ok(())
 }
 
-fn lags(routes: &[Route], found: &mut [Found], clock: &Clock) -> Result<()> {
+fn lags(routes: &[Route], group: &[usize], found: &mut [Found], clock: &Clock) -> Result<()> {
     say(&format!("{STREAM_ROUNDS} streams each way"));
     let mut connections: Vec<Connection> =
-        routes.iter().map(|route| route.connect(clock)).collect::<Result<_>>()?;
+        group.iter().map(|at| routes[*at].connect(clock)).collect::<Result<_>>()?;
     for round in 0..STREAM_ROUNDS {
-        for place in 0..routes.len() {
-            let at = (round + place) % routes.len();
-            let lags = connections[at].stream()?;
-            found[at].requests += 1;
-            found[at].lag_ms.extend(lags);
+        for place in 0..group.len() {
+            let place = (round + place) % group.len();
+            let lags = connections[place].stream()?;
+            let found = &mut found[group[place]];
+            found.requests += 1;
+            found.lag_ms.extend(lags);
         }
     }
     Ok(())
@@ -247,7 +325,7 @@ impl Route {
 
     /// Memory while so many streams are open.
     fn with_streams(&self) -> Result<Option<f64>> {
-        if self.process.is_none() {
+        if self.process.is_none() || self.is_heavy {
             return Ok(None);
         }
         say(&format!("{OPEN_STREAMS} streams through {}", self.name));
@@ -283,10 +361,10 @@ fn quantile(values: &[f64], part: f64) -> f64 {
     sorted.get(place.saturating_sub(1)).copied().unwrap_or(f64::NAN)
 }
 
-fn text(routes: &[Route], found: &[Found], load: &str, recorded: u64) -> String {
+fn text(routes: &[Route], found: &[Found], load: &str) -> String {
     let names: Vec<&str> = routes.iter().map(|route| route.name).collect();
     let mut text = format!(
-        "{ROUNDS} rounds; load average before: {load}.\n\n| | {} |\n|{}\n",
+        "{ROUNDS} rounds, {HEAVY_ROUNDS} of LiteLLM; load average before: {load}.\n\n| | {} |\n|{}\n",
         names.join(" | "),
         "---|".repeat(names.len() + 1)
     );
@@ -294,12 +372,11 @@ fn text(routes: &[Route], found: &[Found], load: &str, recorded: u64) -> String 
         let cells = values.into_iter().map(|value| value.map_or("-".to_owned(), short));
         text.push_str(&format!("| {name} | {} |\n", cells.collect::<Vec<_>>().join(" | ")));
     };
-    let direct = &found[0].latency_ms;
     let all = |value: &dyn Fn(&Found) -> Option<f64>| found.iter().map(value).collect();
     row("latency, p50 ms", all(&|one| Some(quantile(&one.latency_ms, 0.5))));
     row("latency, p99 ms", all(&|one| Some(quantile(&one.latency_ms, 0.99))));
     let added = |one: &Found, part: f64| {
-        let pairs = one.latency_ms.iter().zip(direct).map(|(own, direct)| own - direct);
+        let pairs = one.latency_ms.iter().zip(&one.direct_ms).map(|(own, direct)| own - direct);
         Some(quantile(&pairs.collect::<Vec<_>>(), part))
     };
     for (name, part) in [("p25", 0.25), ("p50", 0.5), ("p75", 0.75)] {
@@ -313,9 +390,5 @@ fn text(routes: &[Route], found: &[Found], load: &str, recorded: u64) -> String 
     row("memory at rest, MiB", all(&|one| one.memory_mib[0]));
     row("memory after the load, MiB", all(&|one| one.memory_mib[1]));
     row(&format!("memory with {OPEN_STREAMS} open streams, MiB"), all(&|one| one.memory_mib[2]));
-    let sent = found.get(1).map_or(0, |one| one.requests);
-    text.push_str(&format!(
-        "\nmodelwatch recorded {recorded} requests of {sent} sent, before the open streams ended."
-    ));
     text
 }

@@ -61,7 +61,8 @@ fn serve(stream: &TcpStream, clock: &Clock) -> Result<()> {
         let mut body = vec![0; length];
         reader.read_exact(&mut body)?;
         let has = |text: &str| body.windows(text.len()).any(|part| part == text.as_bytes());
-        if has("\"stream\":true") {
+        // As whoever stands in between writes it.
+        if has("\"stream\":true") || has("\"stream\": true") {
             send_stream(stream, clock, has(HOLD))?;
         } else {
             send_whole(stream)?;
@@ -95,8 +96,8 @@ fn send_stream(stream: &TcpStream, clock: &Clock, is_held: bool) -> Result<()> {
         wait::pause(CHUNK_EVERY);
         let sent = clock.monotonic().as_nanos();
         send(&format!(
-            "data: {{\"id\":\"x\",\"model\":\"m\",\"sent\":{sent},\"choices\":[{{\"index\":0,\
-             \"delta\":{{\"content\":\"x\"}},\"finish_reason\":null}}]}}\n\n"
+            "data: {{\"id\":\"x\",\"model\":\"m\",\"choices\":[{{\"index\":0,\
+             \"delta\":{{\"content\":\"sent:{sent} \"}},\"finish_reason\":null}}]}}\n\n"
         ))?;
         if is_held {
             // Until the other side is gone.

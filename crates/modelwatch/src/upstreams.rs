@@ -1,0 +1,155 @@
+//! Which of the engines that the collectors found stands behind each upstream of the gateway, so that its series
+//! carry the engine's kind, and its first requests after a restart count as cold.
+//!
+//! They are matched by address; names of this machine's loopback are one. An engine that was found at another
+//! address than the upstream's (another name of the same machine) is not recognised.
+
+use std::{collections::HashMap, net::IpAddr};
+
+use collect::{EngineReport, EngineState};
+use gateway::{
+    Gateway,
+    samples::{Place, Samples},
+};
+use model::UnixMs;
+
+use crate::config::GatewayUpstream;
+
+/// Tells all engines as they are now.
+pub(crate) type Engines = Box<dyn Fn() -> Vec<EngineReport> + Send>;
+
+/// What is known of the engine behind an upstream.
+struct Upstream {
+    name: String,
+    /// `host:port`
+    authority: String,
+    /// Which process it is, and since when it serves.
+    life: Option<(Option<u32>, UnixMs)>,
+}
+
+/// Follows the engines behind the upstreams.
+pub(crate) struct Follower {
+    engines: Engines,
+    upstreams: Vec<Upstream>,
+}
+
+impl Follower {
+    pub(crate) fn new(engines: Engines, upstreams: &[GatewayUpstream]) -> Self {
+        let upstream = |it: &GatewayUpstream| Upstream {
+            name: it.name.clone(),
+            authority: authority(&it.url),
+            life: None,
+        };
+        Self { engines, upstreams: upstreams.iter().map(upstream).collect() }
+    }
+
+    /// Passes on what has become known.
+    pub(crate) fn look(&mut self, samples: &mut Samples, gateway: Option<&Gateway>) {
+        let engines = (self.engines)();
+        let by_address: HashMap<String, &EngineReport> =
+            engines.iter().map(|engine| (authority(&engine.url), engine)).collect();
+        for upstream in &mut self.upstreams {
+            let found = by_address.get(upstream.authority.as_str());
+            // One that is down is still what it was.
+            let Some(engine) = found.filter(|engine| !engine.kind.is_empty()) else { continue };
+            let place = Place { engine: engine.kind.clone(), instance: engine.instance.clone() };
+            samples.rename(&upstream.name, place);
+            if engine.state == EngineState::Up {
+                let life = (engine.pid, engine.since);
+                let before = upstream.life.replace(life);
+                if before.is_some_and(|before| before != life)
+                    && let Some(gateway) = gateway
+                {
+                    gateway.note_restart(&upstream.name);
+                }
+            }
+        }
+    }
+}
+
+/// `host:port` of a URL, with one name for the loopback.
+fn authority(url: &str) -> String {
+    let (scheme, rest) = url.split_once("://").unwrap_or(("http", url));
+    let authority = rest.split('/').next().unwrap_or_default().to_ascii_lowercase();
+    let (host, port) = match authority.rsplit_once(':') {
+        Some((host, port)) if port.bytes().all(|byte| byte.is_ascii_digit()) => (host, port),
+        _ => (authority.as_str(), if scheme == "https" { "443" } else { "80" }),
+    };
+    let ip = host.trim_matches(['[', ']']).parse::<IpAddr>();
+    let is_loopback = host == "localhost" || ip.is_ok_and(|ip| ip.is_loopback());
+    format!("{}:{port}", if is_loopback { "127.0.0.1" } else { host })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::{Arc, Mutex};
+
+    use gateway::samples::Slo;
+
+    use super::*;
+
+    #[test]
+    fn addresses_are_compared_as_people_mean_them() {
+        let check = |url: &str, expected: &str| assert_eq!(authority(url), expected, "{url}");
+        check("http://127.0.0.1:8000", "127.0.0.1:8000");
+        check("http://localhost:8000/v1/", "127.0.0.1:8000");
+        check("http://[::1]:8000", "127.0.0.1:8000");
+        check("http://127.0.1.1:8000", "127.0.0.1:8000");
+        check("https://GPU1", "gpu1:443");
+        check("http://gpu1/x:y", "gpu1:80");
+        check("http://[fd00::1]", "[fd00::1]:80");
+        check("http://127.example.org:1", "127.example.org:1");
+        check("", ":80");
+    }
+
+    fn engine(url: &str, kind: &str) -> EngineReport {
+        EngineReport {
+            instance: url.replace("http://", ""),
+            kind: kind.into(),
+            name: String::new(),
+            url: url.into(),
+            version: None,
+            models: Vec::new(),
+            state: EngineState::Up,
+            since: UnixMs(0),
+            pid: None,
+            configured: false,
+            notes: Vec::new(),
+        }
+    }
+
+    #[test]
+    fn the_kind_is_taken_from_whatever_is_found_and_kept() {
+        let found = Arc::new(Mutex::new(Vec::new()));
+        let engines = Arc::clone(&found);
+        let upstream = GatewayUpstream {
+            name: "one".into(),
+            url: "http://localhost:8000".into(),
+            ..GatewayUpstream::default()
+        };
+        let place = Place { engine: String::new(), instance: "localhost:8000".into() };
+        let mut samples = Samples::new(HashMap::from([("one".into(), place)]), Slo::default());
+        let reader = Box::new(move || engines.lock().unwrap().clone());
+        let mut follower = Follower::new(reader, &[upstream]);
+        let mut check = |engines: Vec<EngineReport>, expected: &str| {
+            *found.lock().unwrap() = engines;
+            follower.look(&mut samples, None);
+            let state = gateway::UpstreamState {
+                name: "one".into(),
+                is_up: true,
+                in_flight: 0,
+                models: Vec::new(),
+            };
+            let batch = samples.batch(UnixMs(0), &[state]);
+            let (labels, _) = batch.samples.last().unwrap();
+            assert_eq!(labels.to_string(), format!("llm_requests_running{{{expected}}}"));
+        };
+        let unknown = r#"instance="localhost:8000", source="gateway""#;
+        check(vec![], unknown);
+        check(vec![engine("http://127.0.0.1:8001", "vllm")], unknown);
+        check(vec![engine("http://127.0.0.1:8000", "")], unknown);
+        let known = r#"engine="vllm", instance="127.0.0.1:8000", source="gateway""#;
+        check(vec![engine("http://127.0.0.1:8000", "vllm")], known);
+        check(vec![], known);
+    }
+}

@@ -1,0 +1,38 @@
+/** The drawing of one sparklane. */
+
+interface Points {
+  times: number[];
+  values: (number | null)[];
+}
+
+/** Points further apart than so many steps are not joined. */
+const GAP_STEPS = 2.5;
+
+/** An SVG path. Where nothing is known it is interrupted, and a single point is a short stroke. */
+export function pathOf({ times, values }: Points, span: { start: number; end: number }, top: number, { width, height, room = 0 }: { width: number; height: number; room?: number }, step: number): string {
+  const x = (time: number) => (((time - span.start) / (span.end - span.start)) * width).toFixed(1);
+  const y = (value: number) => (room + (height - room) * (1 - Math.max(0, Math.min(1, value / top)))).toFixed(1);
+  let path = "";
+  let before: number | null = null;
+  times.forEach((time, at) => {
+    const value = values[at];
+    if (value === null || value === undefined || time < span.start || time > span.end) {
+      before = null;
+      return;
+    }
+    const isJoined = before !== null && time - before <= GAP_STEPS * step;
+    path += isJoined ? `L${x(time)} ${y(value)}` : `M${x(time)} ${y(value)}h0.5`;
+    before = time;
+  });
+  return path;
+}
+
+/** The value at a time: the last one before it that is not older than `age` milliseconds. */
+export function at({ times, values }: Points, time: number, age: number): number | null {
+  for (let index = times.length - 1; index >= 0; index -= 1) {
+    if (times[index]! > time) continue;
+    if (time - times[index]! > age) return null;
+    return values[index] ?? null;
+  }
+  return null;
+}
