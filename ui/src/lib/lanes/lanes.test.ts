@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
 import { beats, durations, segmentsOf, thinned, timeMarks, worst, type Segment } from "./lanes";
-import { at, pathOf } from "./spark";
+import { at, pathOf, roundTop } from "./spark";
 
 const points = (pairs: [number, number | null][]) => ({ times: pairs.map(([time]) => time), values: pairs.map(([, value]) => value) });
 const onOff = (value: number) => (value > 0 ? "on" : "off");
@@ -56,6 +56,16 @@ test("marks are round and have room", () => {
   expect(times.every((time) => time % 120_000 === 0)).toBe(true);
   expect(timeMarks({ start: 0, end: 1e15 }, 100, 72).times.length).toBeLessThanOrEqual(200);
 });
+
+test.each([
+  [0, "count", 1],
+  [29.7, "count", 30],
+  [0.4, "count", 1],
+  [141, "watts", 150],
+  [0.031, "ratio", 0.04],
+  [31.9 * 2 ** 30, "bytes", 40 * 2 ** 30],
+  [1_000, "milliseconds", 1_000],
+] as const)("an axis for %d %s ends at %d", (value, unit, expected) => expect(roundTop(value, unit)).toBeCloseTo(expected, 10));
 
 describe("sparklanes", () => {
   const size = { width: 100, height: 10 };

@@ -1,4 +1,6 @@
 /** The drawing of one sparklane. */
+import type { Unit } from "../format";
+import { prefs } from "../prefs.svelte";
 
 interface Points {
   times: number[];
@@ -35,4 +37,18 @@ export function at({ times, values }: Points, time: number, age: number): number
     return values[index] ?? null;
   }
   return null;
+}
+
+const ROUND = [1, 1.2, 1.5, 2, 2.5, 3, 4, 5, 6, 8, 10];
+
+/** The next round number, as it is shown in its unit: the top of an axis. */
+export function roundTop(value: number, unit: Unit): number {
+  if (!(value > 0)) return 1;
+  let scale = unit === "ratio" ? 0.01 : 1;
+  if (unit === "bytes" && prefs.units === "iec") while (value / scale >= 1_024) scale *= 1_024;
+  const size = value / scale;
+  const power = 10 ** Math.floor(Math.log10(size));
+  const step = ROUND.find((candidate) => candidate * power >= size * (1 - 1e-9)) ?? 10;
+  const round = step * power * scale;
+  return unit === "count" ? Math.ceil(round) : round;
 }
