@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
 import { beats, durations, segmentsOf, thinned, timeMarks, worst, type Segment } from "./lanes";
-import { at, pathOf, roundTop } from "./spark";
+import { at, csvOf, pathOf, roundTop, tableOf } from "./spark";
 
 const points = (pairs: [number, number | null][]) => ({ times: pairs.map(([time]) => time), values: pairs.map(([, value]) => value) });
 const onOff = (value: number) => (value > 0 ? "on" : "off");
@@ -77,4 +77,21 @@ describe("sparklanes", () => {
     const line = points([[0, 1], [10, null], [20, 3]]);
     expect([at(line, 25, 10), at(line, 15, 10), at(line, 5, 10), at(line, 99, 10), at(line, -1, 10)]).toEqual([3, null, 1, null, null]);
   });
+});
+
+describe("the numbers behind sparklanes", () => {
+  const columns = [
+    { name: "a", ...points([[0, 1], [10, null], [20, 3]]) },
+    { name: '=b "x"', ...points([[10, 7]]) },
+  ];
+  test("every time, and what is absent is absent", () => {
+    expect(tableOf(columns, 99, 5)).toEqual([{ time: 0, values: [1, null] }, { time: 10, values: [null, 7] }, { time: 20, values: [3, null] }]);
+  });
+  test("at most so many rows, the newest among them", () => {
+    const many = [{ name: "m", ...points(Array.from({ length: 1_000 }, (_, at): [number, number] => [at, at])) }];
+    const rows = tableOf(many, 40, 5);
+    expect(rows.length).toBeLessThanOrEqual(40);
+    expect(rows.at(-1)).toEqual({ time: 999, values: [999] });
+  });
+  test("a name is no formula", () => expect(csvOf(columns, 5).split("\n").slice(0, 3)).toEqual(['time,"a","\'=b ""x"""', "1970-01-01T00:00:00.000Z,1,", "1970-01-01T00:00:00.010Z,,7"]));
 });

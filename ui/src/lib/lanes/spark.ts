@@ -52,3 +52,33 @@ export function roundTop(value: number, unit: Unit): number {
   const round = step * power * scale;
   return unit === "count" ? Math.ceil(round) : round;
 }
+
+/** A line of a table: its heading, and its points. */
+export interface Column extends Points {
+  name: string;
+}
+
+/** Every time at which any column has a point, at most `rows` of them evenly chosen, and what each column is then. */
+export function tableOf(columns: Column[], rows: number, age: number): { time: number; values: (number | null)[] }[] {
+  const times = [...new Set(columns.flatMap((column) => column.times))].sort((a, b) => a - b);
+  const every = Math.max(1, Math.ceil(times.length / rows));
+  const chosen = times.filter((_, index) => (times.length - 1 - index) % every === 0);
+  // Both are in order, so that one walk over the points of each column does.
+  const places = columns.map(() => -1);
+  return chosen.map((time) => ({
+    time,
+    values: columns.map((column, index) => {
+      let place = places[index] ?? -1;
+      while (place + 1 < column.times.length && column.times[place + 1]! <= time) place += 1;
+      places[index] = place;
+      return place >= 0 && time - column.times[place]! <= age ? (column.values[place] ?? null) : null;
+    }),
+  }));
+}
+
+/** The table as a file: times in UTC, absent values empty. Names are data, so a spreadsheet must not run them. */
+export function csvOf(columns: Column[], age: number): string {
+  const cell = (text: string) => `"${(/^[=+\-@\t\r]/.test(text) ? `'${text}` : text).replace(/"/g, '""')}"`;
+  const lines = tableOf(columns, Infinity, age).map(({ time, values }) => [new Date(time).toISOString(), ...values.map((value) => (value === null ? "" : String(value)))].join(","));
+  return `${["time", ...columns.map(({ name }) => cell(name))].join(",")}\n${lines.join("\n")}\n`;
+}
