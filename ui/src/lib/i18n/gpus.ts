@@ -96,6 +96,7 @@ export const gpuTexts = {
   none_title: { en: "No accelerator is known", zh: "没有加速卡数据" },
   none_seen: { en: "This machine has {devices}, but no reading came from its driver.", zh: "本机有 {devices}，但未读到驱动数据。" },
   none_here: { en: "This machine has none that modelwatch can see.", zh: "modelwatch 未在本机发现加速卡。" },
+  none_asked: { en: "Sources that were asked and have nothing: {count}", zh: "已查询但没有数据的数据源：{count} 个" },
   none_library: { en: "If the vendor's library is in an unusual place, name it in the configuration file:", zh: "如厂商库不在常见位置，请在配置文件中指明：" },
   none_remote: { en: "Devices of other machines come from a modelwatch agent that runs there; read it:", zh: "其他机器的设备由其上运行的 modelwatch agent 提供，请抓取：" },
   hosts: { en: "Hosts", zh: "主机" },
