@@ -43,11 +43,14 @@ impl LiveSocket {
     }
 
     pub fn send(&mut self, message: &Value) -> Result<()> {
-        let text = message.to_string();
-        let length = u8::try_from(text.len()).ok().filter(|length| *length < 126);
+        self.write(0x81, message.to_string().as_bytes())
+    }
+
+    fn write(&mut self, code: u8, payload: &[u8]) -> Result<()> {
+        let length = u8::try_from(payload.len()).ok().filter(|length| *length < 126);
         let length = length.context("test messages are shorter than 126 bytes")?;
-        let mut frame = vec![0x81, 0x80 | length, 0, 0, 0, 0]; // masked with zeros
-        frame.extend_from_slice(text.as_bytes());
+        let mut frame = vec![code, 0x80 | length, 0, 0, 0, 0]; // masked with zeros
+        frame.extend_from_slice(payload);
         self.reader.get_mut().write_all(&frame)?;
         Ok(())
     }
@@ -59,7 +62,8 @@ impl LiveSocket {
             match code {
                 1 => return Ok(Message::Text(serde_json::from_slice(&payload)?)),
                 2 => return Ok(Message::Binary(payload)),
-                9 | 10 => {}
+                9 => self.write(0x8a, &payload)?,
+                10 => {}
                 _ => bail!("the server closed with frame type {code}"),
             }
         }

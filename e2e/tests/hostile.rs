@@ -113,6 +113,17 @@ fn hostile_queries_cost_little() -> Result<()> {
             "{query:.80}: {} {text:.300}",
             response.status
         );
+        // Drawn as wide and as long as can be.
+        let end_ms = end * 1_000;
+        let start_ms = end_ms - 10 * 365 * 86_400_000;
+        let body = format!(
+            "query={}&start={start_ms}&end={end_ms}&px=4000&series_max=500",
+            encode(&query)
+        );
+        let response = ask("/api/mw/v1/range", &body)?;
+        let text = response.text();
+        let is_known = [200, 422, 503].contains(&response.status);
+        ensure!(is_known, "{query:.80}: {} {text:.300}", response.status);
         // Over a grid of the largest size.
         let body = format!("query={}&start={}&end={end}&step=1", encode(&query), end - 10_999);
         let response = ask("/api/v1/query_range", &body)?;

@@ -29,8 +29,9 @@ use crate::{
     writer::Queue,
 };
 
-/// Records that may wait to be taken. When full the newest is lost and counted.
-const RECORDS_MAX: usize = 4_096;
+/// Records that may wait to be taken, of about 2 kB each: what comes in the second in which a slow disk is
+/// waited for. When full the newest is lost and counted.
+const RECORDS_MAX: usize = 16_384;
 /// Records that are taken at a time.
 const BATCH_MAX: usize = 512;
 /// How often what was used of budgets is written down.

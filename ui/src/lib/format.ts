@@ -2,7 +2,8 @@
 import { locale, prefs, timeZone } from "./prefs.svelte";
 
 /** `number` is a value whose quantity is not known. */
-export type Unit = "number" | "count" | "per_second" | "ratio" | "bytes" | "bytes_per_second" | "milliseconds" | "watts" | "celsius" | "hertz";
+export type Unit =
+  | "number" | "count" | "per_second" | "ratio" | "bytes" | "bytes_per_second" | "milliseconds" | "seconds" | "watts" | "celsius" | "hertz";
 
 /** Memory is counted in powers of two, what travels over disks and networks in powers of ten. */
 const BYTES = ["B", "KiB", "MiB", "GiB", "TiB", "PiB"];
@@ -24,6 +25,8 @@ export function format(value: number | null | undefined, unit: Unit): string {
       return scaled(value, 1000, BYTES_PER_SECOND);
     case "milliseconds":
       return scaled(value, 1000, MILLISECONDS);
+    case "seconds":
+      return value >= 120 ? `${digits(value / 60)} min` : scaled(value * 1000, 1000, MILLISECONDS);
     case "watts":
       return scaled(value, 1000, WATTS);
     case "celsius":
@@ -79,6 +82,17 @@ export function marks(unit: Unit): number[] | undefined {
   }
   return undefined;
 }
+
+/** A mark of a value axis: short, because space is dear. Between the powers of ten of a logarithmic one there is none. */
+export function axisLabel(value: number | null, unit: Unit, isLog = false): string {
+  if (value === null || (isLog && !Number.isInteger(Math.log10(value)))) return "";
+  if (unit === "per_second" || unit === "count") return Math.abs(value) < 1_000 ? trimmed(value) : scaled(value, 1000, THOUSANDS).replace(" ", "");
+  if (unit === "ratio") return `${trimmed(value * 100)}%`;
+  return format(value, unit);
+}
+
+/** Marks are round: no zeros behind the point. */
+const trimmed = (value: number): string => String(Number(value.toPrecision(6)));
 
 /** A time of day in 24 hours, in the reader's zone. */
 export function clock(ms: number, seconds = true): string {

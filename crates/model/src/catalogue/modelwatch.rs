@@ -17,6 +17,8 @@ metrics! { MODELWATCH:
         "Records of requests that nobody took because storing them could not keep up" "因存储跟不上而丢失的请求记录数";
     MODELWATCH_LIVE_CLIENTS = Gauge "modelwatch_live_clients" "" []
         "Open live connections of pages" "页面打开的实时连接数";
+    MODELWATCH_LIVE_EVALUATIONS_TOTAL = Counter "modelwatch_live_evaluations_total" "" []
+        "Evaluations of queries for live pages; each query counts once a tick, however many pages show it" "为实时页面执行的查询次数；同一查询每个周期只执行一次，与页面数量无关";
     MODELWATCH_LIVE_TICKS_DROPPED_TOTAL = Counter "modelwatch_live_ticks_dropped_total" "" []
         "Live ticks not sent because a page read too slowly" "因页面读取过慢而未发送的实时数据帧数";
     MODELWATCH_PCIE_ERRORS_TOTAL = Counter "modelwatch_pcie_errors_total" "" ["pci_bus_id" "severity"]

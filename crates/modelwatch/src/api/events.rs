@@ -11,7 +11,7 @@ use store::{
 };
 
 use super::{
-    form::{Form, invalid},
+    form::Form,
     json::{ApiError, response},
     product::event_json,
     requests::{Answer, millis, refused},
@@ -34,7 +34,7 @@ pub(super) async fn events(State(app): State<Arc<App>>, form: Form) -> Answer {
     let end = millis(&form, "end")?.unwrap_or(app.clock.now());
     let start = millis(&form, "start")?.unwrap_or(end - SPAN);
     if start > end {
-        return Err(invalid("start", "it must not be after end"));
+        return Err(ApiError::refused("refused.backwards", Vec::new()));
     }
     let limit = match form.limit("limit")? {
         0 => EVENTS,

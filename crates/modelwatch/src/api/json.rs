@@ -5,7 +5,10 @@ use axum::{
     http::{HeaderValue, Response, StatusCode, header},
     response::IntoResponse,
 };
-use model::{Labels, UnixMs};
+use model::{
+    Labels, UnixMs,
+    message::{Language, render},
+};
 use query::{
     Tree,
     format::{write_integer, write_json_float},
@@ -20,37 +23,59 @@ pub(super) struct ApiError {
     status: StatusCode,
     kind: &'static str,
     text: String,
+    /// The code of a [`model::message`] that says the same, with its parameters; ours alone.
+    pub(super) message: Option<(String, Vec<(&'static str, String)>)>,
 }
 
 impl ApiError {
+    fn new(status: StatusCode, kind: &'static str, text: impl Into<String>) -> Self {
+        Self { status, kind, text: text.into(), message: None }
+    }
+
+    /// For those who say it in other words.
+    pub(super) fn with_message(
+        mut self,
+        code: String,
+        params: impl IntoIterator<Item = (&'static str, String)>,
+    ) -> Self {
+        self.message = Some((code, params.into_iter().collect()));
+        self
+    }
+
+    /// What is asked makes no sense; `code` is that of a message.
+    pub(super) fn refused(code: &'static str, params: Vec<(&'static str, String)>) -> Self {
+        let text = render(code, &params, Language::English);
+        Self::bad_data(text).with_message(code.to_owned(), params)
+    }
+
     pub(super) fn bad_data(text: impl Into<String>) -> Self {
-        Self { status: StatusCode::BAD_REQUEST, kind: "bad_data", text: text.into() }
+        Self::new(StatusCode::BAD_REQUEST, "bad_data", text)
     }
 
     pub(super) fn execution(text: impl Into<String>) -> Self {
-        Self { status: StatusCode::UNPROCESSABLE_ENTITY, kind: "execution", text: text.into() }
+        Self::new(StatusCode::UNPROCESSABLE_ENTITY, "execution", text)
     }
 
     pub(super) fn timeout(text: impl Into<String>) -> Self {
-        Self { status: StatusCode::SERVICE_UNAVAILABLE, kind: "timeout", text: text.into() }
+        Self::new(StatusCode::SERVICE_UNAVAILABLE, "timeout", text)
     }
 
     /// 499 is not a registered status; Prometheus uses it for "the client went away".
     pub(super) fn canceled(text: impl Into<String>) -> Self {
         let status = StatusCode::from_u16(499).unwrap_or(StatusCode::BAD_REQUEST);
-        Self { status, kind: "canceled", text: text.into() }
+        Self::new(status, "canceled", text)
     }
 
     pub(super) fn unavailable(text: impl Into<String>) -> Self {
-        Self { status: StatusCode::SERVICE_UNAVAILABLE, kind: "unavailable", text: text.into() }
+        Self::new(StatusCode::SERVICE_UNAVAILABLE, "unavailable", text)
     }
 
     pub(super) fn internal(text: impl Into<String>) -> Self {
-        Self { status: StatusCode::INTERNAL_SERVER_ERROR, kind: "internal", text: text.into() }
+        Self::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", text)
     }
 
     pub(super) fn not_found(text: impl Into<String>) -> Self {
-        Self { status: StatusCode::NOT_FOUND, kind: "not_found", text: text.into() }
+        Self::new(StatusCode::NOT_FOUND, "not_found", text)
     }
 }
 
@@ -71,6 +96,20 @@ impl IntoResponse for ApiError {
         write_string(&mut body, self.kind);
         body.push_str(",\"error\":");
         write_string(&mut body, &self.text);
+        if let Some((code, params)) = &self.message {
+            body.push_str(",\"code\":");
+            write_string(&mut body, code);
+            body.push_str(",\"params\":{");
+            for (place, (name, value)) in params.iter().enumerate() {
+                if place > 0 {
+                    body.push(',');
+                }
+                write_string(&mut body, name);
+                body.push(':');
+                write_string(&mut body, value);
+            }
+            body.push('}');
+        }
         body.push('}');
         response(self.status, body)
     }
@@ -261,6 +300,21 @@ pub(super) fn write_point_fields(out: &mut String, time: UnixMs, value: f64) {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[tokio::test]
+    async fn errors_have_a_text_and_where_there_is_one_a_code() {
+        let check = async |error: ApiError, expected: &str| {
+            let body = error.into_response().into_body();
+            let bytes = axum::body::to_bytes(body, 1_000).await.unwrap();
+            assert_eq!(std::str::from_utf8(&bytes).unwrap(), expected);
+        };
+        let plain = "{\"status\":\"error\",\"errorType\":\"bad_data\",\"error\":\"no \\\"x\\\"\"";
+        check(ApiError::bad_data("no \"x\""), &format!("{plain}}}")).await;
+        let params = [("field", "\"x\"".to_owned()), ("at", "1".to_owned())];
+        let error = ApiError::bad_data("no \"x\"").with_message("filter.a".into(), params);
+        let more = r#","code":"filter.a","params":{"field":"\"x\"","at":"1"}}"#;
+        check(error, &format!("{plain}{more}")).await;
+    }
 
     #[test]
     fn times_are_written_as_prometheus_does() {

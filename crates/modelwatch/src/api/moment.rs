@@ -17,10 +17,10 @@ use store::{
 
 use super::{
     events::newest,
-    form::{Form, invalid},
+    form::Form,
     json::{ApiError, response},
     product::{event_json, object},
-    requests::{Answer, millis, record_json, refused},
+    requests::{Answer, millis, needed_time, record_json, refused},
 };
 use crate::{
     diagnosis::{self, Asked, Cause, Deviation, Moment},
@@ -33,8 +33,6 @@ const AROUND_MS: i64 = 60_000;
 const AROUND_MS_MIN: i64 = 5_000;
 /// See [`AROUND_MS_MIN`].
 const AROUND_MS_MAX: i64 = 3_600_000;
-/// Furthest time from 1970.
-const TIME_MS_MAX: i64 = 9_000_000_000_000_000;
 /// Most deviating series that are told.
 const DEVIATING_MAX: usize = 20;
 /// Most requests that are told.
@@ -50,14 +48,12 @@ const TIMEOUT: Duration = Duration::from_secs(5);
 
 pub(super) async fn moment(State(app): State<Arc<App>>, form: Form) -> Answer {
     let now = app.clock.now();
-    let at = millis(&form, "at")?.ok_or_else(|| invalid("at", "Unix milliseconds are needed"))?;
-    if at.0.abs() > TIME_MS_MAX {
-        return Err(invalid("at", "no such time: Unix milliseconds are needed"));
-    }
+    let at = needed_time(&form, "at")?;
     let around = millis(&form, "around_ms")?.map_or(AROUND_MS, |around| around.0);
     if !(AROUND_MS_MIN..=AROUND_MS_MAX).contains(&around) {
-        let reason = format!("from {AROUND_MS_MIN} to {AROUND_MS_MAX} ms to both sides");
-        return Err(invalid("around_ms", &reason));
+        let bound = |bound: i64| bound.to_string();
+        let params = vec![("min", bound(AROUND_MS_MIN)), ("max", bound(AROUND_MS_MAX))];
+        return Err(ApiError::refused("refused.around", params));
     }
     let start = UnixMs(at.0 - around);
     // What has not happened yet is not missing.

@@ -143,9 +143,14 @@ impl Queries {
         .await
     }
 
-    /// Evaluates at once on this thread, for short questions of our own.
-    pub(crate) fn evaluate_here(&self, expr: &Expr, time: UnixMs) -> Result<Output, QueryError> {
-        let budget = self.budget(None);
+    /// Evaluates at once on this thread, for short questions of our own, for so long at most.
+    pub(crate) fn evaluate_here(
+        &self,
+        expr: &Expr,
+        time: UnixMs,
+        timeout: Duration,
+    ) -> Result<Output, QueryError> {
+        let budget = self.budget(Some(timeout));
         query::evaluate(expr, &*self.source, Grid::instant(time), &self.settings, &budget)
     }
 

@@ -22,7 +22,7 @@ use super::{
     form::{Form, integer, invalid},
     json::{ApiError, TooLarge, response, write_labels, write_list, write_string},
     query::{Queries, from_query_error},
-    requests::{Answer, millis},
+    requests::{Answer, needed_time},
 };
 use crate::wire::App;
 
@@ -36,8 +36,6 @@ const SERIES: usize = 64;
 const SERIES_MAX: usize = 500;
 /// Longest range: ten years.
 const RANGE_MS_MAX: i64 = 3_653 * 86_400_000;
-/// Furthest time from 1970, so that all windows have room before and after.
-const TIME_MS_MAX: i64 = 9_000_000_000_000_000;
 /// What is evaluated more often than this is not said to miss anything.
 const SAMPLED_MS_MIN: i64 = 60_000;
 
@@ -52,29 +50,22 @@ impl Asked {
     fn read(form: &Form) -> Result<Self, ApiError> {
         let queries: Vec<String> = form.all("query").map(str::to_owned).collect();
         if queries.is_empty() || queries.len() > QUERIES_MAX {
-            let reason =
-                format!("from 1 to {QUERIES_MAX} queries are answered, not {}", queries.len());
-            return Err(invalid("query", &reason));
+            return Err(ApiError::refused(
+                "refused.queries",
+                vec![("max", QUERIES_MAX.to_string())],
+            ));
         }
-        let time = |name: &str| {
-            let time =
-                millis(form, name)?.ok_or_else(|| invalid(name, "Unix milliseconds are needed"))?;
-            if time.0.abs() > TIME_MS_MAX {
-                return Err(invalid(name, "no such time: Unix milliseconds are needed"));
-            }
-            Ok(time.0)
-        };
-        let (start, end) = (time("start")?, time("end")?);
+        let (start, end) = (needed_time(form, "start")?.0, needed_time(form, "end")?.0);
         if start > end {
-            return Err(invalid("start", "it must not be after end"));
+            return Err(ApiError::refused("refused.backwards", Vec::new()));
         }
         if end - start > RANGE_MS_MAX {
-            return Err(invalid("start", "a range has at most ten years; ask for less"));
+            return Err(ApiError::refused("refused.too_long", vec![("years", "10".to_owned())]));
         }
         let px = form.get("px").unwrap_or_default();
         let px = integer(px).map_err(|reason| invalid("px", &reason))?;
         if !(1..=PX_MAX).contains(&px) {
-            return Err(invalid("px", &format!("a chart has from 1 to {PX_MAX} pixels")));
+            return Err(ApiError::refused("refused.pixels", vec![("max", PX_MAX.to_string())]));
         }
         let series_max = match form.limit("series_max")? {
             0 => SERIES,
@@ -233,11 +224,9 @@ impl Lens<'_> {
         let expr = query::parse(text)
             .map_err(|error| Failure::Query("range.bad_query", error.to_string()))?;
         let mut drawn = Drawn { plan: self.plan, series: BTreeMap::new(), warnings: Vec::new() };
-        let is_whole = self.extremes(&expr, &mut drawn)?;
-        if is_whole {
-            self.newest(&expr, &mut drawn)?;
-        } else {
-            self.fine(&expr, &mut drawn)?;
+        match self.extremes(&expr, &mut drawn)? {
+            2.. => self.newest(&expr, &mut drawn)?,
+            known => self.fine(&expr, known > 0, &mut drawn)?,
         }
         Ok(drawn)
     }
@@ -246,14 +235,15 @@ impl Lens<'_> {
         self.queries.evaluate_within(expr, grid, self.budget)
     }
 
-    /// Adds the extremes of each pixel as far as they can be asked for; whether both can.
-    fn extremes(&self, expr: &Expr, drawn: &mut Drawn) -> Result<bool, Failure> {
-        let mut is_whole = false;
+    /// Adds the extremes of each pixel as far as they can be asked for, and says how many can.
+    fn extremes(&self, expr: &Expr, drawn: &mut Drawn) -> Result<usize, Failure> {
+        let mut known = 0;
         for piece in self.plan.pieces() {
             let extremes = expr.extremes(piece.window_ms);
-            is_whole = extremes.lowest.is_some() && extremes.highest.is_some();
             let mut found: BTreeMap<Labels, Points> = BTreeMap::new();
-            for bound in [extremes.lowest, extremes.highest].into_iter().flatten() {
+            let bounds = [extremes.lowest, extremes.highest];
+            known = bounds.iter().flatten().count();
+            for bound in bounds.into_iter().flatten() {
                 let output = self.evaluate(&bound, piece.grid)?;
                 for (labels, points) in drawn.take(output, extremes.name.as_deref()) {
                     found.entry(labels).or_default().extend(points);
@@ -264,7 +254,7 @@ impl Lens<'_> {
             }
             drawn.add(found);
         }
-        Ok(is_whole)
+        Ok(known)
     }
 
     /// Adds what a series still is where a pixel has no sample of its own, because pixels are short.
@@ -286,8 +276,9 @@ impl Lens<'_> {
         Ok(())
     }
 
-    /// Adds what the query yields, several times a pixel.
-    fn fine(&self, expr: &Expr, drawn: &mut Drawn) -> Result<(), Failure> {
+    /// Adds what the query yields, several times a pixel. `has_extreme` where the one that it is for is there
+    /// already.
+    fn fine(&self, expr: &Expr, has_extreme: bool, drawn: &mut Drawn) -> Result<(), Failure> {
         let every = self.plan.fine_ms;
         let (fitted, fit) = expr.fitted(every);
         let output = self.evaluate(&fitted, self.plan.fine())?;
@@ -297,7 +288,7 @@ impl Lens<'_> {
         if fit.is_widened {
             drawn.warnings.push(("range.widened", "seconds", seconds()));
         }
-        if fit.is_sampled && every >= SAMPLED_MS_MIN {
+        if fit.is_sampled && !has_extreme && every >= SAMPLED_MS_MIN {
             drawn.warnings.push(("range.sampled", "seconds", seconds()));
         }
         Ok(())

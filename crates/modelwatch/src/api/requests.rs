@@ -16,8 +16,8 @@ use model::{
 };
 use serde_json::{Map, Value, json};
 use store::events::{
-    Aggregate, Event as _, Filter, GroupBy, Hit, Key, Measure, Order, QueryError, Row, Search,
-    Value as Field,
+    Aggregate, Event as _, Filter, FilterError, GroupBy, Hit, Key, Measure, Order, QueryError, Row,
+    Search, Value as Field,
 };
 
 use super::{
@@ -42,6 +42,8 @@ const COLUMNS_MAX: i64 = 400;
 /// Buckets in which a value doubles.
 const PER_DOUBLING: u8 = 2;
 const DAY: Duration = Duration::from_secs(86_400);
+/// Furthest time from 1970, so that all windows have room before and after.
+const TIME_MS_MAX: i64 = 9_000_000_000_000_000;
 /// What a summary tells of times.
 const TIMES: [&str; 3] = ["ttft_ms", "tpot_ms", "e2e_ms"];
 const PERCENTILES: [(&str, f64); 3] = [("p50", 0.5), ("p95", 0.95), ("p99", 0.99)];
@@ -57,12 +59,12 @@ struct Scope {
 impl Scope {
     fn read(app: &App, form: &Form) -> Result<Self, ApiError> {
         let text = form.get("filter").unwrap_or_default();
-        let filter = Filter::parse(text, Exchange::schema())
-            .map_err(|error| ApiError::bad_data(error.to_string()))?;
+        let filter =
+            Filter::parse(text, Exchange::schema()).map_err(|error| not_understood(&error))?;
         let end = millis(form, "end")?.unwrap_or(app.clock.now());
         let start = millis(form, "start")?.unwrap_or(end - SPAN);
         if start > end {
-            return Err(invalid("start", "it must not be after end"));
+            return Err(ApiError::refused("refused.backwards", Vec::new()));
         }
         Ok(Self { filter, range: TimeRange { start, end } })
     }
@@ -72,8 +74,7 @@ impl Scope {
         let text = form.get("filter").unwrap_or_default();
         let both =
             if text.is_empty() { condition.to_owned() } else { format!("({text}) {condition}") };
-        Filter::parse(&both, Exchange::schema())
-            .map_err(|error| ApiError::bad_data(error.to_string()))
+        Filter::parse(&both, Exchange::schema()).map_err(|error| not_understood(&error))
     }
 }
 
@@ -84,11 +85,29 @@ pub(super) fn millis(form: &Form, name: &str) -> Result<Option<UnixMs>, ApiError
     Ok(Some(UnixMs(number)))
 }
 
+/// Says it as a code as well, so that the page can say it in its own language.
+fn not_understood(error: &FilterError) -> ApiError {
+    let field = error.problem.field().map(|field| ("field", field.to_owned()));
+    let params = field.into_iter().chain([("at", error.at.to_string())]);
+    ApiError::bad_data(error.to_string())
+        .with_message(format!("filter.{}", error.problem.code()), params)
+}
+
+/// A time that must be given.
+pub(super) fn needed_time(form: &Form, name: &'static str) -> Result<UnixMs, ApiError> {
+    let time = form.get(name).and_then(|text| integer(text).ok()).map(UnixMs);
+    time.filter(|time| (-TIME_MS_MAX..=TIME_MS_MAX).contains(&time.0))
+        .ok_or_else(|| ApiError::refused("refused.time", vec![("name", name.to_owned())]))
+}
+
 pub(super) fn refused(error: QueryError) -> ApiError {
-    match error {
-        QueryError::Timeout => ApiError::timeout(error.to_string()),
-        error => ApiError::bad_data(error.to_string()),
-    }
+    let text = error.to_string();
+    let answer = match error {
+        QueryError::Timeout => ApiError::timeout(text),
+        _ => ApiError::bad_data(text),
+    };
+    let field = error.field().map(|field| ("field", field.to_owned()));
+    answer.with_message(format!("search.{}", error.code()), field)
 }
 
 fn ok(value: &Value) -> Answer {
@@ -463,6 +482,8 @@ impl Used {
 
 #[cfg(test)]
 mod tests {
+    use model::message::{Language, render};
+
     use super::*;
 
     #[test]
@@ -470,6 +491,36 @@ mod tests {
         assert_eq!(buckets("0:1 8:2"), [(1000.0, 1), (2000.0, 2)]);
         assert_eq!(buckets(""), []);
         assert_eq!(buckets("x:1 3"), []);
+    }
+
+    /// The codes are made of parts, so that what the compiler does not see is looked at here.
+    #[test]
+    fn what_is_wrong_with_a_filter_is_said_in_both_languages() {
+        let check = |filter: &str, expected: &str| {
+            let error = Filter::parse(filter, Exchange::schema()).unwrap_err();
+            let (code, params) = not_understood(&error).message.unwrap();
+            let said = render(&code, &params, Language::English);
+            assert_eq!(said, expected);
+            assert_ne!(render(&code, &params, Language::Chinese), said, "{code}");
+        };
+        check("colour:red", "there is no field colour (character 1 of the filter)");
+        check("model:\"x", "a quote is not closed (character 9 of the filter)");
+        check(
+            "ok (status:x)",
+            "status needs a number, a comparison such as >200, or a range such as 1..5 (character 13 of the filter)",
+        );
+        check("request_body:x", "request_body is kept, not searched (character 15 of the filter)");
+        check("(", "a value is missing (character 2 of the filter)");
+        for error in [
+            QueryError::UnknownField("x".into()),
+            QueryError::NotANumber("x".into()),
+            QueryError::TooManyGroups(1),
+            QueryError::InvalidCursor,
+            QueryError::Timeout,
+        ] {
+            let (code, params) = refused(error).message.unwrap();
+            assert_ne!(render(&code, &params, Language::English), code);
+        }
     }
 
     #[test]

@@ -41,6 +41,8 @@ fn tell(
         ("blocks", report.blocks.to_string()),
         ("segments", report.segments.to_string()),
         ("samples", report.samples.to_string()),
+        ("parts", report.parts.to_string()),
+        ("records", report.records.to_string()),
     ];
     say(&render("store.found", &found, language));
     for problem in &report.problems {

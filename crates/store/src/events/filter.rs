@@ -135,6 +135,16 @@ impl FilterProblem {
             Self::Unexpected => "unexpected",
         }
     }
+
+    /// The field that it is about.
+    pub fn field(&self) -> Option<&str> {
+        match self {
+            Self::UnknownField(field) | Self::NotSearched(field) | Self::NotANumber(field) => {
+                Some(field)
+            }
+            _ => None,
+        }
+    }
 }
 
 impl Filter {

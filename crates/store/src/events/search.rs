@@ -133,6 +133,17 @@ impl QueryError {
             Self::Timeout => "timeout",
         }
     }
+
+    /// The field or kind that it is about.
+    pub fn field(&self) -> Option<&str> {
+        match self {
+            Self::UnknownKind(name)
+            | Self::UnknownField(name)
+            | Self::NotANumber(name)
+            | Self::NotGroupable(name) => Some(name),
+            _ => None,
+        }
+    }
 }
 
 /// Until when an answer is worth having.

@@ -3,7 +3,7 @@
  * they are the same for one machine and for many, now and in the past.
  */
 import { askInstant, Failure } from "../explore/ask";
-import type { Labels } from "../series";
+import type { Labels } from "../past";
 
 /** One value: which column it belongs to, and whose it is. */
 export interface Sample {

@@ -1,6 +1,6 @@
 /** How an engine was set up, over time, and what differs between two times. */
 import type { Track } from "../cluster/ask";
-import type { Labels } from "../series";
+import type { Labels } from "../past";
 
 /** A stretch of time with one configuration. */
 export interface Setup {

@@ -1,7 +1,7 @@
 /** Engines as the store knows them: a row for each model of each server, from the series that name both. */
 import { quote, windowOf, type Sample } from "../cluster/ask";
 import { best, byName, grouped, type Figure } from "../cluster/best";
-import type { Labels } from "../series";
+import type { Labels } from "../past";
 
 const BY = "engine, model, instance, source";
 

@@ -1,5 +1,6 @@
 /** Asks the Prometheus API, and reads its answers. */
-import type { Labels } from "../series";
+import type { Labels } from "../past";
+import type { Message } from "../prefs.svelte";
 import type { Span } from "./address";
 
 /** One bucket: which of its bounds belong to it (0 the upper, 1 the lower, 2 neither, 3 both), the bounds, the count. */
@@ -49,6 +50,8 @@ export class Failure extends Error {
     readonly kind: "server" | "unreachable" | "missing" | "canceled",
     message: string,
     readonly place: Place | null = null,
+    /** The same as a code, where the server gives one. */
+    readonly told: Message | null = null,
   ) {
     super(message);
   }

@@ -2,7 +2,7 @@
 import { quote, windowOf, type Sample } from "../cluster/ask";
 import { byName, grouped } from "../cluster/best";
 import type { Unit } from "../format";
-import type { Labels } from "../series";
+import type { Labels } from "../past";
 
 export const METRICS = ["utilization", "memory", "power", "temperature"] as const;
 export type Metric = (typeof METRICS)[number];

@@ -2,7 +2,7 @@
 import type { Sample } from "../cluster/ask";
 import { byName, grouped } from "../cluster/best";
 import type { Unit } from "../format";
-import type { Labels } from "../series";
+import type { Labels } from "../past";
 
 export const HOST_METRICS = ["cpu", "memory", "disk", "filesystem", "network", "pressure", "temperature"] as const;
 export type HostMetric = (typeof HOST_METRICS)[number];

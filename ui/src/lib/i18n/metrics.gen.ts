@@ -193,6 +193,7 @@ export const metricHelp: Record<string, string> = {
   "modelwatch_gateway_parts_unseen_total": "因解析跟不上而未被观察到的响应片段数（转发不受影响）",
   "modelwatch_gateway_records_lost_total": "因存储跟不上而丢失的请求记录数",
   "modelwatch_live_clients": "页面打开的实时连接数",
+  "modelwatch_live_evaluations_total": "为实时页面执行的查询次数；同一查询每个周期只执行一次，与页面数量无关",
   "modelwatch_live_ticks_dropped_total": "因页面读取过慢而未发送的实时数据帧数",
   "modelwatch_pcie_errors_total": "内核统计的设备 PCIe 链路错误数（AER）：correctable、nonfatal 或 fatal",
   "modelwatch_process_cpu_seconds_total": "modelwatch 自身所用的 CPU 时间",

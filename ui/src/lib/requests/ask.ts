@@ -135,11 +135,12 @@ export async function ask<T>(path: string, parameters: Record<string, Maybe<stri
     if (signal?.aborted) throw error;
     throw new Failure("unreachable", String(error));
   }
-  const body = (await answer.json().catch(() => null)) as (T & { error?: string }) | null;
+  const body = (await answer.json().catch(() => null)) as (T & { error?: string; code?: string; params?: Record<string, string> }) | null;
   signal?.throwIfAborted();
   if (answer.ok && body !== null) return body;
   if (answer.status === 404) throw new Failure("missing", body?.error ?? path);
-  throw new Failure("server", body?.error ?? `${answer.status} ${answer.statusText}`.trim());
+  const told = body?.code === undefined ? null : { code: body.code, params: body.params ?? {} };
+  throw new Failure("server", body?.error ?? `${answer.status} ${answer.statusText}`.trim(), null, told);
 }
 
 /** What is asked for in a time. */

@@ -7,9 +7,10 @@ import { ask, type Exchange, type HeatMap } from "./ask";
 import { FIELDS, proposals, quoted, terms, withTerm, wordAt } from "./filter";
 import { compare, List, merge, PAGE, ROWS_MAX, type Sort } from "./list.svelte";
 import { boundsOf, cellColour, filledRange, logMarks, nearest, placeOf, pointsOf, rangeOf, strength, timeMarks } from "./picture";
+import { setLanguage } from "../prefs.svelte";
 import { scrolledTo, visible } from "./rows";
 import { shares, ticks, waterfall } from "./waterfall";
-import { count, isClientBound, isSubstituted, millis, outcomeName, outputTokens } from "./words";
+import { count, isClientBound, isSubstituted, millis, outcomeName, outputTokens, reasonOf } from "./words";
 
 const row = (change: Partial<Exchange> = {}): Exchange => ({ id: "a", time: 1_000, outcome: "ok", ...change });
 const NEWEST: Sort = { by: "time", isDescending: true };
@@ -204,6 +205,19 @@ describe("list", () => {
     waiting[0]?.(answer("old"));
     await first;
     expect([list.rows[0]?.id, list.isLoading, list.failure]).toEqual(["new", false, null]);
+  });
+
+  test("a filter that is not understood is explained in the reader's language", async () => {
+    const told = { error: "there is no field x, at character 1 of the filter", code: "filter.unknown_field", params: { field: "x", at: "1" } };
+    const failure = async (body: unknown) => {
+      answers([400, body]);
+      return (await ask("requests", {}).catch((error: unknown) => error)) as Failure;
+    };
+    setLanguage("zh");
+    expect(reasonOf(await failure(told))).toBe("没有字段 x（筛选条件第 1 个字符）");
+    expect(reasonOf(await failure({ ...told, code: "filter.of_tomorrow" }))).toBe(told.error);
+    setLanguage("en");
+    expect(reasonOf(await failure({ error: "no code" }))).toBe("no code");
   });
 
   test.each<[number, unknown, Failure["kind"]]>([[404, { error: "no" }, "missing"], [503, null, "server"], [200, null, "server"]])("status %s is a failure", async (status, body, kind) => {

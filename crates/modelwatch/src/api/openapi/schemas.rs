@@ -19,6 +19,7 @@ pub(super) fn all() -> Map<String, Value> {
         ("Heatmap", heatmap()),
         ("Key", key()),
         ("Keys", object(&[("keys", list(named("Key"))), ("anonymous", flag())], &[])),
+        ("Message", object(&[("code", text()), ("params", map(text()))], &[])),
         ("Moment", moment()),
         ("Percentiles", percentiles()),
         ("Range", range()),
@@ -30,7 +31,6 @@ pub(super) fn all() -> Map<String, Value> {
         ("Upstream", upstream()),
         ("Usage", object(&[("rows", list(named("UsageRow")))], &[])),
         ("UsageRow", usage_row()),
-        ("Warning", object(&[("code", text()), ("params", map(text()))], &[])),
     ];
     all.into_iter().map(|(name, schema)| (name.to_owned(), schema)).collect()
 }
@@ -86,7 +86,8 @@ fn word(words: &[&str]) -> Value {
 }
 
 fn error() -> Value {
-    object(&[("status", word(&["error"])), ("errorType", text()), ("error", text())], &[])
+    let always = [("status", word(&["error"])), ("errorType", text()), ("error", text())];
+    object(&always, &[("code", text()), ("params", map(text()))])
 }
 
 fn event() -> Value {
@@ -106,7 +107,7 @@ fn range() -> Value {
     let members = [
         ("series", list(named("Series"))),
         ("omitted", whole()),
-        ("warnings", list(named("Warning"))),
+        ("warnings", list(named("Message"))),
     ];
     let result = json!({ "oneOf": [object(&members, &[]), object(&[("error", failure)], &[])] });
     let members = [
