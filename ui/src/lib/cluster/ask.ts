@@ -17,9 +17,15 @@ const COLUMN = "modelwatch_column";
 
 /** One query for all columns: one evaluation, so that a row never shows values of two moments. */
 export function union(columns: Record<string, string>): string {
-  return Object.entries(columns)
-    .map(([name, query]) => `label_replace(${query}, "${COLUMN}", "${name}", "", "")`)
-    .join(" or ");
+  const parts = Object.entries(columns).map(([name, query]) => `label_replace(${query}, "${COLUMN}", "${name}", "", "")`);
+  return joined(parts);
+}
+
+/** In pairs of pairs: a chain would copy the first column once for each of the others. */
+function joined(parts: string[]): string {
+  if (parts.length <= 2) return parts.join(" or ");
+  const half = Math.ceil(parts.length / 2);
+  return `(${joined(parts.slice(0, half))}) or (${joined(parts.slice(half))})`;
 }
 
 /** Reads the answer to a `union`. What is no finite number says nothing and is left out: it shows as n/a. */
