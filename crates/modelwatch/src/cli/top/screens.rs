@@ -456,11 +456,19 @@ fn engine_row(engine: &Engine, view: &View, words: Words) -> Row {
         vec![piece(value(&engine.waiting, count), waiting_ink)],
         vec![piece(value(&engine.kv_cache, percent), kv_ink)],
         one(ttft),
-        one(value(&engine.tpot_p95, seconds)),
+        one(per_token(engine)),
         one(value(&engine.tokens_out, rate)),
         vec![piece(value(&engine.failed, count), failed_ink)],
         vec![piece(line, Ink::Decode)],
     ]
+}
+
+/// TPOT where somebody measures it, else, marked, the time between tokens, which says nearly the same.
+fn per_token(engine: &Engine) -> String {
+    match (&engine.tpot_p95, &engine.itl_p95) {
+        (None, Some(itl)) => format!("~{}", seconds(itl.value)),
+        (tpot, _) => value(tpot, seconds),
+    }
 }
 
 fn devices(view: &View, ui: &Ui, words: Words, room: u16) -> Part {
@@ -509,7 +517,7 @@ pub(super) fn throttle(device: &Device) -> Piece {
         (_, _, Some(kind @ (Throttle::Hardware | Throttle::Thermal))) => {
             piece(kind.letter(), Ink::Critical)
         }
-        // The power cap is how such devices are meant to be run.
+        (_, _, Some(kind)) if device.is_only_capped() => piece(kind.letter(), Ink::Plain),
         (_, _, Some(kind)) => piece(kind.letter(), Ink::Warn),
         (_, Some(_), None) => piece("·", Ink::Muted),
         (_, None, None) => piece(ABSENT, Ink::Muted),
