@@ -2012,8 +2012,8 @@ pub static MESSAGES: &[Message] = &[
     },
     Message {
         code: "store.found",
-        en: "{path}: {blocks} blocks, {segments} segments of the log, {samples} samples; {parts} parts of events with {records} of them",
-        zh: "{path}：{blocks} 个数据块，{segments} 个日志段，{samples} 个样本；{parts} 个事件分区，共 {records} 条事件",
+        en: "{path}: {blocks} blocks, {segments} segments of the log, {samples} samples; {records} events in {parts} parts, {logged} in the log",
+        zh: "{path}：{blocks} 个数据块，{segments} 个日志段，{samples} 个样本；事件分区 {parts} 个，含 {records} 条事件，日志中 {logged} 条",
     },
     Message {
         code: "store.in_use",

@@ -3,7 +3,7 @@
  * they are the same for one machine and for many, now and in the past.
  */
 import { askInstant, Failure } from "../explore/ask";
-import type { Labels } from "../past";
+import { past, PastError, type Labels } from "../past";
 
 /** One value: which column it belongs to, and whose it is. */
 export interface Sample {
@@ -17,9 +17,15 @@ const COLUMN = "modelwatch_column";
 
 /** One query for all columns: one evaluation, so that a row never shows values of two moments. */
 export function union(columns: Record<string, string>): string {
-  return Object.entries(columns)
-    .map(([name, query]) => `label_replace(${query}, "${COLUMN}", "${name}", "", "")`)
-    .join(" or ");
+  const parts = Object.entries(columns).map(([name, query]) => `label_replace(${query}, "${COLUMN}", "${name}", "", "")`);
+  return joined(parts);
+}
+
+/** In pairs of pairs: a chain would copy the first column once for each of the others. */
+function joined(parts: string[]): string {
+  if (parts.length <= 2) return parts.join(" or ");
+  const half = Math.ceil(parts.length / 2);
+  return `(${joined(parts.slice(0, half))}) or (${joined(parts.slice(half))})`;
 }
 
 /** Reads the answer to a `union`. What is no finite number says nothing and is left out: it shows as n/a. */
@@ -52,40 +58,22 @@ export interface Ranged {
   omitted: number;
 }
 
-interface Body {
-  step_ms: number;
-  results: { series?: Track[]; omitted?: number; error?: unknown }[];
-}
-
 /** Series that one query may bring; the server's own limit. */
 export const SERIES_MAX = 500;
-/** Queries that one question may hold; the server's own limit. */
-export const QUERIES_MAX = 16;
-
 /** Queries over a range, reduced by the server to what `px` pixels can show. */
 export async function askRanges(queries: string[], { start, end }: { start: number; end: number }, px: number, signal: AbortSignal): Promise<Ranged> {
-  const form = new URLSearchParams({
-    start: String(Math.round(start)),
-    end: String(Math.round(end)),
-    px: String(Math.max(1, Math.min(4_000, Math.round(px)))),
-    series_max: String(SERIES_MAX),
-  });
-  for (const query of queries.slice(0, QUERIES_MAX)) form.append("query", query);
-  let answer: Response;
   try {
-    answer = await fetch("/api/mw/v1/range", { method: "POST", body: form, signal });
+    const { stepMs, results } = await past(queries, start, end, px, signal, SERIES_MAX);
+    return {
+      step: stepMs,
+      results: results.map(({ series, error }) => (error === null ? series : null)),
+      omitted: results.reduce((all, { omitted }) => all + omitted, 0),
+    };
   } catch (error) {
-    if (signal.aborted) throw error;
-    throw new Failure("unreachable", String(error));
+    if (!(error instanceof PastError)) throw error;
+    const kind = error.status === null ? "unreachable" : error.status === 404 ? "missing" : "server";
+    throw new Failure(kind, error.message);
   }
-  if (!answer.ok) throw new Failure(answer.status === 404 ? "missing" : "server", `${answer.status} ${answer.statusText}`.trim());
-  const body = (await answer.json()) as Body;
-  signal.throwIfAborted();
-  return {
-    step: body.step_ms,
-    results: body.results.map((result) => result.series ?? null),
-    omitted: body.results.reduce((all, result) => all + (result.omitted ?? 0), 0),
-  };
 }
 
 /** Seconds as a window of PromQL, within what is read without effort. */

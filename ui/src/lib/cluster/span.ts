@@ -1,6 +1,5 @@
-/** The page's time range, as the address says it. */
-import { EXPLORE_RANGES, spanOf } from "../explore/address";
-import { parametersOf } from "./address";
+/** The page's time range with its ends at a given time, for what is asked again and again. */
+import { rangeId, readRange } from "../range.svelte";
 
 export interface PageSpan {
   start: number;
@@ -12,14 +11,9 @@ export interface PageSpan {
   id: string;
 }
 
-const USUAL = "15m";
-
 /** A range that ends now, or fixed times. */
 export function pageSpan(hash: string, now: number): PageSpan {
-  const parameters = parametersOf(hash);
-  const fixed = spanOf(parameters);
-  if (fixed) return { ...fixed, isLive: false, seconds: (fixed.end - fixed.start) / 1_000, id: "" };
-  const range = EXPLORE_RANGES.find(({ id }) => id === parameters.get("range")) ?? EXPLORE_RANGES.find(({ id }) => id === USUAL);
-  const seconds = range?.seconds ?? 900;
-  return { start: now - seconds * 1_000, end: now, isLive: true, seconds, id: range?.id ?? USUAL };
+  const { start, end, seconds } = readRange(hash).range;
+  if (start !== null && end !== null) return { start, end, isLive: false, seconds, id: "" };
+  return { start: now - seconds * 1_000, end: now, isLive: true, seconds, id: rangeId(seconds) };
 }

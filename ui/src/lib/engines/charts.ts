@@ -46,3 +46,17 @@ export function bestTrack(tracks: Track[]): Track | null {
   };
   return [...tracks].filter(({ values }) => values.some((value) => value !== null)).sort((a, b) => rank(a) - rank(b))[0] ?? null;
 }
+
+export const FLEET = ["ttft", "itl", "generated", "waiting", "kv"] as const;
+export type FleetName = (typeof FLEET)[number];
+
+const quantileOfAll = (name: string) => `histogram_quantile(0.95, sum by (le, ${BY}) (rate(${name}_bucket[${QUANTILE_WINDOW}])))`;
+
+/** The same of all replicas at once, in the order of `FLEET`. */
+export const FLEET_QUERIES: Record<FleetName, string> = {
+  ttft: quantileOfAll("llm_time_to_first_token_seconds"),
+  itl: quantileOfAll("llm_inter_token_latency_seconds"),
+  generated: `sum by (${BY}) (rate(llm_generation_tokens_total[${WINDOW}]))`,
+  waiting: "llm_requests_waiting",
+  kv: "llm_kv_cache_usage_ratio",
+};

@@ -1,12 +1,15 @@
-/** The life of an engine as one lane: from its readings and from what was noticed. */
+/**
+ * The life of an engine as one lane: from its readings and from what was noticed. That an engine is draining no engine tells,
+ * so there is no such state.
+ */
 import type { Track } from "../cluster/ask";
 import { segmentsOf, worst, type Segment } from "../lanes/lanes";
 import type { Event } from "../api";
 
-export const STATES = ["ready", "loading", "starting", "draining", "hung", "down"] as const;
+export const STATES = ["ready", "loading", "starting", "hung", "down"] as const;
 export type LifeState = (typeof STATES)[number];
 /** What is worse hides what is better. */
-const SEVERITY: Record<LifeState, number> = { ready: 0, loading: 1, starting: 2, draining: 3, hung: 4, down: 5 };
+const SEVERITY: Record<LifeState, number> = { ready: 0, loading: 1, starting: 2, hung: 3, down: 4 };
 export const severityOf = (state: string): number => SEVERITY[state as LifeState] ?? 0;
 
 /** Longer gaps between a start and the first answer than this have another cause. */

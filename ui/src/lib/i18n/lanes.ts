@@ -11,6 +11,8 @@ export const laneTexts = {
   beat_none: { en: "no data", zh: "无数据" },
   extent: { en: "{low} to {high}", zh: "{low} 至 {high}" },
   spark: { en: "{name}: {value}; in this range {extent}", zh: "{name}：{value}；该时段内 {extent}" },
+  as_table: { en: "As table", zh: "以表格显示" },
+  time: { en: "Time", zh: "时间" },
   absent: { en: "n/a", zh: "无数据" },
   absent_why: { en: "n/a: {reason}", zh: "无数据：{reason}" },
   more_rows: { en: "{count} rows", zh: "{count} 行" },

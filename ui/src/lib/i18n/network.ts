@@ -7,7 +7,7 @@ export const networkTexts = {
   summary_exposed: { en: "{count} reachable from other machines", zh: "{count} 个可从其他机器访问" },
   exposure: { en: "Exposure", zh: "开放范围" },
   exposure_note: { en: "whom each engine's port lets in, by the address it is bound to; firewalls, proxies and port mappings of containers are not seen", zh: "由端口绑定的地址得出；不含防火墙、代理与容器端口映射" },
-  scope_loopback: { en: "This machine only", zh: "仅本机" },
+  scope_loopback: { en: "This machine", zh: "仅本机" },
   scope_private: { en: "Private network", zh: "内网" },
   scope_public: { en: "Public address", zh: "公网地址" },
   scope_all: { en: "All addresses", zh: "所有地址" },

@@ -20,7 +20,7 @@ export const settingTexts = {
   units_si: { en: "GB (powers of 1,000)", zh: "GB（1000 进制）" },
   units_note: { en: "disks and networks are always in powers of 1,000", zh: "磁盘与网络始终按 1000 进制" },
   file: { en: "Of the server", zh: "服务端配置" },
-  file_note: { en: "read-only here: the configuration file rules. Change a key there and start modelwatch again; `modelwatch check --config FILE` says whether it is right.", zh: "此处只读，以配置文件为准。修改后重启 modelwatch 生效；可用 `modelwatch check --config FILE` 检查。" },
+  file_note: { en: "read-only here: the configuration file rules. Change a key there and start modelwatch again; “modelwatch check --config FILE” says whether it is right.", zh: "此处只读，以配置文件为准。修改后重启 modelwatch 生效；可用“modelwatch check --config FILE”检查。" },
   discovery: { en: "Discovery and collectors", zh: "发现与采集" },
   discover_on: { en: "Engines are found by their listening ports", zh: "通过监听端口自动发现引擎" },
   discover_off: { en: "Engines are not looked for; only those of [[engine]] are watched", zh: "不自动发现，仅监控 [[engine]] 指明的引擎" },

@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
 import { beats, durations, segmentsOf, thinned, timeMarks, worst, type Segment } from "./lanes";
-import { at, pathOf } from "./spark";
+import { at, csvOf, pathOf, roundTop, tableOf } from "./spark";
 
 const points = (pairs: [number, number | null][]) => ({ times: pairs.map(([time]) => time), values: pairs.map(([, value]) => value) });
 const onOff = (value: number) => (value > 0 ? "on" : "off");
@@ -57,6 +57,16 @@ test("marks are round and have room", () => {
   expect(timeMarks({ start: 0, end: 1e15 }, 100, 72).times.length).toBeLessThanOrEqual(200);
 });
 
+test.each([
+  [0, "count", 1],
+  [29.7, "count", 30],
+  [0.4, "count", 1],
+  [141, "watts", 150],
+  [0.031, "ratio", 0.04],
+  [31.9 * 2 ** 30, "bytes", 40 * 2 ** 30],
+  [1_000, "milliseconds", 1_000],
+] as const)("an axis for %d %s ends at %d", (value, unit, expected) => expect(roundTop(value, unit)).toBeCloseTo(expected, 10));
+
 describe("sparklanes", () => {
   const size = { width: 100, height: 10 };
   test("a gap interrupts the line, a single point is seen", () => {
@@ -67,4 +77,21 @@ describe("sparklanes", () => {
     const line = points([[0, 1], [10, null], [20, 3]]);
     expect([at(line, 25, 10), at(line, 15, 10), at(line, 5, 10), at(line, 99, 10), at(line, -1, 10)]).toEqual([3, null, 1, null, null]);
   });
+});
+
+describe("the numbers behind sparklanes", () => {
+  const columns = [
+    { name: "a", ...points([[0, 1], [10, null], [20, 3]]) },
+    { name: '=b "x"', ...points([[10, 7]]) },
+  ];
+  test("every time, and what is absent is absent", () => {
+    expect(tableOf(columns, 99, 5)).toEqual([{ time: 0, values: [1, null] }, { time: 10, values: [null, 7] }, { time: 20, values: [3, null] }]);
+  });
+  test("at most so many rows, the newest among them", () => {
+    const many = [{ name: "m", ...points(Array.from({ length: 1_000 }, (_, at): [number, number] => [at, at])) }];
+    const rows = tableOf(many, 40, 5);
+    expect(rows.length).toBeLessThanOrEqual(40);
+    expect(rows.at(-1)).toEqual({ time: 999, values: [999] });
+  });
+  test("a name is no formula", () => expect(csvOf(columns, 5).split("\n").slice(0, 3)).toEqual(['time,"a","\'=b ""x"""', "1970-01-01T00:00:00.000Z,1,", "1970-01-01T00:00:00.010Z,,7"]));
 });

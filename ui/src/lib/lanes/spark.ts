@@ -1,4 +1,6 @@
 /** The drawing of one sparklane. */
+import type { Unit } from "../format";
+import { prefs } from "../prefs.svelte";
 
 interface Points {
   times: number[];
@@ -35,4 +37,48 @@ export function at({ times, values }: Points, time: number, age: number): number
     return values[index] ?? null;
   }
   return null;
+}
+
+const ROUND = [1, 1.2, 1.5, 2, 2.5, 3, 4, 5, 6, 8, 10];
+
+/** The next round number, as it is shown in its unit: the top of an axis. */
+export function roundTop(value: number, unit: Unit): number {
+  if (!(value > 0)) return 1;
+  let scale = unit === "ratio" ? 0.01 : 1;
+  if (unit === "bytes" && prefs.units === "iec") while (value / scale >= 1_024) scale *= 1_024;
+  const size = value / scale;
+  const power = 10 ** Math.floor(Math.log10(size));
+  const step = ROUND.find((candidate) => candidate * power >= size * (1 - 1e-9)) ?? 10;
+  const round = step * power * scale;
+  return unit === "count" ? Math.ceil(round) : round;
+}
+
+/** A line of a table: its heading, and its points. */
+export interface Column extends Points {
+  name: string;
+}
+
+/** Every time at which any column has a point, at most `rows` of them evenly chosen, and what each column is then. */
+export function tableOf(columns: Column[], rows: number, age: number): { time: number; values: (number | null)[] }[] {
+  const times = [...new Set(columns.flatMap((column) => column.times))].sort((a, b) => a - b);
+  const every = Math.max(1, Math.ceil(times.length / rows));
+  const chosen = times.filter((_, index) => (times.length - 1 - index) % every === 0);
+  // Both are in order, so that one walk over the points of each column does.
+  const places = columns.map(() => -1);
+  return chosen.map((time) => ({
+    time,
+    values: columns.map((column, index) => {
+      let place = places[index] ?? -1;
+      while (place + 1 < column.times.length && column.times[place + 1]! <= time) place += 1;
+      places[index] = place;
+      return place >= 0 && time - column.times[place]! <= age ? (column.values[place] ?? null) : null;
+    }),
+  }));
+}
+
+/** The table as a file: times in UTC, absent values empty. Names are data, so a spreadsheet must not run them. */
+export function csvOf(columns: Column[], age: number): string {
+  const cell = (text: string) => `"${(/^[=+\-@\t\r]/.test(text) ? `'${text}` : text).replace(/"/g, '""')}"`;
+  const lines = tableOf(columns, Infinity, age).map(({ time, values }) => [new Date(time).toISOString(), ...values.map((value) => (value === null ? "" : String(value)))].join(","));
+  return `${["time", ...columns.map(({ name }) => cell(name))].join(",")}\n${lines.join("\n")}\n`;
 }
