@@ -386,9 +386,12 @@ pub(super) fn state(state: EngineState, words: Words) -> Piece {
 fn engines(view: &View, ui: &Ui, words: Words, _: u16) -> Part {
     let mut model = left(words.t("model"), 2, 48);
     model.grows = true;
+    // Where engines differ in nothing else, their addresses tell them apart.
+    let mut seen = std::collections::BTreeSet::new();
+    let has_twins = !view.engines.iter().all(|engine| seen.insert((&engine.name, &engine.models)));
     let columns = vec![
         left(words.t("engine"), 0, 16),
-        left(words.t("instance"), 6, 24),
+        left(words.t("instance"), if has_twins { 1 } else { 6 }, 24),
         model,
         left(words.t("state"), 0, 14),
         right(words.t("running"), 0, 7),
@@ -580,17 +583,17 @@ fn latency(paint: &mut Paint<'_>, area: Rect, view: &View, words: Words) {
     let now = or_dash(view.totals.ttft_p95, seconds);
     paint.rule(area, &words.t("latency"), &words.with("latency_note", &[("now", &now)]));
     let place = below(area);
-    let points: Vec<(i64, f64)> =
-        view.engines.iter().flat_map(|engine| engine.past_ttft_p95.iter().copied()).collect();
-    if points.is_empty() || place.height == 0 {
+    let lines: Vec<&[(i64, f64)]> =
+        view.engines.iter().map(|engine| engine.past_ttft_p95.as_slice()).collect();
+    if lines.iter().all(|points| points.is_empty()) || place.height == 0 {
         paint.put(place.x, place.y, place.width, &words.t("no_latency"), Ink::Muted);
         return;
     }
-    let top = points.iter().map(|(_, value)| *value).fold(0.0, f64::max);
+    let top = lines.iter().copied().flatten().map(|(_, value)| *value).fold(0.0, f64::max);
     let axis = 7.min(place.width);
     let columns = usize::from(place.width - axis);
     let span = (view.now.0 - PAST_MS, view.now.0);
-    let lines = braille(&points, span, top, (columns, usize::from(place.height)));
+    let lines = braille(&lines, span, top, (columns, usize::from(place.height)));
     for (line, y) in lines.iter().zip(place.y..) {
         paint.put(place.x + axis, y, place.width - axis, line, Ink::Load);
     }
