@@ -590,16 +590,17 @@ fn latency(paint: &mut Paint<'_>, area: Rect, view: &View, words: Words) {
         return;
     }
     let top = lines.iter().copied().flatten().map(|(_, value)| *value).fold(0.0, f64::max);
-    let axis = 7.min(place.width);
+    let axis = 8.min(place.width);
     let columns = usize::from(place.width - axis);
     let span = (view.now.0 - PAST_MS, view.now.0);
     let lines = braille(&lines, span, top, (columns, usize::from(place.height)));
     for (line, y) in lines.iter().zip(place.y..) {
+        paint.put(place.x + axis.saturating_sub(1), y, 1, "│", Ink::Muted);
         paint.put(place.x + axis, y, place.width - axis, line, Ink::Load);
     }
-    paint.right(place.x, place.y, axis.saturating_sub(1), &seconds(top), Ink::Muted);
+    paint.right(place.x, place.y, axis.saturating_sub(2), &seconds(top), Ink::Muted);
     if place.height > 1 {
-        paint.right(place.x, place.bottom() - 1, axis.saturating_sub(1), "0", Ink::Muted);
+        paint.right(place.x, place.bottom() - 1, axis.saturating_sub(2), "0", Ink::Muted);
     }
 }
 
