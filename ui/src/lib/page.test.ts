@@ -3,7 +3,6 @@ import { format, when } from "./format";
 import { messages } from "./i18n/messages.gen";
 import { texts } from "./i18n/texts";
 import { readBlocks } from "./live.svelte";
-import { PANELS, TILES } from "./panels";
 import { fill } from "./prefs.svelte";
 
 describe("format", () => {
@@ -77,11 +76,4 @@ describe("texts", () => {
   test("parameters that are missing show", () => {
     expect(fill("{a} and {b}", { a: 1 })).toBe("1 and ?");
   });
-});
-
-test("tiles show lines that exist", () => {
-  for (const tile of TILES) {
-    const panel = PANELS.find((candidate) => candidate.id === tile.panel);
-    for (const line of tile.lines) expect(panel?.lines[line]).toBeDefined();
-  }
 });
