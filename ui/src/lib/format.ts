@@ -88,6 +88,8 @@ export function axisLabel(value: number | null, unit: Unit, isLog = false): stri
   if (value === null || (isLog && !Number.isInteger(Math.log10(value)))) return "";
   if (unit === "per_second" || unit === "count") return Math.abs(value) < 1_000 ? trimmed(value) : scaled(value, 1000, THOUSANDS).replace(" ", "");
   if (unit === "ratio") return `${trimmed(value * 100)}%`;
+  if (value === 0 && unit !== "bytes") return "0";
+  if (unit === "seconds" && value >= 1 && value < 120) return `${trimmed(value)} s`;
   return format(value, unit);
 }
 

@@ -1,7 +1,6 @@
 /** The devices and engines of the overview: what each does now, and which states are worth a lane. */
 import { askColumns, askRanges, type Track } from "../cluster/ask";
 import { byName, grouped } from "../cluster/best";
-import { format } from "../format";
 import { nameOf, severityOf } from "../gpus/devices";
 import { askThrottled } from "../gpus/throttles";
 import type { Row } from "../grid/grid";
@@ -36,7 +35,7 @@ export function rowsOf(cells: Cell[], hrefOf: (device: string) => string): Row[]
       cells: members.map(({ name, value }) => ({
         key: name, value, href: hrefOf(name),
         text: value === null ? "–" : String(Math.round(value * 100)),
-        label: o("grid_cell", { device: name, value: format(value, "ratio") }),
+        label: o("grid_cell", { device: name, value: value === null ? "–" : `${Math.round(value * 100)}%` }),
       })),
     }));
 }

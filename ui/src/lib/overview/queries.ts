@@ -47,10 +47,10 @@ export interface Tile {
 
 export const TILES: Tile[] = [
   {
-    id: "requests", unit: "per_second", note: "note_sum", page: "requests", isCost: null,
+    id: "requests", unit: "count", note: "note_sum", page: "requests", isCost: null,
     query: `sum(${MEASURED.map((source) => `sum by (instance) (rate(${source === "engine" ? "llm_requests_finished_total" : "llm_requests_total"}{source="${source}"}[${WINDOW}]))`).join(" or ")})`,
   },
-  { id: "tokens", unit: "per_second", note: "note_sum", page: "engines", isCost: null, query: rate("llm_generation_tokens_total") },
+  { id: "tokens", unit: "count", note: "note_sum", page: "engines", isCost: null, query: rate("llm_generation_tokens_total") },
   { id: "ttft", unit: "seconds", note: "note_worst_model", page: "requests", isCost: true, query: worstQuantile(TTFT, 0.95) },
   { id: "tpot", unit: "seconds", note: "note_worst_model", page: "engines", isCost: true, query: worstQuantile(TPOT, 0.95) },
   { id: "kv", unit: "ratio", note: "note_fullest", page: "engines", isCost: true, max: 1, query: "max(llm_kv_cache_usage_ratio)" },
