@@ -39,6 +39,7 @@ export const overviewTexts = {
   prefill: { en: "prefill", zh: "预填充" },
   decode: { en: "decode", zh: "解码" },
   queue: { en: "Queue", zh: "队列" },
+  phase_queue: { en: "queue", zh: "排队" },
   slots: { en: "most at once", zh: "并发上限" },
   kv_title: { en: "KV cache and preemptions", zh: "KV 缓存与抢占" },
   preemptions: { en: "preemptions", zh: "抢占" },

@@ -22,7 +22,7 @@ export async function askObjectives(signal: AbortSignal): Promise<Objectives> {
   const answer = await fetch("/api/v1/status/config", { signal });
   if (!answer.ok) return NO_OBJECTIVES;
   const settings = settingsOf(((await answer.json()) as { data: { yaml: string } }).data.yaml);
-  return { ttft: durationOf(valueOf(settings, "gateway.slo_ttft")), tpot: durationOf(valueOf(settings, "gateway.slo_tpot")) };
+  return { ttft: durationOf(valueOf(settings, "slo_ttft")), tpot: durationOf(valueOf(settings, "slo_tpot")) };
 }
 
 /** The mean of each query around the same time yesterday; `null` where nothing is known. */
