@@ -3,7 +3,7 @@
  * they are the same for one machine and for many, now and in the past.
  */
 import { askInstant, Failure } from "../explore/ask";
-import type { Labels } from "../past";
+import { past, type Labels, type PastSeries } from "../past";
 
 /** One value: which column it belongs to, and whose it is. */
 export interface Sample {
@@ -42,56 +42,28 @@ export async function askColumns(columns: Record<string, string>, time: number |
 }
 
 /** A series over a range. */
-export interface Track {
-  labels: Labels;
-  /** Unix milliseconds, in order. */
-  times: number[];
-  values: (number | null)[];
-}
+export type Track = PastSeries;
 
 export interface Ranged {
   /** Milliseconds that one pixel stands for: what lies further apart is not joined. */
   step: number;
   /** By query; `null` where it could not be answered. */
   results: (Track[] | null)[];
-  /** Series that were left out. */
-  omitted: number;
-}
-
-interface Body {
-  step_ms: number;
-  results: { series?: Track[]; omitted?: number; error?: unknown }[];
 }
 
 /** Series that one query may bring; the server's own limit. */
-export const SERIES_MAX = 500;
-/** Queries that one question may hold; the server's own limit. */
-export const QUERIES_MAX = 16;
+const SERIES_MAX = 500;
 
 /** Queries over a range, reduced by the server to what `px` pixels can show. */
 export async function askRanges(queries: string[], { start, end }: { start: number; end: number }, px: number, signal: AbortSignal): Promise<Ranged> {
-  const form = new URLSearchParams({
-    start: String(Math.round(start)),
-    end: String(Math.round(end)),
-    px: String(Math.max(1, Math.min(4_000, Math.round(px)))),
-    series_max: String(SERIES_MAX),
-  });
-  for (const query of queries.slice(0, QUERIES_MAX)) form.append("query", query);
-  let answer: Response;
   try {
-    answer = await fetch("/api/mw/v1/range", { method: "POST", body: form, signal });
+    const { stepMs, results } = await past(queries, start, end, px, signal, SERIES_MAX);
+    return { step: stepMs, results: results.map(({ series, error }) => (error === null ? series : null)) };
   } catch (error) {
-    if (signal.aborted) throw error;
-    throw new Failure("unreachable", String(error));
+    // What `fetch` itself throws is that nobody answered.
+    if (!signal.aborted && error instanceof TypeError) throw new Failure("unreachable", error.message);
+    throw error;
   }
-  if (!answer.ok) throw new Failure(answer.status === 404 ? "missing" : "server", `${answer.status} ${answer.statusText}`.trim());
-  const body = (await answer.json()) as Body;
-  signal.throwIfAborted();
-  return {
-    step: body.step_ms,
-    results: body.results.map((result) => result.series ?? null),
-    omitted: body.results.reduce((all, result) => all + (result.omitted ?? 0), 0),
-  };
 }
 
 /** Seconds as a window of PromQL, within what is read without effort. */
