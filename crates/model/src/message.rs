@@ -2012,8 +2012,8 @@ pub static MESSAGES: &[Message] = &[
     },
     Message {
         code: "store.found",
-        en: "{path}: {blocks} blocks, {segments} segments of the log, {samples} samples; {parts} parts of events with {records} of them",
-        zh: "{path}：{blocks} 个数据块，{segments} 个日志段，{samples} 个样本；{parts} 个事件分区，共 {records} 条事件",
+        en: "{path}: {blocks} blocks, {segments} segments of the log, {samples} samples; {records} events in {parts} parts, {logged} in the log",
+        zh: "{path}：{blocks} 个数据块，{segments} 个日志段，{samples} 个样本；事件分区 {parts} 个，含 {records} 条事件，日志中 {logged} 条",
     },
     Message {
         code: "store.in_use",
@@ -2080,6 +2080,11 @@ pub static MESSAGES: &[Message] = &[
     Message { code: "top.events", en: "events", zh: "事件" },
     Message { code: "top.failed", en: "ERR 5m", zh: "错误(5m)" },
     Message { code: "top.failed_long", en: "Failed, 5 min", zh: "失败请求（5 分钟）" },
+    Message {
+        code: "top.failing",
+        en: "{count} sources cannot be read: {names}",
+        zh: "{count} 个数据源读取失败：{names}",
+    },
     Message { code: "top.fan", en: "Fan", zh: "风扇" },
     Message { code: "top.faults", en: "Faults", zh: "故障" },
     Message { code: "top.field_denied", en: "not allowed to read it", zh: "无读取权限" },

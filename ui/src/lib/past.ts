@@ -43,7 +43,15 @@ const PX_MAX = 4_000;
 /** More lines than these nobody can tell apart. */
 export const SERIES_MAX = 64;
 
-/** A failure is told as an exception whose message is a sentence of the server or of the browser. */
+/** There is no answer at all; the message is a sentence of the server or of the browser. */
+export class PastError extends Error {
+  /** `null`: not even a refusal came. */
+  constructor(readonly status: number | null, message: string) {
+    super(message);
+  }
+}
+
+/** Fails with a `PastError`, or as aborted. */
 export async function past(
   queries: string[], start: number, end: number, px: number, signal?: AbortSignal, seriesMax = SERIES_MAX,
 ): Promise<Past> {
@@ -52,9 +60,16 @@ export async function past(
     px: String(Math.min(PX_MAX, Math.max(1, Math.round(px)))), series_max: String(seriesMax),
   });
   for (const query of queries.slice(0, QUERIES_MAX)) form.append("query", query);
-  const answer = await fetch("/api/mw/v1/range", { method: "POST", body: form, signal });
-  const body = await answer.json().catch(() => ({}));
-  if (!answer.ok) throw new Error(body.error?.code ? say(body.error) : (body.error?.text ?? body.error ?? `HTTP ${answer.status}`));
+  const answer = await fetch("/api/mw/v1/range", { method: "POST", body: form, signal }).catch((error: unknown) => {
+    signal?.throwIfAborted();
+    throw new PastError(null, String(error));
+  });
+  if (!answer.ok) {
+    const body = (await answer.json().catch(() => ({}))) as { error?: string };
+    throw new PastError(answer.status, body.error ?? `${answer.status} ${answer.statusText}`.trim());
+  }
+  const body = await answer.json();
+  signal?.throwIfAborted();
   return {
     start: body.start, end: body.end, now: body.now, stepMs: body.step_ms,
     results: (body.results as Answered[]).map((result) => ({

@@ -42,12 +42,13 @@ function storedZone(): string {
   }
 }
 
+const prefersContrast = () => matchMedia("(prefers-contrast: more)").matches;
 const prefersDark = () => matchMedia("(prefers-color-scheme: dark)").matches;
 
 export const prefs = $state({
   language: stored<Language>("language", ["en", "zh"], navigator.language.startsWith("zh") ? "zh" : "en"),
   theme: stored<Theme>("theme", ["light", "dark"], prefersDark() ? "dark" : "light"),
-  contrast: stored<Contrast>("contrast", ["normal", "high"], "normal"),
+  contrast: stored<Contrast>("contrast", ["normal", "high"], prefersContrast() ? "high" : "normal"),
   units: stored<Units>("units", ["iec", "si"], "iec"),
   /** An IANA name; empty for the browser's own. */
   zone: storedZone(),

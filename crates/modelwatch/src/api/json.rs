@@ -32,6 +32,12 @@ impl ApiError {
         Self { status, kind, text: text.into(), message: None }
     }
 
+    /// What is asked makes no sense; `code` is that of a message.
+    pub(super) fn refused(code: &'static str, params: Vec<(&'static str, String)>) -> Self {
+        let text = render(code, &params, Language::English);
+        Self::bad_data(text).with_message(code.to_owned(), params)
+    }
+
     /// For those who say it in other words.
     pub(super) fn with_message(
         mut self,
@@ -40,12 +46,6 @@ impl ApiError {
     ) -> Self {
         self.message = Some((code, params.into_iter().collect()));
         self
-    }
-
-    /// What is asked makes no sense; `code` is that of a message.
-    pub(super) fn refused(code: &'static str, params: Vec<(&'static str, String)>) -> Self {
-        let text = render(code, &params, Language::English);
-        Self::bad_data(text).with_message(code.to_owned(), params)
     }
 
     pub(super) fn bad_data(text: impl Into<String>) -> Self {

@@ -163,7 +163,7 @@ fn records_source(stats: &store::events::Stats) -> Value {
 }
 
 /// The collectors among the sources.
-pub(super) fn collected_json(collector: &Collector) -> Vec<Value> {
+pub(crate) fn collected_json(collector: &Collector) -> Vec<Value> {
     let source_json = |report: SourceReport| {
         let failure = report.failure.as_ref().map(|failure| {
             json!({ "code": failure.kind.code(), "params": { "detail": failure.detail } })

@@ -85,19 +85,19 @@ pub(super) fn millis(form: &Form, name: &str) -> Result<Option<UnixMs>, ApiError
     Ok(Some(UnixMs(number)))
 }
 
+/// A time that must be given.
+pub(super) fn needed_time(form: &Form, name: &'static str) -> Result<UnixMs, ApiError> {
+    let time = form.get(name).and_then(|text| integer(text).ok()).map(UnixMs);
+    time.filter(|time| (-TIME_MS_MAX..=TIME_MS_MAX).contains(&time.0))
+        .ok_or_else(|| ApiError::refused("refused.time", vec![("name", name.to_owned())]))
+}
+
 /// Says it as a code as well, so that the page can say it in its own language.
 fn not_understood(error: &FilterError) -> ApiError {
     let field = error.problem.field().map(|field| ("field", field.to_owned()));
     let params = field.into_iter().chain([("at", error.at.to_string())]);
     ApiError::bad_data(error.to_string())
         .with_message(format!("filter.{}", error.problem.code()), params)
-}
-
-/// A time that must be given.
-pub(super) fn needed_time(form: &Form, name: &'static str) -> Result<UnixMs, ApiError> {
-    let time = form.get(name).and_then(|text| integer(text).ok()).map(UnixMs);
-    time.filter(|time| (-TIME_MS_MAX..=TIME_MS_MAX).contains(&time.0))
-        .ok_or_else(|| ApiError::refused("refused.time", vec![("name", name.to_owned())]))
 }
 
 pub(super) fn refused(error: QueryError) -> ApiError {

@@ -322,6 +322,21 @@ fn every_rule_has_a_text_and_is_documented() {
 }
 
 #[test]
+fn rules_ask_for_metrics_that_there_are() {
+    for rule in RULES {
+        let shown = rule.evidence.iter().map(|(query, ..)| *query);
+        for query in shown.chain([rule.when]) {
+            let query = query.replace("$who", "").replace("$w", "60s");
+            let parsed = query::parse(&query).unwrap_or_else(|error| panic!("{query}: {error}"));
+            for matchers in parsed.selectors() {
+                let name = matchers.iter().find(|matcher| matcher.name == NAME).unwrap();
+                assert!(model::catalogue::find(&name.value).is_some(), "{name} in {}", rule.code);
+            }
+        }
+    }
+}
+
+#[test]
 fn evidence_tells_what_was_usual() {
     let found = causes_of(&[(HOT, CALM, ONCE), (CLOCK, |_| 2e9, |_| 1e9)], &[]);
     let [cause] = found.as_slice() else { panic!("{found:?}") };

@@ -3,7 +3,7 @@
  * they are the same for one machine and for many, now and in the past.
  */
 import { askInstant, Failure } from "../explore/ask";
-import { past, type Labels, type PastSeries } from "../past";
+import { past, PastError, type Labels, type PastSeries } from "../past";
 
 /** One value: which column it belongs to, and whose it is. */
 export interface Sample {
@@ -60,9 +60,9 @@ export async function askRanges(queries: string[], { start, end }: { start: numb
     const { stepMs, results } = await past(queries, start, end, px, signal, SERIES_MAX);
     return { step: stepMs, results: results.map(({ series, error }) => (error === null ? series : null)) };
   } catch (error) {
-    // What `fetch` itself throws is that nobody answered.
-    if (!signal.aborted && error instanceof TypeError) throw new Failure("unreachable", error.message);
-    throw error;
+    if (!(error instanceof PastError)) throw error;
+    const kind = error.status === null ? "unreachable" : error.status === 404 ? "missing" : "server";
+    throw new Failure(kind, error.message);
   }
 }
 

@@ -354,7 +354,7 @@ export const messages: Record<string, { en: string; zh: string }> = {
   "store.damaged_file": { en: "  damaged: {path}: {reason}", zh: "  损坏：{path}：{reason}" },
   "store.damaged_pieces": { en: "  damaged: {path}: {count} pieces cannot be read", zh: "  损坏：{path}：{count} 处数据无法读取" },
   "store.damaged_tail": { en: "  damaged: {path}: the last {count} bytes were never completed, or make no sense", zh: "  损坏：{path}：末尾 {count} 字节未写完或无法识别" },
-  "store.found": { en: "{path}: {blocks} blocks, {segments} segments of the log, {samples} samples; {parts} parts of events with {records} of them", zh: "{path}：{blocks} 个数据块，{segments} 个日志段，{samples} 个样本；{parts} 个事件分区，共 {records} 条事件" },
+  "store.found": { en: "{path}: {blocks} blocks, {segments} segments of the log, {samples} samples; {records} events in {parts} parts, {logged} in the log", zh: "{path}：{blocks} 个数据块，{segments} 个日志段，{samples} 个样本；事件分区 {parts} 个，含 {records} 条事件，日志中 {logged} 条" },
   "store.in_use": { en: "the data directory {path} is in use by a running modelwatch (process {pid}). Stop it first", zh: "数据目录 {path} 正被运行中的 modelwatch（进程 {pid}）使用，请先将其停止" },
   "store.none": { en: "there is no store in {path}. Name the data directory of a modelwatch", zh: "{path} 中没有数据存储。请指定 modelwatch 的数据目录" },
   "store.problems": { en: "Damaged files: {count}. modelwatch store repair {path} saves what can be read and keeps these files as *.bad; modelwatch also starts without it", zh: "共 {count} 个文件损坏。modelwatch store repair {path} 可挽救能读取的数据，并将这些文件保留为 *.bad；不修复也可以启动 modelwatch" },

@@ -30,6 +30,8 @@ const TICKS_MAX: usize = 8;
 pub(super) const MISSED_MAX: u32 = 30;
 /// Longest time that one evaluation may take.
 const EVALUATION_MAX: Duration = Duration::from_secs(1);
+/// Longest time that all evaluations of a tick may take; what is left over comes first at the next.
+const TICK_EVALUATIONS_MAX: Duration = Duration::from_millis(1_500);
 /// Evaluations in a row that may take too long before the query is given up.
 const LATE_MAX: u32 = 5;
 /// How long after the second the readings of that second are surely stored.
@@ -62,6 +64,8 @@ struct Feed {
     schema: Arc<Schema>,
     /// Evaluations in a row that took too long.
     late: u32,
+    /// When it was evaluated last; [`UnixMs::MIN`] before that.
+    evaluated: UnixMs,
 }
 
 /// What one evaluation gave.
@@ -138,22 +142,30 @@ impl Hub {
         }
     }
 
-    /// Evaluates what became due after `last` and until `time`. Runs on the blocking pool.
-    fn tick(&self, app: &App, last: UnixMs, time: UnixMs) -> Tick {
-        let due: Vec<(FeedKey, Expr)> = self
-            .feeds()
-            .iter()
-            .filter(|(key, _)| is_due(key.step_ms, last, time))
-            .map(|(key, feed)| (key.clone(), feed.expr.clone()))
-            .collect();
+    /// What is due at `time`, what was evaluated longest ago first.
+    fn due(&self, time: UnixMs) -> Vec<(FeedKey, Expr)> {
+        let feeds = self.feeds();
+        let is_due = |(key, feed): &(&FeedKey, &Feed)| is_due(key.step_ms, feed.evaluated, time);
+        let mut due: Vec<(&FeedKey, &Feed)> = feeds.iter().filter(is_due).collect();
+        due.sort_by_key(|(_, feed)| feed.evaluated);
+        due.into_iter().map(|(key, feed)| (key.clone(), feed.expr.clone())).collect()
+    }
+
+    /// Evaluates what is due. Runs on the blocking pool.
+    fn tick(&self, app: &App, time: UnixMs) -> Tick {
         let mut tick = Tick { time, frames: HashMap::new(), failures: HashMap::new() };
-        for (key, expr) in due {
+        let begun = app.clock.monotonic();
+        for (key, expr) in self.due(time) {
+            if app.clock.monotonic().saturating_sub(begun) > TICK_EVALUATIONS_MAX {
+                break;
+            }
             let time = UnixMs(time.0.div_euclid(key.step_ms) * key.step_ms);
             self.evaluations.fetch_add(1, Ordering::Relaxed);
             let found = app.queries.evaluate_here(&expr, time, EVALUATION_MAX);
             // The subscription may have gone while its query ran.
             let mut feeds = self.feeds();
             let Some(feed) = feeds.get_mut(&key) else { continue };
+            feed.evaluated = time;
             match found {
                 Ok(output) => {
                     let frame = feed.frame(time, output.value.into_floats(), &self.generation);
@@ -173,7 +185,8 @@ impl Hub {
 impl Feed {
     fn new(expr: Expr) -> Self {
         let schema = Arc::default();
-        Self { expr, subscribers: 0, generation: 0, series: Vec::new(), schema, late: 0 }
+        let (series, evaluated) = (Vec::new(), UnixMs::MIN);
+        Self { expr, subscribers: 0, generation: 0, series, schema, late: 0, evaluated }
     }
 
     /// Puts the points into schema order, starting a new generation when the series changed.
@@ -231,35 +244,35 @@ impl Feed {
     }
 }
 
-/// Whether a whole multiple of the period lies after `last` and not after `time`. A tick that took long must not
-/// make what is due once a minute wait for the next.
+/// Whether `last` lies in another period than `time`: before, or after if the clock was set back. A tick that took
+/// long must not make what is due once a minute wait for the next.
 fn is_due(period_ms: i64, last: UnixMs, time: UnixMs) -> bool {
-    time.0.div_euclid(period_ms) > last.0.div_euclid(period_ms)
+    time.0.div_euclid(period_ms) != last.0.div_euclid(period_ms)
 }
 
 /// Ticks every wall second until `stop` turns true.
 pub(crate) async fn run(app: Arc<App>, mut stop: watch::Receiver<bool>) {
-    const SECOND: Duration = Duration::from_secs(1);
     let mut last = UnixMs(app.clock.now().0 / 1_000 * 1_000);
     loop {
         let since_epoch = u64::try_from(app.clock.now().0).unwrap_or_default();
         let into_second = Duration::from_millis(since_epoch % 1_000);
-        let wait =
-            if into_second < SETTLE { SETTLE - into_second } else { SECOND + SETTLE - into_second };
+        let wait = if into_second < SETTLE {
+            SETTLE - into_second
+        } else {
+            Duration::from_secs(1) + SETTLE - into_second
+        };
         tokio::select! {
             () = tokio::time::sleep(wait) => {}
             () = super::stopped(&mut stop) => return,
         }
         let time = UnixMs(app.clock.now().0 / 1_000 * 1_000);
-        // A clock that was set back must not end all ticks until it is there again.
-        last = last.min(time - SECOND);
         let for_tick = Arc::clone(&app);
         let tick = tokio::task::spawn_blocking(move || {
             for_tick.verdicts.refresh(&for_tick, time);
             if is_due(OWN_PERIOD_MS, last, time) {
                 for_tick.queue.send(crate::own::sample(&for_tick, time));
             }
-            for_tick.hub.tick(&for_tick, last, time)
+            for_tick.hub.tick(&for_tick, time)
         });
         match tick.await {
             // Nobody listening is no error.
@@ -315,6 +328,24 @@ mod tests {
         check(60_000, 59_000, 63_000, true);
         check(60_000, 60_000, 63_000, false);
         check(60_000, 63_000, 63_000, false);
+        check(60_000, 3_663_000, 63_000, true);
+    }
+
+    #[test]
+    fn what_was_left_over_comes_first() {
+        let hub = Hub::new();
+        let key = |query: &str, step_ms| FeedKey { query: query.into(), step_ms };
+        for (query, step_ms, evaluated) in
+            [("a", 1_000, 6_000), ("b", 1_000, 7_000), ("c", 1_000, 5_000), ("d", 5_000, 5_000)]
+        {
+            assert!(hub.subscribe(&key(query, step_ms), query::parse(query).unwrap()));
+            hub.feeds().get_mut(&key(query, step_ms)).unwrap().evaluated = UnixMs(evaluated);
+        }
+        assert!(hub.subscribe(&key("new", 60_000), query::parse("new").unwrap()));
+        let due: Vec<String> = hub.due(TIME).into_iter().map(|(key, _)| key.query).collect();
+        assert_eq!(due, ["new", "c", "a"]);
+        hub.unsubscribe(&key("c", 1_000));
+        assert_eq!(hub.due(TIME).len(), 2);
     }
 
     #[test]

@@ -5,7 +5,8 @@ use serde_json::{Map, Value, json};
 use super::{
     state::unknown_devices,
     view::{
-        Device, Engine, Event, Link, OnBus, Origin, Request, Requests, Said, Told, Totals, View,
+        Device, Engine, Event, Failing, Link, OnBus, Origin, Request, Requests, Said, Told, Totals,
+        View,
     },
     words::Words,
 };
@@ -55,10 +56,16 @@ pub(super) fn json(view: &View, chosen: &[String], words: Words) -> Value {
         "gpus": view.devices.iter().map(device).collect::<Vec<_>>(),
         "gpus_unknown": unknown_devices(chosen, view),
         "gpus_without_readings": view.on_bus.iter().map(on_bus).collect::<Vec<_>>(),
+        "sources_failing": view.failing.iter().map(|it| failing(it, words)).collect::<Vec<_>>(),
         "requests": { "recorded": recorded, "total": total, "rows": rows },
         "events": view.events.iter().map(|it| event(it, words)).collect::<Vec<_>>(),
         "cost": { "cpu_ms_per_second": view.cost_cpu_ms, "resident_bytes": view.cost_bytes.map(|bytes| bytes as u64) },
     })
+}
+
+/// Nothing for an empty text: nobody told it.
+fn text(text: &str) -> Value {
+    if text.is_empty() { Value::Null } else { json!(text) }
 }
 
 /// Nothing for a text that nobody said.
@@ -120,8 +127,8 @@ fn engine(engine: &Engine, words: Words) -> Value {
     let mut sources = Map::new();
     for (name, value) in [
         ("instance", json!(engine.instance)),
-        ("kind", json!(engine.kind)),
-        ("name", json!(engine.name)),
+        ("kind", text(&engine.kind)),
+        ("name", text(&engine.name)),
         ("url", json!(engine.url)),
         ("version", json!(engine.version)),
         ("pid", json!(engine.pid)),
@@ -149,22 +156,22 @@ fn device(device: &Device) -> Value {
         .map(|process| {
             json!({
                 "pid": process.pid,
-                "name": process.name,
-                "engine": process.engine,
-                "container": process.container,
+                "name": text(&process.name),
+                "engine": text(&process.engine),
+                "container": text(&process.container),
                 "memory_bytes": process.memory_bytes,
             })
         })
         .collect();
     json!({
         "id": device.id(),
-        "host": device.host,
+        "host": text(&device.host),
         "index": device.index,
-        "partition": device.partition,
-        "uuid": device.uuid,
-        "vendor": device.vendor,
-        "model": device.model,
-        "driver_version": device.driver,
+        "partition": text(&device.partition),
+        "uuid": text(&device.uuid),
+        "vendor": text(&device.vendor),
+        "model": text(&device.model),
+        "driver_version": text(&device.driver),
         "up": device.is_up,
         "health": device.health,
         "utilization_ratio": device.utilization,
@@ -186,6 +193,14 @@ fn device(device: &Device) -> Value {
     })
 }
 
+fn failing(failing: &Failing, words: Words) -> Value {
+    json!({
+        "name": failing.name,
+        "failure": said(&failing.failure, words),
+        "hint": said(&failing.hint, words),
+    })
+}
+
 fn on_bus(found: &OnBus) -> Value {
     json!({
         "vendor": found.vendor,
@@ -196,7 +211,6 @@ fn on_bus(found: &OnBus) -> Value {
 }
 
 fn request(request: &Request) -> Value {
-    let text = |text: &str| if text.is_empty() { Value::Null } else { json!(text) };
     json!({
         "id": request.id,
         "time": request.time,

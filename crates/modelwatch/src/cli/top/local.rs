@@ -22,7 +22,7 @@ use super::{
     state::{News, State},
 };
 use crate::{
-    api::{event_json, seen_json},
+    api::{collected_json, event_json, seen_json},
     config::Config,
     own::CostMeter,
     verdict::{self, Verdicts},
@@ -117,11 +117,12 @@ impl Local {
         let cost = self.cost.read(self.clock.monotonic());
         let verdict = self.verdicts.current();
         tell(News::Overview(seen_json(&self.inventory, &self.collector, &verdict, &cost)));
+        tell(News::Sources(json!({ "sources": collected_json(&self.collector) })));
         let mut events = self.events.lock().unwrap_or_else(PoisonError::into_inner);
         let new: Vec<_> = events.drain(..).map(|record| event_json(&record)).collect();
         drop(events);
         if !new.is_empty() {
-            tell(News::MoreEvents(json!({ "events": new })));
+            tell(News::Events(json!({ "events": new })));
         }
     }
 

@@ -4,7 +4,9 @@ use serde_json::Value;
 
 use model::UnixMs;
 
-use super::view::{Engine, EngineState, Event, Host, Level, OnBus, Request, Said, Verdict};
+use super::view::{
+    Engine, EngineState, Event, Failing, Host, Level, OnBus, Request, Said, Verdict,
+};
 
 /// Longest text that is kept of any field; the rest is cut off.
 const TEXT_CHARS_MAX: usize = 1_000;
@@ -86,6 +88,16 @@ pub(super) fn on_bus(value: &Value) -> OnBus {
         address: word(value, "address"),
         driver: text(value, "driver"),
     }
+}
+
+/// `None` for one that is well.
+pub(super) fn failing(value: &Value) -> Option<Failing> {
+    let is_failing = value["state"] == "failing" && value["group"] != "engine";
+    is_failing.then(|| Failing {
+        name: word(value, "name"),
+        failure: said(&value["failure"]),
+        hint: said(&value["hint"]),
+    })
 }
 
 pub(super) fn event(value: &Value) -> Event {

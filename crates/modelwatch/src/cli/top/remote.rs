@@ -111,7 +111,8 @@ pub(super) fn look(
     tell: &mut dyn FnMut(News),
 ) -> anyhow::Result<()> {
     tell(News::Overview(get(peer, "/api/v1/overview")?));
-    tell(News::Events(get(peer, "/api/v1/events?limit=100")?));
+    tell(News::Sources(get(peer, "/api/v1/sources")?));
+    tell(News::Events(events(peer)?));
     for question in QUESTIONS {
         let form = [("query", question.query.to_owned())];
         let answer = post(peer, "/api/v1/query", &form)?;
@@ -119,6 +120,11 @@ pub(super) fn look(
         tell(News::Values { ask: question.ask, time: clock.now(), values });
     }
     Ok(())
+}
+
+/// The last events, also those of earlier runs where the server keeps them.
+fn events(peer: &mut Peer) -> anyhow::Result<Value> {
+    get(peer, "/api/mw/v1/events?limit=100").or_else(|_| get(peer, "/api/v1/events?limit=100"))
 }
 
 /// The last minutes of what is drawn over time.
@@ -190,6 +196,7 @@ pub(super) fn follow(
                 }
                 if now_opened != opened {
                     look_back(&mut peer, clock.now(), step_ms, &mut send)?;
+                    send(News::Events(events(&mut peer)?));
                     opened = now_opened;
                 }
                 send(News::Requests(requests(&mut peer, &wishes.sort())?));
@@ -286,7 +293,7 @@ async fn listen(
 }
 
 async fn subscribe(socket: &mut WebSocketStream<TcpStream>, step_ms: i64) -> anyhow::Result<()> {
-    let topics = json!({ "type": "watch", "topics": ["overview", "events"] });
+    let topics = json!({ "type": "watch", "topics": ["overview", "sources", "events"] });
     socket.feed(Message::text(topics.to_string())).await?;
     for (id, question) in (1_u32..).zip(QUESTIONS) {
         let wish = json!({ "type": "sub", "id": id, "query": question.query, "step": step_ms });
@@ -325,7 +332,8 @@ fn said(text: &str, schemas: &mut HashMap<u64, Schema>) -> Vec<News> {
         }),
         Some("topic") => match value["topic"].as_str() {
             Some("overview") => vec![News::Overview(value["data"].take())],
-            Some("events") => vec![News::MoreEvents(value["data"].take())],
+            Some("sources") => vec![News::Sources(value["data"].take())],
+            Some("events") => vec![News::Events(value["data"].take())],
             _ => Vec::new(),
         },
         _ => Vec::new(),

@@ -242,10 +242,15 @@ fn overview(paint: &mut Paint<'_>, area: Rect, view: &View, ui: &Ui, words: Word
     if area.height >= 6 {
         host(paint, take(1), view, words);
     }
+    let has_failing = area.height >= 10 && !view.failing.is_empty();
+    if has_failing {
+        let place = take(1);
+        paint.put(place.x, place.y, place.width, &failing(view, words), Ink::Warn);
+    }
     let mut engines = engines(view, ui, words, area.width);
     engines.table.chosen = (!engines.table.rows.is_empty()).then(|| ui.chosen(view));
     let devices = devices(view, ui, words, if is_wide { half - 1 } else { area.width });
-    let room = area.height.saturating_sub(1);
+    let room = area.height.saturating_sub(1 + u16::from(has_failing));
     let (engines_wants, mut devices_wants) = (engines.wants(), devices.wants());
     if is_wide && !devices.table.rows.is_empty() {
         devices_wants = devices_wants.max(2 + CHART_LINES_MIN);
@@ -343,6 +348,19 @@ fn host(paint: &mut Paint<'_>, area: Rect, view: &View, words: Words) {
         }
         x += paint.pieces(x, area.y, area.right() - x, &pieces) + 3;
     }
+}
+
+/// Which sources cannot be read; of a single one also why, and what to do.
+fn failing(view: &View, words: Words) -> String {
+    if let [one] = view.failing.as_slice() {
+        let texts = [words.said(&one.failure), words.said(&one.hint)];
+        let texts: Vec<&str> =
+            texts.iter().map(String::as_str).filter(|it| !it.is_empty()).collect();
+        return format!("▲ {}: {}", one.name, texts.join(". "));
+    }
+    let names: Vec<&str> = view.failing.iter().map(|one| one.name.as_str()).collect();
+    let count = names.len().to_string();
+    format!("▲ {}", words.with("failing", &[("count", &count), ("names", &names.join(", "))]))
 }
 
 fn value(told: &Option<Told>, word: fn(f64) -> String) -> String {

@@ -12,8 +12,8 @@ use super::{
     questions::{Ask, PAST_MS, QUESTIONS},
     read,
     view::{
-        Device, Engine, EngineState, Event, Host, Link, OnBus, Origin, Past, Process, Request,
-        Requests, Told, Totals, Verdict, View,
+        Device, Engine, EngineState, Event, Failing, Host, Link, OnBus, Origin, Past, Process,
+        Request, Requests, Told, Totals, Verdict, View,
     },
 };
 
@@ -37,10 +37,10 @@ pub(super) enum News {
     Lost(String),
     /// The answer of `/api/v1/overview`.
     Overview(Value),
-    /// Of `/api/v1/events`: newest first, in place of what was known.
+    /// The answer of `/api/v1/sources`.
+    Sources(Value),
+    /// Events in any order, some of which may be known.
     Events(Value),
-    /// Of the topic `events`: only new ones, oldest first.
-    MoreEvents(Value),
     /// The answer to one question.
     Values {
         ask: Ask,
@@ -67,6 +67,7 @@ pub(super) struct State {
     verdict: Verdict,
     reported: Vec<Engine>,
     on_bus: Vec<OnBus>,
+    failing: Vec<Failing>,
     cost: (Option<f64>, Option<f64>),
     answers: HashMap<Ask, Vec<(Labels, f64)>>,
     lines: HashMap<LineKey, VecDeque<(i64, f64)>>,
@@ -89,6 +90,7 @@ impl State {
             verdict: Verdict::default(),
             reported: Vec::new(),
             on_bus: Vec::new(),
+            failing: Vec::new(),
             cost: (None, None),
             answers: HashMap::new(),
             lines: HashMap::new(),
@@ -108,23 +110,14 @@ impl State {
                 self.link = Link::Lost { since, reason };
                 return;
             }
-            // What a new connection knows of events, it tells from the beginning.
-            News::Live => {
-                self.link = Link::Live;
-                self.events.clear();
-            }
+            News::Live => self.link = Link::Live,
             News::Polled => self.link = Link::Polling,
             News::Overview(value) => self.overview(&value),
-            News::Events(value) => {
-                let newest = read::list(&value, "events").take(EVENTS_MAX);
-                self.events = newest.map(read::event).collect();
+            News::Sources(value) => {
+                let failing = read::list(&value, "sources").filter_map(read::failing);
+                self.failing = failing.take(SERIES_MAX).collect();
             }
-            News::MoreEvents(value) => {
-                for event in read::list(&value, "events") {
-                    self.events.push_front(read::event(event));
-                }
-                self.events.truncate(EVENTS_MAX);
-            }
+            News::Events(value) => self.notice(&value),
             News::Values { ask, time, values } => self.values(ask, time, values),
             News::Past { ask, series } => self.past(ask, series),
             News::Requests(requests) => self.requests = requests,
@@ -141,6 +134,17 @@ impl State {
             read::list(value, "accelerators").take(SERIES_MAX).map(read::on_bus).collect();
         let cost = &value["cost"];
         self.cost = (cost["cpu_ms_per_second"].as_f64(), cost["resident_bytes"].as_f64());
+    }
+
+    fn notice(&mut self, value: &Value) {
+        for event in read::list(value, "events").take(SERIES_MAX).map(read::event) {
+            let place = self.events.partition_point(|known| known.time > event.time);
+            let same = |known: &&Event| known.time == event.time;
+            if !self.events.iter().skip(place).take_while(same).any(|known| *known == event) {
+                self.events.insert(place, event);
+            }
+            self.events.truncate(EVENTS_MAX);
+        }
     }
 
     fn values(&mut self, ask: Ask, time: UnixMs, mut values: Vec<(Labels, f64)>) {
@@ -210,6 +214,7 @@ impl State {
             on_bus: if has_readings { Vec::new() } else { self.on_bus.clone() },
             requests: self.requests.clone(),
             events: self.events.iter().cloned().collect(),
+            failing: self.failing.clone(),
             cost_cpu_ms: self.cost.0,
             cost_bytes: self.cost.1,
         }
@@ -254,15 +259,13 @@ impl State {
         told
     }
 
+    /// The line of `source`, or of the most trustworthy source that has one.
     fn line(&self, ask: Ask, key: &str, source: Option<&str>) -> Past {
-        let mut lines: Vec<_> = self
-            .lines
-            .iter()
-            .filter(|((of, of_key, _), points)| *of == ask && of_key == key && !points.is_empty())
-            .map(|((_, _, of_source), points)| (of_source.as_str(), points))
-            .collect();
-        lines.sort_by_key(|(of_source, _)| (Some(*of_source) != source, trust(of_source)));
-        lines.first().map(|(_, points)| points.iter().copied().collect()).unwrap_or_default()
+        let found = source.into_iter().chain(SOURCES).find_map(|source| {
+            let points = self.lines.get(&(ask, key.to_owned(), source.to_owned()))?;
+            (!points.is_empty()).then_some(points)
+        });
+        found.map(|points| points.iter().copied().collect()).unwrap_or_default()
     }
 
     fn engines(&self) -> Vec<Engine> {
@@ -455,13 +458,10 @@ impl State {
 }
 
 /// The engine knows best, then who sees its requests, then who sees its packets.
-fn trust(source: &str) -> u8 {
-    match source {
-        "engine" => 0,
-        "gateway" => 1,
-        "wire" => 2,
-        _ => 3,
-    }
+const SOURCES: [&str; 5] = ["engine", "gateway", "wire", "host", ""];
+
+fn trust(source: &str) -> usize {
+    SOURCES.iter().position(|known| *known == source).unwrap_or(SOURCES.len())
 }
 
 fn device_key(labels: &Labels) -> String {

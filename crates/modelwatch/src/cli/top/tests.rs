@@ -269,6 +269,22 @@ fn what_is_missing_is_said() {
     let off = News::Requests(Requests::Off);
     let local = one(vec![off, News::Overview(engines())], Origin::Local);
     same_as_fixture("local.txt", &frame(&local, &Ui::default(), (90, 20), look(Language::English)));
+    let sources = |names: &[&str]| {
+        let source = |name: &&str| {
+            json!({
+                "name": name, "group": "accelerator", "state": "failing",
+                "failure": { "code": "failure.io", "params": { "detail": "libnvidia-ml.so.1: version mismatch" } },
+            })
+        };
+        let well = json!({ "name": "host.cpu", "group": "host", "state": "ok" });
+        let sources: Vec<Value> = names.iter().map(source).chain([well]).collect();
+        News::Sources(json!({ "sources": sources }))
+    };
+    for names in [&["accelerator.nvidia"][..], &["accelerator.nvidia", "storage"]] {
+        let failing = one(all_news().into_iter().chain([sources(names)]).collect(), server());
+        let failing = frame(&failing, &Ui::default(), (100, 30), look(Language::English));
+        same_as_fixture(&format!("failing-{}.txt", names.len()), &failing);
+    }
     let mut news = all_news();
     news.push(News::Lost("http://127.0.0.1:9640: it hung up".into()));
     let lost = one(news, server());
@@ -353,6 +369,58 @@ fn the_engine_is_believed_before_the_gateway_and_the_wire() {
 }
 
 #[test]
+fn the_documents_show_what_is() {
+    let root = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../..");
+    let read = |name: &str| fs::read_to_string(root.join(name)).unwrap();
+    for (page, name) in
+        [("README.md", "overview-80x24.txt"), ("README.zh-CN.md", "overview-80x24-zh.txt")]
+    {
+        let frame = read(&format!("crates/modelwatch/src/cli/top/fixtures/{name}"));
+        assert!(read(page).contains(&frame), "{page} has another picture than {name}");
+    }
+    fn names(value: &Value, found: &mut Vec<String>) {
+        match value {
+            Value::Object(members) => members.iter().for_each(|(name, value)| {
+                found.push(name.clone());
+                // The members of these have the names of something else.
+                let is_free =
+                    ["params", "sources", "missing", "ecc_errors", "temperatures_celsius"];
+                if !is_free.contains(&name.as_str()) {
+                    names(value, found);
+                }
+            }),
+            Value::Array(values) => values.iter().for_each(|value| names(value, found)),
+            _ => {}
+        }
+    }
+    let mut found = Vec::new();
+    names(&json::json(&busy(), &[], Words(Language::English)), &mut found);
+    let text = read("docs/top.md");
+    let is_told = |name: &String| {
+        text.contains(&format!("`{name}`")) || text.contains(&format!("\"{name}\":"))
+    };
+    let untold: Vec<_> = found.into_iter().filter(|name| !is_told(name)).collect();
+    assert!(untold.is_empty(), "docs/top.md does not tell of {untold:?}");
+}
+
+#[test]
+fn events_are_told_once_and_newest_first() {
+    let event = |time: i64, code: &str| json!({ "time": time, "source": "s", "code": code });
+    let told = |events: &[Value]| News::Events(json!({ "events": events }));
+    let news = [
+        told(&[event(3, "c"), event(1, "a")]),
+        told(&[event(1, "a"), event(2, "b"), event(3, "c"), event(3, "d")]),
+    ];
+    let view = state_with(server(), &[], news).view(NOW);
+    let mut codes: Vec<&str> = view.events.iter().map(|event| &*event.said.code).collect();
+    codes[..2].sort_unstable();
+    assert_eq!(codes, ["c", "d", "b", "a"]);
+    let many: Vec<Value> = (0..500).map(|time| event(time, "e")).collect();
+    let view = state_with(server(), &[], [told(&many)]).view(NOW);
+    assert_eq!((view.events.len(), view.events[0].time), (200, 499));
+}
+
+#[test]
 fn intervals() {
     assert_eq!(interval("1s"), Some(Duration::from_secs(1)));
     assert_eq!(interval("1m"), Some(Duration::from_secs(60)));
@@ -397,6 +465,8 @@ fn any_json() -> impl Strategy<Value = Value> {
         "outcome",
         "tokens_input",
         "accelerators",
+        "sources",
+        "group",
         "model",
         "id",
     ]);
@@ -433,7 +503,7 @@ fn any_news() -> impl Strategy<Value = News> {
     prop_oneof![
         any_json().prop_map(News::Overview),
         any_json().prop_map(News::Events),
-        any_json().prop_map(News::MoreEvents),
+        any_json().prop_map(News::Sources),
         any_json().prop_map(|value| News::Requests(requests(&value))),
         (ask.clone(), time, prop::collection::vec((labels.clone(), value), 0..6))
             .prop_map(|(ask, time, values)| News::Values { ask, time: UnixMs(time), values }),

@@ -289,6 +289,14 @@ pub(super) struct Event {
     pub(super) said: Said,
 }
 
+/// A source that cannot be read, and what to do about it. Engines are not among them: each has its row.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(super) struct Failing {
+    pub(super) name: String,
+    pub(super) failure: Said,
+    pub(super) hint: Said,
+}
+
 /// The page's tiles, over all engines.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(super) struct Totals {
@@ -331,6 +339,7 @@ pub(super) struct View {
     pub(super) requests: Requests,
     /// Newest first.
     pub(super) events: Vec<Event>,
+    pub(super) failing: Vec<Failing>,
     /// What modelwatch itself costs.
     pub(super) cost_cpu_ms: Option<f64>,
     pub(super) cost_bytes: Option<f64>,
