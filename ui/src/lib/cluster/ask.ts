@@ -3,7 +3,7 @@
  * they are the same for one machine and for many, now and in the past.
  */
 import { askInstant, Failure } from "../explore/ask";
-import { past, PastError, type Labels } from "../past";
+import { past, PastError, type Labels, type PastSeries } from "../past";
 
 /** One value: which column it belongs to, and whose it is. */
 export interface Sample {
@@ -42,33 +42,23 @@ export async function askColumns(columns: Record<string, string>, time: number |
 }
 
 /** A series over a range. */
-export interface Track {
-  labels: Labels;
-  /** Unix milliseconds, in order. */
-  times: number[];
-  values: (number | null)[];
-}
+export type Track = PastSeries;
 
 export interface Ranged {
   /** Milliseconds that one pixel stands for: what lies further apart is not joined. */
   step: number;
   /** By query; `null` where it could not be answered. */
   results: (Track[] | null)[];
-  /** Series that were left out. */
-  omitted: number;
 }
 
 /** Series that one query may bring; the server's own limit. */
-export const SERIES_MAX = 500;
+const SERIES_MAX = 500;
+
 /** Queries over a range, reduced by the server to what `px` pixels can show. */
 export async function askRanges(queries: string[], { start, end }: { start: number; end: number }, px: number, signal: AbortSignal): Promise<Ranged> {
   try {
     const { stepMs, results } = await past(queries, start, end, px, signal, SERIES_MAX);
-    return {
-      step: stepMs,
-      results: results.map(({ series, error }) => (error === null ? series : null)),
-      omitted: results.reduce((all, { omitted }) => all + omitted, 0),
-    };
+    return { step: stepMs, results: results.map(({ series, error }) => (error === null ? series : null)) };
   } catch (error) {
     if (!(error instanceof PastError)) throw error;
     const kind = error.status === null ? "unreachable" : error.status === 404 ? "missing" : "server";

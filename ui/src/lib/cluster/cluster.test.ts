@@ -7,7 +7,7 @@ import { networkTexts } from "../i18n/network";
 import { changed, choiceOf, textOf } from "./address";
 import { askRanges, literal, samplesOf, union, windowOf } from "./ask";
 import { best, byName } from "./best";
-import { pageSpan } from "./span";
+import { endsOf, explored, instantOf, pageSpan, spanKey } from "./span";
 
 describe("address", () => {
   test.each<[string, Record<string, string | null>, string]>([
@@ -26,12 +26,22 @@ describe("address", () => {
   });
 
   test.each([
-    ["#/gpus", { start: 99_100_000, end: 1e8, isLive: true, seconds: 900, id: "15m" }],
-    ["#/gpus?range=1h", { start: 96_400_000, end: 1e8, isLive: true, seconds: 3_600, id: "1h" }],
-    ["#/gpus?range=9y", { start: 99_100_000, end: 1e8, isLive: true, seconds: 900, id: "15m" }],
-    ["#/gpus?from=1000&to=61000&range=1h", { start: 1_000, end: 61_000, isLive: false, seconds: 60, id: "" }],
-    ["#/gpus?from=5&to=1", { start: 99_100_000, end: 1e8, isLive: true, seconds: 900, id: "15m" }],
+    ["#/gpus", { start: 99_100_000, end: 1e8, isLive: true, seconds: 900 }],
+    ["#/gpus?range=1h", { start: 96_400_000, end: 1e8, isLive: true, seconds: 3_600 }],
+    ["#/gpus?range=9y", { start: 99_100_000, end: 1e8, isLive: true, seconds: 900 }],
+    ["#/gpus?from=1000&to=61000&range=1h", { start: 1_000, end: 61_000, isLive: false, seconds: 60 }],
+    ["#/gpus?from=5&to=1", { start: 99_100_000, end: 1e8, isLive: true, seconds: 900 }],
   ])("the range of %s", (hash, expected) => expect(pageSpan(hash, 1e8)).toEqual(expected));
+});
+
+test("a range has a name that stays as long as the same is asked for", () => {
+  const at = (hash: string, now: number) => spanKey(pageSpan(hash, now));
+  expect(at("#/gpus?range=1h", 1e8)).toBe(at("#/gpus?range=1h", 2e8));
+  expect(at("#/gpus?range=1h", 1e8)).not.toBe(at("#/gpus", 1e8));
+  const fixed = at("#/gpus?from=1000&to=61000", 1e8);
+  expect(endsOf(fixed)).toEqual({ start: 1_000, end: 61_000 });
+  expect(instantOf(fixed)).toEqual({ time: 61_000, seconds: 60 });
+  expect(instantOf(at("#/gpus?range=1h", 1e8))).toEqual({ time: null, seconds: 3_600 });
 });
 
 describe("asking", () => {
@@ -57,18 +67,24 @@ describe("asking", () => {
     expect(new RegExp(`^(?:${literal("a.b")})$`).test("axb")).toBe(false);
   });
 
-  test("an answer over a range: what could not be answered is null, what was left out is counted", async () => {
-    const body = { step_ms: 1_000, results: [{ series: [{ labels: {}, times: [1], values: [2] }], omitted: 3 }, { error: { code: "x" } }] };
+  test("an answer over a range: what could not be answered is null", async () => {
+    const body = { start: 0, end: 9, now: 9, step_ms: 1_000, results: [{ series: [{ labels: {}, times: [1], values: [2] }], omitted: 3 }, { error: { code: "x" } }] };
     vi.stubGlobal("fetch", vi.fn(async () => new Response(JSON.stringify(body))));
     const found = await askRanges(["a", "b"], { start: 0, end: 9 }, 10, new AbortController().signal);
-    expect(found).toEqual({ step: 1_000, results: [[{ labels: {}, times: [1], values: [2] }], null], omitted: 3 });
+    expect(found).toEqual({ step: 1_000, results: [[{ labels: {}, times: [1], values: [2] }], null] });
   });
 
-  test.each([[404, "missing"], [503, "server"]])("status %d is a failure", async (status, kind) => {
-    vi.stubGlobal("fetch", vi.fn(async () => new Response("", { status })));
+  test("nobody there is a failure of its own kind", async () => {
+    vi.stubGlobal("fetch", vi.fn(async () => Promise.reject(new TypeError("no route"))));
     const asked = askRanges(["a"], { start: 0, end: 9 }, 10, new AbortController().signal);
-    await expect(asked).rejects.toMatchObject({ kind });
+    await expect(asked).rejects.toMatchObject({ kind: "unreachable" });
     await expect(asked).rejects.toBeInstanceOf(Failure);
+  });
+
+  test("Explore opens with the same range", () => {
+    const [live, fixed] = [pageSpan("#/gpus?range=1h", 1e8), pageSpan("#/gpus?from=1000&to=61000", 1e8)];
+    expect(explored(["up"], live)).toBe("#/explore?q=up&range=1h");
+    expect(explored(["up"], fixed)).toBe("#/explore?q=up&from=1000&to=61000");
   });
 });
 

@@ -1,10 +1,11 @@
 /** Something that is asked for again and again while the page is looked at. */
 import { Failure } from "../explore/ask";
+import { range } from "../range.svelte";
 
 export class Answer<T> {
   value = $state.raw<T | null>(null);
   failure = $state.raw<Failure | null>(null);
-  /** When the value came. */
+  /** When the value came, by the server's clock. */
   at = $state(0);
 
   /** Asks now, and every `ms` milliseconds unless that is `null`. Ends with what it returns. */
@@ -17,10 +18,10 @@ export class Answer<T> {
         if (controller.signal.aborted) return;
         this.value = value;
         this.failure = null;
-        this.at = Date.now();
+        this.at = range.now();
       } catch (error) {
         if (controller.signal.aborted) return;
-        this.failure = error instanceof Failure ? error : new Failure("server", String(error));
+        this.failure = error instanceof Failure ? error : new Failure("server", error instanceof Error ? error.message : String(error));
       }
       if (ms !== null) timer = setTimeout(again, ms);
     };

@@ -1,19 +1,44 @@
-/** The page's time range with its ends at a given time, for what is asked again and again. */
-import { rangeId, readRange } from "../range.svelte";
+/** The page's time range as the pages of a cluster use it: its ends at a time, and the way to Explore with the same range. */
+import { address } from "../explore/address";
+import { PRESETS, range, readRange } from "../range.svelte";
 
 export interface PageSpan {
+  /** Unix milliseconds. */
   start: number;
   end: number;
   /** Ends now, and moves on. */
   isLive: boolean;
   seconds: number;
-  /** What a range that ends now is called. */
-  id: string;
 }
 
-/** A range that ends now, or fixed times. */
+/** The range of an address; one that ends now ends at `now`. */
 export function pageSpan(hash: string, now: number): PageSpan {
   const { start, end, seconds } = readRange(hash).range;
-  if (start !== null && end !== null) return { start, end, isLive: false, seconds, id: "" };
-  return { start: now - seconds * 1_000, end: now, isLive: true, seconds, id: rangeId(seconds) };
+  if (start !== null && end !== null) return { start, end, isLive: false, seconds };
+  return { start: now - seconds * 1_000, end: now, isLive: true, seconds };
 }
+
+/** Explore with these queries and the same range. */
+export function explored(queries: string[], { start, end, isLive, seconds }: PageSpan): string {
+  const preset = PRESETS.find((candidate) => candidate.seconds === seconds);
+  return address(isLive ? { queries, range: preset?.id } : { queries, span: { start, end } });
+}
+
+/** Names a range as a text: the same as long as the same is asked for, while the ends of one that ends now move on. */
+export const spanKey = ({ start, end, isLive, seconds }: PageSpan): string => (isLive ? `${seconds}` : `${start} ${end}`);
+
+/** The ends, as of now, of the range that `spanKey` named. */
+export function endsOf(key: string): { start: number; end: number } {
+  const [first = 0, end] = key.split(" ").map(Number);
+  if (end !== undefined) return { start: first, end };
+  const now = range.now();
+  return { start: now - first * 1_000, end: now };
+}
+
+/** When an instant query is asked for, `null` for now, and how long the range before it is. */
+export function instantOf(key: string): { time: number | null; seconds: number } {
+  const { start, end } = endsOf(key);
+  return { time: isLiveKey(key) ? null : end, seconds: (end - start) / 1_000 };
+}
+
+export const isLiveKey = (key: string): boolean => !key.includes(" ");

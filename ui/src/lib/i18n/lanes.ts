@@ -31,7 +31,6 @@ export const laneTexts = {
   also: { en: "{source}: {value}", zh: "{source}：{value}" },
   see_sources: { en: "What each source says", zh: "查看各数据源状态" },
   explore: { en: "Open in Explore", zh: "在指标探索中打开" },
-  range_fixed: { en: "{start} to {end}", zh: "{start} 至 {end}" },
 } as const;
 
 export type LaneText = keyof typeof laneTexts;
