@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { gzipSync } from "node:zlib";
 import type { Plugin } from "vite";
 import { defineConfig } from "vitest/config";
+import { licences } from "./licences.ts";
 
 /** Writes `x.gz` beside every built file: that is what the binary embeds. */
 function gzipped(): Plugin {
@@ -26,7 +27,7 @@ function gzipped(): Plugin {
 }
 
 export default defineConfig({
-  plugins: [svelte(), gzipped()],
+  plugins: [svelte(), licences(), gzipped()],
   // The binary sends a strict content security policy: nothing may be inlined.
   build: { target: "es2022", assetsInlineLimit: 0, modulePreload: { polyfill: false } },
   server: {

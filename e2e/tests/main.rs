@@ -18,6 +18,7 @@ mod query;
 mod scrape;
 mod start;
 mod storage;
+mod top;
 mod transfer;
 mod vllm;
 mod wire;

@@ -7,7 +7,7 @@ use anyhow::{Context, Result};
 use crate::process;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Profile {
+pub enum Profile {
     Dev,
     Release,
 }

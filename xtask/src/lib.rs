@@ -5,7 +5,7 @@
 
 mod apt;
 mod bench;
-mod binary;
+pub mod binary;
 mod demo;
 mod docs;
 mod page;
@@ -18,6 +18,7 @@ pub mod engine;
 pub mod http;
 pub mod peers;
 pub mod process;
+pub mod simulate;
 pub mod vllm;
 pub mod wait;
 
@@ -37,6 +38,9 @@ Usage: cargo xtask WORD [ARGUMENTS]
   tidy               only the checks of the house style that no compiler makes
   docs               write the generated files again (metric and configuration pages, message texts)
   engine             only install the llama.cpp server and model that demo and tests use
+  simulate [--data FOLDER] [--days NUMBER] [--end UNIX-SECONDS]
+                     modelwatch over a made-up busy deployment (4 nodes, 28 accelerators, 4 engines, an incident in
+                     the last hour), to look at pages that one machine cannot fill
   bench NAME         measure, and write the figures into docs/benchmarks.md; NAME is one of: cost (CPU and
                      memory of a running modelwatch), events (a million records of requests), gateway [nginx|litellm]
                      (the gateway beside them; with the name of a peer only that one, printed only), query (queries beside Prometheus and
@@ -81,6 +85,7 @@ fn dispatch(arguments: &[String]) -> Result<ExitCode> {
             let installed = engine::install(&say)?;
             say(&format!("installed {}", installed.server.display()));
         }
+        ("simulate", _) => simulate::simulate(rest)?,
         ("bench", [_, ..]) => bench::bench(rest)?,
         _ => bail!("failed to understand {arguments:?}\n\n{}", USAGE.trim_end()),
     }

@@ -123,8 +123,8 @@ mod tests {
     fn brotli() -> Vec<u8> {
         let text = include_str!("../tests/gateway/fixtures/chat-stream.br.hex");
         let digits: String = text.split_whitespace().collect();
-        let byte = |at| u8::from_str_radix(&digits[at..at + 2], 16).unwrap();
-        (0..digits.len()).step_by(2).map(byte).collect()
+        let digit = |byte: &u8| char::from(*byte).to_digit(16).unwrap() as u8;
+        digits.as_bytes().chunks(2).map(|pair| digit(&pair[0]) << 4 | digit(&pair[1])).collect()
     }
 
     fn expanded(encoding: &str, packed: &[u8], size: usize) -> Option<Vec<u8>> {

@@ -270,10 +270,16 @@ impl Samples {
             std::mem::take(&mut self.sets).into_iter().partition(|(at, _)| at.place == old);
         self.sets = others;
         for (at, mut set) in HashMap::<Where, Set>::into_iter(moved) {
+            let to = Where { place: place.clone(), model: at.model.clone() };
+            if self.sets.contains_key(&to) {
+                // Another upstream is the same engine; what was counted under this name stays so.
+                self.sets.insert(at, set);
+                continue;
+            }
             if std::mem::take(&mut set.is_written) {
                 set.write_end(&mut self.ended, &at);
             }
-            self.sets.insert(Where { place: place.clone(), ..at }, set);
+            self.sets.insert(to, set);
         }
     }
 
@@ -327,10 +333,15 @@ impl Samples {
                 put(&mut batch, &LLM_KEY_TOKENS_TOTAL, &labels, *count);
             }
         }
+        // Two upstreams may lead to the same engine.
+        let mut running: HashMap<Place, u64> = HashMap::new();
         for upstream in upstreams {
             let place = self.places.get(&upstream.name).cloned().unwrap_or_default();
+            *running.entry(place).or_default() += upstream.in_flight as u64;
+        }
+        for (place, count) in running {
             let at = Where { place, model: String::new() };
-            put(&mut batch, &LLM_REQUESTS_RUNNING, &at.labels(), Some(upstream.in_flight as u64));
+            put(&mut batch, &LLM_REQUESTS_RUNNING, &at.labels(), Some(count));
         }
         batch
     }
@@ -572,6 +583,37 @@ mod tests {
         let batch = samples.batch(UnixMs(20), &states);
         assert_eq!(value(&batch, &count("vllm")), Some(2.0));
         assert_eq!(value(&batch, &count("sglang")), Some(1.0));
+    }
+
+    #[test]
+    fn two_ways_to_one_engine_are_one_in_series() {
+        let place = |instance: &str| Place { engine: String::new(), instance: instance.into() };
+        let places = [("one", place("localhost:1")), ("two", place("127.0.0.1:1"))];
+        let places = places.map(|(name, place)| (name.to_owned(), place));
+        let mut samples = Samples::new(places.into(), Slo::default());
+        let two = || Exchange { upstream: Some("two".into()), ..exchange() };
+        samples.observe(&exchange());
+        samples.observe(&two());
+        let found = Place { engine: "vllm".into(), instance: "127.0.0.1:1".into() };
+        for name in ["one", "two"] {
+            samples.rename(name, found.clone());
+        }
+        samples.observe(&two());
+        let states = ["one", "two"].map(|name| UpstreamState {
+            name: name.into(),
+            is_up: true,
+            in_flight: 2,
+            models: Vec::new(),
+        });
+        let batch = samples.batch(UnixMs(5), &states);
+        let requests = batch
+            .samples
+            .iter()
+            .filter(|(labels, _)| labels.to_string().starts_with("llm_requests_total"));
+        assert_eq!(requests.map(|(_, value)| value).sum::<f64>(), 3.0, "none is lost");
+        let running =
+            r#"llm_requests_running{engine="vllm", instance="127.0.0.1:1", source="gateway"}"#;
+        assert_eq!(value(&batch, running), Some(4.0));
     }
 
     #[test]

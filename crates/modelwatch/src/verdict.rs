@@ -8,9 +8,9 @@ use std::{
     time::Duration,
 };
 
-use collect::EngineState;
+use collect::{Collector, EngineState};
 use model::{Labels, UnixMs};
-use query::Expr;
+use query::{Expr, Output, QueryError};
 
 use crate::wire::App;
 
@@ -102,6 +102,17 @@ static CONDITIONS: &[Condition] = &[
     },
 ];
 
+/// What the conditions ask.
+pub(crate) fn queries() -> impl Iterator<Item = &'static str> {
+    CONDITIONS.iter().map(|condition| condition.query)
+}
+
+/// Evaluates an expression at one time.
+type Evaluate<'a> = &'a dyn Fn(&Expr) -> Result<Output, QueryError>;
+
+/// Level, code and parameters.
+type Judgement = (Level, &'static str, Vec<(String, String)>);
+
 /// The verdict of the moment.
 pub(crate) struct Verdicts {
     conditions: Vec<(&'static Condition, Expr)>,
@@ -132,43 +143,56 @@ impl Verdicts {
         if is_settled && time.0 % PERIOD_MS != 0 {
             return;
         }
-        let (level, code, params) = self.judge(app, time);
+        if app.store.stats().writable {
+            self.judge(
+                &|expr| app.queries.evaluate_here(expr, time, TIMEOUT),
+                &app.collector,
+                time,
+            );
+        } else {
+            let path = app.config.storage.path.display().to_string();
+            let params = vec![("path".into(), path)];
+            self.settle((Level::Critical, "verdict.storage_failed", params), time);
+        }
+    }
+
+    /// Evaluates the conditions over whatever holds the series.
+    pub(crate) fn judge(&self, evaluate: Evaluate<'_>, collector: &Collector, time: UnixMs) {
+        let found = self.conditions.iter().find_map(|(condition, expr)| match evaluate(expr) {
+            Ok(output) => {
+                let points = output.value.into_floats();
+                let (labels, value) = worst(&points)?;
+                Some((condition.level, condition.code, params(condition, labels, value)))
+            }
+            Err(error) => {
+                tracing::warn!("verdict {}: {error}", condition.code);
+                None
+            }
+        });
+        self.settle(found.unwrap_or_else(|| without_fault(collector)), time);
+    }
+
+    fn settle(&self, (level, code, params): Judgement, time: UnixMs) {
         let mut current = self.lock();
         let since = if current.code == code { current.since } else { time };
         *current = Verdict { level, code, params, since };
     }
 
-    fn judge(&self, app: &App, time: UnixMs) -> (Level, &'static str, Vec<(String, String)>) {
-        if !app.store.stats().writable {
-            let path = app.config.storage.path.display().to_string();
-            return (Level::Critical, "verdict.storage_failed", vec![("path".into(), path)]);
-        }
-        for (condition, expr) in &self.conditions {
-            match app.queries.evaluate_here(expr, time, TIMEOUT).map(|output| output.value) {
-                Ok(value) => {
-                    if let Some((labels, value)) = worst(&value.into_floats()) {
-                        return (condition.level, condition.code, params(condition, labels, value));
-                    }
-                }
-                Err(error) => tracing::warn!("verdict {}: {error}", condition.code),
-            }
-        }
-        let engines = app.collector.engines();
-        let up = engines.iter().filter(|engine| engine.state == EngineState::Up).count();
-        if up > 0 {
-            return (Level::Ok, "verdict.healthy", vec![("engines".into(), up.to_string())]);
-        }
-        let has_looked = app.collector.has_discovered();
-        (
-            Level::Unknown,
-            if has_looked { "verdict.no_engine" } else { "verdict.starting" },
-            Vec::new(),
-        )
-    }
-
     fn lock(&self) -> MutexGuard<'_, Verdict> {
         self.current.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// What is said where no condition holds.
+fn without_fault(collector: &Collector) -> Judgement {
+    let engines = collector.engines();
+    let up = engines.iter().filter(|engine| engine.state == EngineState::Up).count();
+    if up > 0 {
+        return (Level::Ok, "verdict.healthy", vec![("engines".into(), up.to_string())]);
+    }
+    let has_looked = collector.has_discovered();
+    let code = if has_looked { "verdict.no_engine" } else { "verdict.starting" };
+    (Level::Unknown, code, Vec::new())
 }
 
 fn worst(points: &[(Labels, f64)]) -> Option<(&Labels, f64)> {

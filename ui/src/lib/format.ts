@@ -1,13 +1,17 @@
 /** Numbers and times as people read them, in the reader's language. `null` is no value: a dash. */
-import { locale } from "./prefs.svelte";
+import { locale, prefs, timeZone } from "./prefs.svelte";
 
 /** `number` is a value whose quantity is not known. */
-export type Unit = "number" | "count" | "per_second" | "ratio" | "bytes" | "bytes_per_second" | "milliseconds";
+export type Unit =
+  | "number" | "count" | "per_second" | "ratio" | "bytes" | "bytes_per_second" | "milliseconds" | "seconds" | "watts" | "celsius" | "hertz";
 
 /** Memory is counted in powers of two, what travels over disks and networks in powers of ten. */
 const BYTES = ["B", "KiB", "MiB", "GiB", "TiB", "PiB"];
+const BYTES_SI = ["B", "kB", "MB", "GB", "TB", "PB"];
 const BYTES_PER_SECOND = ["B/s", "kB/s", "MB/s", "GB/s", "TB/s"];
 const MILLISECONDS = ["ms", "s"];
+const WATTS = ["W", "kW", "MW"];
+const HERTZ = ["Hz", "kHz", "MHz", "GHz"];
 const THOUSANDS = ["", "k", "M", "G", "T", "P"];
 
 export function format(value: number | null | undefined, unit: Unit): string {
@@ -16,11 +20,19 @@ export function format(value: number | null | undefined, unit: Unit): string {
     case "ratio":
       return `${digits(value * 100)}%`;
     case "bytes":
-      return scaled(value, 1024, BYTES);
+      return prefs.units === "si" ? scaled(value, 1000, BYTES_SI) : scaled(value, 1024, BYTES);
     case "bytes_per_second":
       return scaled(value, 1000, BYTES_PER_SECOND);
     case "milliseconds":
       return scaled(value, 1000, MILLISECONDS);
+    case "seconds":
+      return value >= 120 ? `${digits(value / 60)} min` : scaled(value * 1000, 1000, MILLISECONDS);
+    case "watts":
+      return scaled(value, 1000, WATTS);
+    case "celsius":
+      return `${digits(Math.round(value * 10) / 10)} °C`;
+    case "hertz":
+      return scaled(value, 1000, HERTZ);
     case "per_second":
       return `${digits(value)}/s`;
     case "count":
@@ -64,12 +76,23 @@ function digits(value: number): string {
 
 /** Steps that make round marks on an axis of that unit; `undefined` leaves them to the chart. */
 export function marks(unit: Unit): number[] | undefined {
-  if (unit === "bytes") return Array.from({ length: 50 }, (_, power) => 2 ** power);
-  if (unit === "count" || unit === "bytes_per_second") {
+  if (unit === "bytes" && prefs.units === "iec") return Array.from({ length: 50 }, (_, power) => 2 ** power);
+  if (unit === "count" || unit === "bytes" || unit === "bytes_per_second") {
     return Array.from({ length: 45 }, (_, index) => [1, 2, 5][index % 3]! * 10 ** Math.floor(index / 3));
   }
   return undefined;
 }
+
+/** A mark of a value axis: short, because space is dear. Between the powers of ten of a logarithmic one there is none. */
+export function axisLabel(value: number | null, unit: Unit, isLog = false): string {
+  if (value === null || (isLog && !Number.isInteger(Math.log10(value)))) return "";
+  if (unit === "per_second" || unit === "count") return Math.abs(value) < 1_000 ? trimmed(value) : scaled(value, 1000, THOUSANDS).replace(" ", "");
+  if (unit === "ratio") return `${trimmed(value * 100)}%`;
+  return format(value, unit);
+}
+
+/** Marks are round: no zeros behind the point. */
+const trimmed = (value: number): string => String(Number(value.toPrecision(6)));
 
 /** A time of day in 24 hours, in the reader's zone. */
 export function clock(ms: number, seconds = true): string {
@@ -78,22 +101,34 @@ export function clock(ms: number, seconds = true): string {
     minute: "2-digit",
     second: seconds ? "2-digit" : undefined,
     hourCycle: "h23",
+    timeZone: timeZone(),
   });
+}
+
+/** The day of a time, in the reader's zone: equal for times of the same day. */
+const dayOf = (ms: number): string => new Date(ms).toLocaleDateString("en-CA", { timeZone: timeZone() });
+
+/** How far the reader's zone is ahead of UTC at a time, in milliseconds. */
+export function zoneShift(ms: number): number {
+  if (!prefs.zone) return -new Date(ms).getTimezoneOffset() * 60_000;
+  const parts = new Intl.DateTimeFormat("en-GB", {
+    timeZone: prefs.zone, hourCycle: "h23", year: "numeric", month: "2-digit", day: "2-digit", hour: "2-digit", minute: "2-digit", second: "2-digit",
+  }).formatToParts(ms);
+  const of = (type: string) => Number(parts.find((part) => part.type === type)?.value ?? 0);
+  return Date.UTC(of("year"), of("month") - 1, of("day"), of("hour"), of("minute"), of("second")) - Math.floor(ms / 1_000) * 1_000;
 }
 
 const DAY_SECONDS = 86_400;
 
 /** A mark of a time axis: a time of day, and at midnight the date. `every` is the marks' distance in seconds. */
 export function timeMark(ms: number, every: number): string {
-  const at = new Date(ms);
-  const isMidnight = at.getHours() === 0 && at.getMinutes() === 0 && at.getSeconds() === 0;
+  const isMidnight = clock(ms) === "00:00:00";
   if (every < DAY_SECONDS && !isMidnight) return clock(ms, every < 60);
-  return at.toLocaleDateString(locale(), { month: "short", day: "numeric" });
+  return new Date(ms).toLocaleDateString(locale(), { month: "short", day: "numeric", timeZone: timeZone() });
 }
 
 /** The date as well, unless it is today's. */
 export function when(ms: number, now = Date.now()): string {
-  const day = (at: number) => new Date(at).toDateString();
-  if (day(ms) === day(now)) return clock(ms);
-  return `${new Date(ms).toLocaleDateString(locale(), { month: "short", day: "numeric" })} ${clock(ms, false)}`;
+  if (dayOf(ms) === dayOf(now)) return clock(ms);
+  return `${new Date(ms).toLocaleDateString(locale(), { month: "short", day: "numeric", timeZone: timeZone() })} ${clock(ms, false)}`;
 }

@@ -2,7 +2,7 @@
  * The one connection of the page: topics, and the ticks of subscribed queries (`docs/api.md`). A
  * WebSocket; where none gets through, the same over HTTP every two seconds.
  */
-import type { Labels } from "./series";
+import type { Labels } from "./past";
 
 /** `polling` is as good as live, only slower. */
 export type Connection = "connecting" | "live" | "polling" | "lost";

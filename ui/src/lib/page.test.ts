@@ -5,7 +5,6 @@ import { texts } from "./i18n/texts";
 import { readBlocks } from "./live.svelte";
 import { PANELS, TILES } from "./panels";
 import { fill } from "./prefs.svelte";
-import { Window } from "./series";
 
 describe("format", () => {
   test.each([
@@ -20,6 +19,10 @@ describe("format", () => {
     [0.061, "milliseconds", "0.06 ms"],
     [5_000, "milliseconds", "5 s"],
     [1234.5, "count", "1,235"],
+    [412, "watts", "412 W"],
+    [2_350, "watts", "2.35 kW"],
+    [61.04, "celsius", "61 °C"],
+    [1.98e9, "hertz", "1.98 GHz"],
   ] as const)("%s as %s", (value, unit, expected) => {
     expect(format(value, unit)).toBe(expected);
   });
@@ -28,45 +31,6 @@ describe("format", () => {
     const noon = new Date(2026, 10, 24, 12, 0, 5).getTime();
     expect(when(noon, noon)).toBe("12:00:05");
     expect(when(noon, noon + 48 * 3_600_000)).toContain("24");
-  });
-});
-
-describe("window", () => {
-  const filled = () => {
-    const window = new Window(10_000, 1_000);
-    for (let time = 1_000; time <= 5_000; time += 1_000) window.put(0, {}, time, time);
-    return window;
-  };
-
-  test("late points go into their place", () => {
-    const window = filled();
-    window.put(0, {}, 2_500, 7);
-    expect(window.times).toEqual([1_000, 2_000, 2_500, 3_000, 4_000, 5_000]);
-    expect(window.tracks[0]?.values[2]).toBe(7);
-  });
-
-  test("a pause is a gap, not a line", () => {
-    const window = filled();
-    window.put(0, {}, 9_000, 9);
-    expect(window.times.slice(-3)).toEqual([5_000, 6_000, 9_000]);
-    expect(window.tracks[0]?.values.slice(-3)).toEqual([5_000, null, 9]);
-  });
-
-  test("old points and series without any leave", () => {
-    const window = filled();
-    window.put(1, { model: "m" }, 20_000, 1);
-    window.trim();
-    expect(window.times).toEqual([20_000]);
-    expect(window.tracks.map((track) => track.line)).toEqual([1]);
-    expect([window.newest(0), window.newest(1)]).toEqual([null, 1]);
-  });
-
-  test("the newest of several series is the largest that is not over", () => {
-    const window = filled();
-    window.put(0, { model: "a" }, 5_000, 3);
-    expect(window.newest(0)).toBe(5_000);
-    window.put(0, { model: "a" }, 8_000, 2);
-    expect(window.newest(0)).toBe(2);
   });
 });
 

@@ -1,22 +1,43 @@
-/** The charts of the overview: one entry each. A line is one query; its colour is its place. */
+/** Charts as data: a panel has lines, a line is one query. What draws them is `Chart.svelte`. */
 import type { Unit } from "./format";
 import type { TextKey } from "./i18n/texts";
+import { t } from "./prefs.svelte";
+
+/** A text of the first page, or what says one of a catalogue that is loaded late. */
+export type Text = TextKey | (() => string);
+export const textOf = (text: Text): string => (typeof text === "function" ? text() : t(text));
+
+/** What must exist for a panel to have data; `lib/Empty.svelte` says how to get it. */
+export type Need = "engine" | "engine_histograms" | "accelerator" | "gateway" | "host" | "probe";
 
 export interface Line {
   query: string;
-  name: TextKey;
-  /** A label whose value tells the series of one query apart. */
-  by?: string;
+  name: Text;
+  /** Labels whose values tell the series of one query apart. */
+  by?: string | string[];
+  hasFill?: boolean;
+  /** A limit that the others run against: dashed and quiet. */
+  isLimit?: boolean;
+  /** Which of the five hues; its place when absent. */
+  hue?: number;
 }
 
 export interface Panel {
   id: string;
-  title: TextKey;
-  note: TextKey;
+  title: Text;
+  /** How instances are put together, and over which time. It is never done silently. */
+  note: Text;
   unit: Unit;
+  needs: Need;
   /** The top of the axis where the quantity has one. */
   max?: number;
   lines: Line[];
+  /** Lines (places in `lines`, the upper one first) between which it is filled. */
+  band?: [number, number];
+  /** Something that is counted, as strokes along the bottom wherever it is above zero. */
+  rug?: { query: string; name: Text };
+  /** An objective, in the panel's unit. */
+  objective?: number | null;
 }
 
 const NETWORK = 'device!~"lo|veth.*|docker.*|br-.*"';
@@ -28,8 +49,9 @@ export const PANELS: Panel[] = [
     title: "panel_tokens",
     note: "panel_tokens_note",
     unit: "per_second",
+    needs: "engine",
     lines: [
-      { query: "sum(rate(llm_generation_tokens_total[20s]))", name: "generated" },
+      { query: "sum(rate(llm_generation_tokens_total[20s]))", name: "generated", hasFill: true },
       { query: "sum(rate(llm_prompt_tokens_total[20s]))", name: "prompt" },
     ],
   },
@@ -38,8 +60,9 @@ export const PANELS: Panel[] = [
     title: "panel_requests",
     note: "panel_requests_note",
     unit: "count",
+    needs: "engine",
     lines: [
-      { query: "sum(llm_requests_running)", name: "running" },
+      { query: "sum(llm_requests_running)", name: "running", hasFill: true },
       { query: "sum(llm_requests_waiting)", name: "waiting" },
     ],
   },
@@ -48,9 +71,10 @@ export const PANELS: Panel[] = [
     title: "panel_context",
     note: "panel_context_note",
     unit: "ratio",
+    needs: "engine",
     max: 1,
     lines: [
-      { query: "max by (model) (llm_kv_cache_usage_ratio)", name: "kv_cache", by: "model" },
+      { query: "max by (model) (llm_kv_cache_usage_ratio)", name: "kv_cache", by: "model", hasFill: true },
       { query: "max by (model) (llm_context_usage_ratio)", name: "context", by: "model" },
     ],
   },
@@ -59,16 +83,18 @@ export const PANELS: Panel[] = [
     title: "panel_cpu",
     note: "panel_cpu_note",
     unit: "ratio",
+    needs: "host",
     max: 1,
-    lines: [{ query: '1 - avg(rate(node_cpu_seconds_total{mode="idle"}[5s]))', name: "used" }],
+    lines: [{ query: '1 - avg(rate(node_cpu_seconds_total{mode="idle"}[5s]))', name: "used", hasFill: true }],
   },
   {
     id: "memory",
     title: "panel_memory",
     note: "panel_memory_note",
     unit: "bytes",
+    needs: "host",
     lines: [
-      { query: "sum(node_memory_MemTotal_bytes - node_memory_MemAvailable_bytes)", name: "used" },
+      { query: "sum(node_memory_MemTotal_bytes - node_memory_MemAvailable_bytes)", name: "used", hasFill: true },
       { query: "sum(llm_engine_process_resident_bytes)", name: "by_engines" },
     ],
   },
@@ -77,8 +103,9 @@ export const PANELS: Panel[] = [
     title: "panel_network",
     note: "panel_network_note",
     unit: "bytes_per_second",
+    needs: "host",
     lines: [
-      { query: `sum(rate(node_network_receive_bytes_total{${NETWORK}}[5s]))`, name: "received" },
+      { query: `sum(rate(node_network_receive_bytes_total{${NETWORK}}[5s]))`, name: "received", hasFill: true },
       { query: `sum(rate(node_network_transmit_bytes_total{${NETWORK}}[5s]))`, name: "sent" },
     ],
   },
@@ -87,8 +114,9 @@ export const PANELS: Panel[] = [
     title: "panel_disk",
     note: "panel_disk_note",
     unit: "bytes_per_second",
+    needs: "host",
     lines: [
-      { query: `sum(rate(node_disk_read_bytes_total{${DISK}}[5s]))`, name: "read" },
+      { query: `sum(rate(node_disk_read_bytes_total{${DISK}}[5s]))`, name: "read", hasFill: true },
       { query: `sum(rate(node_disk_written_bytes_total{${DISK}}[5s]))`, name: "written" },
     ],
   },
@@ -97,8 +125,9 @@ export const PANELS: Panel[] = [
     title: "panel_pressure",
     note: "panel_pressure_note",
     unit: "ratio",
+    needs: "host",
     lines: [
-      { query: "sum(rate(node_pressure_cpu_waiting_seconds_total[5s]))", name: "cpu" },
+      { query: "sum(rate(node_pressure_cpu_waiting_seconds_total[5s]))", name: "cpu", hasFill: true },
       { query: "sum(rate(node_pressure_memory_waiting_seconds_total[5s]))", name: "memory" },
       { query: "sum(rate(node_pressure_io_waiting_seconds_total[5s]))", name: "io" },
     ],
@@ -114,15 +143,6 @@ export const TILES: { panel: string; lines: number[]; name: TextKey }[] = [
   { panel: "cpu", lines: [0], name: "panel_cpu" },
   { panel: "memory", lines: [0], name: "panel_memory" },
 ];
-
-/** Time ranges with the step that gives each some hundred points. */
-export const RANGES = [
-  { id: "5m", seconds: 300, step: 1 },
-  { id: "15m", seconds: 900, step: 2 },
-  { id: "1h", seconds: 3_600, step: 5 },
-  { id: "6h", seconds: 21_600, step: 30 },
-] as const;
-export type RangeId = (typeof RANGES)[number]["id"];
 
 /** What Explore proposes to those who begin. */
 export const EXAMPLES = [

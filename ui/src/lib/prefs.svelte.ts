@@ -1,9 +1,12 @@
-/** What the reader chose: language and theme. Kept in the browser, followed at once everywhere. */
+/** What the reader chose: language, theme, contrast, time zone and units. Kept in the browser, followed at once everywhere. */
 import { messages } from "./i18n/messages.gen";
 import { texts } from "./i18n/texts";
 
 export type Language = "en" | "zh";
 export type Theme = "light" | "dark";
+export type Contrast = "normal" | "high";
+/** How memory is counted: in powers of two (GiB) or of ten (GB). */
+export type Units = "iec" | "si";
 export type Params = Record<string, string | number>;
 /** A sentence as the server sends it. */
 export interface Message {
@@ -28,11 +31,27 @@ function store(key: string, value: string): void {
   }
 }
 
+/** A zone that this browser knows, or none: then the browser's own is used. */
+function storedZone(): string {
+  try {
+    const found = localStorage.getItem("zone") ?? "";
+    if (found !== "") new Intl.DateTimeFormat("en", { timeZone: found });
+    return found;
+  } catch {
+    return "";
+  }
+}
+
+const prefersContrast = () => matchMedia("(prefers-contrast: more)").matches;
 const prefersDark = () => matchMedia("(prefers-color-scheme: dark)").matches;
 
 export const prefs = $state({
   language: stored<Language>("language", ["en", "zh"], navigator.language.startsWith("zh") ? "zh" : "en"),
   theme: stored<Theme>("theme", ["light", "dark"], prefersDark() ? "dark" : "light"),
+  contrast: stored<Contrast>("contrast", ["normal", "high"], prefersContrast() ? "high" : "normal"),
+  units: stored<Units>("units", ["iec", "si"], "iec"),
+  /** An IANA name; empty for the browser's own. */
+  zone: storedZone(),
 });
 
 export function setLanguage(language: Language): void {
@@ -44,6 +63,24 @@ export function setTheme(theme: Theme): void {
   prefs.theme = theme;
   store("theme", theme);
 }
+
+export function setContrast(contrast: Contrast): void {
+  prefs.contrast = contrast;
+  store("contrast", contrast);
+}
+
+export function setUnits(units: Units): void {
+  prefs.units = units;
+  store("units", units);
+}
+
+export function setZone(zone: string): void {
+  prefs.zone = zone;
+  store("zone", zone);
+}
+
+/** The zone in which times are shown, as `Intl` takes it. */
+export const timeZone = (): string | undefined => prefs.zone || undefined;
 
 /** Puts parameters into `{names}`; an unknown one stays visible as `?`. */
 export function fill(template: string, params: Params): string {

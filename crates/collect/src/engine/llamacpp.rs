@@ -42,6 +42,15 @@ pub(super) const NAMES: Names = Names {
         name("tokens_predicted_total", &metric::LLM_GENERATION_TOKENS_TOTAL),
         name("prompt_tokens_total", &metric::LLM_PROMPT_TOKENS_TOTAL),
         name("prompt_tokens_cached_total", &metric::LLM_PROMPT_TOKENS_CACHED_TOTAL),
+        name("prompt_tokens_total", &metric::LLM_PROMPT_TOKENS_LOOKED_UP_TOTAL)
+            .set("part", "computed"),
+        name("prompt_tokens_cached_total", &metric::LLM_PROMPT_TOKENS_LOOKED_UP_TOTAL)
+            .set("part", "cached"),
+        name("spec_decode_num_draft_tokens_total", &metric::LLM_SPEC_DECODE_DRAFT_TOKENS_TOTAL),
+        name(
+            "spec_decode_num_accepted_tokens_total",
+            &metric::LLM_SPEC_DECODE_ACCEPTED_TOKENS_TOTAL,
+        ),
         name("n_decode_total", &metric::LLM_ENGINE_STEPS_TOTAL),
         // Until it was removed in 2025.
         name("kv_cache_usage_ratio", &metric::LLM_KV_CACHE_USAGE_RATIO),
@@ -181,6 +190,7 @@ mod tests {
                 r#"llm_context_tokens_max{model="tiny"} 512"#,
                 r#"llm_context_usage_ratio{model="tiny"} 0.25"#,
                 r#"llm_generation_tokens_total{model="tiny"} 17"#,
+                r#"llm_prompt_tokens_looked_up_total{model="tiny", part="computed"} 5"#,
                 r#"llm_prompt_tokens_total{model="tiny"} 5"#,
                 r#"llm_requests_running{model="tiny"} 1"#,
                 r#"llm_slots{model="tiny"} 2"#,

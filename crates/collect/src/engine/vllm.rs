@@ -60,6 +60,10 @@ pub(super) const TABLE: &[Translation] = &[
     name("prompt_tokens_total", &metric::LLM_PROMPT_TOKENS_TOTAL),
     name("prefix_cache_hits_total", &metric::LLM_PROMPT_TOKENS_CACHED_TOTAL),
     name("gpu_prefix_cache_hits_total", &metric::LLM_PROMPT_TOKENS_CACHED_TOTAL),
+    name("prefix_cache_queries_total", &metric::LLM_PROMPT_TOKENS_LOOKED_UP_TOTAL)
+        .set("part", "all"),
+    name("spec_decode_num_draft_tokens_total", &metric::LLM_SPEC_DECODE_DRAFT_TOKENS_TOTAL),
+    name("spec_decode_num_accepted_tokens_total", &metric::LLM_SPEC_DECODE_ACCEPTED_TOKENS_TOTAL),
     name("num_preemptions_total", &metric::LLM_PREEMPTIONS_TOTAL),
     name("iteration_tokens_total_count", &metric::LLM_ENGINE_STEPS_TOTAL),
     name("time_to_first_token_seconds", &metric::LLM_TIME_TO_FIRST_TOKEN_SECONDS),

@@ -125,6 +125,8 @@ metrics! { LLM:
         "Requests whose work was thrown away for lack of KV cache" "因 KV 缓存不足而被抢占的请求数";
     LLM_PROMPT_TOKENS_CACHED_TOTAL = Counter "llm_prompt_tokens_cached_total" "tokens" ["engine" "model" "instance" "source"]
         "Prompt tokens served from the prefix cache" "由前缀缓存命中的提示 Token 数";
+    LLM_PROMPT_TOKENS_LOOKED_UP_TOTAL = Counter "llm_prompt_tokens_looked_up_total" "tokens" ["engine" "model" "instance" "source" "part"]
+        "Prompt tokens for which the prefix cache was asked, those it had and those it had not; the parts add up" "查询过前缀缓存的提示词 Token 数（含命中与未命中），各部分可相加";
     LLM_PROMPT_TOKENS_TOTAL = Counter "llm_prompt_tokens_total" "tokens" ["engine" "model" "instance" "source"]
         "Prompt tokens; llama.cpp leaves cached ones out, vLLM counts them" "提示 Token 数；llama.cpp 不含缓存命中部分，vLLM 包含";
     LLM_PROMPTS_TRUNCATED_TOTAL = Counter "llm_prompts_truncated_total" "" ["engine" "model" "instance" "source"]
@@ -147,6 +149,10 @@ metrics! { LLM:
         "Requests that wait for a place" "排队等待的请求数";
     LLM_SLOTS = Gauge "llm_slots" "" ["engine" "model" "instance" "source"]
         "Requests that the engine can execute at the same time" "推理引擎可同时执行的请求数";
+    LLM_SPEC_DECODE_ACCEPTED_TOKENS_TOTAL = Counter "llm_spec_decode_accepted_tokens_total" "tokens" ["engine" "model" "instance" "source"]
+        "Tokens of speculative decoding that were accepted" "推测解码中被接受的 Token 数";
+    LLM_SPEC_DECODE_DRAFT_TOKENS_TOTAL = Counter "llm_spec_decode_draft_tokens_total" "tokens" ["engine" "model" "instance" "source"]
+        "Tokens that speculative decoding proposed" "推测解码提出的草稿 Token 数";
     LLM_TIME_TO_FIRST_TOKEN_SECONDS = Histogram "llm_time_to_first_token_seconds" "seconds" ["engine" "model" "instance" "source"]
         "Time from the arrival of a request to its first output token (TTFT)" "请求到达到首个输出 Token 的延迟（TTFT）";
 }

@@ -40,6 +40,7 @@ pub(crate) use form::parse_duration_ms;
 pub(crate) use json::envelope;
 pub(crate) use live::{Hub, run as run_live};
 pub(crate) use page::kind as page_kind;
+pub(crate) use product::{collected_json, event_json, seen_json};
 pub(crate) use prometheus::{POINTS_MAX, Report, narrow, own_metadata};
 pub(crate) use query::{Limits, Queries};
 pub(crate) use time::{date, parse_time};

@@ -7,7 +7,7 @@ use axum::{
     extract::State,
     http::{Response, StatusCode},
 };
-use collect::{Collector, SourceReport};
+use collect::{Collector, SourceReport, inventory::Inventory};
 use model::{exchange::Exchange, log::LogRecord};
 use serde::Serialize;
 use serde_json::{Map, Value, json};
@@ -21,6 +21,8 @@ use super::{
 use crate::{
     events::{EVENTS_MAX, Events},
     limits::Text,
+    own::Cost,
+    verdict::Verdict,
     wire::App,
 };
 
@@ -52,10 +54,27 @@ pub(super) fn newest_events(events: &Events, form: &Form) -> Result<Response<Bod
 
 /// Everything the first screen needs besides series.
 pub(super) fn overview_json(app: &App) -> Value {
-    let inventory = &app.inventory;
     let cost = app.cost.read(app.clock.monotonic());
     let stats = app.store.stats();
-    let verdict = app.verdicts.current();
+    let mut overview = seen_json(&app.inventory, &app.collector, &app.verdicts.current(), &cost);
+    overview["now"] = json!(app.clock.now().0);
+    overview["ui"] = json!(page::kind());
+    overview["storage"] = json!({
+        "path": app.config.storage.path.display().to_string(),
+        "writable": stats.writable,
+        "bytes": stats.bytes_on_disk,
+        "series": stats.series,
+    });
+    overview
+}
+
+/// The part of it that needs no store.
+pub(crate) fn seen_json(
+    inventory: &Inventory,
+    collector: &Collector,
+    verdict: &Verdict,
+    cost: &Cost,
+) -> Value {
     let accelerators: Vec<_> = inventory
         .accelerators
         .iter()
@@ -68,11 +87,9 @@ pub(super) fn overview_json(app: &App) -> Value {
             })
         })
         .collect();
-    let engines: Vec<_> = app.collector.engines().iter().map(engine_json).collect();
+    let engines: Vec<_> = collector.engines().iter().map(engine_json).collect();
     json!({
-        "now": app.clock.now().0,
         "version": env!("CARGO_PKG_VERSION"),
-        "ui": page::kind(),
         "host": {
             "name": inventory.hostname,
             "kernel": inventory.kernel,
@@ -92,12 +109,6 @@ pub(super) fn overview_json(app: &App) -> Value {
         "cost": {
             "cpu_ms_per_second": cost.cpu_ms_per_second.map(round3),
             "resident_bytes": cost.resident_bytes,
-        },
-        "storage": {
-            "path": app.config.storage.path.display().to_string(),
-            "writable": stats.writable,
-            "bytes": stats.bytes_on_disk,
-            "series": stats.series,
         },
     })
 }
@@ -152,7 +163,7 @@ fn records_source(stats: &store::events::Stats) -> Value {
 }
 
 /// The collectors among the sources.
-pub(super) fn collected_json(collector: &Collector) -> Vec<Value> {
+pub(crate) fn collected_json(collector: &Collector) -> Vec<Value> {
     let source_json = |report: SourceReport| {
         let failure = report.failure.as_ref().map(|failure| {
             json!({ "code": failure.kind.code(), "params": { "detail": failure.detail } })
@@ -215,7 +226,7 @@ fn storage_hint(app: &App, stats: &Stats) -> Option<Text> {
     }
 }
 
-pub(super) fn event_json(record: &LogRecord) -> Value {
+pub(crate) fn event_json(record: &LogRecord) -> Value {
     json!({
         "time": record.time.0,
         "source": record.source,

@@ -12,6 +12,7 @@ mod peer;
 mod progress;
 mod query;
 mod store;
+mod top;
 
 use std::{
     io::Write as _,
@@ -80,6 +81,7 @@ enum Command {
         work: key::KeyWork,
     },
     Query(query::Words),
+    Top(top::Options),
     Bench(Box<bench::Words>),
     Store {
         #[command(subcommand)]
@@ -172,6 +174,9 @@ pub(crate) fn main() -> ExitCode {
         Command::Query(words) => {
             with_config(config, language, |config| query::query(&config, &words, language))
         }
+        Command::Top(options) => {
+            with_config(config, language, |config| top::top(&config, &options, language))
+        }
         Command::Bench(words) => bench::bench(&words, language),
         Command::Store { work } => with_config(config, language, |config| {
             let configured = config.storage.path;
@@ -260,6 +265,10 @@ fn translated(command: clap::Command, language: Language) -> clap::Command {
             let after = text("help.query_after");
             with_texts(described(command, "help.query"), query::ARGUMENTS, language)
                 .after_help(after)
+        })
+        .mut_subcommand("top", |command| {
+            let after = text("help.top_after");
+            with_texts(described(command, "help.top"), top::ARGUMENTS, language).after_help(after)
         })
         .mut_subcommand("bench", |command| {
             let after = text("help.bench_after");

@@ -139,10 +139,35 @@ impl Peer {
         silence: Duration,
         bytes_max: usize,
     ) -> anyhow::Result<Option<Answer>> {
-        self.silence = silence;
         let mut request = self.request(Method::POST, path, form.into())?;
         let kind = HeaderValue::from_static("application/x-www-form-urlencoded");
         request.headers_mut().insert(header::CONTENT_TYPE, kind);
+        self.whole(request, silence, bytes_max)
+    }
+
+    /// Asks once for `path` and reads what comes back, as [`Peer::ask`] does.
+    pub(super) fn fetch(
+        &mut self,
+        path: &str,
+        silence: Duration,
+        bytes_max: usize,
+    ) -> anyhow::Result<Option<Answer>> {
+        let request = self.request(Method::GET, path, Bytes::new())?;
+        self.whole(request, silence, bytes_max)
+    }
+
+    /// `host:port`, and what comes before every path.
+    pub(super) fn place(&self) -> (&str, &str) {
+        (&self.authority, &self.prefix)
+    }
+
+    fn whole(
+        &mut self,
+        request: Request<Full<Bytes>>,
+        silence: Duration,
+        bytes_max: usize,
+    ) -> anyhow::Result<Option<Answer>> {
+        self.silence = silence;
         let (parts, mut body) = self.exchange(request)?.into_parts();
         let mut bytes = Vec::new();
         while let Some(piece) = self.piece(&mut body)? {

@@ -246,7 +246,7 @@ fn when(words: &Words, now: UnixMs, language: Language) -> Result<When, Failure>
 }
 
 /// Where the server with this configuration is found from the same machine.
-fn url_of(listen: SocketAddr) -> String {
+pub(super) fn url_of(listen: SocketAddr) -> String {
     let mut address = listen;
     match listen.ip() {
         IpAddr::V4(ip) if ip.is_unspecified() => address.set_ip(Ipv4Addr::LOCALHOST.into()),

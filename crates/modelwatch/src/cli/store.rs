@@ -43,6 +43,7 @@ fn tell(
         ("samples", report.samples.to_string()),
         ("parts", report.parts.to_string()),
         ("records", report.records.to_string()),
+        ("logged", report.records_logged.to_string()),
     ];
     say(&render("store.found", &found, language));
     for problem in &report.problems {

@@ -364,6 +364,10 @@ fn damage_inside_of_files_is_found_and_survived() {
     };
     let store = open();
     store.events().append(&exchanges(0..500)).unwrap();
+    drop(store);
+    let report = crate::verify(&path).unwrap();
+    assert_eq!((report.records, report.records_logged), (0, 500), "they are in the log only");
+    let store = open();
     store.events().commit().unwrap();
     drop(store);
     let report = crate::verify(&path).unwrap();

@@ -49,7 +49,7 @@ pub(crate) fn check(folder: &Path, report: &mut Report) -> io::Result<()> {
         }
         for (_, path) in segment::segments(&wal)? {
             report.segments += 1;
-            let good = wal::read_segment(&path, |_, _, _| {})?;
+            let good = wal::read_segment(&path, |_, _, _| report.records_logged += 1)?;
             let bytes = fs::metadata(&path)?.len().saturating_sub(good);
             if bytes > 0 {
                 problem(path, Damage::Tail(bytes));

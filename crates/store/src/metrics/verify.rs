@@ -29,6 +29,8 @@ pub struct Report {
     pub parts: usize,
     /// Events in parts.
     pub records: u64,
+    /// Events in the log; some may be in a part as well.
+    pub records_logged: u64,
     /// Empty when all is well.
     pub problems: Vec<Problem>,
 }

@@ -1,11 +1,9 @@
 /** What Explore shows, as its address says it: whoever has the link sees the same. */
-import { RANGES } from "../panels";
+import { PRESETS } from "../range.svelte";
 
-/** What an address may ask for. The overview's ranges, and longer ones. */
+/** What an address may ask for. The presets of all pages. */
 export const EXPLORE_RANGES = [
-  ...RANGES.map(({ id, seconds }) => ({ id: id as string, seconds: seconds as number })),
-  { id: "24h", seconds: 86_400 },
-  { id: "7d", seconds: 604_800 },
+  ...PRESETS.map(({ id, seconds }) => ({ id: id as string, seconds: seconds as number })),
 ];
 /** Steps to choose from, in seconds. */
 export const STEPS = [1, 5, 15, 60, 300, 900, 3_600];

@@ -1,6 +1,6 @@
 /** Asks the Prometheus API, and reads its answers. */
+import type { Labels } from "../past";
 import type { Message } from "../prefs.svelte";
-import type { Labels } from "../series";
 import type { Span } from "./address";
 
 /** One bucket: which of its bounds belong to it (0 the upper, 1 the lower, 2 neither, 3 both), the bounds, the count. */

@@ -1,5 +1,5 @@
 /** Turns answers into what is drawn and listed. */
-import type { Labels } from "../series";
+import type { Labels } from "../past";
 import type { Series } from "./ask";
 import type { Span } from "./address";
 

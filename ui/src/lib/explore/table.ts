@@ -1,5 +1,5 @@
 /** The rows of an answer at one time. */
-import type { Labels } from "../series";
+import type { Labels } from "../past";
 import type { Answer, Bucket, Histogram, Series } from "./ask";
 import { parsed, sharedLabels } from "./draw";
 

@@ -1,0 +1,495 @@
+//! A running modelwatch as the source: its live socket, and its HTTP API for what the socket does not bring.
+//!
+//! Two threads. One holds the socket and connects again whenever it breaks. The other asks over HTTP: for what
+//! was before, for requests, and for everything where no socket gets through.
+
+use std::{
+    collections::HashMap,
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicBool, AtomicU32, Ordering},
+        mpsc::SyncSender,
+    },
+    time::Duration,
+};
+
+use anyhow::{Context as _, bail};
+use axum::http::{HeaderValue, header};
+use futures_util::{SinkExt as _, StreamExt as _};
+use model::{Clock, Labels, UnixMs};
+use serde_json::{Value, json};
+use tokio::{net::TcpStream, time::timeout};
+use tokio_tungstenite::{
+    WebSocketStream, client_async_with_config,
+    tungstenite::{Message, client::IntoClientRequest as _, protocol::WebSocketConfig},
+};
+
+use super::{
+    Input,
+    questions::{Ask, PAST_MS, QUESTIONS, Question},
+    state::{self, News},
+    view::{Past, Requests},
+};
+use crate::cli::{peer::Peer, query::text::harmless};
+
+/// How long a server may take to be reached or to answer.
+const PATIENCE: Duration = Duration::from_secs(5);
+/// The server speaks every second. One that is silent for so long is gone, whatever the socket says.
+const SILENCE: Duration = Duration::from_secs(10);
+/// Largest answer that is read; a larger one counts as none.
+const ANSWER_BYTES_MAX: usize = 16 << 20;
+/// Largest message of the socket; one that sends a larger one is left.
+const MESSAGE_BYTES_MAX: usize = 4 << 20;
+/// Shortest and longest pause before connecting again.
+const RETRY_MIN: Duration = Duration::from_millis(500);
+/// See [`RETRY_MIN`].
+const RETRY_MAX: Duration = Duration::from_secs(5);
+/// Failures of the socket in a row after which everything is asked over HTTP.
+const FAILURES_BEFORE_POLLING: u32 = 2;
+/// How often requests are asked for, and everything without a socket.
+const POLL: Duration = Duration::from_secs(2);
+/// How often a stop or a wish is looked for.
+const NAP: Duration = Duration::from_millis(100);
+/// Requests asked for.
+const REQUESTS: usize = 200;
+/// Bytes before the values of a block.
+const BLOCK_HEAD: usize = 20;
+/// Characters shown of an answer that makes no sense; the rest is left out.
+const SHOWN_MAX: usize = 120;
+
+/// A wish for another order of requests, and the word that ends everything.
+#[derive(Default)]
+pub(super) struct Wishes {
+    pub(super) stop: AtomicBool,
+    /// As the API names it.
+    sort: Mutex<String>,
+    is_new: AtomicBool,
+}
+
+impl Wishes {
+    pub(super) fn sort_by(&self, sort: &str) {
+        sort.clone_into(&mut self.sort.lock().unwrap_or_else(PoisonError::into_inner));
+        self.is_new.store(true, Ordering::Relaxed);
+    }
+
+    fn sort(&self) -> String {
+        self.sort.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Waits, unless there is reason not to.
+    fn rest(&self, pause: Duration) {
+        let mut left = pause;
+        while left > Duration::ZERO
+            && !self.stop.load(Ordering::Relaxed)
+            && !self.is_new.swap(false, Ordering::Relaxed)
+        {
+            std::thread::sleep(NAP.min(left));
+            left = left.saturating_sub(NAP);
+        }
+    }
+}
+
+/// What both threads know of the socket.
+#[derive(Default)]
+struct Socket {
+    is_open: AtomicBool,
+    /// Failures in a row.
+    failures: AtomicU32,
+    /// How often it was opened.
+    opened: AtomicU32,
+}
+
+/// Whether a modelwatch that holds series answers there, and if not, why.
+pub(super) fn greet(peer: &mut Peer) -> anyhow::Result<()> {
+    get(peer, "/api/v1/overview").map(drop)
+}
+
+/// Everything at once over HTTP.
+pub(super) fn look(
+    peer: &mut Peer,
+    clock: &Clock,
+    tell: &mut dyn FnMut(News),
+) -> anyhow::Result<()> {
+    tell(News::Overview(get(peer, "/api/v1/overview")?));
+    tell(News::Sources(get(peer, "/api/v1/sources")?));
+    tell(News::Events(events(peer)?));
+    for question in QUESTIONS {
+        let form = [("query", question.query.to_owned())];
+        let answer = post(peer, "/api/v1/query", &form)?;
+        let values = vector(&answer["data"]);
+        tell(News::Values { ask: question.ask, time: clock.now(), values });
+    }
+    Ok(())
+}
+
+/// The last events, also those of earlier runs where the server keeps them.
+fn events(peer: &mut Peer) -> anyhow::Result<Value> {
+    get(peer, "/api/mw/v1/events?limit=100").or_else(|_| get(peer, "/api/v1/events?limit=100"))
+}
+
+/// The last minutes of what is drawn over time.
+pub(super) fn look_back(
+    peer: &mut Peer,
+    now: UnixMs,
+    step_ms: i64,
+    tell: &mut dyn FnMut(News),
+) -> anyhow::Result<()> {
+    let step_ms = step_ms.max(PAST_MS / 150);
+    let end = now.0.div_euclid(step_ms) * step_ms;
+    for Question { ask, query, .. } in QUESTIONS.iter().filter(|question| question.has_past) {
+        let seconds = |ms: i64| (ms as f64 / 1e3).to_string();
+        let form = [
+            ("query", (*query).to_owned()),
+            ("start", seconds(end - PAST_MS)),
+            ("end", seconds(end)),
+            ("step", seconds(step_ms)),
+        ];
+        let answer = post(peer, "/api/v1/query_range", &form)?;
+        tell(News::Past { ask: *ask, series: matrix(&answer["data"]) });
+    }
+    Ok(())
+}
+
+/// The requests that the gateway recorded, in an order that the API knows.
+pub(super) fn requests(peer: &mut Peer, sort: &str) -> anyhow::Result<Requests> {
+    let sort = if sort.is_empty() { "-time" } else { sort };
+    let found = get(peer, &format!("/api/mw/v1/requests?limit={REQUESTS}&sort={sort}"))?;
+    let requests = state::requests(&found);
+    // Records of a gateway that was there before are worth showing.
+    if matches!(&requests, Requests::Known { total: 0, .. })
+        && get(peer, "/api/mw/v1/gateway")?["enabled"] == false
+    {
+        return Ok(Requests::Off);
+    }
+    Ok(requests)
+}
+
+/// Starts both threads. They end when nobody listens any more or `wishes.stop` is set.
+pub(super) fn follow(
+    mut peer: Peer,
+    interval: Duration,
+    clock: Clock,
+    tell: SyncSender<Input>,
+    wishes: Arc<Wishes>,
+) -> std::io::Result<()> {
+    let socket = Arc::new(Socket::default());
+    let (authority, prefix) = peer.place();
+    let place = (authority.to_owned(), prefix.to_owned());
+    let step_ms = i64::try_from(interval.as_millis()).unwrap_or(i64::MAX);
+    let live = {
+        let (socket, wishes, tell) = (Arc::clone(&socket), Arc::clone(&wishes), tell.clone());
+        move || keep_open(&place, step_ms, &socket, &wishes, &tell)
+    };
+    std::thread::Builder::new().name("top-live".into()).spawn(live)?;
+    let asking = move || {
+        let mut opened = 0;
+        while !wishes.stop.load(Ordering::Relaxed) {
+            let mut is_heard = true;
+            let mut send = |news| is_heard &= tell.send(Input::News(Box::new(news))).is_ok();
+            let now_opened = socket.opened.load(Ordering::Relaxed);
+            let is_polling = !socket.is_open.load(Ordering::Relaxed)
+                && socket.failures.load(Ordering::Relaxed) >= FAILURES_BEFORE_POLLING;
+            let mut ask = || -> anyhow::Result<()> {
+                if is_polling {
+                    look(&mut peer, &clock, &mut send)?;
+                    send(News::Polled);
+                }
+                if now_opened != opened {
+                    look_back(&mut peer, clock.now(), step_ms, &mut send)?;
+                    send(News::Events(events(&mut peer)?));
+                    opened = now_opened;
+                }
+                send(News::Requests(requests(&mut peer, &wishes.sort())?));
+                Ok(())
+            };
+            if let Err(error) = ask()
+                && is_polling
+            {
+                send(News::Lost(plain(&error)));
+            }
+            if !is_heard {
+                return;
+            }
+            wishes.rest(POLL);
+        }
+    };
+    std::thread::Builder::new().name("top-ask".into()).spawn(asking)?;
+    Ok(())
+}
+
+/// What went wrong, in one line that a terminal may show.
+fn plain(error: &anyhow::Error) -> String {
+    harmless(&format!("{error:#}"))
+}
+
+fn keep_open(
+    place: &(String, String),
+    step_ms: i64,
+    socket: &Socket,
+    wishes: &Wishes,
+    tell: &SyncSender<Input>,
+) {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    let Ok(runtime) = runtime else { return };
+    while !wishes.stop.load(Ordering::Relaxed) {
+        let ended = runtime.block_on(listen(place, step_ms, socket, tell));
+        socket.is_open.store(false, Ordering::Relaxed);
+        let failures = socket.failures.fetch_add(1, Ordering::Relaxed);
+        let is_heard = match ended {
+            Ok(()) => false,
+            // Asking over HTTP says what is lost once it has taken over.
+            Err(_) if failures >= FAILURES_BEFORE_POLLING => true,
+            Err(error) => tell.send(Input::News(Box::new(News::Lost(plain(&error))))).is_ok(),
+        };
+        if !is_heard {
+            return;
+        }
+        let mut left = (RETRY_MIN * 2_u32.saturating_pow(failures.min(8))).min(RETRY_MAX);
+        while left > Duration::ZERO && !wishes.stop.load(Ordering::Relaxed) {
+            std::thread::sleep(NAP.min(left));
+            left = left.saturating_sub(NAP);
+        }
+    }
+}
+
+/// One connection, until it breaks; `Ok` when nobody listens any more.
+async fn listen(
+    (authority, prefix): &(String, String),
+    step_ms: i64,
+    state: &Socket,
+    tell: &SyncSender<Input>,
+) -> anyhow::Result<()> {
+    let late = || format!("http://{authority}: no answer in {} s", PATIENCE.as_secs());
+    let stream = timeout(PATIENCE, TcpStream::connect(authority)).await.with_context(late)?;
+    let stream = stream.with_context(|| format!("http://{authority}"))?;
+    stream.set_nodelay(true)?;
+    let mut request = format!("ws://{authority}{prefix}/api/v1/live").into_client_request()?;
+    let protocol = HeaderValue::from_static("v1");
+    request.headers_mut().insert(header::SEC_WEBSOCKET_PROTOCOL, protocol);
+    let limits = WebSocketConfig::default().max_message_size(Some(MESSAGE_BYTES_MAX));
+    let opening = client_async_with_config(request, stream, Some(limits));
+    let (mut socket, _) = timeout(PATIENCE, opening).await.with_context(late)??;
+    subscribe(&mut socket, step_ms).await?;
+    state.is_open.store(true, Ordering::Relaxed);
+    state.opened.fetch_add(1, Ordering::Relaxed);
+    state.failures.store(0, Ordering::Relaxed);
+    let mut schemas = HashMap::new();
+    loop {
+        let silent = || format!("http://{authority}: silent for {} s", SILENCE.as_secs());
+        let message = timeout(SILENCE, socket.next()).await.with_context(silent)?;
+        let message = message.with_context(|| format!("http://{authority}: it hung up"))??;
+        let news = match message {
+            Message::Text(text) => said(&text, &mut schemas),
+            Message::Binary(bytes) => blocks(&bytes, &schemas),
+            Message::Close(_) => bail!("http://{authority}: it hung up"),
+            _ => Vec::new(),
+        };
+        for news in news {
+            if tell.send(Input::News(Box::new(news))).is_err() {
+                return Ok(());
+            }
+        }
+    }
+}
+
+async fn subscribe(socket: &mut WebSocketStream<TcpStream>, step_ms: i64) -> anyhow::Result<()> {
+    let topics = json!({ "type": "watch", "topics": ["overview", "sources", "events"] });
+    socket.feed(Message::text(topics.to_string())).await?;
+    for (id, question) in (1_u32..).zip(QUESTIONS) {
+        let wish = json!({ "type": "sub", "id": id, "query": question.query, "step": step_ms });
+        socket.feed(Message::text(wish.to_string())).await?;
+    }
+    socket.flush().await?;
+    Ok(())
+}
+
+/// The generation of a question's series, and what they are called.
+struct Schema {
+    generation: u64,
+    series: Vec<Labels>,
+}
+
+fn question(id: u64) -> Option<Ask> {
+    let place = usize::try_from(id.checked_sub(1)?).ok()?;
+    QUESTIONS.get(place).map(|question| question.ask)
+}
+
+fn said(text: &str, schemas: &mut HashMap<u64, Schema>) -> Vec<News> {
+    let Ok(mut value) = serde_json::from_str::<Value>(text) else { return Vec::new() };
+    match value["type"].as_str() {
+        Some("hello") => vec![News::Live],
+        Some("schema") => {
+            let id = value["id"].as_u64().filter(|id| question(*id).is_some());
+            if let (Some(id), Some(generation)) = (id, value["gen"].as_u64()) {
+                let series = value["series"].as_array().into_iter().flatten().map(labels).collect();
+                schemas.insert(id, Schema { generation, series });
+            }
+            Vec::new()
+        }
+        // A server of another version may not know what we ask; that is then absent.
+        Some("error") => value["id"].as_u64().and_then(question).map_or_else(Vec::new, |ask| {
+            vec![News::Values { ask, time: UnixMs(0), values: Vec::new() }]
+        }),
+        Some("topic") => match value["topic"].as_str() {
+            Some("overview") => vec![News::Overview(value["data"].take())],
+            Some("sources") => vec![News::Sources(value["data"].take())],
+            Some("events") => vec![News::Events(value["data"].take())],
+            _ => Vec::new(),
+        },
+        _ => Vec::new(),
+    }
+}
+
+/// Reads the blocks of one message. Stops at one whose length cannot be known.
+fn blocks(message: &[u8], schemas: &HashMap<u64, Schema>) -> Vec<News> {
+    let mut news = Vec::new();
+    let mut rest = message;
+    while let Some((head, after)) = rest.split_at_checked(BLOCK_HEAD) {
+        let number = |at: usize| {
+            let bytes = head.get(at..at + 4).and_then(|bytes| bytes.try_into().ok());
+            bytes.map(u32::from_le_bytes).unwrap_or_default()
+        };
+        let time = head.get(12..20).and_then(|bytes| bytes.try_into().ok());
+        let time = time.map(i64::from_le_bytes).unwrap_or_default();
+        let id = u64::from(number(4));
+        let (Some(schema), Some(ask)) = (schemas.get(&id), question(id)) else { break };
+        if number(0) != 1 || u64::from(number(8)) != schema.generation {
+            break;
+        }
+        let Some((values, after)) = after.split_at_checked(4 * schema.series.len()) else { break };
+        rest = after;
+        let values = values.as_chunks().0.iter().map(|bytes| f64::from(f32::from_le_bytes(*bytes)));
+        let named = schema.series.iter().cloned().zip(values).collect();
+        news.push(News::Values { ask, time: UnixMs(time), values: named });
+    }
+    news
+}
+
+fn labels(value: &Value) -> Labels {
+    let pairs = value.as_object().into_iter().flatten();
+    Labels::from_pairs(
+        pairs.map(|(name, value)| (name.as_str(), value.as_str().unwrap_or_default())),
+    )
+}
+
+/// `"1.5"`, as Prometheus writes values.
+fn number(value: &Value) -> Option<f64> {
+    value.as_str()?.parse().ok()
+}
+
+fn vector(data: &Value) -> Vec<(Labels, f64)> {
+    let elements = data["result"].as_array().into_iter().flatten();
+    let named = |element: &Value| Some((labels(&element["metric"]), number(&element["value"][1])?));
+    elements.filter_map(named).collect()
+}
+
+fn matrix(data: &Value) -> Vec<(Labels, Past)> {
+    let series = data["result"].as_array().into_iter().flatten();
+    let point = |point: &Value| Some(((point[0].as_f64()? * 1e3) as i64, number(&point[1])?));
+    let points = |series: &Value| {
+        series["values"].as_array().into_iter().flatten().filter_map(point).collect()
+    };
+    series.map(|series| (labels(&series["metric"]), points(series))).collect()
+}
+
+fn get(peer: &mut Peer, path: &str) -> anyhow::Result<Value> {
+    let answer = peer.fetch(path, PATIENCE, ANSWER_BYTES_MAX)?;
+    json_of(peer, path, answer)
+}
+
+fn post(peer: &mut Peer, path: &str, pairs: &[(&str, String)]) -> anyhow::Result<Value> {
+    let form = form_urlencoded::Serializer::new(String::new()).extend_pairs(pairs).finish();
+    let answer = peer.ask(path, form, PATIENCE, ANSWER_BYTES_MAX)?;
+    json_of(peer, path, answer)
+}
+
+fn json_of(
+    peer: &Peer,
+    path: &str,
+    answer: Option<crate::cli::peer::Answer>,
+) -> anyhow::Result<Value> {
+    let (authority, prefix) = peer.place();
+    let place = format!("http://{authority}{prefix}{path}");
+    let answer = answer.with_context(|| format!("{place}: the answer is too large"))?;
+    let value = serde_json::from_str(&answer.text);
+    match value {
+        Ok(value) if answer.status.is_success() => Ok(value),
+        _ => {
+            let shown: String = answer.text.trim().chars().take(SHOWN_MAX).collect();
+            bail!("{place}: {} {}", answer.status, harmless(&shown))
+        }
+    }
+}
+
+/// Reads what a hostile server might send.
+#[cfg(test)]
+pub(super) fn survive(text: &str, bytes: &[u8]) {
+    let mut schemas = HashMap::new();
+    said(text, &mut schemas);
+    said(r#"{"type":"schema","id":1,"gen":0,"series":[{"a":"b"}]}"#, &mut schemas);
+    blocks(bytes, &schemas);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn blocks_are_read_as_documented() {
+        let mut schemas = HashMap::new();
+        let series = r#"[{"instance":"x"},{"instance":"y"}]"#;
+        let text = format!(r#"{{"type":"schema","id":2,"gen":3,"series":{series}}}"#);
+        assert!(said(&text, &mut schemas).is_empty());
+        let block = |id: u32, generation: u32, values: &[f32]| {
+            let mut bytes = Vec::new();
+            for number in [1, id, generation] {
+                bytes.extend_from_slice(&number.to_le_bytes());
+            }
+            bytes.extend_from_slice(&1_000_i64.to_le_bytes());
+            values.iter().for_each(|value| bytes.extend_from_slice(&value.to_le_bytes()));
+            bytes
+        };
+        let check = |bytes: &[u8], expected: &[&[f64]]| {
+            let read = blocks(bytes, &schemas).into_iter().map(|news| match news {
+                News::Values { ask, time: UnixMs(1_000), values } if ask == QUESTIONS[1].ask => {
+                    values
+                        .into_iter()
+                        .map(|(labels, value)| (labels.get("instance").unwrap().to_owned(), value))
+                        .collect::<Vec<_>>()
+                }
+                other => panic!("{other:?}"),
+            });
+            let named = |values: &[f64]| {
+                let names = ["x".to_owned(), "y".to_owned()];
+                names.into_iter().zip(values.iter().copied()).collect::<Vec<_>>()
+            };
+            let expected: Vec<_> = expected.iter().map(|values| named(values)).collect();
+            assert_eq!(read.collect::<Vec<_>>(), expected);
+        };
+        check(&block(2, 3, &[1.5, 2.0]), &[&[1.5, 2.0]]);
+        check(
+            &[block(2, 3, &[1.0, 2.0]), block(2, 3, &[3.0, 4.0])].concat(),
+            &[&[1.0, 2.0], &[3.0, 4.0]],
+        );
+        // What follows a block of another generation cannot be told apart.
+        check(&[block(2, 4, &[1.0, 2.0]), block(2, 3, &[3.0, 4.0])].concat(), &[]);
+        check(&block(2, 3, &[1.0]), &[]);
+        check(&block(9, 3, &[1.0]), &[]);
+    }
+
+    #[test]
+    fn answers_of_queries_are_read() {
+        let data = serde_json::json!({ "result": [
+            { "metric": { "a": "b" }, "value": [1.0, "2.5"] },
+            { "metric": {}, "value": [1.0, 7] },
+        ] });
+        assert_eq!(vector(&data), [(Labels::from_pairs([("a", "b")]), 2.5)]);
+        let data = serde_json::json!({ "result": [
+            { "metric": { "a": "b" }, "values": [[1.5, "2"], ["x", "3"], [2, "NaN"]] },
+        ] });
+        let read = matrix(&data);
+        assert_eq!(read[0].1[0], (1_500, 2.0));
+        assert!(read[0].1.len() == 2 && read[0].1[1].1.is_nan());
+        assert!(vector(&Value::Null).is_empty() && matrix(&Value::Null).is_empty());
+    }
+}

@@ -1,0 +1,113 @@
+/**
+ * What keeps a drawing filled: the history of its queries over the page's range, then live ticks while the range
+ * ends now. One request for all queries. What nobody sees asks for nothing; when it is seen again, it catches up.
+ */
+import { live } from "./live.svelte";
+import { past, SERIES_MAX, type PastResult } from "./past";
+import { range } from "./range.svelte";
+import { Points } from "./series";
+
+export interface Wanted {
+  queries: string[];
+  /** How many points a line may have, more or less. */
+  points: number;
+  isOn: boolean;
+  /** Also the period before, as lines whose places follow those of `queries`. */
+  hasPrevious?: boolean;
+  seriesMax?: number;
+}
+
+/** The live socket's limits. */
+const STEP_MS_MIN = 1_000;
+const STEP_MS_MAX = 60_000;
+/** How often the part of an earlier period that came into sight is fetched, at most. */
+const PREVIOUS_MS_MIN = 30_000;
+
+export class Feed {
+  /** Grows with every change of the points, which are too many to be watched one by one. */
+  version = $state(0);
+  omitted = $state(0);
+  /** Why there is no answer. */
+  error = $state<string | null>(null);
+  warnings = $state.raw<PastResult["warnings"]>([]);
+  isLoaded = $state(false);
+  step = STEP_MS_MIN;
+  points = new Points();
+  private end = 0;
+
+  /** Called while a component is made; ends with it. */
+  constructor(wanted: () => Wanted) {
+    // Only another question asks anew: whoever wants the same again gets nothing new.
+    const key = $derived(JSON.stringify([wanted(), range.current]));
+    $effect(() => {
+      const [asked] = JSON.parse(key) as [Wanted];
+      if (!asked.isOn || asked.points <= 0 || asked.queries.length === 0) return;
+      return this.run(asked, range.isLive);
+    });
+  }
+
+  /** The ends of the time axis in Unix milliseconds. */
+  axis(): [number, number] {
+    const { start, end, seconds } = range.current;
+    if (start !== null && end !== null) return [start, end];
+    const last = Math.max(this.end, this.points.times.at(-1) ?? 0) || range.now();
+    return [last - seconds * 1_000, last];
+  }
+
+  private run(asked: Wanted, isLive: boolean): () => void {
+    const stop = new AbortController();
+    const load = () => void this.load(asked, stop.signal);
+    load();
+    if (!isLive) return () => stop.abort();
+    this.step = Math.min(STEP_MS_MAX, Math.max(STEP_MS_MIN, Math.ceil(range.current.seconds / asked.points) * 1_000));
+    const ends = asked.queries.map((query, line) =>
+      live.subscribe({
+        query,
+        step: this.step,
+        tick: (time, values) => {
+          this.points.tick(line, time, values, this.step);
+          this.points.trim(this.axis()[0]);
+          this.version += 1;
+        },
+        // A gap concerns all lines alike; one request fills it.
+        gap: line === 0 ? load : () => undefined,
+      }),
+    );
+    const every = Math.max(PREVIOUS_MS_MIN, range.current.seconds * 20);
+    const again = asked.hasPrevious ? setInterval(load, every) : undefined;
+    return () => {
+      stop.abort();
+      clearInterval(again);
+      for (const end of ends) end();
+    };
+  }
+
+  private async load(asked: Wanted, signal: AbortSignal): Promise<void> {
+    const { start, end } = range.span();
+    const length = end - start;
+    // Two points of a pixel are the most that a line of changing values has.
+    const px = asked.points / 2;
+    const most = asked.seriesMax ?? SERIES_MAX;
+    try {
+      const [now, before] = await Promise.all([
+        past(asked.queries, start, end, px, signal, most),
+        asked.hasPrevious ? past(asked.queries, start - length, start, px, signal, most) : null,
+      ]);
+      const shifted = (before?.results ?? []).map(({ series }) =>
+        series.map((one) => ({ ...one, times: one.times.map((time) => time + length) })),
+      );
+      if (range.isLive) range.skew = Math.abs(now.now - Date.now()) > 2_000 ? now.now - Date.now() : 0;
+      this.end = now.end;
+      this.points.load([...now.results.map(({ series }) => series), ...shifted], this.end, Math.max(this.step, now.stepMs));
+      this.omitted = now.results.reduce((sum, { omitted }) => sum + omitted, 0);
+      this.warnings = now.results.flatMap(({ warnings }) => warnings);
+      this.error = now.results.find(({ error }) => error !== null)?.error ?? null;
+      this.isLoaded = true;
+    } catch (error) {
+      if (signal.aborted) return;
+      // The live ticks go on; the past is asked for again with the next connection.
+      this.error = error instanceof Error ? error.message : String(error);
+    }
+    this.version += 1;
+  }
+}

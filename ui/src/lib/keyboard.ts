@@ -1,0 +1,82 @@
+/** The keys of all pages. What is typed into a field is text, and with Ctrl, Alt or Meta it is the browser's. */
+import type { TextKey } from "./i18n/texts";
+import { range } from "./range.svelte";
+import { ROUTES } from "./routes";
+
+/** So long a `g` waits for the letter of a page. */
+const SEQUENCE_MS_MAX = 1_500;
+
+export interface Shortcut {
+  keys: string[];
+  says: TextKey;
+}
+
+export const SHORTCUTS: Shortcut[] = [
+  { keys: ["/"], says: "key_filter" },
+  { keys: ["t"], says: "key_range" },
+  { keys: ["["], says: "key_earlier" },
+  { keys: ["]"], says: "key_later" },
+  { keys: ["."], says: "key_pause" },
+  { keys: ["?"], says: "key_help" },
+  { keys: ["Esc"], says: "key_escape" },
+];
+
+/** What only the page's frame can do. */
+export interface Frame {
+  help: () => void;
+}
+
+const isTyping = (target: EventTarget | null): boolean =>
+  target instanceof HTMLElement && (target.isContentEditable || /^(INPUT|TEXTAREA|SELECT)$/.test(target.tagName));
+
+export class Keyboard {
+  private startedAt = -Infinity;
+
+  constructor(private frame: Frame) {}
+
+  /** Whether the key meant something. */
+  press(event: KeyboardEvent): boolean {
+    if (event.defaultPrevented || event.ctrlKey || event.metaKey || event.altKey || isTyping(event.target)) return false;
+    // What lies over the page has its own keys.
+    if (document.querySelector("dialog[open], [popover]:popover-open")) return false;
+    const isSecond = performance.now() - this.startedAt < SEQUENCE_MS_MAX;
+    this.startedAt = -Infinity;
+    const route = isSecond ? ROUTES.find(({ key }) => key === event.key) : undefined;
+    if (route) {
+      location.hash = range.link(route.id);
+      return true;
+    }
+    switch (event.key) {
+      case "g":
+        this.startedAt = performance.now();
+        return true;
+      case "/":
+        return focus("main [data-filter], main input[type=search], main input[type=text], main .cm-content, main input");
+      case "t":
+        document.querySelector<HTMLElement>('[data-action="range"]')?.click();
+        return true;
+      case "[":
+        range.shift(-1);
+        return true;
+      case "]":
+        range.shift(1);
+        return true;
+      case ".":
+        range.toggleLive();
+        return true;
+      case "?":
+        this.frame.help();
+        return true;
+      case "Escape":
+        return range.undoBrush();
+      default:
+        return false;
+    }
+  }
+}
+
+function focus(selector: string): boolean {
+  const found = document.querySelector<HTMLElement>(selector);
+  found?.focus();
+  return found !== null;
+}

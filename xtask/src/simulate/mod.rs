@@ -1,0 +1,207 @@
+//! `cargo xtask simulate`: modelwatch over a simulated busy deployment, to look at pages that one machine cannot
+//! fill: 4 nodes, 28 accelerators, 4 engines and an incident. Nothing of it is measured.
+//!
+//! Series go in through `modelwatch import`; requests and events through an example of the crate `store`, because
+//! the product takes them from its own gateway and collectors only. What it does not do: go on living, so that
+//! pages show the past of the time at which it ended.
+
+mod metrics;
+mod world;
+
+use std::{
+    fs::{self, File},
+    io::{BufWriter, Write as _},
+    path::{Path, PathBuf},
+    time::Duration,
+};
+
+use anyhow::{Context, Result, bail, ensure};
+use model::Clock;
+
+use crate::{
+    binary::{self, Profile},
+    engine, page, peers,
+    process::{self, Process},
+    say,
+};
+use metrics::Deployment;
+
+const HOUR: f64 = 3_600.0;
+const DAY: f64 = 24.0 * HOUR;
+/// Between readings of the last hour, and of the days before it, in seconds.
+const FINE: f64 = 5.0;
+const COARSE: f64 = 60.0;
+const DAYS_MAX: f64 = 60.0;
+/// A program that needs longer to answer counts as one that did not start.
+const START_MAX: Duration = Duration::from_secs(60);
+
+/// What is simulated.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Wish {
+    /// Where the data directory is made.
+    pub folder: PathBuf,
+    /// Days before the last hour.
+    pub days: f64,
+    /// When it ends, in Unix seconds.
+    pub end: f64,
+}
+
+impl Wish {
+    fn parse(arguments: &[String], now: f64) -> Result<Self> {
+        let mut wish = Self {
+            folder: std::env::temp_dir().join("modelwatch-simulated"),
+            days: 0.0,
+            end: (now / 60.0).floor() * 60.0,
+        };
+        let mut rest = arguments.iter();
+        while let Some(word) = rest.next() {
+            let value = rest.next().with_context(|| format!("{word} needs a value"))?;
+            let number = || {
+                value
+                    .parse::<f64>()
+                    .with_context(|| format!("{word} needs a number, not {value:?}"))
+            };
+            match word.as_str() {
+                "--data" => wish.folder = value.into(),
+                "--days" => wish.days = number()?,
+                "--end" => wish.end = number()?,
+                _ => bail!(
+                    "simulate knows --data FOLDER, --days NUMBER and --end UNIX-SECONDS, not {word}"
+                ),
+            }
+        }
+        ensure!((0.0..=DAYS_MAX).contains(&wish.days), "--days goes from 0 to {DAYS_MAX}");
+        ensure!(
+            (DAY..=now + HOUR).contains(&wish.end),
+            "--end is a time of the past, in seconds since 1970"
+        );
+        Ok(wish)
+    }
+}
+
+/// Makes the data and serves them until Ctrl-C.
+pub(crate) fn simulate(arguments: &[String]) -> Result<()> {
+    let wish = Wish::parse(arguments, Clock::system().now().0 as f64 / 1e3)?;
+    page::build_if_possible()?;
+    let program = binary::build(Profile::Release)?;
+    fill(&program, &wish, Profile::Release)?;
+    let (mut server, address) = serve(&program, &wish.folder)?;
+    say(&format!("SIMULATED deployment at http://{address}; Ctrl-C stops it"));
+    let status = server.wait()?;
+    ensure!(status.success(), "modelwatch ended with {status}");
+    Ok(())
+}
+
+/// Makes a data directory; one that is there already is an error, because it may be somebody's.
+pub fn fill(program: &Path, wish: &Wish, profile: Profile) -> Result<()> {
+    ensure!(
+        !wish.folder.exists(),
+        "{} is there already; remove it or name another",
+        wish.folder.display()
+    );
+    fs::create_dir_all(&wish.folder)?;
+    let config = wish.folder.join("modelwatch.toml");
+    write_config(&config, &wish.folder, "127.0.0.1:0")?;
+    let text = wish.folder.join("series.txt");
+    say("making series");
+    write_series(&text, wish)?;
+    say("storing them");
+    let mut import = process::command(program);
+    import.arg("import").arg("--config").arg(&config).arg(&text);
+    process::capture(&mut import)?;
+    fs::remove_file(&text)?;
+    say("making requests and events");
+    let mut cargo = process::cargo();
+    cargo.args(["run", "--quiet", "--locked", "--package", "store", "--example", "simulate"]);
+    if profile == Profile::Release {
+        cargo.arg("--release");
+    }
+    cargo.arg("--").arg(wish.folder.join("data")).arg(format!("{}", (wish.end * 1e3) as i64));
+    process::capture(&mut cargo)?;
+    Ok(())
+}
+
+/// Starts modelwatch over it, on a free port, and returns it with its address.
+pub fn serve(program: &Path, folder: &Path) -> Result<(Process, String)> {
+    let address = format!("127.0.0.1:{}", engine::free_port()?);
+    let config = folder.join("modelwatch.toml");
+    write_config(&config, folder, &address)?;
+    let log = File::create(folder.join("modelwatch.log"))?;
+    let mut command = process::command(program);
+    command.arg("serve").arg("--config").arg(&config).stdout(log.try_clone()?).stderr(log);
+    let mut server = Process::spawn(&mut command)?;
+    peers::wait_until_ready(&mut server, &address, "/-/ready", START_MAX)?;
+    Ok((server, address))
+}
+
+/// This machine's own engines and accelerators stay out of the picture.
+fn write_config(path: &Path, folder: &Path, address: &str) -> Result<()> {
+    let data = folder.join("data");
+    let text = format!(
+        "[server]\nlisten = \"{address}\"\n[storage]\npath = {data:?}\nretention = \"90d\"\n\
+         [collect]\ndiscover = false\n"
+    );
+    fs::write(path, text).with_context(|| path.display().to_string())
+}
+
+fn write_series(path: &Path, wish: &Wish) -> Result<()> {
+    let fine_from = wish.end - HOUR;
+    let begin = fine_from - wish.days * DAY;
+    let mut deployment = Deployment::new(wish.end, begin);
+    let mut out = BufWriter::new(File::create(path)?);
+    let mut time = begin;
+    while time < wish.end {
+        deployment.read(time, &mut out)?;
+        time += if time < fine_from { COARSE } else { FINE };
+    }
+    out.flush().context("the series cannot be written")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn two_runs_agree_and_the_incident_is_in_them() {
+        let read = || {
+            let end = 1_795_520_040.0;
+            let mut deployment = Deployment::new(end, end - HOUR);
+            let mut out = Vec::new();
+            for number in 0..60 {
+                deployment.read(end - HOUR + f64::from(number) * 60.0, &mut out).unwrap();
+            }
+            String::from_utf8(out).unwrap()
+        };
+        let text = read();
+        assert_eq!(text, read());
+        let count = |part: &str| text.lines().filter(|line| line.contains(part)).count();
+        assert_eq!(count("accelerator_up{"), 28 * 60);
+        assert_eq!(count("max-num-seqs 128"), 9);
+        let hot = |line: &&str| {
+            line.contains("reason=\"hw_thermal\"")
+                && line.contains("throttle_active")
+                && line.contains("} 1 ")
+        };
+        let hot: Vec<&str> = text.lines().filter(hot).collect();
+        assert!(
+            !hot.is_empty() && hot.iter().all(|line| line.contains("host=\"node-2\",index=\"3\""))
+        );
+        let full = text.lines().filter(|line| {
+            line.starts_with("llm_kv_cache_usage_ratio") && line.contains("} 0.995 ")
+        });
+        assert!(full.count() > 5);
+    }
+
+    #[test]
+    fn wishes_are_read() {
+        let parse = |text: &str| {
+            let arguments: Vec<String> = text.split_whitespace().map(str::to_owned).collect();
+            Wish::parse(&arguments, 1_795_520_059.0)
+        };
+        let wish = parse("--days 2 --data /x").unwrap();
+        assert_eq!((wish.days, wish.end, wish.folder), (2.0, 1_795_520_040.0, "/x".into()));
+        for wrong in ["--days", "--days x", "--days 1000", "--end 5", "--speed 2"] {
+            assert!(parse(wrong).is_err(), "{wrong}");
+        }
+    }
+}
