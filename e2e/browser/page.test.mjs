@@ -23,12 +23,15 @@ after(async () => {
   await Promise.all([browser?.close(), product?.end(), engine?.end()]);
 });
 
+/** What the page itself gave up, because nobody looks at it any more, is no problem. */
+const real = (problems) => problems.filter((problem) => !problem.includes("ERR_ABORTED"));
 const drawing = (page, panel) => page.locator(`[data-panel="${panel}"] canvas`).evaluate((canvas) => canvas.toDataURL());
 
 test("the first chart moves soon after the start", async () => {
   const { page, problems } = await openPage(browser);
   await page.goto(product.url);
   await page.locator('[data-connection="live"]').waitFor();
+  await page.locator('[data-panel="cpu"]').scrollIntoViewIfNeeded();
   await page.locator('[data-panel="cpu"] canvas').waitFor();
   const seconds = (Date.now() - product.startedAt) / 1000;
   const first = await drawing(page, "cpu");
@@ -36,7 +39,7 @@ test("the first chart moves soon after the start", async () => {
   console.log(`first chart ${seconds.toFixed(1)} s after the process began`);
   // Timing never fails a test on a busy machine, so the promise is only checked generously.
   assert.ok(seconds < 6 * FIRST_CHART_SECONDS, `${seconds} s`);
-  assert.deepEqual(problems, []);
+  assert.deepEqual(real(problems), []);
   await page.context().close();
 });
 
@@ -44,13 +47,15 @@ test("what the engine does is shown", async () => {
   const { page, problems } = await openPage(browser);
   await page.goto(product.url);
   const tile = (name) => page.locator(`[data-tile="${name}"] b`).textContent();
-  await until("tokens per second", 40, async () => Number.parseFloat(await tile("tile_tokens")) > 0);
-  await page.getByRole("cell", { name: engine.url }).waitFor();
+  await until("tokens per second", 60, async () => Number.parseFloat(await tile("tokens")) > 0);
   await page.locator('[data-level="ok"]').waitFor();
   assert.match(await page.locator(".verdict").textContent(), /Healthy\. Engines up: \d+/);
-  assert.match(await page.getByRole("table").textContent(), /llama\.cpp.*smollm2-135m/s);
-  assert.match(await page.locator('[data-tile="panel_memory"]').textContent(), /GiB.*of .*GiB/s);
-  assert.deepEqual(problems, []);
+  await page.locator(`[data-lane="engine ${new URL(engine.url).host}"]`).waitFor();
+  assert.match(await page.getByRole("heading", { name: "This machine" }).textContent(), /\d+ × .*GiB/s);
+  // What is missing is named, and the line that enables it.
+  assert.match(await page.locator('[data-panel="slowest"]').textContent(), /Requests are recorded by the gateway:.*\[gateway\]/s);
+  assert.match(await page.locator('[data-panel="gpus"]').textContent(), /No accelerator was found here/);
+  assert.deepEqual(real(problems), []);
   await page.context().close();
 });
 
@@ -58,7 +63,7 @@ test("both languages, both themes, without violations", async () => {
   const { page, problems } = await openPage(browser, { viewport: { width: 1440, height: 900 } });
   await page.goto(`${product.url}/#/overview?range=5m`);
   await until("a rate of tokens", 60, async () => {
-    const legend = await page.locator('[data-panel="tokens"] .legend').textContent();
+    const legend = await page.locator('[data-panel="tokens"] .stack-name').last().textContent();
     return /\d+(\.\d+)?\/s/.test(legend);
   });
   // A picture for people shows some minutes.
@@ -66,20 +71,27 @@ test("both languages, both themes, without violations", async () => {
   assert.equal(await page.locator("html").getAttribute("lang"), "en");
   assert.deepEqual(await violations(page), []);
   await page.screenshot({ path: `${IMAGES}overview-light-en.png` });
-  const light = await drawing(page, "cpu");
+  const light = await drawing(page, "queue");
 
-  await page.locator('[data-action="theme"]').click();
+  const theme = async (id) => {
+    await page.locator('[data-action="theme"]').click();
+    await page.locator(`[data-item="${id}"]`).click();
+  };
+  await theme("dark");
   assert.equal(await page.locator("html").getAttribute("data-theme"), "dark");
-  await page.locator('[data-panel="cpu"] canvas').waitFor();
-  assert.notEqual(await drawing(page, "cpu"), light);
+  await page.locator('[data-panel="queue"] canvas').waitFor();
+  assert.notEqual(await drawing(page, "queue"), light);
   assert.deepEqual(await violations(page), []);
+  await theme("contrast");
+  assert.equal(await page.locator("html").getAttribute("data-contrast"), "high");
+  assert.deepEqual(await violations(page), []);
+  await theme("contrast");
 
   await page.locator('[data-action="language"]').click();
   assert.equal(await page.locator("html").getAttribute("lang"), "zh-CN");
-  await page.getByRole("heading", { name: "每秒 Token 数" }).waitFor();
+  await page.getByRole("heading", { name: "Token 吞吐" }).waitFor();
   assert.match(await page.locator(".verdict").textContent(), /运行正常/);
   assert.deepEqual(await violations(page), []);
-  await page.locator('[data-panel="pressure"] canvas').waitFor();
   await page.screenshot({ path: `${IMAGES}overview-dark-zh.png` });
 
   await page.getByRole("navigation").getByRole("link", { name: "数据源" }).click();
@@ -91,22 +103,22 @@ test("both languages, both themes, without violations", async () => {
   // What was chosen is still there after a reload.
   await page.reload();
   await page.getByRole("heading", { name: "数据从何而来" }).waitFor();
-  assert.deepEqual(problems, []);
+  assert.deepEqual(real(problems), []);
   await page.context().close();
 });
 
 test("a small window shows everything without scrolling sideways", async () => {
   const { page, problems } = await openPage(browser, { viewport: { width: 360, height: 800 } });
   await page.goto(product.url);
-  await page.locator('[data-panel="cpu"] canvas').waitFor();
+  await page.locator('[data-panel="queue"] canvas').waitFor();
   for (const route of ["overview", "sources"]) {
     await page.goto(`${product.url}/#/${route}`);
-    await page.getByText("llama.cpp").or(page.getByText("host.cpu")).first().waitFor();
+    await page.locator('[data-panel="queue"] canvas').or(page.getByText("host.cpu")).first().waitFor();
     const [inner, outer] = await page.evaluate(() => [document.documentElement.scrollWidth, innerWidth]);
     assert.ok(inner <= outer, `${route}: ${inner} px wide in a window of ${outer}`);
     assert.deepEqual(await violations(page), []);
   }
-  assert.deepEqual(problems, []);
+  assert.deepEqual(real(problems), []);
   await page.context().close();
 });
 
@@ -117,12 +129,33 @@ test("the keyboard alone reaches the page and the numbers behind the drawings", 
   await page.keyboard.press("Tab");
   await page.keyboard.press("Enter");
   assert.equal(await page.evaluate(() => document.activeElement.id), "main");
-  await page.keyboard.press("Tab");
-  await page.keyboard.press("Space");
+  const menu = page.locator('[data-panel="cpu"] [data-action="chart-menu"]');
+  await menu.focus();
+  await page.keyboard.press("Enter");
+  await page.locator('[data-item="table"]:focus').waitFor();
+  await page.keyboard.press("Enter");
   await page.getByRole("region", { name: "Host CPU" }).getByRole("cell", { name: "%" }).first().waitFor();
-  assert.equal(await page.locator("canvas").count(), 0);
+  assert.equal(await page.locator('[data-panel="cpu"] canvas').count(), 0);
+
+  // Pages, the range and the help.
+  await page.keyboard.press("?");
+  await page.getByRole("dialog", { name: "Keyboard" }).waitFor();
+  await page.keyboard.press("Escape");
+  await page.getByRole("dialog").waitFor({ state: "detached" });
+  await page.keyboard.press(".");
+  await until("a range that stands still", 5, () => /from=\d+&to=\d+/.test(page.url()));
+  const still = page.url();
+  await page.keyboard.press("[");
+  await until("an earlier range", 5, () => /from=\d+&to=\d+/.test(page.url()) && page.url() !== still);
+  await page.keyboard.press(".");
+  await until("live again", 5, () => !/from=/.test(page.url()));
+  await page.keyboard.press("g");
+  await page.keyboard.press("d");
+  await page.locator('main[data-route="sources"]').waitFor();
+  await page.goBack();
+  await page.locator('main[data-route="overview"]').waitFor();
   assert.deepEqual(await violations(page), []);
-  assert.deepEqual(problems, []);
+  assert.deepEqual(real(problems), []);
   await page.context().close();
 });
 
@@ -138,11 +171,11 @@ test("a hidden page costs nothing and catches up when it is shown", async () => 
   await show(true);
   await until("no connection", 5, () => socket.isClosed());
   await page.waitForTimeout(2_000); // so that a tick is missed
-  const caughtUp = page.waitForResponse((response) => response.url().includes("/query_range"));
+  const caughtUp = page.waitForResponse((response) => response.url().includes("/api/mw/v1/range"));
   await show(false);
   await page.locator('[data-connection="live"]').waitFor();
   assert.ok((await caughtUp).ok());
-  assert.deepEqual(problems, []);
+  assert.deepEqual(real(problems), []);
   await page.context().close();
 });
 
@@ -151,9 +184,60 @@ test("where no WebSocket gets through, the page asks over HTTP", async () => {
   await page.routeWebSocket(/live/, (socket) => socket.close());
   await page.goto(product.url);
   await page.locator('[data-connection="polling"]').waitFor();
-  await page.getByRole("cell", { name: engine.url }).waitFor();
+  await page.locator('[data-panel="cpu"]').scrollIntoViewIfNeeded();
+  await page.locator('[data-panel="cpu"] canvas').waitFor();
   const first = await drawing(page, "cpu");
   await until("moving pixels", 10, async () => (await drawing(page, "cpu")) !== first);
+  await page.context().close();
+});
+
+test("a brush is everybody's range, Escape takes it back, and a click tells of the moment", async () => {
+  const { page, problems } = await openPage(browser);
+  await page.goto(`${product.url}/#/overview?range=5m`);
+  await page.locator('[data-panel="queue"] canvas').waitFor();
+  const over = page.locator('[data-panel="queue"] .u-over');
+  const drag = async () => {
+    const box = await over.boundingBox();
+    await page.mouse.move(box.x + box.width * 0.5, box.y + 30);
+    await page.mouse.down();
+    await page.mouse.move(box.x + box.width * 0.9, box.y + 30, { steps: 5 });
+    await page.mouse.up();
+  };
+  await drag();
+  await until("a fixed range", 5, () => /from=\d+&to=\d+/.test(page.url()));
+  const [, from, to] = /from=(\d+)&to=(\d+)/.exec(page.url());
+  assert.ok(Math.abs((to - from) / 1000 - 120) < 10, `${(to - from) / 1000} s`);
+  await page.keyboard.press("Escape");
+  await until("the range before", 5, () => /range=5m/.test(page.url()));
+
+  await page.locator('[data-panel="queue"] canvas').waitFor();
+  const box = await over.boundingBox();
+  await page.mouse.click(box.x + box.width * 0.8, box.y + 30);
+  const drawer = page.getByRole("dialog", { name: /What happened at/ });
+  await drawer.getByRole("heading", { name: "Likely causes" }).waitFor();
+  assert.match(page.url(), /at=\d+/);
+  assert.deepEqual(await violations(page), []);
+  // The focus stays within.
+  for (let presses = 0; presses < 12; presses += 1) {
+    await page.keyboard.press("Tab");
+    assert.ok(await page.evaluate(() => document.activeElement === document.body || document.activeElement.closest("dialog") !== null));
+  }
+  await page.keyboard.press("Escape");
+  await drawer.waitFor({ state: "detached" });
+  assert.ok(!/at=/.test(page.url()));
+  assert.deepEqual(real(problems), []);
+  await page.context().close();
+});
+
+test("addresses that make no sense are answered, and nothing of them runs", async () => {
+  const { page, problems } = await openPage(browser);
+  await page.goto(`${product.url}/#/overview?range=%3Cimg%20src%3Dx%20onerror%3Dalert(1)%3E`);
+  await page.getByText("makes no sense").waitFor();
+  await page.goto(`${product.url}/#/overview?from=7&to=3&at=never`);
+  await page.getByText("from=7&to=3").waitFor();
+  await page.locator('[data-panel="queue"] canvas').waitFor();
+  assert.equal(await page.locator("img[src=x]").count(), 0);
+  assert.deepEqual(real(problems), []);
   await page.context().close();
 });
 

@@ -73,11 +73,11 @@ export function chat(url) {
   };
 }
 
-/** `more` is added to its configuration. */
-export async function startProduct(more = "") {
+/** `more` is added to its configuration; `data` is a data directory that is there already. */
+export async function startProduct(more = "", data = undefined) {
   const folder = mkdtempSync(join(tmpdir(), "modelwatch-browser-"));
   const config = join(folder, "modelwatch.toml");
-  writeFileSync(config, `[server]\nlisten = "127.0.0.1:0"\n[storage]\npath = "${join(folder, "data")}"\n${more}`);
+  writeFileSync(config, `[server]\nlisten = "127.0.0.1:0"\n[storage]\npath = "${data ?? join(folder, "data")}"\n${more}`);
   const startedAt = Date.now();
   const child = spawn(process.env.MODELWATCH_BIN, ["serve", "--config", config], { env: { ...process.env, LC_ALL: "C.UTF-8" } });
   let output = "";

@@ -2127,6 +2127,11 @@ pub static MESSAGES: &[Message] = &[
         zh: "查看选中行的全部信息",
     },
     Message { code: "top.help_filter", en: "show only rows with this text", zh: "按文本筛选" },
+    Message {
+        code: "top.help_itl",
+        en: "~ before TPOT: the time between tokens, where TPOT is not told",
+        zh: "TPOT 前的 ~：未提供 TPOT，以 Token 间隔代替",
+    },
     Message { code: "top.help_next", en: "the next screen", zh: "下一屏" },
     Message {
         code: "top.help_p95",
@@ -2167,6 +2172,11 @@ pub static MESSAGES: &[Message] = &[
     Message { code: "top.in_out", en: "IN→OUT", zh: "输入→输出" },
     Message { code: "top.in_state_for", en: "In this state for", zh: "状态持续" },
     Message { code: "top.instance", en: "INSTANCE", zh: "实例" },
+    Message {
+        code: "top.itl_p95",
+        en: "Between tokens p95, 1 min",
+        zh: "Token 间隔 p95（1 分钟）",
+    },
     Message { code: "top.key", en: "KEY", zh: "密钥" },
     Message { code: "top.key_detail", en: "⏎ detail", zh: "⏎ 详情" },
     Message { code: "top.key_filter", en: "/ filter", zh: "/ 筛选" },
@@ -2273,6 +2283,11 @@ pub static MESSAGES: &[Message] = &[
     Message { code: "top.power", en: "Power, now / cap", zh: "功耗（当前/上限）" },
     Message { code: "top.preemptions", en: "Preemptions, 5 min", zh: "抢占次数（5 分钟）" },
     Message { code: "top.prefill", en: "until first token", zh: "等待首 Token" },
+    Message {
+        code: "top.prefix_hits",
+        en: "Prefix cache hits, 5 min",
+        zh: "前缀缓存命中率（5 分钟）",
+    },
     Message { code: "top.pressure", en: "pressure", zh: "压力" },
     Message { code: "top.process", en: "Process", zh: "进程" },
     Message { code: "top.processes", en: "Processes", zh: "进程" },
@@ -2303,6 +2318,11 @@ pub static MESSAGES: &[Message] = &[
     Message { code: "top.sort_waiting", en: "waiting", zh: "等待数" },
     Message { code: "top.sorted", en: "order: {sort}", zh: "排序：{sort}" },
     Message { code: "top.source", en: "Source", zh: "来源" },
+    Message {
+        code: "top.spec_accepted",
+        en: "Drafts accepted, 5 min",
+        zh: "投机解码接受率（5 分钟）",
+    },
     Message { code: "top.speed", en: "Speed", zh: "速度" },
     Message {
         code: "top.stale",

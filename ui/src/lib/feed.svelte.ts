@@ -17,6 +17,7 @@ export interface Wanted {
   seriesMax?: number;
 }
 
+const SETTLE_MS = 40;
 /** The live socket's limits. */
 const STEP_MS_MIN = 1_000;
 const STEP_MS_MAX = 60_000;
@@ -57,8 +58,14 @@ export class Feed {
   private run(asked: Wanted, isLive: boolean): () => void {
     const stop = new AbortController();
     const load = () => void this.load(asked, stop.signal);
-    load();
-    if (!isLive) return () => stop.abort();
+    // A page that is being laid out changes its mind several times; only the last question is asked.
+    const first = setTimeout(load, SETTLE_MS);
+    if (!isLive) {
+      return () => {
+        clearTimeout(first);
+        stop.abort();
+      };
+    }
     this.step = Math.min(STEP_MS_MAX, Math.max(STEP_MS_MIN, Math.ceil(range.current.seconds / asked.points) * 1_000));
     const ends = asked.queries.map((query, line) =>
       live.subscribe({
@@ -77,6 +84,7 @@ export class Feed {
     const again = asked.hasPrevious ? setInterval(load, every) : undefined;
     return () => {
       stop.abort();
+      clearTimeout(first);
       clearInterval(again);
       for (const end of ends) end();
     };

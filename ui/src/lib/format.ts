@@ -42,6 +42,12 @@ export function format(value: number | null | undefined, unit: Unit): string {
   }
 }
 
+/** A length of time in words: `5 min`, `7 days`. */
+export function lengthOf(seconds: number): string {
+  const [unit, size] = ([["day", 86_400], ["hour", 3_600], ["minute", 60]] as const).find(([, size]) => seconds % size === 0) ?? (["second", 1] as const);
+  return new Intl.NumberFormat(locale(), { style: "unit", unit, unitDisplay: "short" }).format(seconds / size);
+}
+
 /** Also what is very small or very large keeps three digits that say something. */
 function plain(value: number): string {
   const size = Math.abs(value);
@@ -83,11 +89,17 @@ export function marks(unit: Unit): number[] | undefined {
   return undefined;
 }
 
-/** A mark of a value axis: short, because space is dear. Between the powers of ten of a logarithmic one there is none. */
-export function axisLabel(value: number | null, unit: Unit, isLog = false): string {
-  if (value === null || (isLog && !Number.isInteger(Math.log10(value)))) return "";
-  if (unit === "per_second" || unit === "count") return Math.abs(value) < 1_000 ? trimmed(value) : scaled(value, 1000, THOUSANDS).replace(" ", "");
+/** A mark of a value axis: short, because space is dear. On a logarithmic one only those whose first digit is one of `first`. */
+export function axisLabel(value: number | null, unit: Unit, first: number[] | null = null): string {
+  if (value === null) return "";
+  if (first && !first.includes(Number((value / 10 ** Math.floor(Math.log10(value) + 1e-9)).toPrecision(6)))) return "";
+  if (unit === "per_second" || unit === "count") {
+    const power = Math.max(0, Math.min(THOUSANDS.length - 1, Math.floor(Math.log10(Math.abs(value) || 1) / 3)));
+    return `${trimmed(value / 1_000 ** power)}${THOUSANDS[power]}`;
+  }
   if (unit === "ratio") return `${trimmed(value * 100)}%`;
+  if (value === 0 && unit !== "bytes") return "0";
+  if (unit === "seconds" && value >= 1 && value < 120) return `${trimmed(value)} s`;
   return format(value, unit);
 }
 

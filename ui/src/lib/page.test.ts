@@ -1,9 +1,8 @@
 import { describe, expect, test } from "vitest";
-import { format, when } from "./format";
+import { axisLabel, format, lengthOf, when } from "./format";
 import { messages } from "./i18n/messages.gen";
 import { texts } from "./i18n/texts";
 import { readBlocks } from "./live.svelte";
-import { PANELS, TILES } from "./panels";
 import { fill } from "./prefs.svelte";
 
 describe("format", () => {
@@ -25,6 +24,22 @@ describe("format", () => {
     [1.98e9, "hertz", "1.98 GHz"],
   ] as const)("%s as %s", (value, unit, expected) => {
     expect(format(value, unit)).toBe(expected);
+  });
+
+  test.each([
+    [2.5, "seconds", null, "2.5 s"],
+    [0, "seconds", null, "0"],
+    [0.1, "seconds", [1], "100 ms"],
+    [0.2, "seconds", [1], ""],
+    [0.2, "seconds", [1, 2, 5], "200 ms"],
+    [7_500, "per_second", null, "7.5k"],
+    [0.25, "ratio", null, "25%"],
+  ] as const)("%s as a mark of %s", (value, unit, first, expected) => {
+    expect(axisLabel(value, unit, first ? [...first] : null)).toBe(expected);
+  });
+
+  test("lengths of time are words", () => {
+    expect([900, 5_400, 86_400, 90].map(lengthOf)).toEqual(["15 mins", "90 mins", "1 day", "90 secs"]);
   });
 
   test("a time of another day has its date", () => {
@@ -77,11 +92,4 @@ describe("texts", () => {
   test("parameters that are missing show", () => {
     expect(fill("{a} and {b}", { a: 1 })).toBe("1 and ?");
   });
-});
-
-test("tiles show lines that exist", () => {
-  for (const tile of TILES) {
-    const panel = PANELS.find((candidate) => candidate.id === tile.panel);
-    for (const line of tile.lines) expect(panel?.lines[line]).toBeDefined();
-  }
 });

@@ -134,15 +134,6 @@ export const PANELS: Panel[] = [
   },
 ];
 
-/** Tiles show the newest value of a chart's lines, the largest of several, so that both say the same. */
-export const TILES: { panel: string; lines: number[]; name: TextKey }[] = [
-  { panel: "tokens", lines: [0], name: "tile_tokens" },
-  { panel: "requests", lines: [0], name: "tile_running" },
-  { panel: "requests", lines: [1], name: "tile_waiting" },
-  { panel: "context", lines: [0, 1], name: "panel_context" },
-  { panel: "cpu", lines: [0], name: "panel_cpu" },
-  { panel: "memory", lines: [0], name: "panel_memory" },
-];
 
 /** What Explore proposes to those who begin. */
 export const EXAMPLES = [

@@ -8,20 +8,22 @@ export interface Route {
   title: TextKey;
   /** Pressed after `g`. */
   key: string;
+  /** Shows a time of the reader's choice; others are about now. */
+  hasRange: boolean;
   /** Loaded when it is wanted. Pages that read the address take it as `hash`; others take nothing. */
   load: () => Promise<{ default: Component<any> }>;
 }
 
 export const ROUTES: Route[] = [
-  { id: "overview", title: "overview", key: "o", load: () => import("../pages/Overview.svelte") },
-  { id: "engines", title: "engines", key: "e", load: () => import("../pages/Engines.svelte") },
-  { id: "requests", title: "requests", key: "r", load: () => import("../pages/Requests.svelte") },
-  { id: "gpus", title: "gpus", key: "g", load: () => import("../pages/Gpus.svelte") },
-  { id: "network", title: "network", key: "n", load: () => import("../pages/Network.svelte") },
-  { id: "explore", title: "explore", key: "x", load: () => import("../pages/Explore.svelte") },
-  { id: "keys", title: "keys", key: "k", load: () => import("../pages/Keys.svelte") },
-  { id: "sources", title: "sources", key: "d", load: () => import("../pages/Sources.svelte") },
-  { id: "settings", title: "settings", key: "s", load: () => import("../pages/Settings.svelte") },
+  { id: "overview", title: "overview", key: "o", hasRange: true, load: () => import("../pages/Overview.svelte") },
+  { id: "engines", title: "engines", key: "e", hasRange: true, load: () => import("../pages/Engines.svelte") },
+  { id: "requests", title: "requests", key: "r", hasRange: true, load: () => import("../pages/Requests.svelte") },
+  { id: "gpus", title: "gpus", key: "g", hasRange: true, load: () => import("../pages/Gpus.svelte") },
+  { id: "network", title: "network", key: "n", hasRange: true, load: () => import("../pages/Network.svelte") },
+  { id: "explore", title: "explore", key: "x", hasRange: true, load: () => import("../pages/Explore.svelte") },
+  { id: "keys", title: "keys", key: "k", hasRange: false, load: () => import("../pages/Keys.svelte") },
+  { id: "sources", title: "sources", key: "d", hasRange: false, load: () => import("../pages/Sources.svelte") },
+  { id: "settings", title: "settings", key: "s", hasRange: false, load: () => import("../pages/Settings.svelte") },
 ];
 
 export const routeNamed = (id: string): Route => ROUTES.find((route) => route.id === id) ?? ROUTES[0]!;

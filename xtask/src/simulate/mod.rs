@@ -44,14 +44,23 @@ pub struct Wish {
     pub days: f64,
     /// When it ends, in Unix seconds.
     pub end: f64,
+    /// Of the binaries that make and serve it.
+    pub profile: Profile,
 }
 
 impl Wish {
+    /// An hour that ends now.
+    pub(crate) fn hour(folder: PathBuf) -> Self {
+        let now = Clock::system().now().0 as f64 / 1e3;
+        Self { folder, days: 0.0, end: (now / 60.0).floor() * 60.0, profile: Profile::Dev }
+    }
+
     fn parse(arguments: &[String], now: f64) -> Result<Self> {
         let mut wish = Self {
             folder: std::env::temp_dir().join("modelwatch-simulated"),
             days: 0.0,
             end: (now / 60.0).floor() * 60.0,
+            profile: Profile::Release,
         };
         let mut rest = arguments.iter();
         while let Some(word) = rest.next() {
@@ -65,8 +74,9 @@ impl Wish {
                 "--data" => wish.folder = value.into(),
                 "--days" => wish.days = number()?,
                 "--end" => wish.end = number()?,
+                "--profile" if value == "dev" => wish.profile = Profile::Dev,
                 _ => bail!(
-                    "simulate knows --data FOLDER, --days NUMBER and --end UNIX-SECONDS, not {word}"
+                    "simulate knows --data FOLDER, --days NUMBER, --end UNIX-SECONDS and --profile dev, not {word} {value}"
                 ),
             }
         }
@@ -83,8 +93,12 @@ impl Wish {
 pub(crate) fn simulate(arguments: &[String]) -> Result<()> {
     let wish = Wish::parse(arguments, Clock::system().now().0 as f64 / 1e3)?;
     page::build_if_possible()?;
-    let program = binary::build(Profile::Release)?;
-    fill(&program, &wish, Profile::Release)?;
+    // The one of the tests is taken as they left it.
+    let program = match wish.profile {
+        Profile::Release => binary::build(Profile::Release)?,
+        Profile::Dev => binary::path(Profile::Dev)?,
+    };
+    fill(&program, &wish)?;
     let (mut server, address) = serve(&program, &wish.folder)?;
     say(&format!("SIMULATED deployment at http://{address}; Ctrl-C stops it"));
     let status = server.wait()?;
@@ -93,7 +107,7 @@ pub(crate) fn simulate(arguments: &[String]) -> Result<()> {
 }
 
 /// Makes a data directory; one that is there already is an error, because it may be somebody's.
-pub fn fill(program: &Path, wish: &Wish, profile: Profile) -> Result<()> {
+pub fn fill(program: &Path, wish: &Wish) -> Result<()> {
     ensure!(
         !wish.folder.exists(),
         "{} is there already; remove it or name another",
@@ -113,11 +127,16 @@ pub fn fill(program: &Path, wish: &Wish, profile: Profile) -> Result<()> {
     say("making requests and events");
     let mut cargo = process::cargo();
     cargo.args(["run", "--quiet", "--locked", "--package", "store", "--example", "simulate"]);
-    if profile == Profile::Release {
+    if wish.profile == Profile::Release {
         cargo.arg("--release");
     }
     cargo.arg("--").arg(wish.folder.join("data")).arg(format!("{}", (wish.end * 1e3) as i64));
     process::capture(&mut cargo)?;
+    // Whoever looks at it has to know which hour it is about.
+    fs::write(
+        wish.folder.join("simulated.json"),
+        format!("{{\"end_ms\":{}}}\n", (wish.end * 1e3) as i64),
+    )?;
     Ok(())
 }
 

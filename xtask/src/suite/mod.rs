@@ -18,7 +18,9 @@ use anyhow::{Result, bail, ensure};
 use crate::{
     binary::{self, Profile},
     engine::{self, Installed},
-    page, peers, process, say, vllm,
+    page, peers, process, say,
+    simulate::{self, Wish},
+    vllm,
     wait::Stopwatch,
 };
 use tally::Tally;
@@ -243,8 +245,13 @@ fn browser(suite: &mut Suite) -> Result<()> {
     }
     let folder = crate::root().join("e2e/browser");
     page::install_packages(&folder)?;
+    let simulated = tempfile::Builder::new().prefix("modelwatch-simulated-").tempdir()?;
+    let deployment = simulated.path().join("deployment");
+    let program = binary::path(Profile::Dev)?;
+    simulate::fill(&program, &Wish::hour(deployment.clone()))?;
     let mut node = process::command("node");
     node.current_dir(&folder).env("CHROMIUM", browser);
+    node.env("MODELWATCH_TEST_SIMULATED", &deployment);
     node.args(["--test", "--test-reporter=spec"]).args(test_files(&folder)?);
     suite.product_environment(&mut node)?;
     suite.runner("browser", &mut node, tally::node)

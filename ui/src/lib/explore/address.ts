@@ -1,10 +1,6 @@
 /** What Explore shows, as its address says it: whoever has the link sees the same. */
-import { PRESETS } from "../range.svelte";
+import { rangeId, readRange, secondsOf } from "../range.svelte";
 
-/** What an address may ask for. The presets of all pages. */
-export const EXPLORE_RANGES = [
-  ...PRESETS.map(({ id, seconds }) => ({ id: id as string, seconds: seconds as number })),
-];
 /** Steps to choose from, in seconds. */
 export const STEPS = [1, 5, 15, 60, 300, 900, 3_600];
 export const VIEWS = ["graph", "table", "cardinality"] as const;
@@ -38,9 +34,8 @@ const DEFAULT_RANGE = "15m";
 
 /** `from` and `to`, where both make sense. */
 export function spanOf(parameters: URLSearchParams): Span | null {
-  const [start, end] = ["from", "to"].map((name) => Number(parameters.get(name) ?? NaN));
-  const isSpan = start !== undefined && end !== undefined && start >= 0 && end > start && Number.isSafeInteger(end);
-  return isSpan ? { start: Math.floor(start), end } : null;
+  const { start, end } = readRange(`?${parameters}`).range;
+  return start !== null && end !== null ? { start, end } : null;
 }
 
 /** Reads `#/explore?...`. What makes no sense is replaced by what is usual. */
@@ -48,7 +43,8 @@ export function read(hash: string): Explored {
   const at = hash.indexOf("?");
   const parameters = new URLSearchParams(at < 0 ? "" : hash.slice(at + 1));
   const queries = parameters.getAll("q").slice(0, QUERIES_MAX).map((query) => query.slice(0, QUERY_LENGTH_MAX));
-  const range = EXPLORE_RANGES.find(({ id }) => id === parameters.get("range"))?.id ?? DEFAULT_RANGE;
+  const { range: asked } = readRange(hash);
+  const range = asked.end === null ? rangeId(asked.seconds) : DEFAULT_RANGE;
   const step = STEPS.find((step) => String(step) === parameters.get("step")) ?? null;
   const view = VIEWS.find((view) => view === parameters.get("view")) ?? "graph";
   return { queries: queries.length > 0 ? queries : [""], range, span: spanOf(parameters), step, view };
@@ -72,7 +68,7 @@ export function address(state: Partial<Explored>): string {
 /** The span that is asked for, in milliseconds. */
 export function spanAt(state: Explored, now: number): Span {
   if (state.span) return state.span;
-  const seconds = EXPLORE_RANGES.find(({ id }) => id === state.range)?.seconds ?? 900;
+  const seconds = secondsOf(state.range) ?? 900;
   return { start: now - seconds * 1_000, end: now };
 }
 

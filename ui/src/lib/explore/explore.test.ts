@@ -17,7 +17,7 @@ describe("address", () => {
   test.each<[string, Partial<Explored>]>([
     ["#/explore", {}],
     ["#/explore?q=up&q=rate%28a%5B5m%5D%29+%2B+1&range=6h&view=table", { queries: ["up", "rate(a[5m]) + 1"], range: "6h", view: "table" }],
-    ["#/explore?q=a&from=1000&to=2000&step=15", { queries: ["a"], span: { start: 1000, end: 2000 }, step: 15 }],
+    ["#/explore?q=a&from=1000&to=20000&step=15", { queries: ["a"], span: { start: 1000, end: 20000 }, step: 15 }],
     ["#/explore?q=%E6%B8%A9%E5%BA%A6%26%23%3F%25&view=cardinality", { queries: ["温度&#?%"], view: "cardinality" }],
   ])("%s is read and written", (hash, state) => {
     expect(read(hash)).toEqual({ ...PLAIN, ...state });

@@ -22,8 +22,6 @@ export const exploreTexts = {
   copy_failed: { en: "Copy the address of this page", zh: "请手动复制地址栏中的链接" },
   step: { en: "Step", zh: "步长" },
   step_auto: { en: "auto", zh: "自动" },
-  span: { en: "{start} to {end}", zh: "{start} 至 {end}" },
-  span_end: { en: "Back to a range that ends now", zh: "恢复为截至当前的时间范围" },
   views: { en: "Result", zh: "结果" },
   graph: { en: "Graph", zh: "图表" },
   table: { en: "Table", zh: "表格" },

@@ -36,7 +36,6 @@ export const requestTexts = {
   live_hint: { en: "Ask again every 2 s while the page is visible (key: .)", zh: "页面可见时每 2 秒刷新（快捷键：.）" },
   live_span: { en: "Fixed times do not move. Choose a range for live.", zh: "固定时段不会刷新，选择时间范围后可实时查看。" },
   span: { en: "{start} to {end}", zh: "{start} 至 {end}" },
-  span_end: { en: "Back to a range that ends now", zh: "恢复为截至当前的时间范围" },
 
   list: { en: "Requests", zh: "请求" },
   list_count: { en: "{count} requests", zh: "共 {count} 个请求" },

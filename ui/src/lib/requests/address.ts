@@ -1,8 +1,8 @@
 /** What Requests shows, as its address says it: whoever has the link sees the same. */
-import { EXPLORE_RANGES, spanOf, type Span } from "../explore/address";
+import { rangeId, readRange, secondsOf } from "../range.svelte";
+import { spanOf, type Span } from "../explore/address";
 import { GROUPS, MEASURES, type Group, type Measure } from "./ask";
 
-export const RANGES = EXPLORE_RANGES;
 /** By what the list is sorted; with a minus the largest is first. */
 export const SORTS = ["time", "ttft", "tpot", "e2e", "total", "output"] as const;
 export type SortField = (typeof SORTS)[number];
@@ -29,7 +29,7 @@ export interface Asked {
 
 export const USUAL: Asked = {
   filter: "",
-  range: "1h",
+  range: "15m",
   span: null,
   sort: { by: "time", isDescending: true },
   isLive: true,
@@ -43,6 +43,11 @@ function one<T extends string>(choices: readonly T[], value: string | null, usua
   return choices.find((choice) => choice === value) ?? usual;
 }
 
+function rangeOf(hash: string): string {
+  const { end, seconds } = readRange(hash).range;
+  return end === null ? rangeId(seconds) : USUAL.range;
+}
+
 /** Reads `#/requests?...`. What makes no sense is replaced by what is usual. */
 export function read(hash: string): Asked {
   const at = hash.indexOf("?");
@@ -52,7 +57,7 @@ export function read(hash: string): Asked {
   const span = spanOf(parameters);
   return {
     filter: (parameters.get("q") ?? "").slice(0, FILTER_LENGTH_MAX),
-    range: RANGES.find(({ id }) => id === parameters.get("range"))?.id ?? USUAL.range,
+    range: rangeOf(hash),
     span,
     sort: by ? { by, isDescending: sort.startsWith("-") } : USUAL.sort,
     isLive: parameters.get("live") !== "off" && span === null,
@@ -90,6 +95,6 @@ export function address(state: Partial<Asked>): string {
 /** The span that is asked for, in milliseconds. */
 export function spanNow({ span, range }: Pick<Asked, "span" | "range">, now: number): Span {
   if (span) return span;
-  const seconds = RANGES.find(({ id }) => id === range)?.seconds ?? 3_600;
+  const seconds = secondsOf(range) ?? 900;
   return { start: now - seconds * 1_000, end: now };
 }

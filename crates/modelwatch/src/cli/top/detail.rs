@@ -118,12 +118,15 @@ fn engine_lines(engine: &Engine, view: &View, words: Words) -> Lines {
     lines.told("waiting_long", &engine.waiting, count);
     lines.told("kv_long", &engine.kv_cache, percent);
     lines.told("context", &engine.context, percent);
+    lines.told("prefix_hits", &engine.prefix_hits, percent);
+    lines.told("spec_accepted", &engine.spec_accepted, percent);
     lines.told("preemptions", &engine.preemptions, count);
     lines.head(words.t("speed"));
     lines.told("ttft_p50", &engine.ttft_p50, seconds);
     lines.told("ttft_p95", &engine.ttft_p95, seconds);
     lines.told("tpot_p50", &engine.tpot_p50, seconds);
     lines.told("tpot_p95", &engine.tpot_p95, seconds);
+    lines.told("itl_p95", &engine.itl_p95, seconds);
     lines.told("e2e_p95", &engine.e2e_p95, seconds);
     lines.told("tokens_out_long", &engine.tokens_out, rate);
     lines.told("tokens_in_long", &engine.tokens_in, rate);
@@ -248,7 +251,7 @@ fn throttle_line(lines: &mut Lines, device: &Device, words: Words) {
                     None => ("throttle_normal", Ink::Plain),
                     Some(Throttle::Hardware) => ("throttle_hardware", Ink::Critical),
                     Some(Throttle::Thermal) => ("throttle_thermal", Ink::Critical),
-                    Some(Throttle::Power) => ("throttle_power", Ink::Warn),
+                    Some(Throttle::Power) => ("throttle_power", Ink::Plain),
                     Some(Throttle::Other) => ("throttle_other", Ink::Warn),
                 };
                 let letter = kind.map_or("·", Throttle::letter);
@@ -354,7 +357,7 @@ pub(super) fn help(paint: &mut Paint<'_>, area: Rect, ui: &Ui, words: Words) {
     for (sign, ink, name) in [
         ("T", Ink::Critical, "throttle_thermal"),
         ("H", Ink::Critical, "throttle_hardware"),
-        ("P", Ink::Warn, "throttle_power"),
+        ("P", Ink::Plain, "throttle_power"),
         ("!", Ink::Warn, "throttle_other"),
         ("·", Ink::Muted, "throttle_none"),
         (ABSENT, Ink::Muted, "help_absent"),
@@ -368,7 +371,7 @@ pub(super) fn help(paint: &mut Paint<'_>, area: Rect, ui: &Ui, words: Words) {
         piece("▒▓█            ", Ink::Plain),
         piece(words.t("help_timeline"), Ink::Plain),
     ]);
-    for name in ["help_p95", "help_utc", "help_sources"] {
+    for name in ["help_itl", "help_p95", "help_utc", "help_sources"] {
         let text = wrapped(&words.t(name), area.width);
         lines.lines.extend(text.into_iter().map(|line| vec![piece(line, Ink::Plain)]));
     }

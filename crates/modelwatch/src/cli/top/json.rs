@@ -100,7 +100,7 @@ fn totals(totals: &Totals) -> Value {
 }
 
 /// The measured values of an engine by their names.
-fn measured(engine: &Engine) -> [(&'static str, &Option<Told>); 17] {
+fn measured(engine: &Engine) -> [(&'static str, &Option<Told>); 20] {
     [
         ("requests_running", &engine.running),
         ("requests_waiting", &engine.waiting),
@@ -110,6 +110,7 @@ fn measured(engine: &Engine) -> [(&'static str, &Option<Told>); 17] {
         ("ttft_p95_seconds", &engine.ttft_p95),
         ("tpot_p50_seconds", &engine.tpot_p50),
         ("tpot_p95_seconds", &engine.tpot_p95),
+        ("itl_p95_seconds", &engine.itl_p95),
         ("e2e_p95_seconds", &engine.e2e_p95),
         ("tokens_out_per_second", &engine.tokens_out),
         ("tokens_in_per_second", &engine.tokens_in),
@@ -117,6 +118,8 @@ fn measured(engine: &Engine) -> [(&'static str, &Option<Told>); 17] {
         ("requests_failed_5m", &engine.failed),
         ("preemptions_5m", &engine.preemptions),
         ("tokens_cached_per_second", &engine.tokens_cached),
+        ("prefix_cache_hit_ratio", &engine.prefix_hits),
+        ("spec_decode_accept_ratio", &engine.spec_accepted),
         ("resident_bytes", &engine.resident),
         ("cpus_used", &engine.cpu),
     ]

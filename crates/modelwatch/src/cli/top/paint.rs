@@ -254,15 +254,22 @@ pub(super) fn spark(points: &[(i64, f64)], start: i64, end: i64, columns: usize)
 }
 
 /// Lines of braille, top first, of two points a cell across and four down, from nothing to `top`.
+///
+/// Of several lines the largest value at each moment is drawn.
 pub(super) fn braille(
-    points: &[(i64, f64)],
+    of: &[&[(i64, f64)]],
     (start, end): (i64, i64),
     top: f64,
     (columns, lines): (usize, usize),
 ) -> Vec<String> {
     const DOTS: [[u32; 4]; 2] = [[0x40, 0x04, 0x02, 0x01], [0x80, 0x20, 0x10, 0x08]];
     let mut cells = vec![vec![0_u32; columns]; lines];
-    let values = largest(points, start, end, columns * 2);
+    let mut values: Vec<Option<f64>> = vec![None; columns * 2];
+    for points in of {
+        for (most, value) in values.iter_mut().zip(largest(points, start, end, columns * 2)) {
+            *most = most.iter().copied().chain(value).reduce(f64::max);
+        }
+    }
     let mut before: Option<usize> = None;
     for (at, value) in values.iter().enumerate() {
         let height = lines * 4;
@@ -305,9 +312,14 @@ mod tests {
         assert_eq!(spark(&points, 0, 50_000, 10), " ▁▁▅   █  ", "held for a while");
         assert_eq!(spark(&[(1_000, 0.0)], 0, 1_000, 1), "▁");
         assert_eq!(spark(&points, 5, 5, 3), "   ");
-        assert_eq!(braille(&points, (0, 40_000), 8.0, (2, 1)), ["⣰⠈"]);
-        assert_eq!(braille(&[], (0, 1), 1.0, (2, 2)), ["  ", "  "]);
-        assert_eq!(braille(&points, (0, 40_000), 8.0, (2, 0)), Vec::<String>::new());
+        assert_eq!(braille(&[&points], (0, 40_000), 8.0, (2, 1)), ["⣰⠈"]);
+        // Lines that take turns in being the largest, in any order.
+        let other = [(10_000, 8.0), (20_000, 0.0), (30_000, 8.0), (40_000, 0.0)];
+        for of in [[&points[..], &other[..]], [&other[..], &points[..]]] {
+            assert_eq!(braille(&of, (0, 40_000), 8.0, (2, 1)), ["⠙⠋"]);
+        }
+        assert_eq!(braille(&[&[]], (0, 1), 1.0, (2, 2)), ["  ", "  "]);
+        assert_eq!(braille(&[&points], (0, 40_000), 8.0, (2, 0)), Vec::<String>::new());
     }
 
     #[test]

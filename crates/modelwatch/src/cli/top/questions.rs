@@ -19,6 +19,7 @@ pub(super) enum Ask {
     TtftP95,
     TpotP50,
     TpotP95,
+    ItlP95,
     E2eP95,
     TokensOut,
     TokensIn,
@@ -26,6 +27,8 @@ pub(super) enum Ask {
     Failed,
     Preemptions,
     TokensCached,
+    PrefixHits,
+    SpecAccepted,
     EngineResident,
     EngineCpu,
     DeviceInfo,
@@ -83,6 +86,7 @@ pub(super) static QUESTIONS: &[Question] = &[
     past(Ask::TtftP95, "histogram_quantile(0.95, sum by (instance, source, le) (rate(llm_time_to_first_token_seconds_bucket[1m])))"),
     now(Ask::TpotP50, "histogram_quantile(0.5, sum by (instance, source, le) (rate(llm_request_time_per_output_token_seconds_bucket[1m])))"),
     now(Ask::TpotP95, "histogram_quantile(0.95, sum by (instance, source, le) (rate(llm_request_time_per_output_token_seconds_bucket[1m])))"),
+    now(Ask::ItlP95, "histogram_quantile(0.95, sum by (instance, source, le) (rate(llm_inter_token_latency_seconds_bucket[1m])))"),
     now(Ask::E2eP95, "histogram_quantile(0.95, sum by (instance, source, le) (rate(llm_e2e_request_latency_seconds_bucket[1m])))"),
     past(Ask::TokensOut, "sum by (instance, source) (rate(llm_generation_tokens_total[20s]))"),
     now(Ask::TokensIn, "sum by (instance, source) (rate(llm_prompt_tokens_total[20s]))"),
@@ -92,8 +96,10 @@ pub(super) static QUESTIONS: &[Question] = &[
         or sum by (instance, source) (increase(llm_requests_finished_total{source!=\"gateway\",reason=~\".*(err|fail|abort|timeout).*\"}[5m])) \
         or 0 * sum by (instance, source) (increase(llm_requests_total[5m]))"),
     now(Ask::Preemptions, "sum by (instance, source) (increase(llm_preemptions_total[5m]))"),
-    // No share of the input: some engines count what came from the cache in it, some do not.
     now(Ask::TokensCached, "sum by (instance, source) (rate(llm_prompt_tokens_cached_total[20s]))"),
+    // Of what was looked up: some engines count what came from the cache in the input, some do not.
+    now(Ask::PrefixHits, "sum by (instance, source) (increase(llm_prompt_tokens_cached_total[5m])) / (sum by (instance, source) (increase(llm_prompt_tokens_looked_up_total[5m])) > 0)"),
+    now(Ask::SpecAccepted, "sum by (instance, source) (increase(llm_spec_decode_accepted_tokens_total[5m])) / (sum by (instance, source) (increase(llm_spec_decode_draft_tokens_total[5m])) > 0)"),
     now(Ask::EngineResident, "sum by (instance, source) (llm_engine_process_resident_bytes)"),
     now(Ask::EngineCpu, "sum by (instance, source) (rate(llm_engine_process_cpu_seconds_total[20s]))"),
     now(Ask::DeviceInfo, "max by (host, index, partition, uuid, vendor, model, driver_version) (accelerator_info)"),

@@ -386,9 +386,12 @@ pub(super) fn state(state: EngineState, words: Words) -> Piece {
 fn engines(view: &View, ui: &Ui, words: Words, _: u16) -> Part {
     let mut model = left(words.t("model"), 2, 48);
     model.grows = true;
+    // Where engines differ in nothing else, their addresses tell them apart.
+    let mut seen = std::collections::BTreeSet::new();
+    let has_twins = !view.engines.iter().all(|engine| seen.insert((&engine.name, &engine.models)));
     let columns = vec![
         left(words.t("engine"), 0, 16),
-        left(words.t("instance"), 6, 24),
+        left(words.t("instance"), if has_twins { 1 } else { 6 }, 24),
         model,
         left(words.t("state"), 0, 14),
         right(words.t("running"), 0, 7),
@@ -456,11 +459,19 @@ fn engine_row(engine: &Engine, view: &View, words: Words) -> Row {
         vec![piece(value(&engine.waiting, count), waiting_ink)],
         vec![piece(value(&engine.kv_cache, percent), kv_ink)],
         one(ttft),
-        one(value(&engine.tpot_p95, seconds)),
+        one(per_token(engine)),
         one(value(&engine.tokens_out, rate)),
         vec![piece(value(&engine.failed, count), failed_ink)],
         vec![piece(line, Ink::Decode)],
     ]
+}
+
+/// TPOT where somebody measures it, else, marked, the time between tokens, which says nearly the same.
+fn per_token(engine: &Engine) -> String {
+    match (&engine.tpot_p95, &engine.itl_p95) {
+        (None, Some(itl)) => format!("~{}", seconds(itl.value)),
+        (tpot, _) => value(tpot, seconds),
+    }
 }
 
 fn devices(view: &View, ui: &Ui, words: Words, room: u16) -> Part {
@@ -509,7 +520,7 @@ pub(super) fn throttle(device: &Device) -> Piece {
         (_, _, Some(kind @ (Throttle::Hardware | Throttle::Thermal))) => {
             piece(kind.letter(), Ink::Critical)
         }
-        // The power cap is how such devices are meant to be run.
+        (_, _, Some(kind)) if device.is_only_capped() => piece(kind.letter(), Ink::Plain),
         (_, _, Some(kind)) => piece(kind.letter(), Ink::Warn),
         (_, Some(_), None) => piece("·", Ink::Muted),
         (_, None, None) => piece(ABSENT, Ink::Muted),
@@ -572,23 +583,24 @@ fn latency(paint: &mut Paint<'_>, area: Rect, view: &View, words: Words) {
     let now = or_dash(view.totals.ttft_p95, seconds);
     paint.rule(area, &words.t("latency"), &words.with("latency_note", &[("now", &now)]));
     let place = below(area);
-    let points: Vec<(i64, f64)> =
-        view.engines.iter().flat_map(|engine| engine.past_ttft_p95.iter().copied()).collect();
-    if points.is_empty() || place.height == 0 {
+    let lines: Vec<&[(i64, f64)]> =
+        view.engines.iter().map(|engine| engine.past_ttft_p95.as_slice()).collect();
+    if lines.iter().all(|points| points.is_empty()) || place.height == 0 {
         paint.put(place.x, place.y, place.width, &words.t("no_latency"), Ink::Muted);
         return;
     }
-    let top = points.iter().map(|(_, value)| *value).fold(0.0, f64::max);
-    let axis = 7.min(place.width);
+    let top = lines.iter().copied().flatten().map(|(_, value)| *value).fold(0.0, f64::max);
+    let axis = 8.min(place.width);
     let columns = usize::from(place.width - axis);
     let span = (view.now.0 - PAST_MS, view.now.0);
-    let lines = braille(&points, span, top, (columns, usize::from(place.height)));
+    let lines = braille(&lines, span, top, (columns, usize::from(place.height)));
     for (line, y) in lines.iter().zip(place.y..) {
+        paint.put(place.x + axis.saturating_sub(1), y, 1, "│", Ink::Muted);
         paint.put(place.x + axis, y, place.width - axis, line, Ink::Load);
     }
-    paint.right(place.x, place.y, axis.saturating_sub(1), &seconds(top), Ink::Muted);
+    paint.right(place.x, place.y, axis.saturating_sub(2), &seconds(top), Ink::Muted);
     if place.height > 1 {
-        paint.right(place.x, place.bottom() - 1, axis.saturating_sub(1), "0", Ink::Muted);
+        paint.right(place.x, place.bottom() - 1, axis.saturating_sub(2), "0", Ink::Muted);
     }
 }
 

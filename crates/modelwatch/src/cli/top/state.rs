@@ -314,7 +314,7 @@ impl State {
 
     fn add_told(&self, engines: &mut BTreeMap<String, Engine>) {
         type Place = fn(&mut Engine) -> &mut Option<Told>;
-        let places: [(Ask, Place); 17] = [
+        let places: [(Ask, Place); 20] = [
             (Ask::Running, |engine| &mut engine.running),
             (Ask::Waiting, |engine| &mut engine.waiting),
             (Ask::KvCache, |engine| &mut engine.kv_cache),
@@ -323,6 +323,7 @@ impl State {
             (Ask::TtftP95, |engine| &mut engine.ttft_p95),
             (Ask::TpotP50, |engine| &mut engine.tpot_p50),
             (Ask::TpotP95, |engine| &mut engine.tpot_p95),
+            (Ask::ItlP95, |engine| &mut engine.itl_p95),
             (Ask::E2eP95, |engine| &mut engine.e2e_p95),
             (Ask::TokensOut, |engine| &mut engine.tokens_out),
             (Ask::TokensIn, |engine| &mut engine.tokens_in),
@@ -330,6 +331,8 @@ impl State {
             (Ask::Failed, |engine| &mut engine.failed),
             (Ask::Preemptions, |engine| &mut engine.preemptions),
             (Ask::TokensCached, |engine| &mut engine.tokens_cached),
+            (Ask::PrefixHits, |engine| &mut engine.prefix_hits),
+            (Ask::SpecAccepted, |engine| &mut engine.spec_accepted),
             (Ask::EngineResident, |engine| &mut engine.resident),
             (Ask::EngineCpu, |engine| &mut engine.cpu),
         ];

@@ -60,6 +60,7 @@ fn engine_news() -> Vec<News> {
         values(Ask::TtftP50, &[(vllm, 0.412), (wire, 0.085)]),
         values(Ask::TtftP95, &[(vllm, 1.92), (wire, 0.21), (gateway, 1.95)]),
         values(Ask::TpotP95, &[(vllm, 0.0381), (sglang, f64::NAN)]),
+        values(Ask::ItlP95, &[(wire, 0.0234), (vllm, 0.04)]),
         values(Ask::TokensOut, &[(vllm, 812.4), (sglang, 131.0)]),
         values(Ask::Failed, &[(gateway, 3.0), (sglang, 0.0)]),
         values(

@@ -142,6 +142,7 @@ pub(super) struct Engine {
     pub(super) ttft_p95: Option<Told>,
     pub(super) tpot_p50: Option<Told>,
     pub(super) tpot_p95: Option<Told>,
+    pub(super) itl_p95: Option<Told>,
     pub(super) e2e_p95: Option<Told>,
     pub(super) tokens_out: Option<Told>,
     pub(super) tokens_in: Option<Told>,
@@ -149,6 +150,8 @@ pub(super) struct Engine {
     pub(super) failed: Option<Told>,
     pub(super) preemptions: Option<Told>,
     pub(super) tokens_cached: Option<Told>,
+    pub(super) prefix_hits: Option<Told>,
+    pub(super) spec_accepted: Option<Told>,
     pub(super) resident: Option<Told>,
     pub(super) cpu: Option<Told>,
     pub(super) past_tokens_out: Past,
@@ -168,7 +171,7 @@ impl Throttle {
     /// `None` for what is normal in idleness or was set by a person.
     pub(super) fn of_reason(reason: &str) -> Option<Self> {
         match reason {
-            "idle" | "app_clocks" | "display_clocks" => None,
+            "idle" | "app_clocks" | "display_clocks" | "sync_boost" => None,
             "hw_slowdown" => Some(Self::Hardware),
             "sw_thermal" | "hw_thermal" => Some(Self::Thermal),
             "sw_power_cap" | "hw_power_brake" => Some(Self::Power),
@@ -235,6 +238,13 @@ impl Device {
         let Self { host, index, partition, .. } = self;
         let place = if host.is_empty() { index.clone() } else { format!("{host}/{index}") };
         if partition.is_empty() { place } else { format!("{place}:{partition}") }
+    }
+
+    /// Whether the power cap alone holds the clocks down, which is how such devices are meant to be run.
+    pub(super) fn is_only_capped(&self) -> bool {
+        let unusual = self.throttle.iter().flatten().filter(|reason| *reason != "sw_power_cap");
+        self.throttled() == Some(Throttle::Power)
+            && unusual.filter_map(|reason| Throttle::of_reason(reason)).next().is_none()
     }
 
     /// The most serious of the active reasons.

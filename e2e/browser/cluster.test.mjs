@@ -1,0 +1,123 @@
+// Every page over the simulated deployment of `cargo xtask simulate`: 4 nodes, 28 accelerators, an incident. With
+// MODELWATCH_SCREENSHOTS=FOLDER the pictures of the pages are written there.
+import assert from "node:assert/strict";
+import { mkdirSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+import { after, before, test } from "node:test";
+import { openPage, startBrowser, startProduct, until, violations } from "./world.mjs";
+
+const FOLDER = process.env.MODELWATCH_TEST_SIMULATED;
+const PICTURES = process.env.MODELWATCH_SCREENSHOTS;
+const { end_ms: END } = JSON.parse(readFileSync(join(FOLDER, "simulated.json"), "utf8"));
+const MINUTE = 60_000;
+const HOUR = 60 * MINUTE;
+/** The whole hour, with the incident in its middle. */
+const RANGE = `from=${END - HOUR}&to=${END}`;
+const LOOKS = [
+  { name: "light-en", language: "en", theme: "light" },
+  { name: "dark-zh", language: "zh", theme: "dark" },
+];
+/** Pages with something chosen on them. */
+const DETAILS = [
+  { name: "engine", hash: `#/engines?engine=node-1%3A8000&${RANGE}` },
+  { name: "moment", hash: `#/overview?${RANGE}&at=${END - 30 * MINUTE}` },
+];
+
+let product, browser, routes;
+
+before(async () => {
+  if (PICTURES) mkdirSync(PICTURES, { recursive: true });
+  [browser, product] = await Promise.all([
+    startBrowser(),
+    startProduct("retention = \"90d\"\n[collect]\ndiscover = false\n", join(FOLDER, "data")),
+  ]);
+  const { page } = await open("#/overview", LOOKS[0]);
+  routes = await page.locator("header nav a").evaluateAll((links) => links.map((link) => link.getAttribute("href")));
+  await page.context().close();
+});
+
+after(async () => {
+  await Promise.all([browser?.close(), product?.end()]);
+});
+
+async function open(hash, look, size = { width: 1440, height: 900 }) {
+  const opened = await openPage(browser, { viewport: size });
+  await opened.page.addInitScript(([language, theme]) => {
+    localStorage.setItem("language", language);
+    localStorage.setItem("theme", theme);
+  }, [look.language, look.theme]);
+  await opened.page.goto(`${product.url}/${hash}`);
+  await settled(opened.page);
+  return opened;
+}
+
+/** Waits until no request is under way and what came is drawn. */
+async function settled(page) {
+  await page.locator("main").waitFor();
+  await page.waitForLoadState("networkidle");
+  await page.evaluate(() => new Promise((drawn) => requestAnimationFrame(() => requestAnimationFrame(drawn))));
+}
+
+const isWide = (page) => page.evaluate(() => document.documentElement.scrollWidth > document.documentElement.clientWidth);
+
+test("there are pages to look at", () => {
+  assert.ok(routes.length >= 9, routes.join(" "));
+});
+
+for (const look of LOOKS) {
+  test(`every page, ${look.name}: no violations, nothing on the console, nothing beside the screen`, async (context) => {
+    for (const route of [...routes.map((hash) => ({ name: hash.replace("#/", ""), hash: `${hash}?${RANGE}` })), ...DETAILS]) {
+      await context.test(route.name, async () => {
+        const { page, problems } = await open(route.hash, look);
+        if (PICTURES) await page.screenshot({ path: join(PICTURES, `${route.name}-${look.name}.png`) });
+        assert.deepEqual(await violations(page), []);
+        assert.deepEqual(problems, []);
+        assert.equal(await isWide(page), false);
+        await page.context().close();
+      });
+    }
+  });
+}
+
+test("every page fits a telephone", async () => {
+  for (const hash of routes) {
+    const { page } = await open(`${hash}?${RANGE}`, LOOKS[0], { width: 390, height: 844 });
+    assert.equal(await isWide(page), false, hash);
+    await page.context().close();
+  }
+});
+
+test("all accelerators are shown, and what is not told is no zero", async () => {
+  const { page } = await open(`#/gpus?${RANGE}`, LOOKS[0]);
+  const text = await page.locator("main").innerText();
+  for (const node of ["node-1", "node-2", "node-3", "node-4"]) assert.ok(text.includes(node), node);
+  await page.context().close();
+});
+
+test("a moment of the incident names its likely cause", async () => {
+  const { page } = await open(`#/overview?${RANGE}&at=${END - 30 * MINUTE}`, LOOKS[0]);
+  const drawer = page.getByRole("dialog");
+  await drawer.waitFor();
+  await until("a cause", 20, async () => /KV cache/i.test(await drawer.innerText()));
+  await page.keyboard.press("Escape");
+  await drawer.waitFor({ state: "detached" });
+  assert.ok(!page.url().includes("at="));
+  await page.context().close();
+});
+
+test("names with HTML in them are text", async () => {
+  const hash = `#/explore?g0.expr=${encodeURIComponent('label_replace(vector(1), "x", "<img src=x onerror=alert(1)>", "", "")')}`;
+  const { page, problems } = await open(hash, LOOKS[0]);
+  assert.equal(await page.locator('main img[src="x"]').count(), 0);
+  assert.deepEqual(problems, []);
+  await page.context().close();
+});
+
+test("addresses that make no sense are said and survived", async () => {
+  for (const hash of ["#/nowhere", "#/overview?from=9&to=1", "#/overview?range=99y", "#/gpus?from=x&to=y", "#/engines?engine=%F0%9F", "#/overview?at=soon"]) {
+    const { page, problems } = await open(hash, LOOKS[0]);
+    assert.ok(await page.locator("h1").count(), hash);
+    assert.deepEqual(problems, [], hash);
+    await page.context().close();
+  }
+});
