@@ -8,7 +8,7 @@ import { reasonWord } from "../i18n/gpus";
 import { o } from "../i18n/overview";
 import { segmentsOf, worst, type Lane } from "../lanes/lanes";
 import type { Level } from "../lanes/Lanes.svelte";
-import type { PageSpan } from "../cluster/span";
+import { spanKey, type PageSpan } from "../cluster/span";
 
 /** Lanes that are read at a glance. */
 const LANES_MAX = 6;
@@ -68,7 +68,7 @@ function deviceLanes(tracks: Track[], step: number): Lane[] {
 /** Who had trouble comes first: devices that were slowed down, engines that were down, then the other engines. */
 export async function askStates(span: PageSpan, points: number, signal: AbortSignal): Promise<States> {
   const [throttled, engines] = await Promise.all([
-    askThrottled(span, points, signal),
+    askThrottled(spanKey(span), points, signal),
     askRanges(["max by (instance, engine, model) (llm_engine_up)"], span, points, signal),
   ]);
   const up = (engines.results[0] ?? []).map((track): Lane => ({
