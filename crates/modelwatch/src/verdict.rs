@@ -102,9 +102,12 @@ static CONDITIONS: &[Condition] = &[
     },
 ];
 
-/// What the conditions ask.
+/// Engines that answer, however many models each has.
+const ENGINES_UP: &str = "count(max by (instance) (llm_engine_up) == 1)";
+
+/// What is asked for a verdict.
 pub(crate) fn queries() -> impl Iterator<Item = &'static str> {
-    CONDITIONS.iter().map(|condition| condition.query)
+    CONDITIONS.iter().map(|condition| condition.query).chain([ENGINES_UP])
 }
 
 /// Evaluates an expression at one time.
@@ -116,6 +119,7 @@ type Judgement = (Level, &'static str, Vec<(String, String)>);
 /// The verdict of the moment.
 pub(crate) struct Verdicts {
     conditions: Vec<(&'static Condition, Expr)>,
+    engines_up: Expr,
     current: Mutex<Verdict>,
 }
 
@@ -129,7 +133,11 @@ impl Verdicts {
             params: Vec::new(),
             since: now,
         };
-        Ok(Self { conditions: parsed.collect::<Result<_, _>>()?, current: Mutex::new(starting) })
+        Ok(Self {
+            conditions: parsed.collect::<Result<_, _>>()?,
+            engines_up: query::parse(ENGINES_UP)?,
+            current: Mutex::new(starting),
+        })
     }
 
     pub(crate) fn current(&self) -> Verdict {
@@ -169,7 +177,11 @@ impl Verdicts {
                 None
             }
         });
-        self.settle(found.unwrap_or_else(|| without_fault(collector)), time);
+        let elsewhere = || {
+            let points = evaluate(&self.engines_up).ok()?.value.into_floats();
+            points.first().map(|(_, up)| *up as usize)
+        };
+        self.settle(found.unwrap_or_else(|| without_fault(collector, elsewhere)), time);
     }
 
     fn settle(&self, (level, code, params): Judgement, time: UnixMs) {
@@ -184,9 +196,11 @@ impl Verdicts {
 }
 
 /// What is said where no condition holds.
-fn without_fault(collector: &Collector) -> Judgement {
+/// `elsewhere` tells how many engines answer by their series: those that another modelwatch looks after.
+fn without_fault(collector: &Collector, elsewhere: impl Fn() -> Option<usize>) -> Judgement {
     let engines = collector.engines();
     let up = engines.iter().filter(|engine| engine.state == EngineState::Up).count();
+    let up = if up > 0 { up } else { elsewhere().unwrap_or(0) };
     if up > 0 {
         return (Level::Ok, "verdict.healthy", vec![("engines".into(), up.to_string())]);
     }

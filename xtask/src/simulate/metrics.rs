@@ -122,6 +122,15 @@ pub(super) struct Deployment {
     last: Option<f64>,
 }
 
+/// How an accelerator is used at one time.
+struct Busy {
+    busy: f64,
+    watts: f64,
+    /// How far the heat has gone, 0 to 1.
+    hot: f64,
+    seed: u64,
+}
+
 /// Where lines of one time go.
 struct Lines<'a> {
     out: &'a mut dyn Write,
@@ -363,20 +372,34 @@ impl Deployment {
             }
             return Ok(());
         }
+        let busy = Busy { busy, watts, hot, seed };
+        self.limits((at, index), &base, &busy, seconds, lines)
+    }
+
+    /// What NVIDIA's driver tells besides.
+    fn limits(
+        &mut self,
+        (at, index): (usize, usize),
+        base: &str,
+        Busy { busy, watts, hot, seed }: &Busy,
+        seconds: f64,
+        lines: &mut Lines<'_>,
+    ) -> io::Result<()> {
+        let card = NODES[at].card;
         let limit = format!("{base},kind=\"enforced\"");
         lines.put(&metric::ACCELERATOR_POWER_LIMIT_WATTS, &limit, card.watts)?;
         let most = format!("{base},domain=\"core\"");
         lines.put(&metric::ACCELERATOR_CLOCK_MAX_HERTZ, &most, card.hertz)?;
         let slowdown = format!("{base},kind=\"slowdown\"");
         lines.put(&metric::ACCELERATOR_TEMPERATURE_LIMIT_CELSIUS, &slowdown, 87.0)?;
-        let is_capped = watts > card.watts * 0.87;
+        let is_capped = *watts > card.watts * 0.87;
         let totals = &mut self.nodes[at];
-        totals.throttled += if hot > 0.5 { seconds } else { 0.0 };
+        totals.throttled += if *hot > 0.5 { seconds } else { 0.0 };
         for (reason, is_active) in [
-            ("hw_thermal", hot > 0.5),
-            ("sw_thermal", hot > 0.2),
+            ("hw_thermal", *hot > 0.5),
+            ("sw_thermal", *hot > 0.2),
             ("sw_power_cap", is_capped),
-            ("idle", busy < 0.01),
+            ("idle", *busy < 0.01),
         ] {
             let labels = format!("{base},reason=\"{reason}\"");
             lines.put(
@@ -390,6 +413,6 @@ impl Deployment {
             lines.put(&metric::ACCELERATOR_THROTTLE_SECONDS_TOTAL, &labels, totals.throttled)?;
         }
         let errors = format!("{base},location=\"all\",scope=\"volatile\",type=\"corrected\"");
-        lines.put(&metric::ACCELERATOR_ECC_ERRORS_TOTAL, &errors, (hash(seed, 1) * 3.0).floor())
+        lines.put(&metric::ACCELERATOR_ECC_ERRORS_TOTAL, &errors, (hash(*seed, 1) * 3.0).floor())
     }
 }

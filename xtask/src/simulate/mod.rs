@@ -31,6 +31,7 @@ const DAY: f64 = 24.0 * HOUR;
 /// Between readings of the last hour, and of the days before it, in seconds.
 const FINE: f64 = 5.0;
 const COARSE: f64 = 60.0;
+/// More would only take longer to make.
 const DAYS_MAX: f64 = 60.0;
 /// A program that needs longer to answer counts as one that did not start.
 const START_MAX: Duration = Duration::from_secs(60);
