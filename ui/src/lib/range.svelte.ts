@@ -27,6 +27,8 @@ export const SECONDS_MIN = 10;
 export const SECONDS_MAX = 3_660 * 86_400;
 /** The latest time that an address may name: the year 2100. A later one is a slip of the keyboard. */
 const TIME_MS_MAX = 4_102_444_800_000;
+/** Clocks that differ by more than this are told of: times that the reader compares by hand would be wrong. */
+const SKEW_MS_TOLD = 5_000;
 const UNITS: Record<string, number> = { s: 1, m: 60, h: 3_600, d: 86_400 };
 /** What goes along to the other pages. */
 const KEPT = ["range", "from", "to", "compare"];
@@ -143,6 +145,10 @@ export class TimeRange {
   }
   get isLive(): boolean {
     return this.asked.range.end === null;
+  }
+  /** By how many seconds the browser's clock is ahead of the server's, where that is much. */
+  get aheadSeconds(): number | null {
+    return Math.abs(this.skew) > SKEW_MS_TOLD ? -this.skew / 1_000 : null;
   }
   /** The server's time, by which everything is stored. */
   now(): number {

@@ -69,6 +69,11 @@ describe("the range moves", () => {
     expect(now()).toEqual({ start: null, end: null, seconds: 3_600 });
   });
 
+  test.each([[0, null], [5_000, null], [-5_001, 5.001], [90_000, -90]])("a clock that differs by %d ms", (skew, ahead) => {
+    range.skew = skew;
+    expect(range.aheadSeconds).toBe(ahead);
+  });
+
   test("stands still and lives again with the same length", () => {
     range.toggleLive();
     expect(now()).toEqual({ start: NOON - HOUR, end: NOON, seconds: 3_600 });

@@ -128,6 +128,8 @@ export const texts = {
   widen: { en: "Zoom out", zh: "放大范围" },
   span_wrong: { en: "The end must be at least 10 s after the beginning, and not beyond ten years.", zh: "结束时间须晚于开始时间至少 10 秒，且跨度不超过十年。" },
   range_refused: { en: "The address asks for “{what}”, which makes no sense; the last 15 minutes are shown.", zh: "地址中的“{what}”无法识别，已改为显示最近 15 分钟。" },
+  clock_ahead: { en: "This computer's clock is {by} ahead of the server's; ranges go by the server's.", zh: "本机时钟比服务器快 {by}，时间范围以服务器时间为准。" },
+  clock_behind: { en: "This computer's clock is {by} behind the server's; ranges go by the server's.", zh: "本机时钟比服务器慢 {by}，时间范围以服务器时间为准。" },
   objective_of: { en: "objective {value}", zh: "目标 {value}" },
   before: { en: "{name}, period before", zh: "{name}（上一周期）" },
   chart_menu: { en: "More of this chart: {title}", zh: "图表菜单：{title}" },
