@@ -48,7 +48,7 @@ test("requests are listed, filtered and opened, and nothing of them executes", a
   await filter.fill('key_name:"team a" outcome:ok ');
   await page.locator('[data-action="search"]').click();
   await until("the filter", 20, async () => (await rows.count()) > 0 && (await rows.allTextContents()).every((text) => text.includes("team a")));
-  await rows.first().click();
+  await rows.first().locator(".col-time a").click();
   await page.locator('[data-action="close"]').waitFor();
   assert.match(await page.locator("main").textContent(), /smollm2-135m/);
   assert.match(page.url(), /team(%20|\+)a/, "the address does not say what is shown");

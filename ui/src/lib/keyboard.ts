@@ -36,7 +36,9 @@ export class Keyboard {
 
   /** Whether the key meant something. */
   press(event: KeyboardEvent): boolean {
-    if (event.defaultPrevented || event.ctrlKey || event.metaKey || event.altKey || isTyping(event.target)) return false;
+    // Explore's editor lives in a tree of its own, whose root stands for it outside.
+    const target = event.composedPath()[0] ?? event.target;
+    if (event.defaultPrevented || event.ctrlKey || event.metaKey || event.altKey || isTyping(target)) return false;
     // What lies over the page has its own keys.
     if (document.querySelector("dialog[open], [popover]:popover-open")) return false;
     const isSecond = performance.now() - this.startedAt < SEQUENCE_MS_MAX;
