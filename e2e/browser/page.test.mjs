@@ -3,16 +3,15 @@ import { mkdirSync } from "node:fs";
 import { after, before, test } from "node:test";
 import { chat, openPage, startBrowser, startEngine, startProduct, until, violations } from "./world.mjs";
 
-// Pictures of every run; UPDATE_IMAGES=1 makes those of the overview the README's.
+// Pictures of every run.
 const OUT = new URL("../out/", import.meta.url).pathname;
-const IMAGES = new URL(process.env.UPDATE_IMAGES ? "../../docs/images/" : "../out/", import.meta.url).pathname;
 /** The promise of the first screen, and room for a machine that builds beside it. */
 const FIRST_CHART_SECONDS = 5;
 
 let engine, product, browser, stopChat;
 
 before(async () => {
-  for (const folder of [OUT, IMAGES]) mkdirSync(folder, { recursive: true });
+  mkdirSync(OUT, { recursive: true });
   [engine, browser] = await Promise.all([startEngine(), startBrowser()]);
   stopChat = chat(engine.url);
   product = await startProduct();
@@ -66,11 +65,9 @@ test("both languages, both themes, without violations", async () => {
     const legend = await page.locator('[data-panel="tokens"] .stack-name').last().textContent();
     return /\d+(\.\d+)?\/s/.test(legend);
   });
-  // A picture for people shows some minutes.
-  if (process.env.UPDATE_IMAGES) await page.waitForTimeout(200_000);
   assert.equal(await page.locator("html").getAttribute("lang"), "en");
   assert.deepEqual(await violations(page), []);
-  await page.screenshot({ path: `${IMAGES}overview-light-en.png` });
+  await page.screenshot({ path: `${OUT}overview-light-en.png` });
   const light = await drawing(page, "queue");
 
   const theme = async (id) => {
@@ -92,7 +89,7 @@ test("both languages, both themes, without violations", async () => {
   await page.getByRole("heading", { name: "Token 吞吐" }).waitFor();
   assert.match(await page.locator(".verdict").textContent(), /运行正常/);
   assert.deepEqual(await violations(page), []);
-  await page.screenshot({ path: `${IMAGES}overview-dark-zh.png` });
+  await page.screenshot({ path: `${OUT}overview-dark-zh.png` });
 
   await page.getByRole("navigation").getByRole("link", { name: "数据源" }).click();
   await page.locator('[data-source="discovery"]').waitFor();

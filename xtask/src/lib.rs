@@ -38,6 +38,7 @@ Usage: cargo xtask WORD [ARGUMENTS]
   tidy               only the checks of the house style that no compiler makes
   docs               write the generated files again (metric and configuration pages, message texts)
   engine             only install the llama.cpp server and model that demo and tests use
+  screenshots        make the pictures of all pages in docs/screenshots anew
   simulate [--data FOLDER] [--days NUMBER] [--end UNIX-SECONDS]
                      modelwatch over a made-up busy deployment (4 nodes, 28 accelerators, 4 engines, an incident in
                      the last hour), to look at pages that one machine cannot fill
@@ -85,6 +86,7 @@ fn dispatch(arguments: &[String]) -> Result<ExitCode> {
             let installed = engine::install(&say)?;
             say(&format!("installed {}", installed.server.display()));
         }
+        ("screenshots", []) => suite::screenshots()?,
         ("simulate", _) => simulate::simulate(rest)?,
         ("bench", [_, ..]) => bench::bench(rest)?,
         _ => bail!("failed to understand {arguments:?}\n\n{}", USAGE.trim_end()),

@@ -192,10 +192,10 @@ impl Deployment {
         for (which, moment) in moments.iter().enumerate() {
             self.engine(which, moment, (time, before_end), seconds, &mut lines)?;
         }
-        for node in 0..NODES.len() {
-            self.node(node, &moments, time, seconds, &mut lines)?;
-            for index in 0..NODES[node].cards {
-                self.accelerator((node, index), &moments, (time, before_end), seconds, &mut lines)?;
+        for (at, node) in NODES.iter().enumerate() {
+            self.node(at, &moments, time, seconds, &mut lines)?;
+            for index in 0..node.cards {
+                self.accelerator((at, index), &moments, (time, before_end), seconds, &mut lines)?;
             }
         }
         Ok(())

@@ -244,17 +244,33 @@ fn browser(suite: &mut Suite) -> Result<()> {
         return Ok(());
     }
     let folder = crate::root().join("e2e/browser");
-    page::install_packages(&folder)?;
-    let simulated = tempfile::Builder::new().prefix("modelwatch-simulated-").tempdir()?;
-    let deployment = simulated.path().join("deployment");
-    let program = binary::path(Profile::Dev)?;
-    simulate::fill(&program, &Wish::hour(deployment.clone()))?;
-    let mut node = process::command("node");
-    node.current_dir(&folder).env("CHROMIUM", browser);
-    node.env("MODELWATCH_TEST_SIMULATED", &deployment);
+    let (mut node, _simulated) = browser_tests(&folder, &browser)?;
     node.args(["--test", "--test-reporter=spec"]).args(test_files(&folder)?);
     suite.product_environment(&mut node)?;
     suite.runner("browser", &mut node, tally::node)
+}
+
+/// What runs browser tests, with a simulated deployment to look at, which goes with what else is returned.
+fn browser_tests(folder: &Path, browser: &Path) -> Result<(Command, tempfile::TempDir)> {
+    page::install_packages(folder)?;
+    let simulated = tempfile::Builder::new().prefix("modelwatch-simulated-").tempdir()?;
+    let deployment = simulated.path().join("deployment");
+    simulate::fill(&binary::path(Profile::Dev)?, &Wish::hour(deployment.clone()))?;
+    let mut node = process::command("node");
+    node.current_dir(folder).env("CHROMIUM", browser);
+    node.env("MODELWATCH_TEST_SIMULATED", &deployment);
+    Ok((node, simulated))
+}
+
+/// Makes the pictures of all pages anew.
+pub(crate) fn screenshots() -> Result<()> {
+    page::build_if_possible()?;
+    let program = binary::build(Profile::Dev)?;
+    let folder = crate::root().join("e2e/browser");
+    let (mut node, _simulated) = browser_tests(&folder, &install::browser()?)?;
+    node.env("MODELWATCH_BIN", program);
+    node.env("MODELWATCH_SCREENSHOTS", crate::root().join("docs/screenshots"));
+    process::run(node.args(["--test", "cluster.test.mjs"]))
 }
 
 fn test_files(folder: &Path) -> Result<Vec<PathBuf>> {
