@@ -194,7 +194,8 @@ test("a brush is everybody's range, Escape takes it back, and a click tells of t
   await page.locator('[data-panel="queue"] canvas').waitFor();
   const over = page.locator('[data-panel="queue"] .u-over');
   const drag = async () => {
-    const box = await over.boundingBox();
+    // It is drawn anew with each line that comes.
+    const box = await until("a chart", 5, () => over.boundingBox());
     await page.mouse.move(box.x + box.width * 0.5, box.y + 30);
     await page.mouse.down();
     await page.mouse.move(box.x + box.width * 0.9, box.y + 30, { steps: 5 });

@@ -101,6 +101,7 @@ export class Feed {
         past(asked.queries, start, end, px, signal, most),
         asked.hasPrevious ? past(asked.queries, start - length, start, px, signal, most) : null,
       ]);
+      if (signal.aborted) return;
       const shifted = (before?.results ?? []).map(({ series }) =>
         series.map((one) => ({ ...one, times: one.times.map((time) => time + length) })),
       );
