@@ -20,7 +20,7 @@ const LOOKS = [
 /** Pages with something chosen on them. */
 const DETAILS = [
   { name: "engine", hash: `#/engines?engine=node-1%3A8000&${RANGE}` },
-  { name: "moment", hash: `#/overview?${RANGE}&at=${END - 30 * MINUTE}` },
+  { name: "moment", hash: `#/overview?${RANGE}&at=${END - 30 * MINUTE}`, size: { width: 1280, height: 800 } },
 ];
 
 let product, browser, routes;
@@ -68,7 +68,7 @@ for (const look of LOOKS) {
   test(`every page, ${look.name}: no violations, nothing on the console, nothing beside the screen`, async (context) => {
     for (const route of [...routes.map((hash) => ({ name: hash.replace("#/", ""), hash: `${hash}?${RANGE}` })), ...DETAILS]) {
       await context.test(route.name, async () => {
-        const { page, problems } = await open(route.hash, look);
+        const { page, problems } = await open(route.hash, look, route.size);
         if (PICTURES) await page.screenshot({ path: join(PICTURES, `${route.name}-${look.name}.png`) });
         assert.deepEqual(await violations(page), []);
         assert.deepEqual(problems, []);
@@ -90,7 +90,10 @@ test("every page fits a telephone", async () => {
 test("all accelerators are shown, and what is not told is no zero", async () => {
   const { page } = await open(`#/gpus?${RANGE}`, LOOKS[0]);
   const text = await page.locator("main").innerText();
-  for (const node of ["node-1", "node-2", "node-3", "node-4"]) assert.ok(text.includes(node), node);
+  for (const [node, cards] of [["node-1", 8], ["node-2", 8], ["node-3", 8], ["node-4", 4]]) {
+    for (let index = 0; index < cards; index += 1) assert.ok(text.includes(`${node}/gpu${index}`), `${node}/gpu${index}`);
+  }
+  assert.match(text, /n\/a/);
   await page.context().close();
 });
 
@@ -106,7 +109,7 @@ test("a moment of the incident names its likely cause", async () => {
 });
 
 test("names with HTML in them are text", async () => {
-  const hash = `#/explore?g0.expr=${encodeURIComponent('label_replace(vector(1), "x", "<img src=x onerror=alert(1)>", "", "")')}`;
+  const hash = `#/explore?q=${encodeURIComponent('label_replace(vector(1), "x", "<img src=x onerror=alert(1)>", "", "")')}`;
   const { page, problems } = await open(hash, LOOKS[0]);
   assert.equal(await page.locator('main img[src="x"]').count(), 0);
   assert.deepEqual(problems, []);
