@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { mkdirSync } from "node:fs";
 import { after, before, test } from "node:test";
-import { openPage, startBrowser, startProduct, until, violations } from "./world.mjs";
+import { openPage, startBrowser, startProduct, until, violations, wrong } from "./world.mjs";
 
 const OUT = new URL("../out/", import.meta.url).pathname;
 /** What the browser itself notes of an answer that says "bad request". */
@@ -31,11 +31,6 @@ async function open(hash, options) {
 const editor = (page, letter = "A") => page.locator(`[data-query="${letter}"]`).getByRole("textbox");
 const lines = (page) => page.getByRole("region", { name: "Series" }).locator("tbody tr");
 const chosen = (page) => new URLSearchParams(new URL(page.url()).hash.split("?")[1]);
-/**
- * What went wrong, without the questions that were given up for newer ones, and without Svelte's warning of a chart
- * that goes while it is being drawn, of which nothing is seen.
- */
-const wrong = (problems) => problems.filter((problem) => !problem.endsWith("net::ERR_ABORTED") && !problem.includes("derived_inert"));
 /** Takes one of the ranges that end now. */
 async function last(page, range) {
   await page.locator('[data-action="range"]').click();
@@ -385,11 +380,12 @@ test("what is typed while a query begins is kept", async () => {
 
 test("a chart of the overview opens here with its queries", async () => {
   const { page, problems } = await open("#/overview?range=5m");
-  await page.locator('[data-panel="cpu"] [data-action="chart-menu"]').click();
-  await page.locator('[data-panel="cpu"] a[role="menuitem"][href*="explore"]').click();
+  await page.locator('[data-panel="memory"] [data-action="chart-menu"]').click();
+  await page.locator('[data-panel="memory"] a[role="menuitem"][href*="explore"]').click();
   await lines(page).first().waitFor();
   assert.equal(chosen(page).get("range"), "5m");
-  assert.match(chosen(page).get("q"), /node_cpu_seconds_total/);
+  assert.equal(chosen(page).getAll("q").length, 2);
+  assert.match(chosen(page).get("q"), /node_memory_MemAvailable_bytes/);
   assert.deepEqual(wrong(problems), []);
   await page.context().close();
 });

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { mkdirSync } from "node:fs";
 import { after, before, test } from "node:test";
-import { chat, openPage, startBrowser, startEngine, startProduct, until, violations } from "./world.mjs";
+import { chat, openPage, startBrowser, startEngine, startProduct, until, violations, wrong } from "./world.mjs";
 
 // Pictures of every run.
 const OUT = new URL("../out/", import.meta.url).pathname;
@@ -22,8 +22,6 @@ after(async () => {
   await Promise.all([browser?.close(), product?.end(), engine?.end()]);
 });
 
-/** What the page itself gave up, because nobody looks at it any more, is no problem. */
-const real = (problems) => problems.filter((problem) => !problem.includes("ERR_ABORTED"));
 const drawing = (page, panel) => page.locator(`[data-panel="${panel}"] canvas`).evaluate((canvas) => canvas.toDataURL());
 
 test("the first chart moves soon after the start", async () => {
@@ -38,7 +36,7 @@ test("the first chart moves soon after the start", async () => {
   console.log(`first chart ${seconds.toFixed(1)} s after the process began`);
   // Timing never fails a test on a busy machine, so the promise is only checked generously.
   assert.ok(seconds < 6 * FIRST_CHART_SECONDS, `${seconds} s`);
-  assert.deepEqual(real(problems), []);
+  assert.deepEqual(wrong(problems), []);
   await page.context().close();
 });
 
@@ -54,7 +52,7 @@ test("what the engine does is shown", async () => {
   // What is missing is named, and the line that enables it.
   assert.match(await page.locator('[data-panel="slowest"]').textContent(), /Requests are recorded by the gateway:.*\[gateway\]/s);
   assert.match(await page.locator('[data-panel="gpus"]').textContent(), /No accelerator was found here/);
-  assert.deepEqual(real(problems), []);
+  assert.deepEqual(wrong(problems), []);
   await page.context().close();
 });
 
@@ -100,7 +98,7 @@ test("both languages, both themes, without violations", async () => {
   // What was chosen is still there after a reload.
   await page.reload();
   await page.getByRole("heading", { name: "数据从何而来" }).waitFor();
-  assert.deepEqual(real(problems), []);
+  assert.deepEqual(wrong(problems), []);
   await page.context().close();
 });
 
@@ -115,7 +113,7 @@ test("a small window shows everything without scrolling sideways", async () => {
     assert.ok(inner <= outer, `${route}: ${inner} px wide in a window of ${outer}`);
     assert.deepEqual(await violations(page), []);
   }
-  assert.deepEqual(real(problems), []);
+  assert.deepEqual(wrong(problems), []);
   await page.context().close();
 });
 
@@ -152,7 +150,7 @@ test("the keyboard alone reaches the page and the numbers behind the drawings", 
   await page.goBack();
   await page.locator('main[data-route="overview"]').waitFor();
   assert.deepEqual(await violations(page), []);
-  assert.deepEqual(real(problems), []);
+  assert.deepEqual(wrong(problems), []);
   await page.context().close();
 });
 
@@ -172,7 +170,7 @@ test("a hidden page costs nothing and catches up when it is shown", async () => 
   await show(false);
   await page.locator('[data-connection="live"]').waitFor();
   assert.ok((await caughtUp).ok());
-  assert.deepEqual(real(problems), []);
+  assert.deepEqual(wrong(problems), []);
   await page.context().close();
 });
 
@@ -223,7 +221,7 @@ test("a brush is everybody's range, Escape takes it back, and a click tells of t
   await page.keyboard.press("Escape");
   await drawer.waitFor({ state: "detached" });
   assert.ok(!/at=/.test(page.url()));
-  assert.deepEqual(real(problems), []);
+  assert.deepEqual(wrong(problems), []);
   await page.context().close();
 });
 
@@ -235,7 +233,7 @@ test("addresses that make no sense are answered, and nothing of them runs", asyn
   await page.getByText("from=7&to=3").waitFor();
   await page.locator('[data-panel="queue"] canvas').waitFor();
   assert.equal(await page.locator("img[src=x]").count(), 0);
-  assert.deepEqual(real(problems), []);
+  assert.deepEqual(wrong(problems), []);
   await page.context().close();
 });
 

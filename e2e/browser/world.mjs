@@ -114,6 +114,9 @@ export async function openPage(browser, options = {}) {
   return { page, problems };
 }
 
+/** What went wrong, without the questions that the page itself gave up because nobody waits for them any more. */
+export const wrong = (problems) => problems.filter((problem) => !problem.endsWith("net::ERR_ABORTED"));
+
 const axeSource = readFileSync(new URL("./node_modules/axe-core/axe.min.js", import.meta.url), "utf8");
 
 /** What axe finds wrong with a page for people who use it by keyboard or hear it. */
