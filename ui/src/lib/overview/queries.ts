@@ -64,7 +64,11 @@ export interface Group {
   source: string;
 }
 
-export const groupName = ({ engine, model }: Group): string => model || engine;
+/** The model; its engine as well where others serve a model of that name. */
+export function groupName({ engine, model }: Group, all: Group[]): string {
+  const isShared = all.filter((other) => other.model === model).length > 1;
+  return model && isShared ? `${model} · ${engine}` : model || engine;
+}
 const selector = ({ engine, model, source }: Group): string =>
   `engine=${quote(engine)},model=${quote(model)},source=${quote(source)}`;
 export const bucketsOf = (group: Group): string => `sum by (le) (rate(${TTFT}_bucket{${selector(group)}}[${WINDOW}]))`;
@@ -86,14 +90,15 @@ export async function askGroups(time: number | null, signal: AbortSignal): Promi
 }
 const rank = (source: string): number => (SOURCES as readonly string[]).indexOf(source) >>> 0;
 
-export function percentiles(group: Group, objective: number | null): Panel {
-  const line = (quantile: number, name: OverviewText, hue: number): Line => ({
-    query: `histogram_quantile(${quantile}, ${bucketsOf(group)})`, name: () => o(name), hue,
+/** `name` is the group's among all. */
+export function percentiles(group: Group, name: string, objective: number | null): Panel {
+  const line = (quantile: number, text: OverviewText, hue: number): Line => ({
+    query: `histogram_quantile(${quantile}, ${bucketsOf(group)})`, name: () => o(text), hue,
   });
   return {
     id: "ttft",
     title: () => o("ttft_percentiles"),
-    note: () => o("note_group", { name: groupName(group), source: o(group.source === "gateway" ? "by_gateway" : "by_engine") }),
+    note: () => o("note_group", { name, source: o(group.source === "gateway" ? "by_gateway" : "by_engine") }),
     unit: "seconds",
     needs: "engine_histograms",
     lines: [line(0.95, "p95", 0), line(0.5, "p50", 0), line(0.99, "p99", 1)],
