@@ -2,9 +2,10 @@
  * What keeps a drawing filled: the history of its queries over the page's range, then live ticks while the range
  * ends now. One request for all queries. What nobody sees asks for nothing; when it is seen again, it catches up.
  */
+import { untrack } from "svelte";
 import { live } from "./live.svelte";
 import { past, SERIES_MAX, type PastResult } from "./past";
-import { range } from "./range.svelte";
+import { range, type Range } from "./range.svelte";
 import { Points } from "./series";
 
 export interface Wanted {
@@ -41,9 +42,10 @@ export class Feed {
     // Only another question asks anew: whoever wants the same again gets nothing new.
     const key = $derived(JSON.stringify([wanted(), range.current]));
     $effect(() => {
-      const [asked] = JSON.parse(key) as [Wanted];
+      const [asked, span] = JSON.parse(key) as [Wanted, Range];
       if (!asked.isOn || asked.points <= 0 || asked.queries.length === 0) return;
-      return this.run(asked, range.isLive);
+      // What asking reads of the range changes with every address, also where the question stays.
+      return untrack(() => this.run(asked, span.end === null));
     });
   }
 

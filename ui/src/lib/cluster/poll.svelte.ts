@@ -1,4 +1,5 @@
 /** Something that is asked for again and again while the page is looked at. */
+import { untrack } from "svelte";
 import { Failure } from "../explore/ask";
 import { range } from "../range.svelte";
 
@@ -30,7 +31,8 @@ export class Answer<T> {
       if (document.hidden) document.addEventListener("visibilitychange", again, { once: true, signal: controller.signal });
       else void once();
     };
-    void once();
+    // Only what the caller reads before is a reason to ask anew: asking reads more of the range than the question has.
+    void untrack(once);
     return () => {
       controller.abort();
       clearTimeout(timer);

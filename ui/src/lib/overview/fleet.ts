@@ -8,7 +8,7 @@ import { reasonWord } from "../i18n/gpus";
 import { o } from "../i18n/overview";
 import { segmentsOf, worst, type Lane } from "../lanes/lanes";
 import type { Level } from "../lanes/Lanes.svelte";
-import { spanKey, type PageSpan } from "../cluster/span";
+import { endsOf } from "../cluster/span";
 
 /** Lanes that are read at a glance. */
 const LANES_MAX = 6;
@@ -65,11 +65,11 @@ function deviceLanes(tracks: Track[], step: number): Lane[] {
   }));
 }
 
-/** Who had trouble comes first: devices that were slowed down, engines that were down, then the other engines. */
-export async function askStates(span: PageSpan, points: number, signal: AbortSignal): Promise<States> {
+/** `key` names a range. Who had trouble comes first: devices that were slowed down, engines that were down, then the other engines. */
+export async function askStates(key: string, points: number, signal: AbortSignal): Promise<States> {
   const [throttled, engines] = await Promise.all([
-    askThrottled(spanKey(span), points, signal),
-    askRanges(["max by (instance, engine, model) (llm_engine_up)"], span, points, signal),
+    askThrottled(key, points, signal),
+    askRanges(["max by (instance, engine, model) (llm_engine_up)"], endsOf(key), points, signal),
   ]);
   const up = (engines.results[0] ?? []).map((track): Lane => ({
     key: `engine ${track.labels.instance ?? ""}`,
