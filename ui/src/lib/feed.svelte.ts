@@ -19,6 +19,7 @@ export interface Wanted {
 }
 
 const SETTLE_MS = 40;
+const RETRY_MS = 5_000;
 /** The live socket's limits. */
 const STEP_MS_MIN = 1_000;
 const STEP_MS_MAX = 60_000;
@@ -33,6 +34,7 @@ export class Feed {
   error = $state<string | null>(null);
   warnings = $state.raw<PastResult["warnings"]>([]);
   isLoaded = $state(false);
+  /** Milliseconds between two points, more or less. */
   step = STEP_MS_MIN;
   points = new Points();
   private end = 0;
@@ -59,40 +61,47 @@ export class Feed {
 
   private run(asked: Wanted, isLive: boolean): () => void {
     const stop = new AbortController();
-    const load = () => void this.load(asked, stop.signal);
+    const step = Math.min(STEP_MS_MAX, Math.max(STEP_MS_MIN, Math.ceil(range.current.seconds / asked.points) * 1_000));
+    let next: ReturnType<typeof setTimeout>;
+    const load = async () => {
+      const isThere = await this.load(asked, step, isLive, stop.signal);
+      // While it is live the past is asked for again with the next connection; a range that stands still has none.
+      if (!isThere && !isLive && !stop.signal.aborted) next = setTimeout(load, RETRY_MS);
+    };
     // A page that is being laid out changes its mind several times; only the last question is asked.
-    const first = setTimeout(load, SETTLE_MS);
+    next = setTimeout(load, SETTLE_MS);
+    this.step = step;
     if (!isLive) {
       return () => {
-        clearTimeout(first);
+        clearTimeout(next);
         stop.abort();
       };
     }
-    this.step = Math.min(STEP_MS_MAX, Math.max(STEP_MS_MIN, Math.ceil(range.current.seconds / asked.points) * 1_000));
     const ends = asked.queries.map((query, line) =>
       live.subscribe({
         query,
-        step: this.step,
+        step,
         tick: (time, values) => {
-          this.points.tick(line, time, values, this.step);
+          this.points.tick(line, time, values, step);
           this.points.trim(this.axis()[0]);
           this.version += 1;
         },
         // A gap concerns all lines alike; one request fills it.
-        gap: line === 0 ? load : () => undefined,
+        gap: line === 0 ? () => void load() : () => undefined,
       }),
     );
     const every = Math.max(PREVIOUS_MS_MIN, range.current.seconds * 20);
     const again = asked.hasPrevious ? setInterval(load, every) : undefined;
     return () => {
       stop.abort();
-      clearTimeout(first);
+      clearTimeout(next);
       clearInterval(again);
       for (const end of ends) end();
     };
   }
 
-  private async load(asked: Wanted, signal: AbortSignal): Promise<void> {
+  /** Whether there is an answer. */
+  private async load(asked: Wanted, step: number, isLive: boolean, signal: AbortSignal): Promise<boolean> {
     const { start, end } = range.span();
     const length = end - start;
     // Two points of a pixel are the most that a line of changing values has.
@@ -103,22 +112,26 @@ export class Feed {
         past(asked.queries, start, end, px, signal, most),
         asked.hasPrevious ? past(asked.queries, start - length, start, px, signal, most) : null,
       ]);
-      if (signal.aborted) return;
+      if (signal.aborted) return false;
       const shifted = (before?.results ?? []).map(({ series }) =>
         series.map((one) => ({ ...one, times: one.times.map((time) => time + length) })),
       );
-      if (range.isLive) range.skew = Math.abs(now.now - Date.now()) > 2_000 ? now.now - Date.now() : 0;
+      if (isLive) range.skew = Math.abs(now.now - Date.now()) > 2_000 ? now.now - Date.now() : 0;
       this.end = now.end;
-      this.points.load([...now.results.map(({ series }) => series), ...shifted], this.end, Math.max(this.step, now.stepMs));
+      this.step = Math.max(step, now.stepMs);
+      // What came live is part of no range that stands still.
+      this.points.load([...now.results.map(({ series }) => series), ...shifted], isLive ? now.end : Infinity, this.step);
       this.omitted = now.results.reduce((sum, { omitted }) => sum + omitted, 0);
       this.warnings = now.results.flatMap(({ warnings }) => warnings);
       this.error = now.results.find(({ error }) => error !== null)?.error ?? null;
       this.isLoaded = true;
     } catch (error) {
-      if (signal.aborted) return;
-      // The live ticks go on; the past is asked for again with the next connection.
+      if (signal.aborted) return false;
       this.error = error instanceof Error ? error.message : String(error);
+      this.version += 1;
+      return false;
     }
     this.version += 1;
+    return true;
   }
 }

@@ -133,6 +133,14 @@ describe("points", () => {
     expect(points.tracks[0]!.values).toEqual([1, 2, 3]);
   });
 
+  test("of a range that stands still nothing that came live stays", () => {
+    const points = filled();
+    points.tick(0, 9_000, [{ labels, value: 9 }], 1_000);
+    points.load([[{ labels, times: [1_000, 2_000], values: [1, 2] }]], Infinity, 1_000);
+    expect(points.times).toEqual([1_000, 2_000]);
+    expect(points.tracks.map(({ values }) => values)).toEqual([[1, 2]]);
+  });
+
   test("what has left the axis is dropped, and series with it", () => {
     const points = filled();
     points.tick(0, 9_000, [{ labels, value: 4 }], 1_000);

@@ -26,7 +26,7 @@ export class Points {
   tracks: Track[] = [];
   private byKey = new Map<string, Track>();
 
-  /** Takes the history of all lines. Ticks that came since it was made stay. */
+  /** Takes the history of all lines. Ticks that came since it was made stay; with an `end` of `Infinity` none do. */
   load(lines: PastSeries[][], end: number, step: number): void {
     const since = this.times.findIndex((time) => time > end);
     const later = since < 0 ? [] : this.times.slice(since);
