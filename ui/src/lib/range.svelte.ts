@@ -109,18 +109,22 @@ export function withRange(hash: string, range?: Range, at?: number | null): stri
   }
   if (at !== undefined) asked.delete("at");
   if (at) asked.set("at", String(at));
-  const text = asked.toString();
-  return `#/${routeOf(hash)}${text === "" ? "" : `?${text}`}`;
+  return hashOf(routeOf(hash), asked);
 }
 
-/** The address of another page with the same range; filters and the moment are the former page's. */
-export function linkTo(route: string, hash: string): string {
+function hashOf(route: string, asked: URLSearchParams): string {
+  const text = asked.toString();
+  return `#/${route}${text === "" ? "" : `?${text}`}`;
+}
+
+/** The address of another page with the same range, and what is chosen there; filters and the moment are the former page's. */
+export function linkTo(route: string, hash: string, chosen: Record<string, string> = {}): string {
   const kept = new URLSearchParams();
   for (const [name, value] of parameters(hash)) {
     if (KEPT.includes(name)) kept.set(name, value);
   }
-  const text = kept.toString();
-  return `#/${route}${text === "" ? "" : `?${text}`}`;
+  for (const [name, value] of Object.entries(chosen)) kept.set(name, value);
+  return hashOf(route, kept);
 }
 
 /** What follows the address. There is one, `range`. */
@@ -217,10 +221,10 @@ export class TimeRange {
     const asked = parameters(this.hash);
     if (this.isCompared) asked.delete("compare");
     else asked.set("compare", "previous");
-    location.hash = `#/${routeOf(this.hash)}?${asked}`;
+    location.hash = hashOf(routeOf(this.hash), asked);
   }
-  link(route: string): string {
-    return linkTo(route, this.hash);
+  link(route: string, chosen: Record<string, string> = {}): string {
+    return linkTo(route, this.hash, chosen);
   }
 
   private go(range: Range): void {

@@ -1,13 +1,15 @@
 import { afterEach, describe, expect, test, vi } from "vitest";
+import { exploreLink } from "../explore/address";
 import { Failure } from "../explore/ask";
 import { engineTexts } from "../i18n/engines";
 import { gpuTexts } from "../i18n/gpus";
 import { laneTexts } from "../i18n/lanes";
 import { networkTexts } from "../i18n/network";
+import { readRange } from "../range.svelte";
 import { changed, choiceOf, textOf } from "./address";
 import { askRanges, literal, samplesOf, union, windowOf } from "./ask";
 import { best, byName } from "./best";
-import { endsOf, explored, instantOf, pageSpan, spanKey } from "./span";
+import { endsOf, instantOf, pageSpan, spanKey } from "./span";
 
 describe("address", () => {
   test.each<[string, Record<string, string | null>, string]>([
@@ -82,9 +84,10 @@ describe("asking", () => {
   });
 
   test("Explore opens with the same range", () => {
-    const [live, fixed] = [pageSpan("#/gpus?range=1h", 1e8), pageSpan("#/gpus?from=1000&to=61000", 1e8)];
-    expect(explored(["up"], live)).toBe("#/explore?q=up&range=1h");
-    expect(explored(["up"], fixed)).toBe("#/explore?q=up&from=1000&to=61000");
+    const of = (hash: string) => exploreLink(["up"], readRange(hash).range);
+    expect(of("#/gpus?range=1h")).toBe("#/explore?q=up&range=1h");
+    expect(of("#/gpus?range=90s")).toBe("#/explore?q=up&range=90s");
+    expect(of("#/gpus?from=1000&to=61000")).toBe("#/explore?q=up&from=1000&to=61000");
   });
 });
 

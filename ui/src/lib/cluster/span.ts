@@ -1,6 +1,5 @@
-/** The page's time range as the pages of a cluster use it: its ends at a time, and the way to Explore with the same range. */
-import { address } from "../explore/address";
-import { PRESETS, range, readRange } from "../range.svelte";
+/** The page's time range as the pages of a cluster use it: its ends at a time, and a name for it. */
+import { range, readRange } from "../range.svelte";
 
 export interface PageSpan {
   /** Unix milliseconds. */
@@ -16,12 +15,6 @@ export function pageSpan(hash: string, now: number): PageSpan {
   const { start, end, seconds } = readRange(hash).range;
   if (start !== null && end !== null) return { start, end, isLive: false, seconds };
   return { start: now - seconds * 1_000, end: now, isLive: true, seconds };
-}
-
-/** Explore with these queries and the same range. */
-export function explored(queries: string[], { start, end, isLive, seconds }: PageSpan): string {
-  const preset = PRESETS.find((candidate) => candidate.seconds === seconds);
-  return address(isLive ? { queries, range: preset?.id } : { queries, span: { start, end } });
 }
 
 /** Names a range as a text: the same as long as the same is asked for, while the ends of one that ends now move on. */

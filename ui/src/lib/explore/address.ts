@@ -1,5 +1,5 @@
 /** What Explore shows, as its address says it: whoever has the link sees the same. */
-import { rangeId, readRange, secondsOf } from "../range.svelte";
+import { rangeId, readRange, secondsOf, type Range } from "../range.svelte";
 
 /** Steps to choose from, in seconds. */
 export const STEPS = [1, 5, 15, 60, 300, 900, 3_600];
@@ -63,6 +63,12 @@ export function address(state: Partial<Explored>): string {
   if (state.view && state.view !== "graph") parameters.set("view", state.view);
   const text = parameters.toString();
   return text === "" ? "#/explore" : `#/explore?${text}`;
+}
+
+/** Explore with these queries, as many as it takes, over the same range. */
+export function exploreLink(queries: string[], { start, end, seconds }: Range): string {
+  const shown = queries.slice(0, QUERIES_MAX);
+  return address(start !== null && end !== null ? { queries: shown, span: { start, end } } : { queries: shown, range: rangeId(seconds) });
 }
 
 /** The span that is asked for, in milliseconds. */
