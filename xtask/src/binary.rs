@@ -7,7 +7,7 @@ use anyhow::{Context, Result};
 use crate::process;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Profile {
+pub(crate) enum Profile {
     Dev,
     Release,
 }

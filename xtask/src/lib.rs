@@ -5,11 +5,12 @@
 
 mod apt;
 mod bench;
-pub mod binary;
+mod binary;
 mod demo;
 mod docs;
 mod page;
 mod run;
+mod simulate;
 mod suite;
 #[cfg(test)]
 mod tidy;
@@ -18,7 +19,6 @@ pub mod engine;
 pub mod http;
 pub mod peers;
 pub mod process;
-pub mod simulate;
 pub mod vllm;
 pub mod wait;
 
@@ -39,14 +39,15 @@ Usage: cargo xtask WORD [ARGUMENTS]
   docs               write the generated files again (metric and configuration pages, message texts)
   engine             only install the llama.cpp server and model that demo and tests use
   screenshots        make the pictures of all pages in docs/screenshots anew
-  simulate [--data FOLDER] [--days NUMBER] [--end UNIX-SECONDS]
+  simulate [--data FOLDER] [--days NUMBER] [--end UNIX-SECONDS] [--profile dev]
                      modelwatch over a made-up busy deployment (4 nodes, 28 accelerators, 4 engines, an incident in
                      the last hour), to look at pages that one machine cannot fill
-  bench NAME         measure, and write the figures into docs/benchmarks.md; NAME is one of: cost (CPU and
-                     memory of a running modelwatch), events (a million records of requests), gateway [nginx|litellm]
-                     (the gateway beside them; with the name of a peer only that one, printed only), query (queries beside Prometheus and
-                     VictoriaMetrics, six minutes), store [full] (the metric store beside them, ten
-                     minutes; full adds a million series)
+  bench NAME         measure, and write the figures into docs/benchmarks.md; NAME is one of: collect (what collecting
+                     costs, beside node_exporter and netdata), cost (CPU and memory of a running modelwatch),
+                     events (a million records of requests), gateway [nginx|litellm] (the gateway beside them; with
+                     the name of a peer only that one, printed only), query (queries beside Prometheus and
+                     VictoriaMetrics, six minutes), store [mix|series|history|recovery|full] (the metric store
+                     beside them, ten minutes; full adds a million series)
 
 Everything that is downloaded goes to modelwatch-engines and modelwatch-peers in $XDG_CACHE_HOME (else
 ~/.cache). With CI set in the environment a skipped test is a failure.

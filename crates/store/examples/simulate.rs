@@ -1,5 +1,5 @@
-//! Requests and events of the deployment that `cargo xtask simulate` makes up: `simulate FOLDER END`, the end in
-//! Unix milliseconds. The incident is the one of `xtask/src/simulate/world.rs`.
+//! Requests and events of the deployment that `cargo xtask simulate` makes up: `simulate FOLDER END FULL RESTART`,
+//! the end in Unix milliseconds, the parts of its incident as `FROM-TO` in seconds before the end.
 
 use std::{path::Path, time::Duration};
 
@@ -22,11 +22,13 @@ const MODELS: [(&str, &str, f64, f64, f64, f64); 4] = [
 const KEYS: [&str; 6] = ["assistant", "search", "batch", "ci", "notebook", "support"];
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
-    let mut arguments = std::env::args().skip(1);
-    let usage = "usage: simulate FOLDER END";
-    let (folder, end) = arguments.next().zip(arguments.next()).ok_or(usage)?;
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let usage = "usage: simulate FOLDER END FULL RESTART";
+    let [folder, end, full, restart] = arguments.as_slice() else { return Err(usage.into()) };
     let end: i64 = end.parse().map_err(|_| usage)?;
-    let (store, _) = Store::open(Path::new(&folder), Options::default(), Clock::system())?;
+    let incident =
+        Incident { full: span(full).ok_or(usage)?, restart: span(restart).ok_or(usage)? };
+    let (store, _) = Store::open(Path::new(folder), Options::default(), Clock::system())?;
     let mut random = Random(0x5eed);
     let mut all = Vec::new();
     for second in 0..HOUR_MS / 1_000 {
@@ -36,29 +38,58 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
             let count = wanted.floor() as u64 + u64::from(random.next() < wanted.fract());
             for _ in 0..count {
                 let at = UnixMs(time + (random.next() * 1_000.0) as i64);
-                all.push(exchange(which, at, end - time, &mut random));
+                all.push(exchange(which, at, incident.at(which, end - time), &mut random));
             }
         }
     }
+    let events = events(end, incident.restart);
+    let mut taken = store.events().append(&events)?;
     for batch in all.chunks(500) {
-        store.events().append(batch)?;
+        taken += store.events().append(batch)?;
     }
-    store.events().append(&events(end))?;
+    if taken < all.len() + events.len() {
+        return Err(format!("{taken} of {} records were taken", all.len() + events.len()).into());
+    }
     store.events().commit()?;
     store.close()?;
     Ok(())
 }
 
-/// How far the KV cache's trouble has gone, 0 to 1, so many milliseconds before the end.
-fn full(before_end: i64) -> f64 {
-    let minutes = before_end as f64 / MINUTE_MS as f64;
-    (35.0 - minutes).min(minutes - 21.0).clamp(0.0, 1.0)
+/// What goes wrong with the first engine, in milliseconds before the end.
+struct Incident {
+    full: (i64, i64),
+    restart: (i64, i64),
 }
 
-fn exchange(which: usize, time: UnixMs, before_end: i64, random: &mut Random) -> Exchange {
+/// How it is with an engine at one time.
+#[derive(Default)]
+struct Trouble {
+    /// How far the KV cache's trouble has gone, 0 to 1.
+    full: f64,
+    is_down: bool,
+}
+
+impl Incident {
+    fn at(&self, which: usize, before_end: i64) -> Trouble {
+        if which > 0 {
+            return Trouble::default();
+        }
+        let minutes = |time: i64| time as f64 / MINUTE_MS as f64;
+        let (rise, fall) = (minutes(self.full.0 - before_end), minutes(before_end - self.full.1));
+        let is_down = before_end <= self.restart.0 && before_end > self.restart.1;
+        Trouble { full: rise.min(fall + 1.0).clamp(0.0, 1.0), is_down }
+    }
+}
+
+/// `FROM-TO` in seconds, as milliseconds.
+fn span(text: &str) -> Option<(i64, i64)> {
+    let (from, to) = text.split_once('-')?;
+    Some((from.parse::<i64>().ok()? * 1_000, to.parse::<i64>().ok()? * 1_000))
+}
+
+fn exchange(which: usize, time: UnixMs, trouble: Trouble, random: &mut Random) -> Exchange {
     let (model, upstream, _, ttft, tpot, output) = MODELS[which];
-    let full = if which == 0 { full(before_end) } else { 0.0 };
-    let is_down = which == 0 && (9 * MINUTE_MS..10 * MINUTE_MS).contains(&before_end);
+    let Trouble { full, is_down } = trouble;
     let key = (random.next() * random.next() * KEYS.len() as f64) as usize;
     let input = (300.0 + 3_600.0 * random.next() * random.next()) as u64;
     let output = 1 + (output * (0.2 + 1.6 * random.next())) as u64;
@@ -125,16 +156,16 @@ fn exchange(which: usize, time: UnixMs, before_end: i64, random: &mut Random) ->
     exchange
 }
 
-fn events(end: i64) -> Vec<Noticed> {
+fn events(end: i64, restart: (i64, i64)) -> Vec<Noticed> {
     let engine = |url: &str| {
         vec![("engine".to_owned(), "vLLM".to_owned()), ("url".to_owned(), url.to_owned())]
     };
-    let event = |minutes: i64, severity, body: &str, more: &[(&str, &str)]| {
+    let event = |before_end: i64, severity, body: &str, more: &[(&str, &str)]| {
         let mut attributes = engine("http://node-1:8000");
         attributes
             .extend(more.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())));
         Noticed(LogRecord {
-            time: UnixMs(end - minutes * MINUTE_MS),
+            time: UnixMs(end - before_end),
             source: "engine node-1:8000".into(),
             severity,
             body: body.into(),
@@ -142,15 +173,15 @@ fn events(end: i64) -> Vec<Noticed> {
         })
     };
     vec![
-        event(10, Severity::Error, "event.engine_down", &[("reason", "connection refused")]),
-        event(9, Severity::Warn, "event.engine_restarted", &[]),
+        event(restart.0, Severity::Error, "event.engine_down", &[("reason", "connection refused")]),
+        event(restart.1, Severity::Warn, "event.engine_restarted", &[]),
         event(
-            9,
+            restart.1,
             Severity::Info,
             "event.engine_changed",
             &[("fact", "--max-num-seqs"), ("old", "256"), ("new", "128")],
         ),
-        event(8, Severity::Info, "event.engine_up", &[]),
+        event(restart.1 - MINUTE_MS, Severity::Info, "event.engine_up", &[]),
     ]
 }
 

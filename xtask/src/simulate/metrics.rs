@@ -223,7 +223,7 @@ impl Deployment {
         }
         let node = &NODES[engine.node];
         let url = format!("http://{}:{}", node.name, engine.port);
-        let pid = if is_after { 51_377 } else { 4_711 + which };
+        let pid = world::pid(which, before_end);
         let info = format!("{labels},pid=\"{pid}\",url=\"{url}\",version=\"{}\"", engine.version);
         lines.put(&metric::LLM_ENGINE_INFO, &info, 1.0)?;
         let flags = if is_after { engine.flags_later } else { engine.flags };
@@ -253,8 +253,11 @@ impl Deployment {
         let per_token = &metric::LLM_REQUEST_TIME_PER_OUTPUT_TOKEN_SECONDS;
         lines.histogram(per_token, labels, &counted.tpot)?;
         let wire = labels.replace("source=\"engine\"", "source=\"wire\"");
-        let (address, scope) =
-            if engine.node == 2 { ("::", "all") } else { ("10.20.0.11", "private") };
+        let (address, scope) = if engine.node == 2 {
+            ("::".to_owned(), "all")
+        } else {
+            (format!("10.20.0.{}", 11 + engine.node), "private")
+        };
         let listen = format!("{wire},address=\"{address}\",scope=\"{scope}\"");
         lines.put(&metric::LLM_ENGINE_LISTEN_INFO, &listen, 1.0)?;
         let established = format!("{wire},state=\"established\"");
@@ -361,7 +364,11 @@ impl Deployment {
             let wanted = self.engines[user].labels.as_str();
             let labels = format!("{wanted},index=\"{index}\",uuid=\"{uuid}\",vendor=\"{vendor}\"");
             lines.put(&metric::LLM_ENGINE_ACCELERATOR_MEMORY_BYTES, &labels, used * 0.99)?;
-            let process = format!("{base},pid=\"{}\",process=\"{}\"", 4_711 + user, engine.kind);
+            let process = format!(
+                "{base},pid=\"{}\",process=\"{}\"",
+                world::pid(user, before_end),
+                engine.kind
+            );
             lines.put(&metric::ACCELERATOR_PROCESS_MEMORY_BYTES, &process, used * 0.99)?;
         }
         // What Ascend's driver does not tell is said to be so, and not zero.

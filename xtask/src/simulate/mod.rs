@@ -33,36 +33,37 @@ const FINE: f64 = 5.0;
 const COARSE: f64 = 60.0;
 /// More would only take longer to make.
 const DAYS_MAX: f64 = 60.0;
+/// Requests are kept for 30 days.
+const AGE_MAX: f64 = 29.0 * DAY;
 /// A program that needs longer to answer counts as one that did not start.
 const START_MAX: Duration = Duration::from_secs(60);
 
 /// What is simulated.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Wish {
+pub(crate) struct Wish {
     /// Where the data directory is made.
-    pub folder: PathBuf,
+    folder: PathBuf,
     /// Days before the last hour.
-    pub days: f64,
+    days: f64,
     /// When it ends, in Unix seconds.
-    pub end: f64,
+    end: f64,
     /// Of the binaries that make and serve it.
-    pub profile: Profile,
+    profile: Profile,
 }
 
 impl Wish {
     /// An hour that ends now.
     pub(crate) fn hour(folder: PathBuf) -> Self {
-        let now = Clock::system().now().0 as f64 / 1e3;
+        Self::before(now(), folder)
+    }
+
+    fn before(now: f64, folder: PathBuf) -> Self {
         Self { folder, days: 0.0, end: (now / 60.0).floor() * 60.0, profile: Profile::Dev }
     }
 
     fn parse(arguments: &[String], now: f64) -> Result<Self> {
-        let mut wish = Self {
-            folder: std::env::temp_dir().join("modelwatch-simulated"),
-            days: 0.0,
-            end: (now / 60.0).floor() * 60.0,
-            profile: Profile::Release,
-        };
+        let folder = std::env::temp_dir().join("modelwatch-simulated");
+        let mut wish = Self { profile: Profile::Release, ..Self::before(now, folder) };
         let mut rest = arguments.iter();
         while let Some(word) = rest.next() {
             let value = rest.next().with_context(|| format!("{word} needs a value"))?;
@@ -83,16 +84,20 @@ impl Wish {
         }
         ensure!((0.0..=DAYS_MAX).contains(&wish.days), "--days goes from 0 to {DAYS_MAX}");
         ensure!(
-            (DAY..=now + HOUR).contains(&wish.end),
-            "--end is a time of the past, in seconds since 1970"
+            (now - AGE_MAX..=now).contains(&wish.end),
+            "--end is a time of the last 29 days, in seconds since 1970: older requests are not kept"
         );
         Ok(wish)
     }
 }
 
+fn now() -> f64 {
+    Clock::system().now().0 as f64 / 1e3
+}
+
 /// Makes the data and serves them until Ctrl-C.
 pub(crate) fn simulate(arguments: &[String]) -> Result<()> {
-    let wish = Wish::parse(arguments, Clock::system().now().0 as f64 / 1e3)?;
+    let wish = Wish::parse(arguments, now())?;
     page::build_if_possible()?;
     // The one of the tests is taken as they left it.
     let program = match wish.profile {
@@ -108,7 +113,7 @@ pub(crate) fn simulate(arguments: &[String]) -> Result<()> {
 }
 
 /// Makes a data directory; one that is there already is an error, because it may be somebody's.
-pub fn fill(program: &Path, wish: &Wish) -> Result<()> {
+pub(crate) fn fill(program: &Path, wish: &Wish) -> Result<()> {
     ensure!(
         !wish.folder.exists(),
         "{} is there already; remove it or name another",
@@ -132,6 +137,9 @@ pub fn fill(program: &Path, wish: &Wish) -> Result<()> {
         cargo.arg("--release");
     }
     cargo.arg("--").arg(wish.folder.join("data")).arg(format!("{}", (wish.end * 1e3) as i64));
+    for (from, to) in [world::FULL, world::RESTART] {
+        cargo.arg(format!("{from}-{to}"));
+    }
     process::capture(&mut cargo)?;
     // Whoever looks at it has to know which hour it is about.
     fs::write(
@@ -142,7 +150,7 @@ pub fn fill(program: &Path, wish: &Wish) -> Result<()> {
 }
 
 /// Starts modelwatch over it, on a free port, and returns it with its address.
-pub fn serve(program: &Path, folder: &Path) -> Result<(Process, String)> {
+fn serve(program: &Path, folder: &Path) -> Result<(Process, String)> {
     let address = format!("127.0.0.1:{}", engine::free_port()?);
     let config = folder.join("modelwatch.toml");
     write_config(&config, folder, &address)?;
@@ -220,7 +228,10 @@ mod tests {
         };
         let wish = parse("--days 2 --data /x").unwrap();
         assert_eq!((wish.days, wish.end, wish.folder), (2.0, 1_795_520_040.0, "/x".into()));
-        for wrong in ["--days", "--days x", "--days 1000", "--end 5", "--speed 2"] {
+        assert_eq!(parse("--end 1794000000").unwrap().end, 1_794_000_000.0);
+        for wrong in
+            ["--days", "--days x", "--days 1000", "--end 5", "--end 1795520060", "--speed 2"]
+        {
             assert!(parse(wrong).is_err(), "{wrong}");
         }
     }

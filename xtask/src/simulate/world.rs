@@ -168,6 +168,11 @@ pub(super) struct Moment {
     pub(super) prefix_hits: f64,
 }
 
+/// The process of an engine, another one after its restart.
+pub(super) fn pid(which: usize, before_end: f64) -> usize {
+    if which == FULL_ENGINE && before_end <= RESTART.1 { 51_377 } else { 4_711 + which }
+}
+
 /// A number from 0 to 1 that looks random, smooth over `period` seconds.
 pub(super) fn wander(seed: u64, time: f64, period: f64) -> f64 {
     let step = (time / period).floor();
@@ -179,7 +184,7 @@ pub(super) fn wander(seed: u64, time: f64, period: f64) -> f64 {
 
 /// From 0 to 1, evenly distributed.
 pub(super) fn hash(seed: u64, number: i64) -> f64 {
-    // SplitMix64.
+    // The finalizer of MurmurHash3 with SplitMix64's constants: neighbours come out far apart.
     let mut bits = seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) ^ (number as u64);
     for factor in [0xbf58_476d_1ce4_e5b9_u64, 0x94d0_49bb_1331_11eb] {
         bits = (bits ^ (bits >> 30)).wrapping_add(0x9e37_79b9_7f4a_7c15).wrapping_mul(factor);

@@ -97,7 +97,7 @@ pub(super) fn run(only: Option<&str>) -> Result<()> {
             Err(error) => say(&format!("going on without {name}: {error:#}")),
         }
     }
-    ensure!(routes.len() > 1, "there is nothing to measure");
+    ensure!(routes.len() > 1, "there is nothing to measure: peers are nginx and litellm");
     let mut found: Vec<Found> = routes.iter().map(|_| Found::default()).collect();
     for (route, found) in routes.iter().zip(&mut found) {
         found.memory_mib[0] = route.resident_mib();
@@ -246,25 +246,36 @@ fn latencies(
             }
         }
     }
-    let direct = &mut found[group[0]];
-    if direct.latency_ms.is_empty() {
-        direct.latency_ms.clone_from(&direct_ms);
-    }
-    group.iter().for_each(|at| found[*at].direct_ms.clone_from(&direct_ms));
+    share(group, found, &direct_ms);
     Ok(())
+}
+
+/// What was asked directly beside each of a group. What is shown of direct requests themselves is of the first
+/// group, whose others leave the machine alone when they have answered.
+fn share(group: &[usize], found: &mut [Found], direct_ms: &[f64]) {
+    let is_first = found[group[0]].latency_ms.is_empty();
+    if is_first {
+        found[group[0]].latency_ms = direct_ms.to_vec();
+    }
+    for at in group.iter().skip(usize::from(!is_first)) {
+        found[*at].direct_ms = direct_ms.to_vec();
+    }
 }
 
 fn lags(routes: &[Route], group: &[usize], found: &mut [Found], clock: &Clock) -> Result<()> {
     say(&format!("{STREAM_ROUNDS} streams each way"));
     let mut connections: Vec<Connection> =
         group.iter().map(|at| routes[*at].connect(clock)).collect::<Result<_>>()?;
+    let is_first = found[group[0]].lag_ms.is_empty();
     for round in 0..STREAM_ROUNDS {
         for place in 0..group.len() {
             let place = (round + place) % group.len();
             let lags = connections[place].stream()?;
             let found = &mut found[group[place]];
             found.requests += 1;
-            found.lag_ms.extend(lags);
+            if place > 0 || is_first {
+                found.lag_ms.extend(lags);
+            }
         }
     }
     Ok(())
@@ -363,8 +374,10 @@ fn quantile(values: &[f64], part: f64) -> f64 {
 
 fn text(routes: &[Route], found: &[Found], load: &str) -> String {
     let names: Vec<&str> = routes.iter().map(|route| route.name).collect();
+    let heavy = routes.iter().filter(|route| route.is_heavy);
+    let heavy: String = heavy.map(|route| format!(", {HEAVY_ROUNDS} of {}", route.name)).collect();
     let mut text = format!(
-        "{ROUNDS} rounds, {HEAVY_ROUNDS} of LiteLLM; load average before: {load}.\n\n| | {} |\n|{}\n",
+        "{ROUNDS} rounds{heavy}; load average before: {load}.\n\n| | {} |\n|{}\n",
         names.join(" | "),
         "---|".repeat(names.len() + 1)
     );
@@ -391,4 +404,19 @@ fn text(routes: &[Route], found: &[Found], load: &str) -> String {
     row("memory after the load, MiB", all(&|one| one.memory_mib[1]));
     row(&format!("memory with {OPEN_STREAMS} open streams, MiB"), all(&|one| one.memory_mib[2]));
     text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn direct_requests_add_nothing_to_themselves() {
+        let mut found: Vec<Found> = (0..3).map(|_| Found::default()).collect();
+        share(&[0, 1], &mut found, &[1.0, 2.0]);
+        share(&[0, 2], &mut found, &[5.0]);
+        let direct: Vec<&[f64]> = found.iter().map(|one| one.direct_ms.as_slice()).collect();
+        assert_eq!(direct, [&[1.0, 2.0][..], &[1.0, 2.0], &[5.0]]);
+        assert_eq!(found[0].latency_ms, found[0].direct_ms);
+    }
 }
