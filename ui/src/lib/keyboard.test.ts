@@ -39,9 +39,14 @@ describe("keys", () => {
     expect(help).toHaveBeenCalledOnce();
   });
 
-  test(". pauses", () => {
+  test("keys one after the other go by each other's range, before the browser tells of a new address", () => {
     press(".");
-    expect(location.hash).toMatch(/from=\d+&to=\d+/);
+    const still = location.hash;
+    expect(still).toMatch(/from=\d+&to=\d+/);
+    press("[");
+    expect(location.hash).not.toBe(still);
+    press(".");
+    expect(location.hash).toBe("#/overview?range=1h");
   });
 });
 

@@ -215,20 +215,25 @@ export class TimeRange {
     else this.last(Math.max(SECONDS_MIN, Math.round((end - start) / 1_000)));
   }
   select(at: number | null): void {
-    location.hash = withRange(this.hash, undefined, at === null ? null : Math.round(at));
+    this.open(withRange(this.hash, undefined, at === null ? null : Math.round(at)));
   }
   toggleCompare(): void {
     const asked = parameters(this.hash);
     if (this.isCompared) asked.delete("compare");
     else asked.set("compare", "previous");
-    location.hash = hashOf(routeOf(this.hash), asked);
+    this.open(hashOf(routeOf(this.hash), asked));
   }
   link(route: string, chosen: Record<string, string> = {}): string {
     return linkTo(route, this.hash, chosen);
   }
 
   private go(range: Range): void {
-    location.hash = withRange(this.hash, range);
+    this.open(withRange(this.hash, range));
+  }
+  /** At once: the browser tells of a new address only later, and a key pressed before that would go by the old one. */
+  private open(hash: string): void {
+    location.hash = hash;
+    this.hash = location.hash;
   }
 }
 
