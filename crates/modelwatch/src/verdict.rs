@@ -19,15 +19,23 @@ const TIMEOUT: Duration = Duration::from_secs(1);
 /// How often the conditions are evaluated.
 const PERIOD_MS: i64 = 5_000;
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) enum Level {
     Ok,
     Warn,
     Critical,
+    #[default]
     Unknown,
 }
 
 impl Level {
+    const ALL: [Self; 4] = [Self::Ok, Self::Warn, Self::Critical, Self::Unknown];
+
+    /// The level of that name; one that is not known here may come from another version.
+    pub(crate) fn from_name(name: &str) -> Self {
+        Self::ALL.into_iter().find(|level| level.as_str() == name).unwrap_or_default()
+    }
+
     pub(crate) fn as_str(self) -> &'static str {
         match self {
             Self::Ok => "ok",

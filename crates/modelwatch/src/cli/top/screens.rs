@@ -13,14 +13,14 @@ use super::{
     table::{Column, Row, Table, left, right},
     ui::{Screen, Ui},
     view::{
-        Device, Engine, EngineState, Event, Level, Link, Origin, Request, Requests, Throttle, Told,
-        View,
+        Device, Engine, EngineState, Event, Link, Origin, Request, Requests, Throttle, Told, View,
     },
     words::{
         self, ABSENT, Words, bytes, bytes_per_second, celsius, count, megahertz, millis, or_dash,
         percent, rate, seconds, watts,
     },
 };
+use crate::verdict::Level;
 
 /// From this width two parts stand side by side.
 const WIDE: u16 = 120;
@@ -203,7 +203,7 @@ impl Part {
     }
 }
 
-fn below(area: Rect) -> Rect {
+pub(super) fn below(area: Rect) -> Rect {
     Rect { y: area.y + area.height.min(1), height: area.height.saturating_sub(1), ..area }
 }
 

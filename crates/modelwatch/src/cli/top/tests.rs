@@ -294,6 +294,19 @@ fn what_is_missing_is_said() {
 }
 
 #[test]
+fn an_opened_row_that_goes_is_said_to_be_gone() {
+    let mut ui = Ui::default();
+    for code in [KeyCode::Char('2'), KeyCode::Enter] {
+        ui.key(code.into(), &busy());
+    }
+    let nothing = state_with(server(), &[], []).view(NOW);
+    let shown = frame(&nothing, &ui, (90, 20), look(Language::English));
+    assert!(shown.contains("no longer in the list"), "{shown}");
+    let narrow = frame(&nothing, &ui, (20, 10), look(Language::Chinese));
+    assert!(narrow.contains("Esc"), "{narrow}");
+}
+
+#[test]
 fn what_is_old_is_grey_and_without_colours_nothing_is_lost() {
     let colours = |view: &View, has_colour| {
         let mut buffer = Buffer::empty(Rect::new(0, 0, 120, 40));
@@ -419,6 +432,47 @@ fn events_are_told_once_and_newest_first() {
     let many: Vec<Value> = (0..500).map(|time| event(time, "e")).collect();
     let view = state_with(server(), &[], [told(&many)]).view(NOW);
     assert_eq!((view.events.len(), view.events[0].time), (200, 499));
+}
+
+#[test]
+fn history_fills_the_gaps_of_what_was_seen() {
+    let vllm = [("instance", "127.0.0.1:8000"), ("source", "engine")];
+    let labels = || Labels::from_pairs(vllm);
+    let seen = |seconds: i64| News::Values {
+        ask: Ask::TokensOut,
+        time: UnixMs(NOW.0 + seconds * 1_000),
+        values: vec![(labels(), 1.0)],
+    };
+    let told = |seconds: &[i64]| News::Past {
+        ask: Ask::TokensOut,
+        series: vec![(
+            labels(),
+            seconds.iter().map(|at| (NOW.0 + at * 1_000, 2.0)).chain([(0, f64::NAN)]).collect(),
+        )],
+    };
+    let check = |news: Vec<News>, expected: &[(i64, f64)]| {
+        let known = [News::Overview(engines())];
+        let view = state_with(server(), &[], known.into_iter().chain(news)).view(NOW);
+        let engine = view.engines.iter().find(|it| it.instance == vllm[0].1).unwrap();
+        let found: Vec<_> =
+            engine.past_tokens_out.iter().map(|(time, it)| ((time - NOW.0) / 1_000, *it)).collect();
+        assert_eq!(found, expected);
+    };
+    let before = [(-60, 2.0), (-58, 2.0), (-57, 1.0)];
+    check(vec![seen(-57), told(&[-60, -58])], &before);
+    // The socket broke between -56 and -50.
+    let broken = vec![seen(-57), seen(-56), seen(-50), told(&[-60, -58, -56, -54, -52, -50, -48])];
+    let whole = [
+        (-60, 2.0),
+        (-58, 2.0),
+        (-57, 1.0),
+        (-56, 1.0),
+        (-54, 2.0),
+        (-52, 2.0),
+        (-50, 1.0),
+        (-48, 2.0),
+    ];
+    check(broken, &whole);
 }
 
 #[test]
