@@ -601,7 +601,93 @@ proptest! {
     }
 
     #[test]
-    fn any_bytes_of_a_socket_are_survived(text in any_json(), bytes in prop::collection::vec(any::<u8>(), 0..80)) {
-        remote::survive(&text.to_string(), &bytes);
+    fn any_bytes_of_a_socket_are_survived(
+        texts in prop::collection::vec(any_message(), 0..12),
+        messages in prop::collection::vec(any_blocks(), 0..4),
+    ) {
+        let news = remote::read_all(&texts, &messages);
+        let view = state_with(server(), &[], news).view(NOW);
+        frame(&view, &Ui::default(), (100, 40), look(Language::English));
     }
+
+    #[test]
+    fn every_block_of_a_known_schema_is_read(
+        schemas in prop::collection::vec((0_u32..9, 0_usize..5), 1..5),
+        ticks in prop::collection::vec((any::<prop::sample::Index>(), any::<i64>(), any::<f32>()), 0..8),
+        rest in prop::collection::vec(any::<u8>(), 0..20),
+    ) {
+        let series = |count: usize| -> Vec<Value> {
+            (0..count).map(|place| json!({ "instance": place.to_string() })).collect()
+        };
+        let texts: Vec<String> = (1..).zip(&schemas).map(|(id, (generation, count))| {
+            json!({ "type": "schema", "id": id, "gen": generation, "series": series(*count) }).to_string()
+        }).collect();
+        let mut message = Vec::new();
+        let mut expected = Vec::new();
+        for (place, time, value) in ticks {
+            let place = place.index(schemas.len());
+            let (generation, count) = schemas[place];
+            message.extend(block(1, place as u32 + 1, generation, time, &vec![value; count]));
+            expected.push((QUESTIONS[place].ask, time, vec![f64::from(value).to_bits(); count]));
+        }
+        // A head that is cut off ends the message.
+        message.extend(rest);
+        let news = remote::read_all(&texts, &[message]);
+        let found: Vec<_> = news.into_iter().map(|news| match news {
+            News::Values { ask, time, values } => {
+                let values = values.into_iter().map(|(_, value)| value.to_bits());
+                (ask, time.0, values.collect::<Vec<_>>())
+            }
+            other => panic!("{other:?}"),
+        }).collect();
+        prop_assert_eq!(found, expected);
+    }
+}
+
+/// A block as the live socket writes it, or nearly.
+fn block(kind: u32, id: u32, generation: u32, time: i64, values: &[f32]) -> Vec<u8> {
+    let mut bytes: Vec<u8> =
+        [kind, id, generation].into_iter().flat_map(u32::to_le_bytes).collect();
+    bytes.extend(time.to_le_bytes());
+    bytes.extend(values.iter().flat_map(|value| value.to_le_bytes()));
+    bytes
+}
+
+/// Texts of a type that there is, with anything in them.
+fn any_message() -> impl Strategy<Value = String> {
+    let labels = prop::collection::vec(("[a-z]{1,8}|instance|host|index", any_json()), 0..3);
+    let labels = labels.prop_map(|labels| labels.into_iter().collect::<Value>());
+    let schema = (0_u32..6, 0_u32..2, prop::collection::vec(labels, 0..4));
+    let schema = schema.prop_map(|(id, generation, series)| {
+        json!({ "type": "schema", "id": id, "gen": generation, "series": series })
+    });
+    let topic = prop::sample::select(vec!["overview", "sources", "events", "other"]);
+    let topic = (topic, any_json())
+        .prop_map(|(topic, data)| json!({ "type": "topic", "topic": topic, "data": data }));
+    let kind = prop::sample::select(vec!["hello", "schema", "error", "topic", "gap", "other"]);
+    let other = (kind, any_json(), any_json(), any_json()).prop_map(|(kind, id, generation, series)| {
+        json!({ "type": kind, "id": id, "gen": generation, "series": series, "topic": id, "data": series })
+    });
+    let error = (0_u32..100).prop_map(|id| json!({ "type": "error", "id": id }));
+    prop_oneof![
+        4 => schema.prop_map(|value| value.to_string()),
+        2 => topic.prop_map(|value| value.to_string()),
+        2 => other.prop_map(|value| value.to_string()),
+        1 => error.prop_map(|value| value.to_string()),
+        1 => any_json().prop_map(|value| value.to_string()),
+        1 => any_text(),
+    ]
+}
+
+/// Blocks of subscriptions and generations that there may be, with any rest.
+fn any_blocks() -> impl Strategy<Value = Vec<u8>> {
+    let kind = prop_oneof![9 => Just(1_u32), 1 => any::<u32>()];
+    let id = prop_oneof![9 => 1_u32..6, 1 => any::<u32>()];
+    let values = prop::collection::vec(any::<f32>(), 0..5);
+    let block = (kind, id, 0_u32..2, any::<i64>(), values).prop_map(
+        |(kind, id, generation, time, values)| block(kind, id, generation, time, &values),
+    );
+    let rest = prop::collection::vec(any::<u8>(), 0..30);
+    (prop::collection::vec(block, 0..5), rest)
+        .prop_map(|(blocks, rest)| blocks.into_iter().chain([rest]).flatten().collect())
 }
