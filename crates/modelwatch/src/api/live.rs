@@ -5,7 +5,12 @@
 
 mod hub;
 
-use std::{collections::BTreeMap, sync::Arc, sync::atomic::Ordering, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+    sync::atomic::Ordering,
+    time::Duration,
+};
 
 use axum::{
     body::{Body, Bytes},
@@ -25,7 +30,7 @@ use self::hub::{FeedKey, Frame, Schema, Tick};
 use super::{product, query::Question};
 use crate::wire::App;
 
-pub(crate) use self::hub::{Hub, run};
+pub(crate) use self::hub::{Hub, is_due, run};
 
 /// Subscriptions of one connection. Beyond it the subscription is refused with an error.
 const SUBSCRIPTIONS_MAX: usize = 64;
@@ -44,7 +49,7 @@ const PING_PERIOD: Duration = Duration::from_secs(15);
 const SILENCE_MAX: Duration = Duration::from_secs(50);
 /// Ticks that are caught up on when a page comes back; more it fetches over HTTP.
 const RESUMED_MAX: i64 = 300;
-/// Longest time that the ticks which a page missed may take.
+/// Longest time that the ticks which a page missed may take, of all its subscriptions together.
 const RESUME_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// Returns once the program ends.
@@ -68,11 +73,11 @@ enum ClientMessage {
         id: u32,
     },
     Watch {
-        topics: Vec<Topic>,
+        topics: BTreeSet<Topic>,
     },
 }
 
-#[derive(Clone, Copy, Debug, Deserialize, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Deserialize, PartialEq, Eq, PartialOrd, Ord)]
 #[serde(rename_all = "lowercase")]
 enum Topic {
     Overview,
@@ -97,7 +102,7 @@ struct Connection {
     socket: WebSocket,
     ticks: broadcast::Receiver<Arc<Tick>>,
     subscriptions: BTreeMap<u32, Subscription>,
-    topics: Vec<Topic>,
+    topics: BTreeSet<Topic>,
     events_seen: u64,
     last_tick: UnixMs,
     /// When the page last said anything, in monotonic time.
@@ -126,7 +131,7 @@ impl Connection {
             app,
             socket,
             subscriptions: BTreeMap::new(),
-            topics: Vec::new(),
+            topics: BTreeSet::new(),
             events_seen: 0,
         }
     }
@@ -243,6 +248,7 @@ impl Connection {
 
     async fn on_tick(&mut self, tick: &Tick) -> Result<(), Gone> {
         let mut blocks = Vec::new();
+        let resumed_by = self.app.clock.monotonic().saturating_add(RESUME_TIMEOUT);
         let ids: Vec<u32> = self.subscriptions.keys().copied().collect();
         for id in ids {
             let Some(subscription) = self.subscriptions.get_mut(&id) else { continue };
@@ -259,7 +265,7 @@ impl Connection {
                 let message = schema_message(id, *generation, schema);
                 self.send_text(message).await?;
                 if let Some(since) = since {
-                    self.resume(id, since, frame).await?;
+                    self.resume(id, since, frame, resumed_by).await?;
                 }
             }
             write_block(&mut blocks, id, *generation, *time, values);
@@ -271,8 +277,15 @@ impl Connection {
         self.send_topics().await
     }
 
-    /// Sends the ticks that a page missed while it was away, or says that they are too many.
-    async fn resume(&mut self, id: u32, since: UnixMs, frame: &Frame) -> Result<(), Gone> {
+    /// Sends the ticks that a page missed while it was away, or says that they are too many or take longer than
+    /// until `deadline`, in monotonic time.
+    async fn resume(
+        &mut self,
+        id: u32,
+        since: UnixMs,
+        frame: &Frame,
+        deadline: Duration,
+    ) -> Result<(), Gone> {
         let Some(Subscription { key, expr, .. }) = self.subscriptions.get(&id) else {
             return Ok(());
         };
@@ -282,12 +295,13 @@ impl Connection {
         if missed <= 0 {
             return Ok(());
         }
-        if missed <= RESUMED_MAX {
+        let left = deadline.saturating_sub(self.app.clock.monotonic());
+        if missed <= RESUMED_MAX && !left.is_zero() {
             let last = UnixMs(frame.time.0 - step_ms);
             let question = Question {
                 expr: expr.clone(),
                 grid: Grid { start: UnixMs(first), end: last, step_ms },
-                timeout: Some(RESUME_TIMEOUT),
+                timeout: Some(left),
                 lookback: None,
                 counts_per_step: false,
             };
@@ -400,6 +414,16 @@ mod tests {
     use query::Series;
 
     use super::*;
+
+    #[test]
+    fn a_topic_is_watched_once_however_often_it_is_named() {
+        let topics = vec!["events", "overview", "events"].repeat(1_000);
+        let text = json!({ "type": "watch", "topics": topics }).to_string();
+        let Ok(ClientMessage::Watch { topics }) = serde_json::from_str(&text) else {
+            panic!("it is not understood");
+        };
+        assert_eq!(topics, BTreeSet::from([Topic::Overview, Topic::Events]));
+    }
 
     #[test]
     fn blocks_are_as_documented() {

@@ -19,7 +19,7 @@ use serde_json::json;
 
 use super::{
     Input,
-    memory::Memory,
+    memory::{self, Memory},
     questions::{Ask, QUESTIONS, WINDOW_MS},
     remote::Wishes,
     state::{News, State},
@@ -63,9 +63,8 @@ impl Local {
             .enable_all()
             .build()
             .context("failed to start the asynchronous runtime")?;
-        let series_max = usize::try_from(config.storage.series_max).unwrap_or(usize::MAX);
         let texts = QUESTIONS.iter().map(|question| question.query).chain(verdict::queries());
-        let memory = Arc::new(Memory::new(texts, series_max, WINDOW_MS + 30_000));
+        let memory = Arc::new(Memory::new(texts, memory::SERIES_MAX, WINDOW_MS + 30_000));
         let events = Arc::new(Mutex::new(Vec::new()));
         let sinks = Sinks {
             batch: {
