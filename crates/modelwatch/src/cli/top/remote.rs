@@ -30,7 +30,10 @@ use super::{
     state::{self, News},
     view::{Past, Requests},
 };
-use crate::cli::{peer::Peer, query::text::harmless};
+use crate::cli::{
+    peer::{Answer, Peer},
+    query::{remote::value_of, text::harmless},
+};
 
 /// How long a server may take to be reached or to answer.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -143,14 +146,13 @@ pub(super) fn look(
     let mut was_silent = false;
     for question in QUESTIONS {
         let form = [("query", question.query.to_owned())];
-        let answer = unless_refused(post(peer, "/api/v1/query", &form));
+        let answer = unless_refused(evaluate(peer, "/api/v1/query", &form));
         let answer = match answer {
             Err(error) if was_silent => return Err(error),
             answer => answer,
         };
         was_silent = answer.is_err();
-        let values = answer.ok().flatten().map(|answer| vector(&answer["data"]));
-        let values = values.unwrap_or_default();
+        let values = answer.ok().flatten().map(query::Value::into_floats).unwrap_or_default();
         tell(News::Values { ask: question.ask, time: clock.now(), values });
     }
     Ok(())
@@ -181,8 +183,8 @@ pub(super) fn look_back(
             ("end", seconds(end)),
             ("step", seconds(step_ms)),
         ];
-        if let Some(answer) = unless_refused(post(peer, "/api/v1/query_range", &form))? {
-            tell(News::Past { ask: *ask, series: matrix(&answer["data"]) });
+        if let Some(value) = unless_refused(evaluate(peer, "/api/v1/query_range", &form))? {
+            tell(News::Past { ask: *ask, series: lines(value) });
         }
     }
     Ok(())
@@ -419,54 +421,43 @@ fn labels(value: &Value) -> Labels {
     )
 }
 
-/// `"1.5"`, as Prometheus writes values.
-fn number(value: &Value) -> Option<f64> {
-    value.as_str()?.parse().ok()
-}
-
-fn vector(data: &Value) -> Vec<(Labels, f64)> {
-    let elements = data["result"].as_array().into_iter().flatten();
-    let named = |element: &Value| Some((labels(&element["metric"]), number(&element["value"][1])?));
-    elements.filter_map(named).collect()
-}
-
-fn matrix(data: &Value) -> Vec<(Labels, Past)> {
-    let series = data["result"].as_array().into_iter().flatten();
-    let point = |point: &Value| Some(((point[0].as_f64()? * 1e3) as i64, number(&point[1])?));
-    let points = |series: &Value| {
-        series["values"].as_array().into_iter().flatten().filter_map(point).collect()
+/// The points of series by time.
+fn lines(value: query::Value) -> Vec<(Labels, Past)> {
+    let query::Value::Matrix(series) = value else { return Vec::new() };
+    let line = |series: query::Series| {
+        (series.labels, series.times.into_iter().zip(series.values).collect())
     };
-    series.map(|series| (labels(&series["metric"]), points(series))).collect()
+    series.into_iter().map(line).collect()
 }
 
 fn get(peer: &mut Peer, path: &str) -> anyhow::Result<Value> {
     let answer = peer.fetch(path, PATIENCE, ANSWER_BYTES_MAX)?;
-    json_of(peer, path, answer)
+    read(peer, path, answer, |text| serde_json::from_str(text).ok())
 }
 
-fn post(peer: &mut Peer, path: &str, pairs: &[(&str, String)]) -> anyhow::Result<Value> {
+/// What a query yields.
+fn evaluate(peer: &mut Peer, path: &str, pairs: &[(&str, String)]) -> anyhow::Result<query::Value> {
     let form = form_urlencoded::Serializer::new(String::new()).extend_pairs(pairs).finish();
     let answer = peer.ask(path, form, PATIENCE, ANSWER_BYTES_MAX)?;
-    json_of(peer, path, answer)
+    read(peer, path, answer, value_of)
 }
 
-fn json_of(
+/// What `read` makes of a successful answer.
+fn read<T>(
     peer: &Peer,
     path: &str,
-    answer: Option<crate::cli::peer::Answer>,
-) -> anyhow::Result<Value> {
+    answer: Option<Answer>,
+    read: impl Fn(&str) -> Option<T>,
+) -> anyhow::Result<T> {
     let (authority, prefix) = peer.place();
     let place = format!("http://{authority}{prefix}{path}");
     let too_large = || Refused(format!("{place}: the answer is too large"));
     let answer = answer.ok_or_else(too_large)?;
-    let value = serde_json::from_str(&answer.text);
-    match value {
-        Ok(value) if answer.status.is_success() => Ok(value),
-        _ => {
-            let shown: String = answer.text.trim().chars().take(SHOWN_MAX).collect();
-            Err(Refused(format!("{place}: {} {}", answer.status, harmless(&shown))).into())
-        }
-    }
+    let value = read(&answer.text).filter(|_| answer.status.is_success());
+    value.ok_or_else(|| {
+        let shown: String = answer.text.trim().chars().take(SHOWN_MAX).collect();
+        Refused(format!("{place}: {} {}", answer.status, harmless(&shown))).into()
+    })
 }
 
 /// What is read from the messages of a socket, texts and then bytes.
@@ -492,16 +483,20 @@ mod tests {
 
     /// The answer of a server to one question, which it may refuse.
     fn answer(form: &[u8], refused: &str) -> (StatusCode, String) {
-        let mut pairs = form_urlencoded::parse(form);
-        let query = pairs.find_map(|(name, value)| (name == "query").then_some(value));
-        let point =
-            json!({ "metric": { "instance": "x" }, "value": [1.0, "2"], "values": [[1.0, "2"]] });
-        match query {
-            Some(query) if query == refused => {
-                (StatusCode::UNPROCESSABLE_ENTITY, json!({ "status": "error" }).to_string())
-            }
-            _ => (StatusCode::OK, json!({ "data": { "result": [point] } }).to_string()),
+        let pairs: HashMap<_, _> = form_urlencoded::parse(form).collect();
+        if pairs["query"] == refused {
+            let text = r#"{"status":"error","errorType":"execution","error":"no"}"#;
+            return (StatusCode::UNPROCESSABLE_ENTITY, text.to_owned());
         }
+        let metric = json!({ "instance": "x" });
+        let data = if pairs.contains_key("step") {
+            let line = json!({ "metric": metric, "values": [[1.5, "2"], [2, "NaN"]] });
+            json!({ "resultType": "matrix", "result": [line] })
+        } else {
+            let point = json!({ "metric": metric, "value": [1.0, "2"] });
+            json!({ "resultType": "vector", "result": [point] })
+        };
+        (StatusCode::OK, json!({ "status": "success", "data": data }).to_string())
     }
 
     #[test]
@@ -527,12 +522,19 @@ mod tests {
             let News::Values { ask, values, .. } = news else { panic!("{news:?}") };
             assert_eq!(*ask, question.ask);
             let is_refused = *ask == QUESTIONS[refused].ask;
-            assert_eq!(values.len(), usize::from(!is_refused), "{ask:?}");
+            let values: Vec<f64> = values.iter().map(|(_, value)| *value).collect();
+            assert_eq!(values, if is_refused { vec![] } else { vec![2.0] }, "{ask:?}");
         }
         let mut pasts = Vec::new();
         look_back(&mut peer, UnixMs(0), 1_000, &mut |one| pasts.push(one)).unwrap();
         let drawn = QUESTIONS.iter().filter(|question| question.has_past).count();
         assert_eq!(pasts.len(), drawn - 1, "{pasts:?}");
+        for past in &pasts {
+            let News::Past { series, .. } = past else { panic!("{past:?}") };
+            let [(labels, points)] = series.as_slice() else { panic!("{past:?}") };
+            assert_eq!((labels.get("instance"), points[0]), (Some("x"), (1_500, 2.0)));
+            assert!(points.len() == 2 && points[1].1.is_nan(), "{past:?}");
+        }
         // Where nobody is, nothing is told.
         runtime.shutdown_background();
         let nobody = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
@@ -590,21 +592,5 @@ mod tests {
         check(&[block(2, 4, &[1.0, 2.0]), block(2, 3, &[3.0, 4.0])].concat(), &[]);
         check(&block(2, 3, &[1.0]), &[]);
         check(&block(9, 3, &[1.0]), &[]);
-    }
-
-    #[test]
-    fn answers_of_queries_are_read() {
-        let data = serde_json::json!({ "result": [
-            { "metric": { "a": "b" }, "value": [1.0, "2.5"] },
-            { "metric": {}, "value": [1.0, 7] },
-        ] });
-        assert_eq!(vector(&data), [(Labels::from_pairs([("a", "b")]), 2.5)]);
-        let data = serde_json::json!({ "result": [
-            { "metric": { "a": "b" }, "values": [[1.5, "2"], ["x", "3"], [2, "NaN"]] },
-        ] });
-        let read = matrix(&data);
-        assert_eq!(read[0].1[0], (1_500, 2.0));
-        assert!(read[0].1.len() == 2 && read[0].1[1].1.is_nan());
-        assert!(vector(&Value::Null).is_empty() && matrix(&Value::Null).is_empty());
     }
 }
