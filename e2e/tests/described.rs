@@ -164,7 +164,7 @@ fn answers_are_as_the_description_says() -> Result<()> {
 fn what_can_be_posted_answers_as_it_is_described() -> Result<()> {
     let folder = tempfile::tempdir()?;
     let modelwatch = Modelwatch::start(folder.path(), "[collect]\ndiscover = false\n")?;
-    write_engine(&modelwatch, 700)?;
+    drop(write_engine(&modelwatch, 700)?);
     let document = modelwatch.json("/api/mw/openapi.json")?;
     let paths = document["paths"].as_object().context("no paths")?;
     let posted: Vec<&String> =

@@ -417,7 +417,7 @@ mod tests {
 
     #[test]
     fn a_topic_is_watched_once_however_often_it_is_named() {
-        let topics = vec!["events", "overview", "events"].repeat(1_000);
+        let topics = ["events", "overview", "events"].repeat(1_000);
         let text = json!({ "type": "watch", "topics": topics }).to_string();
         let Ok(ClientMessage::Watch { topics }) = serde_json::from_str(&text) else {
             panic!("it is not understood");

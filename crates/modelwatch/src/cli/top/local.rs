@@ -6,7 +6,7 @@ use std::{
     sync::{
         Arc, Mutex, PoisonError,
         atomic::{AtomicBool, Ordering},
-        mpsc::{Receiver, RecvTimeoutError, SyncSender, channel},
+        mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel},
     },
     time::Duration,
 };
@@ -143,7 +143,7 @@ impl Local {
         tell: SyncSender<Input>,
         wishes: Arc<Wishes>,
     ) -> std::io::Result<Ending> {
-        let (alive, ended) = channel();
+        let (alive, ended) = sync_channel(0);
         let work = move || {
             // Dropped last: everything has ended by then.
             let _alive = alive;
@@ -193,7 +193,7 @@ pub(super) struct Ending(Receiver<()>);
 
 impl Ending {
     /// Whether it comes within `patience`.
-    pub(super) fn is_seen(self, patience: Duration) -> bool {
+    pub(super) fn is_seen(&self, patience: Duration) -> bool {
         // Nothing is ever sent: the channel ends with the thread.
         matches!(self.0.recv_timeout(patience), Err(RecvTimeoutError::Disconnected))
     }
@@ -217,10 +217,10 @@ mod tests {
 
     #[test]
     fn the_end_is_awaited_but_not_for_ever() {
-        let (alive, ended) = channel();
+        let (alive, ended) = sync_channel(0);
         assert!(!Ending(ended).is_seen(Duration::from_millis(1)));
         drop(alive);
-        let (alive, ended) = channel();
+        let (alive, ended) = sync_channel(0);
         let thread = std::thread::spawn(move || drop(alive));
         assert!(Ending(ended).is_seen(Duration::from_secs(60)));
         thread.join().unwrap();
