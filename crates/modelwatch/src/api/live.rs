@@ -290,13 +290,12 @@ impl Connection {
             return Ok(());
         };
         let step_ms = key.step_ms;
-        let first = (since.0.div_euclid(step_ms).saturating_add(1)).saturating_mul(step_ms);
-        let missed = frame.time.0.saturating_sub(first) / step_ms;
-        if missed <= 0 {
+        let left = deadline.saturating_sub(self.app.clock.monotonic());
+        let missed = Missed::between(since, frame.time, step_ms, left);
+        if missed == Missed::Nothing {
             return Ok(());
         }
-        let left = deadline.saturating_sub(self.app.clock.monotonic());
-        if missed <= RESUMED_MAX && !left.is_zero() {
+        if let Missed::Ticks { first, count } = missed {
             let last = UnixMs(frame.time.0 - step_ms);
             let question = Question {
                 expr: expr.clone(),
@@ -312,7 +311,7 @@ impl Connection {
                     generation,
                     &schema,
                     evaluated.output.value,
-                    (first, step_ms, missed),
+                    (first, step_ms, count),
                 ))
             });
             if let Ok(blocks) = blocks.await {
@@ -357,6 +356,31 @@ impl Drop for Connection {
             self.app.hub.unsubscribe(&subscription.key);
         }
         self.app.hub.clients.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+/// What a page missed of a subscription.
+#[derive(Debug, PartialEq, Eq)]
+enum Missed {
+    Nothing,
+    /// So many ticks, from the time of the first on.
+    Ticks {
+        first: i64,
+        count: i64,
+    },
+    /// Too many ticks, or there is no time left to find them.
+    TooMuch,
+}
+
+impl Missed {
+    /// Between the last tick that a page has and the one that it gets now.
+    fn between(since: UnixMs, now: UnixMs, step_ms: i64, left: Duration) -> Self {
+        let first = (since.0.div_euclid(step_ms).saturating_add(1)).saturating_mul(step_ms);
+        match now.0.saturating_sub(first) / step_ms {
+            ..=0 => Self::Nothing,
+            count @ 1..=RESUMED_MAX if !left.is_zero() => Self::Ticks { first, count },
+            _ => Self::TooMuch,
+        }
     }
 }
 
@@ -433,6 +457,25 @@ mod tests {
         assert_eq!(out[..12], [1, 0, 0, 0, 7, 0, 0, 0, 3, 0, 0, 0]);
         assert_eq!(out[12..20], 1_000_i64.to_le_bytes());
         assert_eq!(out[20..24], 1.5_f32.to_le_bytes());
+    }
+
+    #[test]
+    fn what_was_missed_is_caught_up_on_while_there_is_time() {
+        let check = |since, now, seconds, expected| {
+            let left = Duration::from_secs(seconds);
+            let missed = Missed::between(UnixMs(since), UnixMs(now), 1_000, left);
+            assert_eq!(missed, expected, "{since} {now} {seconds}");
+        };
+        check(5_000, 6_000, 2, Missed::Nothing);
+        check(9_000, 6_000, 2, Missed::Nothing);
+        check(5_000, 8_000, 2, Missed::Ticks { first: 6_000, count: 2 });
+        check(5_999, 8_000, 2, Missed::Ticks { first: 6_000, count: 2 });
+        check(0, 301_000, 2, Missed::Ticks { first: 1_000, count: RESUMED_MAX });
+        check(0, 302_000, 2, Missed::TooMuch);
+        check(i64::MIN, i64::MAX, 2, Missed::TooMuch);
+        // The subscriptions before took all the time of this tick.
+        check(5_000, 8_000, 0, Missed::TooMuch);
+        check(5_000, 6_000, 0, Missed::Nothing);
     }
 
     #[test]
