@@ -143,17 +143,23 @@ pub(super) fn look(
         tell(News::Events(events));
     }
     // One question may take a server too long; one that is silent at the next as well is gone.
-    let mut was_silent = false;
-    for question in QUESTIONS {
-        let form = [("query", question.query.to_owned())];
-        let answer = unless_refused(evaluate(peer, "/api/v1/query", &form));
-        let answer = match answer {
-            Err(error) if was_silent => return Err(error),
-            answer => answer,
+    let mut silent = None;
+    for Question { ask, query, .. } in QUESTIONS {
+        let form = [("query", (*query).to_owned())];
+        let value = match unless_refused(evaluate(peer, "/api/v1/query", &form)) {
+            Ok(value) => value,
+            Err(error) if silent.is_some() => return Err(error),
+            Err(_) => {
+                silent = Some(*ask);
+                continue;
+            }
         };
-        was_silent = answer.is_err();
-        let values = answer.ok().flatten().map(query::Value::into_floats).unwrap_or_default();
-        tell(News::Values { ask: question.ask, time: clock.now(), values });
+        let mut tell = |ask, values| tell(News::Values { ask, time: clock.now(), values });
+        silent.take().into_iter().for_each(|ask| tell(ask, Vec::new()));
+        tell(*ask, value.map(query::Value::into_floats).unwrap_or_default());
+    }
+    if let Some(ask) = silent {
+        tell(News::Values { ask, time: clock.now(), values: Vec::new() });
     }
     Ok(())
 }
@@ -473,7 +479,7 @@ pub(super) fn read_all(texts: &[String], messages: &[Vec<u8>]) -> Vec<News> {
 mod tests {
     use axum::{
         Router,
-        body::Bytes,
+        body::{Body, Bytes},
         http::StatusCode,
         routing::{get as on_get, post as on_post},
     };
@@ -482,11 +488,15 @@ mod tests {
     use super::*;
 
     /// The answer of a server to one question, which it may refuse.
-    fn answer(form: &[u8], refused: &str) -> (StatusCode, String) {
+    fn answer(form: &[u8], refused: &str, cut_off: &str) -> (StatusCode, Body) {
         let pairs: HashMap<_, _> = form_urlencoded::parse(form).collect();
         if pairs["query"] == refused {
             let text = r#"{"status":"error","errorType":"execution","error":"no"}"#;
-            return (StatusCode::UNPROCESSABLE_ENTITY, text.to_owned());
+            return (StatusCode::UNPROCESSABLE_ENTITY, Body::from(text));
+        }
+        if pairs["query"] == cut_off {
+            let end = std::future::ready(Err::<Bytes, _>(std::io::Error::other("an end")));
+            return (StatusCode::OK, Body::from_stream(futures_util::stream::once(end)));
         }
         let metric = json!({ "instance": "x" });
         let data = if pairs.contains_key("step") {
@@ -496,14 +506,18 @@ mod tests {
             let point = json!({ "metric": metric, "value": [1.0, "2"] });
             json!({ "resultType": "vector", "result": [point] })
         };
-        (StatusCode::OK, json!({ "status": "success", "data": data }).to_string())
+        (StatusCode::OK, Body::from(json!({ "status": "success", "data": data }).to_string()))
     }
 
     #[test]
     fn a_refused_question_costs_no_other_its_answer() {
         // The first question with a past is refused, and sources are not known at all.
         let refused = QUESTIONS.iter().position(|question| question.has_past).unwrap();
-        let reply = async move |form: Bytes| answer(&form, QUESTIONS[refused].query);
+        // The connection breaks at one that has none.
+        let cut_off = QUESTIONS.iter().position(|question| !question.has_past).unwrap();
+        let reply = async move |form: Bytes| {
+            answer(&form, QUESTIONS[refused].query, QUESTIONS[cut_off].query)
+        };
         let routes = Router::new()
             .route("/api/v1/overview", on_get(async || r#"{"version":"1"}"#))
             .route("/api/mw/v1/events", on_get(async || r#"{"events":[]}"#))
@@ -521,7 +535,7 @@ mod tests {
         for (news, question) in news[2..].iter().zip(QUESTIONS) {
             let News::Values { ask, values, .. } = news else { panic!("{news:?}") };
             assert_eq!(*ask, question.ask);
-            let is_refused = *ask == QUESTIONS[refused].ask;
+            let is_refused = [refused, cut_off].map(|it| QUESTIONS[it].ask).contains(ask);
             let values: Vec<f64> = values.iter().map(|(_, value)| *value).collect();
             assert_eq!(values, if is_refused { vec![] } else { vec![2.0] }, "{ask:?}");
         }
