@@ -599,12 +599,20 @@ proptest! {
         page(&view, width, look(language));
         json::json(&view, &[], Words(language));
     }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(256))]
 
     #[test]
     fn any_bytes_of_a_socket_are_survived(
-        texts in prop::collection::vec(any_message(), 0..12),
+        schemas in prop::collection::vec(any_series(), 4),
+        texts in prop::collection::vec(any_message(), 0..4),
         messages in prop::collection::vec(any_blocks(), 0..4),
     ) {
+        // Known schemas come first, so that most blocks are of one.
+        let known = (1..).zip(schemas).map(|(id, series)| told_schema(id, 0, series).to_string());
+        let texts: Vec<String> = known.chain(texts).collect();
         let news = remote::read_all(&texts, &messages);
         let view = state_with(server(), &[], news).view(NOW);
         frame(&view, &Ui::default(), (100, 40), look(Language::English));
@@ -653,14 +661,20 @@ fn block(kind: u32, id: u32, generation: u32, time: i64, values: &[f32]) -> Vec<
     bytes
 }
 
+fn told_schema(id: u32, generation: u32, series: Vec<Value>) -> Value {
+    json!({ "type": "schema", "id": id, "gen": generation, "series": series })
+}
+
+/// Labels of series, whose values may be anything.
+fn any_series() -> impl Strategy<Value = Vec<Value>> {
+    let labels = prop::collection::vec(("[a-z]{1,8}|instance|host|index", any_json()), 0..3);
+    prop::collection::vec(labels.prop_map(|labels| labels.into_iter().collect::<Value>()), 0..4)
+}
+
 /// Texts of a type that there is, with anything in them.
 fn any_message() -> impl Strategy<Value = String> {
-    let labels = prop::collection::vec(("[a-z]{1,8}|instance|host|index", any_json()), 0..3);
-    let labels = labels.prop_map(|labels| labels.into_iter().collect::<Value>());
-    let schema = (0_u32..6, 0_u32..2, prop::collection::vec(labels, 0..4));
-    let schema = schema.prop_map(|(id, generation, series)| {
-        json!({ "type": "schema", "id": id, "gen": generation, "series": series })
-    });
+    let schema = (0_u32..6, 0_u32..2, any_series());
+    let schema = schema.prop_map(|(id, generation, series)| told_schema(id, generation, series));
     let topic = prop::sample::select(vec!["overview", "sources", "events", "other"]);
     let topic = (topic, any_json())
         .prop_map(|(topic, data)| json!({ "type": "topic", "topic": topic, "data": data }));
@@ -679,15 +693,20 @@ fn any_message() -> impl Strategy<Value = String> {
     ]
 }
 
-/// Blocks of subscriptions and generations that there may be, with any rest.
+/// Blocks of subscriptions and generations that there may be, with any rest, and cut off anywhere.
 fn any_blocks() -> impl Strategy<Value = Vec<u8>> {
     let kind = prop_oneof![9 => Just(1_u32), 1 => any::<u32>()];
-    let id = prop_oneof![9 => 1_u32..6, 1 => any::<u32>()];
+    let id = prop_oneof![9 => 1_u32..5, 1 => any::<u32>()];
     let values = prop::collection::vec(any::<f32>(), 0..5);
-    let block = (kind, id, 0_u32..2, any::<i64>(), values).prop_map(
-        |(kind, id, generation, time, values)| block(kind, id, generation, time, &values),
-    );
+    let block = (kind, id, prop_oneof![4 => Just(0_u32), 1 => Just(1)], any::<i64>(), values)
+        .prop_map(|(kind, id, generation, time, values)| {
+            block(kind, id, generation, time, &values)
+        });
     let rest = prop::collection::vec(any::<u8>(), 0..30);
-    (prop::collection::vec(block, 0..5), rest)
-        .prop_map(|(blocks, rest)| blocks.into_iter().chain([rest]).flatten().collect())
+    let cut = prop::option::of(any::<prop::sample::Index>());
+    (prop::collection::vec(block, 0..5), rest, cut).prop_map(|(blocks, rest, cut)| {
+        let mut bytes: Vec<u8> = blocks.into_iter().chain([rest]).flatten().collect();
+        bytes.truncate(cut.map_or(usize::MAX, |cut| cut.index(bytes.len() + 1)));
+        bytes
+    })
 }
