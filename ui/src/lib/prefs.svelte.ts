@@ -1,5 +1,5 @@
 /** What the reader chose: language, theme, contrast, time zone and units. Kept in the browser, followed at once everywhere. */
-import { messages } from "./i18n/messages.gen";
+import { details, messages } from "./i18n/messages.gen";
 import { texts } from "./i18n/texts";
 
 export type Language = "en" | "zh";
@@ -95,10 +95,27 @@ export function translator<Key extends string>(table: Record<Key, Record<Languag
 /** One of the page's own texts. */
 export const t = translator(texts);
 
+/** The Chinese of a failure's detail, or the detail: what the operating system or a library says may be anything. */
+export function chineseDetail(detail: string): string {
+  for (const [english, chinese] of details) {
+    const [before = "", after] = english.split("{}");
+    if (after === undefined ? detail === english : isAround(detail, before, after)) {
+      return chinese.replace("{}", () => detail.slice(before.length, detail.length - (after ?? "").length));
+    }
+  }
+  return detail;
+}
+const isAround = (text: string, before: string, after: string): boolean =>
+  text.length >= before.length + after.length && text.startsWith(before) && text.endsWith(after);
+
 /** A sentence of the server in the reader's language; an unknown code is shown as it is. */
-export function say(message: Message): string {
-  const found = messages[message.code];
-  return found ? fill(found[prefs.language], message.params) : message.code;
+export function say({ code, params }: Message): string {
+  const found = messages[code];
+  if (!found) return code;
+  if (prefs.language === "en") return fill(found.en, params);
+  const inChinese = Object.entries(params).map(([name, value]) =>
+    [name, typeof value === "string" && (name === "detail" || name === "reason") ? chineseDetail(value) : value] as const);
+  return fill(found.zh, Object.fromEntries(inChinese));
 }
 
 export const locale = (): string => (prefs.language === "zh" ? "zh-CN" : "en-GB");
