@@ -1,5 +1,6 @@
 /** Which devices something unusual slowed down, and when. */
 import { askColumns, askRanges, literal, type Track } from "../cluster/ask";
+import { Failure } from "../failure";
 import { byName } from "../cluster/best";
 import { endsOf, instantOf } from "../cluster/span";
 import { nameOf, NORMAL_REASONS } from "./devices";
@@ -36,7 +37,8 @@ export async function askThrottled(key: string, px: number, signal: AbortSignal)
   if (shown.length === 0) return { tracks: [], step: 1, more: 0, isTold };
   const uuids = [...new Set(hits.filter(({ labels }) => shown.includes(nameOf(labels))).map(({ labels }) => literal(labels.uuid ?? "")))];
   const query = `accelerator_throttle_active{${unusual},uuid=~${JSON.stringify(uuids.join("|"))}}`;
-  const { results, step } = await askRanges([query], endsOf(key), px, signal);
+  const { results, step, errors } = await askRanges([query], endsOf(key), px, signal);
+  if (errors[0]) throw new Failure("server", errors[0]);
   const tracks = (results[0] ?? []).filter(({ labels }) => shown.includes(nameOf(labels)));
   return { tracks, step, more: names.length - shown.length, isTold };
 }

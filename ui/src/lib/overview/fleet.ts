@@ -1,6 +1,7 @@
 /** The devices and engines of the overview: what each does now, and which states are worth a lane. */
 import { askColumns, askRanges, type Track } from "../cluster/ask";
 import { byName, grouped } from "../cluster/best";
+import { Failure } from "../failure";
 import { nameOf, severityOf } from "../gpus/devices";
 import { askThrottled } from "../gpus/throttles";
 import type { Row } from "../grid/grid";
@@ -71,6 +72,7 @@ export async function askStates(key: string, points: number, signal: AbortSignal
     askThrottled(key, points, signal),
     askRanges(["max by (instance, engine, model) (llm_engine_up)"], endsOf(key), points, signal),
   ]);
+  if (engines.errors[0]) throw new Failure("server", engines.errors[0]);
   const up = (engines.results[0] ?? []).map((track): Lane => ({
     key: `engine ${track.labels.instance ?? ""}`,
     name: `${track.labels.engine ?? "?"} ${track.labels.instance ?? ""}`,

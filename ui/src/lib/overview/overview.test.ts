@@ -1,18 +1,9 @@
 import { describe, expect, test } from "vitest";
-import { overviewTexts } from "../i18n/overview";
 import { nameOf, unitOf } from "../moment/words";
 import { Points } from "../series";
 import { durationOf } from "./compare";
 import { bulk, latencyMap } from "./map";
 import { sparkOf } from "./spark";
-
-describe("the texts of the overview", () => {
-  const holes = (text: string) => [...text.matchAll(/\{(\w+)\}/g)].map((match) => match[1]).sort();
-  test.each(Object.entries(overviewTexts))("%s says the same in both languages", (_, text) => {
-    expect(text.zh).not.toBe("");
-    expect(holes(text.zh)).toEqual(holes(text.en));
-  });
-});
 
 describe("the map of latencies", () => {
   const points = new Points();
