@@ -120,17 +120,39 @@ export function clock(ms: number, seconds = true): string {
 /** The day of a time, in the reader's zone: equal for times of the same day. */
 const dayOf = (ms: number): string => new Date(ms).toLocaleDateString("en-CA", { timeZone: timeZone() });
 
+const walls = new Map<string, Intl.DateTimeFormat>();
+
 /** How far the reader's zone is ahead of UTC at a time, in milliseconds. */
 export function zoneShift(ms: number): number {
   if (!prefs.zone) return -new Date(ms).getTimezoneOffset() * 60_000;
-  const parts = new Intl.DateTimeFormat("en-GB", {
-    timeZone: prefs.zone, hourCycle: "h23", year: "numeric", month: "2-digit", day: "2-digit", hour: "2-digit", minute: "2-digit", second: "2-digit",
-  }).formatToParts(ms);
+  let wall = walls.get(prefs.zone);
+  if (!wall) {
+    wall = new Intl.DateTimeFormat("en-GB", {
+      timeZone: prefs.zone, hourCycle: "h23", year: "numeric", month: "2-digit", day: "2-digit", hour: "2-digit", minute: "2-digit", second: "2-digit",
+    });
+    walls.set(prefs.zone, wall);
+  }
+  const parts = wall.formatToParts(ms);
   const of = (type: string) => Number(parts.find((part) => part.type === type)?.value ?? 0);
   return Date.UTC(of("year"), of("month") - 1, of("day"), of("hour"), of("minute"), of("second")) - Math.floor(ms / 1_000) * 1_000;
 }
 
 const DAY_SECONDS = 86_400;
+
+/** A time as the browser's fields for local times have it, in the reader's zone. */
+export const fieldOf = (ms: number): string => new Date(ms + zoneShift(ms)).toISOString().slice(0, 19);
+
+/**
+ * The time that such a field says. Where the clock is put forward there is no such time: it is so much later. Where it
+ * is put back there are two: it is the first.
+ */
+export function timeOf(field: string): number {
+  const wall = Date.parse(`${field}Z`);
+  if (Number.isNaN(wall)) return NaN;
+  const [before, after] = [-1, 1].map((side) => wall - zoneShift(wall + side * DAY_SECONDS * 1_000)) as [number, number];
+  const real = [before, after].filter((ms) => ms + zoneShift(ms) === wall);
+  return real.length > 0 ? Math.min(...real) : before;
+}
 
 /** A mark of a time axis: a time of day, and at midnight the date. `every` is the marks' distance in seconds. */
 export function timeMark(ms: number, every: number): string {

@@ -1,7 +1,7 @@
-import { describe, expect, test } from "vitest";
-import { axisLabel, format, lengthOf, when } from "./format";
+import { afterEach, describe, expect, test } from "vitest";
+import { axisLabel, fieldOf, format, lengthOf, timeOf, when } from "./format";
 import { readBlocks } from "./live.svelte";
-import { fill } from "./prefs.svelte";
+import { fill, setZone } from "./prefs.svelte";
 
 describe("format", () => {
   test.each([
@@ -44,6 +44,31 @@ describe("format", () => {
     const noon = new Date(2026, 10, 24, 12, 0, 5).getTime();
     expect(when(noon, noon)).toBe("12:00:05");
     expect(when(noon, noon + 48 * 3_600_000)).toContain("24");
+  });
+});
+
+describe("the time in a field is the reader's", () => {
+  afterEach(() => setZone(""));
+
+  test.each([
+    ["Europe/Berlin", "2026-11-24T12:00:05", "2026-11-24T11:00:05Z"],
+    ["Asia/Shanghai", "2026-11-24T00:30:00", "2026-11-23T16:30:00Z"],
+    ["Asia/Kathmandu", "2026-11-24T12:00:00", "2026-11-24T06:15:00Z"],
+    ["Europe/Berlin", "2026-03-29T01:59:59", "2026-03-29T00:59:59Z"],
+    ["Europe/Berlin", "2026-03-29T03:00:00", "2026-03-29T01:00:00Z"],
+    ["Europe/Berlin", "2026-10-25T01:59:59", "2026-10-24T23:59:59Z"],
+    ["Europe/Berlin", "2026-10-25T03:00:00", "2026-10-25T02:00:00Z"],
+  ])("%s %s", (zone, field, utc) => {
+    setZone(zone);
+    expect(timeOf(field)).toBe(Date.parse(utc));
+    expect(fieldOf(Date.parse(utc))).toBe(field);
+  });
+
+  test("a time that the clock leaves out is later, of one that comes twice it is the first; what is none is none", () => {
+    setZone("Europe/Berlin");
+    expect(timeOf("2026-03-29T02:30")).toBe(Date.parse("2026-03-29T01:30Z"));
+    expect(timeOf("2026-10-25T02:30")).toBe(Date.parse("2026-10-25T00:30Z"));
+    expect(timeOf("")).toBeNaN();
   });
 });
 

@@ -127,6 +127,7 @@ export const texts = {
   pause: { en: "Follow now, or stand still ( . )", zh: "跟随当前时间或暂停（ . ）" },
   from: { en: "From", zh: "从" },
   to: { en: "To", zh: "到" },
+  in_zone: { en: "Times of {zone}", zh: "时区：{zone}" },
   apply: { en: "Apply", zh: "应用" },
   widen: { en: "Zoom out", zh: "放大范围" },
   span_wrong: { en: "The end must be at least 10 s after the beginning, and not beyond ten years.", zh: "结束时间须晚于开始时间至少 10 秒，且跨度不超过十年。" },

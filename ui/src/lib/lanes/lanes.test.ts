@@ -1,4 +1,5 @@
-import { describe, expect, test } from "vitest";
+import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { setZone } from "../prefs.svelte";
 import { beats, durations, segmentsOf, thinned, timeMarks, worst, type Segment } from "./lanes";
 import { at, csvOf, pathOf, roundTop, tableOf } from "./spark";
 
@@ -55,6 +56,27 @@ test("marks are round and have room", () => {
   expect(every).toBe(120);
   expect(times.every((time) => time % 120_000 === 0)).toBe(true);
   expect(timeMarks({ start: 0, end: 1e15 }, 100, 72).times.length).toBeLessThanOrEqual(200);
+});
+
+describe("in a zone that puts its clock forward and back", () => {
+  beforeEach(() => setZone("Europe/Berlin"));
+  afterEach(() => setZone(""));
+  const iso = (times: number[]) => times.map((time) => new Date(time).toISOString().slice(5, 16));
+
+  test.each([
+    ["2026-03-27T12:00Z", ["03-27T23:00", "03-28T23:00", "03-29T22:00", "03-30T22:00"]],
+    ["2026-10-23T12:00Z", ["10-23T22:00", "10-24T22:00", "10-25T23:00", "10-26T23:00"]],
+  ])("days from %s begin at midnight", (from, expected) => {
+    const start = Date.parse(from);
+    const { times, every } = timeMarks({ start, end: start + 4 * 86_400_000 }, 300, 72);
+    expect(every).toBe(86_400);
+    expect(iso(times)).toEqual(expected);
+  });
+
+  test("an hour that is left out has no mark, and no time has two", () => {
+    const start = Date.parse("2026-03-29T00:00Z");
+    expect(iso(timeMarks({ start, end: start + 3 * 3_600_000 }, 300, 72).times)).toEqual(["03-29T00:00", "03-29T01:00", "03-29T02:00", "03-29T03:00"]);
+  });
 });
 
 test.each([

@@ -1,8 +1,9 @@
 /** Draws the latency picture on a canvas. What is where, and what it means, is `picture.ts`. */
 import type { Span } from "../explore/address";
 import { format, timeMark } from "../format";
+import { timeMarks } from "../lanes/lanes";
 import type { HeatMap } from "./ask";
-import { boundsOf, cellColour, logMarks, placeOf, SHAPES, strength, timeMarks, type Point, type Range } from "./picture";
+import { boundsOf, cellColour, logMarks, placeOf, SHAPES, strength, type Point, type Range } from "./picture";
 
 export interface Frame {
   /** Of the canvas, in CSS pixels. */
@@ -54,7 +55,7 @@ export function axes(context: CanvasRenderingContext2D, frame: Frame, colour: Co
   }
   context.textAlign = "center";
   context.textBaseline = "alphabetic";
-  const { every, times } = timeMarks(span, Math.max(2, Math.floor((width - EDGE.left - EDGE.right) / MARK_WIDTH)));
+  const { every, times } = timeMarks(span, width - EDGE.left - EDGE.right, MARK_WIDTH);
   for (const time of times) {
     const x = xOf(frame, time);
     if (x > EDGE.left + 16 && x < width - EDGE.right - 12) context.fillText(timeMark(time, every), x, height - 6);

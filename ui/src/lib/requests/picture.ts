@@ -58,20 +58,6 @@ export function logMarks({ low, high }: Range, most: number): number[] {
   return [[1, 2, 5], [1, 3], [1]].map(marks).find((found) => found.length <= most) ?? marks([1]).filter((_, index) => index % 2 === 0);
 }
 
-/** Round distances of marks on the axis of time, in seconds. */
-const TIME_STEPS = [1, 5, 10, 30, 60, 120, 300, 600, 900, 1_800, 3_600, 7_200, 10_800, 21_600, 43_200, 86_400, 172_800, 604_800];
-
-/** Marks at round times of the reader's zone. */
-export function timeMarks({ start, end }: Span, most: number): { every: number; times: number[] } {
-  const every = TIME_STEPS.find((step) => (end - start) / 1_000 / step <= most) ?? 604_800;
-  const size = every * 1_000;
-  const offset = new Date(start).getTimezoneOffset() * 60_000;
-  const first = Math.ceil((start - offset) / size) * size + offset;
-  const times: number[] = [];
-  for (let at = first; at <= end; at += size) times.push(at);
-  return { every, times };
-}
-
 /** How a point looks: shape as well as colour, since not everyone tells colours apart. */
 export type Shape = "dot" | "ring" | "cross";
 export const SHAPES: Record<Outcome, Shape> = {

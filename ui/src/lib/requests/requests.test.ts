@@ -5,7 +5,7 @@ import { address, read, spanNow, USUAL, type Asked } from "./address";
 import { ask, type Exchange, type HeatMap } from "./ask";
 import { FIELDS, proposals, quoted, terms, withTerm, wordAt } from "./filter";
 import { compare, List, merge, PAGE, ROWS_MAX, type Sort } from "./list.svelte";
-import { boundsOf, cellColour, filledRange, logMarks, nearest, placeOf, pointsOf, rangeOf, strength, timeMarks } from "./picture";
+import { boundsOf, cellColour, filledRange, logMarks, nearest, placeOf, pointsOf, rangeOf, strength } from "./picture";
 import { setLanguage } from "../prefs.svelte";
 import { scrolledTo, visible } from "./rows";
 import { shares, ticks, waterfall } from "./waterfall";
@@ -288,13 +288,6 @@ describe("picture", () => {
     [{ low: 8, high: 40_000 }, 8, [10, 30, 100, 300, 1_000, 3_000, 10_000, 30_000]],
     [{ low: 1, high: 1e6 }, 7, [1, 10, 100, 1_000, 1e4, 1e5, 1e6]],
   ])("marks of %o", (range, most, expected) => expect(logMarks(range, most)).toEqual(expected));
-
-  test("marks of time are round and few", () => {
-    const start = new Date(2026, 10, 24, 12, 3, 0).getTime();
-    const { every, times } = timeMarks({ start, end: start + 3_600_000 }, 8);
-    expect(every).toBe(600);
-    expect(times.map((time) => new Date(time).getMinutes())).toEqual([10, 20, 30, 40, 50, 0]);
-  });
 
   test("the nearest point is found, if one is near", () => {
     const points = pointsOf([row({ id: "a", total_ms: 10 }), row({ id: "b", total_ms: 20 })], "total", { start: 0, end: 2_000 });
