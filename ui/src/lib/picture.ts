@@ -8,6 +8,9 @@ export function download(name: string, blob: Blob): void {
   setTimeout(() => URL.revokeObjectURL(link.href), 1_000);
 }
 
+/** Numbers as a file that table programs read as UTF-8. */
+export const saveCsv = (name: string, text: string): void => download(`${name}.csv`, new Blob(["\ufeff", text], { type: "text/csv" }));
+
 /** A cell that a table program shows and never runs as a formula. */
 function cell(text: string): string {
   const safe = /^[=+\-@\t\r]/.test(text) && Number.isNaN(Number(text)) ? `'${text}` : text;

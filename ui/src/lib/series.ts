@@ -13,11 +13,6 @@ export interface Track {
 
 export const keyOf = (line: number, labels: Labels): string => `${line} ${JSON.stringify(Object.entries(labels).sort())}`;
 
-export function largest(values: (number | null)[]): number | null {
-  const known = values.filter((value) => value !== null);
-  return known.length > 0 ? known.reduce((a, b) => Math.max(a, b)) : null;
-}
-
 const isKnown = (value: Value): value is number => value !== null && value !== undefined;
 const byLine = (a: Track, b: Track): number => a.line - b.line || a.key.localeCompare(b.key);
 
@@ -102,11 +97,6 @@ export class Points {
     const at = track.values.findLastIndex((value) => value !== undefined);
     const isRecent = (this.times[at] ?? 0) >= (this.times.at(-1) ?? 0) - lag;
     return isRecent ? (track.values[at] ?? null) : null;
-  }
-
-  /** A line now. Of several series the largest: a sum or an average would hide the one in trouble. */
-  newest(line: number, lag: number): number | null {
-    return largest(this.tracks.filter((track) => track.line === line).map((track) => this.now(track, lag)));
   }
 
   private track(line: number, labels: Labels): Track {

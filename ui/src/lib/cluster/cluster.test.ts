@@ -14,7 +14,7 @@ describe("address", () => {
     ["#/gpus?range=6h", { device: "a/gpu1" }, "#/gpus?range=6h&device=a%2Fgpu1"],
     ["#/gpus?device=a&range=6h", { device: null }, "#/gpus?range=6h"],
     ["#/gpus?device=a", { device: "" }, "#/gpus"],
-    ["", { device: "a" }, "#?device=a"],
+    ["", { device: "a" }, "#/?device=a"],
   ])("%s changed by %o", (hash, changes, expected) => expect(changed(hash, changes)).toBe(expected));
 
   test("what makes no sense is as if it was not there", () => {

@@ -115,5 +115,5 @@ describe("the numbers behind sparklanes", () => {
     expect(rows.length).toBeLessThanOrEqual(40);
     expect(rows.at(-1)).toEqual({ time: 999, values: [999] });
   });
-  test("a name is no formula", () => expect(csvOf(columns, 5).split("\n").slice(0, 3)).toEqual(['time,"a","\'=b ""x"""', "1970-01-01T00:00:00.000Z,1,", "1970-01-01T00:00:00.010Z,,7"]));
+  test("a name is no formula", () => expect(csvOf(columns, 5).split("\r\n").slice(0, 3)).toEqual(['time,a,"\'=b ""x"""', "1970-01-01T00:00:00.000Z,1,", "1970-01-01T00:00:00.010Z,,7"]));
 });

@@ -1,5 +1,6 @@
 /** The drawing of one sparklane. */
 import type { Unit } from "../format";
+import { csv } from "../picture";
 import { prefs } from "../prefs.svelte";
 
 interface Points {
@@ -76,9 +77,8 @@ export function tableOf(columns: Column[], rows: number, age: number): { time: n
   }));
 }
 
-/** The table as a file: times in UTC, absent values empty. Names are data, so a spreadsheet must not run them. */
+/** The table as a file. */
 export function csvOf(columns: Column[], age: number): string {
-  const cell = (text: string) => `"${(/^[=+\-@\t\r]/.test(text) ? `'${text}` : text).replace(/"/g, '""')}"`;
-  const lines = tableOf(columns, Infinity, age).map(({ time, values }) => [new Date(time).toISOString(), ...values.map((value) => (value === null ? "" : String(value)))].join(","));
-  return `${["time", ...columns.map(({ name }) => cell(name))].join(",")}\n${lines.join("\n")}\n`;
+  const rows = tableOf(columns, Infinity, age);
+  return csv(columns.map(({ name }) => name), rows.map(({ time }) => time), columns.map((_, at) => rows.map(({ values }) => values[at])));
 }

@@ -40,21 +40,19 @@ export interface Tile {
   note: OverviewText;
   /** Where more of it is. */
   page: string;
-  /** Less is better; `null` says nothing of good or bad. */
-  isCost: boolean | null;
   max?: number;
 }
 
 export const TILES: Tile[] = [
   {
-    id: "requests", unit: "count", note: "note_sum", page: "requests", isCost: null,
+    id: "requests", unit: "count", note: "note_sum", page: "requests",
     query: `sum(${MEASURED.map((source) => `sum by (instance) (rate(${source === "engine" ? "llm_requests_finished_total" : "llm_requests_total"}{source="${source}"}[${WINDOW}]))`).join(" or ")})`,
   },
-  { id: "tokens", unit: "count", note: "note_sum", page: "engines", isCost: null, query: rate("llm_generation_tokens_total") },
-  { id: "ttft", unit: "seconds", note: "note_worst_model", page: "requests", isCost: true, query: worstQuantile(TTFT, 0.95) },
-  { id: "tpot", unit: "seconds", note: "note_worst_model", page: "engines", isCost: true, query: worstQuantile(TPOT, 0.95) },
-  { id: "kv", unit: "ratio", note: "note_fullest", page: "engines", isCost: true, max: 1, query: "max(llm_kv_cache_usage_ratio)" },
-  { id: "errors", unit: "ratio", note: "note_errors", page: "requests", isCost: true, query: ERRORS },
+  { id: "tokens", unit: "count", note: "note_sum", page: "engines", query: rate("llm_generation_tokens_total") },
+  { id: "ttft", unit: "seconds", note: "note_worst_model", page: "requests", query: worstQuantile(TTFT, 0.95) },
+  { id: "tpot", unit: "seconds", note: "note_worst_model", page: "engines", query: worstQuantile(TPOT, 0.95) },
+  { id: "kv", unit: "ratio", note: "note_fullest_of_all", page: "engines", max: 1, query: "max(llm_kv_cache_usage_ratio)" },
+  { id: "errors", unit: "ratio", note: "note_errors", page: "requests", query: ERRORS },
 ];
 
 /** Requests whose latencies are in the same buckets, so that they can be put together. */

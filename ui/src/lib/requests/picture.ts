@@ -84,19 +84,6 @@ export function nearest(points: Point[], x: number, y: number, placed: (point: P
   return best;
 }
 
-/** Viridis without its darkest two, which nobody sees on a dark page. */
-const VIRIDIS = ["#3e4a89", "#31688e", "#26828e", "#1f9e89", "#35b779", "#6dcd59", "#b4de2c", "#fde725"];
-
-/** How strong a cell is drawn: one request 0, the fullest 1. The root between, so that small counts can be told apart. */
-export const strength = (count: number, most: number): number => (most <= 1 ? 1 : Math.sqrt(Math.max(0, count - 1) / (most - 1)));
-
-/** The colour of a cell: on light of one hue from nearly transparent, on dark viridis. The key in the style sheet has the same. */
-export function cellColour(share: number, isDark: boolean, hue: string): { colour: string; alpha: number } {
-  if (!isDark) return { colour: hue, alpha: 0.2 + 0.8 * share };
-  const at = Math.min(VIRIDIS.length - 1, Math.floor(share * VIRIDIS.length));
-  return { colour: VIRIDIS[at] ?? hue, alpha: 1 };
-}
-
 /** The lowest and highest values of buckets that have any, with the bucket's own lower end. */
 export function boundsOf(map: HeatMap, bucket: number): Range {
   const high = map.bounds_ms[bucket] ?? 0;

@@ -5,7 +5,7 @@ import { address, read, spanNow, USUAL, type Asked } from "./address";
 import { ask, type Exchange, type HeatMap } from "./ask";
 import { FIELDS, proposals, quoted, terms, withTerm, wordAt } from "./filter";
 import { compare, List, merge, PAGE, ROWS_MAX, type Sort } from "./list.svelte";
-import { boundsOf, cellColour, filledRange, logMarks, nearest, placeOf, pointsOf, rangeOf, strength } from "./picture";
+import { boundsOf, filledRange, logMarks, nearest, placeOf, pointsOf, rangeOf } from "./picture";
 import { setLanguage } from "../prefs.svelte";
 import { scrolledTo, visible } from "./rows";
 import { shares, ticks, waterfall } from "./waterfall";
@@ -304,13 +304,6 @@ describe("picture", () => {
     expect(range?.low).toBeLessThan(1);
     expect(range?.high).toBeGreaterThan(4);
     expect(filledRange({ ...map, counts: [[0, 0, 0, 0]] })).toBeNull();
-  });
-
-  test("one request among thousands is seen", () => {
-    expect([strength(1, 5), strength(2, 5), strength(5, 5), strength(1, 1)]).toEqual([0, 0.5, 1, 1]);
-    expect(cellColour(0, false, "#123")).toEqual({ colour: "#123", alpha: 0.2 });
-    expect(cellColour(0, true, "#123").colour).toBe("#3e4a89");
-    expect(cellColour(1, true, "#123").colour).toBe("#fde725");
   });
 });
 
