@@ -13,6 +13,15 @@ export interface Track {
 
 export const keyOf = (line: number, labels: Labels): string => `${line} ${JSON.stringify(Object.entries(labels).sort())}`;
 
+/** What a series is at a point: its value there, or the last before it, unless the line has ended. */
+export function valueAt(values: Value[], index: number): number | null {
+  for (let at = index; at >= 0; at -= 1) {
+    const value = values[at];
+    if (value !== undefined) return value;
+  }
+  return null;
+}
+
 const isKnown = (value: Value): value is number => value !== null && value !== undefined;
 const byLine = (a: Track, b: Track): number => a.line - b.line || a.key.localeCompare(b.key);
 
@@ -83,13 +92,8 @@ export class Points {
     this.byKey = new Map(this.tracks.map((track) => [track.key, track]));
   }
 
-  /** What a series is at a point: its value there, or the last before it, unless the line has ended. */
   at(track: Track, index: number): number | null {
-    for (let at = index; at >= 0; at -= 1) {
-      const value = track.values[at];
-      if (value !== undefined) return value;
-    }
-    return null;
+    return valueAt(track.values, index);
   }
 
   /** What a series is at the end of the axis: its newest value, unless it ended longer ago than `lag`. */

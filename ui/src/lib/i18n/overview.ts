@@ -29,6 +29,7 @@ export const overviewTexts = {
   ttft_map: { en: "Time to first token", zh: "首 Token 延迟分布" },
   ttft_map_label: { en: "Time to first token of {name}: how many requests took how long; most lie between {low} and {high}", zh: "{name} 的首 Token 延迟分布：多数请求介于 {low} 至 {high}" },
   cell: { en: "{time} · {low} to {high}: {rate}", zh: "{time} · {low} 至 {high}：{rate}" },
+  row: { en: "{low} to {high}", zh: "{low} 至 {high}" },
   key_few: { en: "few", zh: "少" },
   key_many: { en: "{most}", zh: "{most}" },
   model: { en: "Model", zh: "模型" },

@@ -2,7 +2,7 @@ import { afterEach, describe, expect, test, vi } from "vitest";
 import { nameOf, unitOf } from "../moment/words";
 import { Points } from "../series";
 import { durationOf } from "./compare";
-import { bulk, latencyMap } from "./map";
+import { bulk, fullest, latencyMap } from "./map";
 import { askGroups, groupName } from "./queries";
 import { sparkOf } from "./spark";
 
@@ -17,6 +17,7 @@ describe("the map of latencies", () => {
     expect(map.cells[0]).toEqual([3, 0, 1]);
     expect(map.cells[1]).toEqual([1, 4, 1]);
     expect(map.most).toBe(4);
+    expect([map.cells[1]!, [null, null], [0, 0], []].map(fullest)).toEqual([1, -1, -1, -1]);
     expect(bulk(map)).toEqual({ low: 0.1, high: 2 });
   });
 
