@@ -36,6 +36,8 @@ export interface Panel {
   band?: [number, number];
   /** Something that is counted, as strokes along the bottom wherever it is above zero. */
   rug?: { query: string; name: Text };
+  /** Requests per second, in windows of so many milliseconds, of which the lines are percentiles: few say little. */
+  few?: { query: string; windowMs: number };
   /** An objective, in the panel's unit. */
   objective?: number | null;
 }

@@ -125,6 +125,7 @@ export const texts = {
   compare_previous: { en: "Compare with the period before", zh: "与上一周期对比" },
   to_explore: { en: "Open in Explore (PromQL)", zh: "在指标探索中打开（PromQL）" },
   see_more: { en: "Details", zh: "查看详情" },
+  few_samples: { en: "fewer than {count} requests", zh: "请求少于 {count} 个" },
   more_lines: { en: "and {count} more lines", zh: "另有 {count} 条曲线" },
   omitted: { en: "{count} series more than can be drawn are left out.", zh: "序列过多，{count} 条未绘制。" },
   needs_engine: { en: "No engine has told of this.", zh: "尚无推理引擎提供此数据。" },

@@ -10,6 +10,7 @@ import type { Line, Panel } from "../panels";
 
 /** Engines are read every 5 s, targets of others every 15 s: shorter windows have too few samples. */
 const WINDOW = "1m";
+const WINDOW_MS = 60_000;
 const TTFT = "llm_time_to_first_token_seconds";
 const TPOT = "llm_request_time_per_output_token_seconds";
 const MEASURED = SOURCES.slice(0, 2);
@@ -101,6 +102,7 @@ export function percentiles(group: Group, name: string, objective: number | null
     needs: "engine_histograms",
     lines: [line(0.95, "p95", 0), line(0.5, "p50", 0), line(0.99, "p99", 1)],
     band: [0, 1],
+    few: { query: `sum(rate(${TTFT}_count{${selector(group)}}[${WINDOW}]))`, windowMs: WINDOW_MS },
     objective,
   };
 }
