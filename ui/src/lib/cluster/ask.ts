@@ -51,15 +51,26 @@ export interface Ranged {
   results: (Track[] | null)[];
   /** By query, why not. */
   errors: (string | null)[];
+  /** By query, the period before, moved into this one; none where it was not asked for. */
+  before: Track[][];
 }
 
 /** Series that one query may bring; the server's own limit. */
 const SERIES_MAX = 500;
 
 /** Queries over a range, reduced by the server to what `px` pixels can show. */
-export async function askRanges(queries: string[], { start, end }: { start: number; end: number }, px: number, signal: AbortSignal): Promise<Ranged> {
-  const { stepMs, results } = await past(queries, start, end, px, signal, SERIES_MAX);
-  return { step: stepMs, results: results.map(({ series, error }) => (error === null ? series : null)), errors: results.map(({ error }) => error) };
+export async function askRanges(queries: string[], { start, end }: { start: number; end: number }, px: number, signal: AbortSignal, hasPrevious = false): Promise<Ranged> {
+  const length = end - start;
+  const [{ stepMs, results }, before] = await Promise.all([
+    past(queries, start, end, px, signal, SERIES_MAX),
+    hasPrevious ? past(queries, start - length, start, px, signal, SERIES_MAX) : null,
+  ]);
+  return {
+    step: stepMs,
+    results: results.map(({ series, error }) => (error === null ? series : null)),
+    errors: results.map(({ error }) => error),
+    before: (before?.results ?? []).map(({ series }) => series.map((track) => ({ ...track, times: track.times.map((time) => time + length) }))),
+  };
 }
 
 /** Seconds as a window of PromQL, within what is read without effort. */

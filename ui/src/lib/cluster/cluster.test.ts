@@ -70,7 +70,7 @@ describe("asking", () => {
     const body = { start: 0, end: 9, now: 9, step_ms: 1_000, results: [{ series: [{ labels: {}, times: [1], values: [2] }], omitted: 3 }, { error: { code: "x" } }] };
     vi.stubGlobal("fetch", vi.fn(async () => new Response(JSON.stringify(body))));
     const found = await askRanges(["a", "b"], { start: 0, end: 9 }, 10, new AbortController().signal);
-    expect(found).toEqual({ step: 1_000, results: [[{ labels: {}, times: [1], values: [2] }], null], errors: [null, "x"] });
+    expect(found).toEqual({ step: 1_000, results: [[{ labels: {}, times: [1], values: [2] }], null], errors: [null, "x"], before: [] });
     const answer = { value: found, failure: null };
     expect([missingOf(answer, [0], "it tells nothing"), missingOf(answer, [0, 1], "it tells nothing")]).toEqual(["it tells nothing", "x"]);
     expect(missingOf({ value: null, failure: new Failure("unreachable", "TypeError: no route") }, [0], "it tells nothing")).toBe("The server does not answer.");

@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { setZone } from "../prefs.svelte";
 import { beats, durations, segmentsOf, thinned, timeMarks, worst, type Segment } from "./lanes";
-import { at, csvOf, pathOf, roundTop, tableOf } from "./spark";
+import { at, compared, csvOf, pathOf, roundTop, tableOf } from "./spark";
 
 const points = (pairs: [number, number | null][]) => ({ times: pairs.map(([time]) => time), values: pairs.map(([, value]) => value) });
 const onOff = (value: number) => (value > 0 ? "on" : "off");
@@ -116,4 +116,14 @@ describe("the numbers behind sparklanes", () => {
     expect(rows.at(-1)).toEqual({ time: 999, values: [999] });
   });
   test("a name is no formula", () => expect(csvOf(columns, 5).split("\r\n").slice(0, 3)).toEqual(['time,a,"\'=b ""x"""', "1970-01-01T00:00:00.000Z,1,", "1970-01-01T00:00:00.010Z,,7"]));
+});
+
+describe("the period before", () => {
+  const line = (name: string, value: number) => ({ name, ...points([[0, value]]) });
+  test("has the name and the colour of its line", () => {
+    const lines = compared("Traffic", [line("sent", 1), line("received", 2)], [line("received", 3)]);
+    expect(lines.map(({ name, hue, isPast }) => [name, hue, isPast ?? false])).toEqual([["sent", 0, false], ["received", 1, false], ["received, period before", 1, true]]);
+  });
+  test("of a lane's only line has the lane's", () => expect(compared("RTT", [line("", 1)], [line("", 3)]).map(({ name }) => name)).toEqual(["RTT", "RTT, period before"]));
+  test("that was not asked for changes nothing", () => expect(compared("RTT", [line("", 1)], [])).toEqual([line("", 1)]));
 });
