@@ -4,7 +4,6 @@ import { translator } from "../prefs.svelte";
 export const laneTexts = {
   segment: { en: "{state} · {start} to {end} · {lasting}", zh: "{state} · {start} 至 {end} · {lasting}" },
   nothing: { en: "no data in this range", zh: "该时段无数据" },
-  nothing_then: { en: "no data", zh: "无数据" },
   beats: { en: "{name}: up in {up} of the range, down in {down}, no data in {none}", zh: "{name}：该时段内在线 {up}，离线 {down}，无数据 {none}" },
   beat_up: { en: "up", zh: "在线" },
   beat_down: { en: "down", zh: "离线" },

@@ -25,6 +25,13 @@ export function paint(sparks: Spark[], span: { start: number; end: number }, ste
     context.fillStyle = colour(name);
     context.fillText(text, x, y);
   };
+  /** Small, and readable where lines cross it. */
+  const label = (text: string, x: number, y: number) => {
+    context.font = "10px system-ui, sans-serif";
+    context.fillStyle = colour("--card");
+    context.fillRect(x - 2, y - 9, context.measureText(text).width + 4, 12);
+    write(text, x, y, "--muted", "10px");
+  };
   for (const spark of drawn) {
     const top = topOf(spark);
     write(spark.name, EDGE, 14, "--text", "600 12px");
@@ -33,15 +40,17 @@ export function paint(sparks: Spark[], span: { start: number; end: number }, ste
     });
     context.save();
     context.translate(NAMES, 0);
-    write(format(top, spark.unit), 2, 11, "--muted", "10px");
     if (spark.limit && spark.limit.value <= top) {
       const y = ROOM + (LANE - ROOM) * (1 - spark.limit.value / top);
       stroke(context, new Path2D(`M0 ${y}H${size.width}`), colour("--muted"), [4, 4]);
+      context.font = "10px system-ui, sans-serif";
+      label(spark.limit.name, size.width - context.measureText(spark.limit.name).width - 4, y + 12);
     }
     spark.lines.forEach((line, at) => {
       const hue = line.hue ?? at;
       stroke(context, new Path2D(pathOf(line, span, top, size, step)), colour(lineColour(hue, line.isPast)), line.isPast ? [5, 4] : (DASHES[hue] ?? []));
     });
+    label(format(top, spark.unit), 2, 11);
     context.restore();
     context.translate(0, LANE + GAP);
   }
