@@ -70,13 +70,14 @@ async function open(hash, look, size = { width: 1440, height: 900 }, name = unde
 async function settled(page, name) {
   await page.locator("main").waitFor();
   if (SHOWN[name]) {
-    // What is out of sight asks for nothing: the reader scrolls until it is there.
+    // What is out of sight asks for nothing, and much is on a telephone: its reader scrolls until it is there.
+    const isLong = page.viewportSize().height > page.viewportSize().width;
     await until(`${name} with ${SHOWN[name]}`, 30, async () => {
       if (SHOWN[name].test(await page.locator("body").innerText())) return true;
-      await page.mouse.wheel(0, 200);
+      if (isLong) await page.mouse.wheel(0, 200);
       return false;
     });
-    await page.evaluate(() => scrollTo(0, 0));
+    if (isLong) await page.evaluate(() => scrollTo(0, 0));
   }
   await page.waitForLoadState("networkidle");
   await page.evaluate(() => new Promise((drawn) => requestAnimationFrame(() => requestAnimationFrame(drawn))));
