@@ -94,10 +94,11 @@ export async function startProduct(more = "", data = undefined) {
   return { url, config, startedAt, child, output: () => output, end };
 }
 
-export async function startBrowser() {
+/** `features` are those of Chromium that are turned off. */
+export async function startBrowser(features = []) {
   return chromium.launch({
     executablePath: process.env.CHROMIUM,
-    args: ["--no-sandbox", "--disable-gpu", "--font-render-hinting=none", "--force-color-profile=srgb"],
+    args: ["--no-sandbox", "--disable-gpu", "--font-render-hinting=none", "--force-color-profile=srgb", `--disable-features=${features.join(",")}`],
   });
 }
 

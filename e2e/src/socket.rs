@@ -1,6 +1,7 @@
-//! A page's live connection, as far as the tests need it: unfragmented frames (RFC 6455).
+//! A page's live connection, as far as the tests need it: unfragmented frames (RFC 6455), and the blocks of ticks.
 
 use std::{
+    collections::BTreeMap,
     io::{BufReader, Read, Write},
     net::TcpStream,
     time::Duration,
@@ -12,6 +13,56 @@ use xtask::http;
 
 /// Any key of 16 bytes in base64 will do.
 const KEY: &str = "AAECAwQFBgcICQoLDA0ODw==";
+
+/// Bytes of a block before its values.
+const HEAD_BYTES: usize = 20;
+
+/// One block of a tick.
+#[derive(Debug, PartialEq)]
+pub struct Block {
+    pub id: u64,
+    pub generation: u64,
+    pub time: i64,
+    pub values: Vec<f32>,
+}
+
+/// Generation and number of series by subscription, as the server told them.
+#[derive(Default)]
+pub struct Schemas(BTreeMap<u64, (u64, usize)>);
+
+impl Schemas {
+    /// Takes note of a text if it is a schema.
+    pub fn learn(&mut self, text: &Value) -> Result<()> {
+        if text["type"] == "schema" {
+            let field = |name: &str| text[name].as_u64().context("a bad schema");
+            let count = text["series"].as_array().context("a bad schema")?.len();
+            self.0.insert(field("id")?, (field("gen")?, count));
+        }
+        Ok(())
+    }
+
+    /// All blocks of one message, each of the generation whose schema came before.
+    pub fn blocks(&self, bytes: &[u8]) -> Result<Vec<Block>> {
+        let mut blocks = Vec::new();
+        let mut rest = bytes;
+        while !rest.is_empty() {
+            let word = |at: usize| {
+                let bytes = rest.get(at..at + 4).and_then(|bytes| bytes.try_into().ok());
+                bytes.map(u32::from_le_bytes).context("a short block")
+            };
+            ensure!(word(0)? == 1, "no block");
+            let (id, generation) = (u64::from(word(4)?), u64::from(word(8)?));
+            let time = i64::from(word(12)?) | i64::from(word(16)?) << 32;
+            let (known, count) = self.0.get(&id).copied().context("no schema before it")?;
+            ensure!(known == generation, "generation {generation} after the schema of {known}");
+            let values = (0..count).map(|index| Ok(f32::from_bits(word(HEAD_BYTES + 4 * index)?)));
+            let values = values.collect::<Result<Vec<f32>>>()?;
+            blocks.push(Block { id, generation, time, values });
+            rest = rest.get(HEAD_BYTES + 4 * count..).context("a short block")?;
+        }
+        Ok(blocks)
+    }
+}
 
 pub struct LiveSocket {
     reader: BufReader<TcpStream>,

@@ -1,9 +1,9 @@
 //! Who may ask: only pages of our own, under our own name.
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Result, ensure};
 use e2e::{
     Modelwatch, PATIENCE,
-    socket::{LiveSocket, Message},
+    socket::{LiveSocket, Message, Schemas},
 };
 use serde_json::json;
 use xtask::http::{self, Request};
@@ -46,22 +46,18 @@ fn the_live_socket_sends_schema_and_ticks() -> Result<()> {
     ensure!(hello["type"] == "hello", "{hello}");
     socket.send(&json!({"type": "sub", "id": 7, "query": "node_load1", "step": 1000}))?;
     socket.send(&json!({"type": "sub", "id": 8, "query": "rate(", "step": 1000}))?;
-    let (mut generation, mut refused, mut ticks) = (None, false, 0);
+    let (mut schemas, mut refused, mut ticks) = (Schemas::default(), false, 0);
     while ticks < 2 || !refused {
         match socket.receive()? {
             Message::Text(text) if text["type"] == "schema" => {
-                ensure!(text["id"] == 7 && text["series"].as_array().is_some(), "{text}");
-                generation = text["gen"].as_u64();
+                ensure!(text["id"] == 7, "{text}");
+                schemas.learn(&text)?;
             }
             Message::Text(text) if text["type"] == "error" => refused = text["id"] == 8,
             Message::Text(_) => {}
-            Message::Binary(block) => {
-                let field = |at: usize| {
-                    let bytes = block.get(at..at + 4).and_then(|bytes| bytes.try_into().ok());
-                    bytes.map(u32::from_le_bytes).context("a short block")
-                };
-                ensure!((field(0)?, field(4)?) == (1, 7), "{block:?}");
-                ensure!(Some(u64::from(field(8)?)) == generation, "a tick without its schema");
+            Message::Binary(bytes) => {
+                let blocks = schemas.blocks(&bytes)?;
+                ensure!(blocks.iter().map(|block| block.id).eq([7]), "{blocks:?}");
                 ticks += 1;
             }
         }

@@ -42,10 +42,86 @@ fn start(folder: &Path) -> Result<(Modelwatch, String)> {
     Ok((modelwatch, id))
 }
 
+/// Writes an hour and more of an engine: a full KV cache at sample `spike` of 900, from which on it has preempted
+/// requests. Tells when a sample is.
+fn write_engine(modelwatch: &Modelwatch, spike: i64) -> Result<impl Fn(i64) -> i64> {
+    let (now, period) = (recent_ms()?, 5_000);
+    let at = move |index: i64| now - period * (900 - index);
+    let samples = |value: &dyn Fn(i64) -> f64| -> Vec<(i64, f64)> {
+        (0..900).map(|index| (at(index), value(index))).collect()
+    };
+    let usages = samples(&|index| if index == spike { 0.99 } else { 0.3 });
+    let preempted = samples(&|index| if index > spike { 4.0 } else { 0.0 });
+    let labels =
+        |name| [("__name__", name), ("engine", "vllm"), ("instance", "a:1"), ("model", "q")];
+    let (usage, preemptions) =
+        (labels("llm_kv_cache_usage_ratio"), labels("llm_preemptions_total"));
+    let sent = [
+        Sent { labels: &usage, samples: &usages },
+        Sent { labels: &preemptions, samples: &preempted },
+    ];
+    let response = modelwatch.write(Protocol::V1, &message_v1(&sent))?;
+    ensure!(response.status == 204, "{}", response.text());
+    Ok(at)
+}
+
+/// The form of a chart with a line, a fault and a warning.
+fn chart_of(now: i64) -> String {
+    format!(
+        "query=llm_kv_cache_usage_ratio&query=sum(&query=time()&query=increase(llm_preemptions_total[1s])&start={}&end={now}&px=400",
+        now - 30 * 86_400_000
+    )
+}
+
+/// What is asked of a path, and what an answer that says enough to be compared has.
+fn questions(path: &str, now: i64, spike: i64) -> Vec<(String, &'static [&'static str])> {
+    match path {
+        "/api/mw/v1/range" => vec![(
+            chart_of(now),
+            &[
+                "/results/0/series/0/values/0",
+                "/results/1/error/code",
+                "/results/3/warnings/0/code",
+            ],
+        )],
+        "/api/mw/v1/moment" => vec![
+            (
+                format!("at={spike}&around_ms=120000"),
+                &[
+                    "/verdicts/0/evidence/0",
+                    "/deviating/0/labels",
+                    "/requests/0/id",
+                    "/events/0/code",
+                ],
+            ),
+            (format!("at={now}&around_ms=5000"), &["/at"]),
+        ],
+        "/api/mw/v1/events" => vec![(String::new(), &["/events/0/code"])],
+        "/api/mw/v1/requests" => vec![(String::new(), &["/requests/0/id"])],
+        "/api/mw/v1/requests/summary" => {
+            vec![(String::new(), &["/rows/0"]), ("by=key".to_owned(), &["/rows/0"])]
+        }
+        _ => vec![(String::new(), &[])],
+    }
+}
+
+/// Compares an answer with what the description says of a method and a status.
+fn expect_described(
+    document: &Value,
+    operation: &Value,
+    status: &str,
+    found: &Value,
+) -> Result<()> {
+    let schema = &operation["responses"][status]["content"]["application/json"]["schema"];
+    expect_schema(document, schema, found)
+}
+
 #[test]
 fn answers_are_as_the_description_says() -> Result<()> {
     let folder = tempfile::tempdir()?;
     let (modelwatch, id) = start(folder.path())?;
+    let spike = 890;
+    let spike = write_engine(&modelwatch, spike)?(spike);
     // Reading bodies is an event, so that there is one; its endpoint comes last in the order of paths.
     modelwatch.json(&format!("/api/mw/v1/requests/{id}/bodies"))?;
     wait::until("the event", PATIENCE, || {
@@ -53,28 +129,19 @@ fn answers_are_as_the_description_says() -> Result<()> {
         ensure!(events["events"][0]["code"] == "event.bodies_read", "{events}");
         Ok(())
     })?;
-    wait::until("some samples", PATIENCE, || modelwatch.value("node_load1"))?;
     let document = modelwatch.json("/api/mw/openapi.json")?;
     let now = recent_ms()?;
-    let range = format!(
-        "query=node_load1&query=sum(&query=time()&query=increase(node_load1[1s])&start={}&end={now}&px=400",
-        now - 30 * 86_400_000
-    );
+    let mut refused = Vec::new();
     let paths = document["paths"].as_object().context("no paths")?;
     for (path, item) in paths {
-        let questions = match path.as_str() {
-            "/api/mw/v1/range" => vec![range.clone()],
-            "/api/mw/v1/moment" => {
-                vec![format!("at={now}"), format!("at={}&around_ms=5000", now - 1_000)]
-            }
-            "/api/mw/v1/requests/summary" => vec![String::new(), "by=key".to_owned()],
-            _ => vec![String::new()],
-        };
-        for question in questions {
+        for (question, needed) in questions(path, now, spike) {
             let asked = format!("{}?{question}", path.replace("{id}", &id));
             let found = modelwatch.json(&asked)?;
-            let schema = &item["get"]["responses"]["200"]["content"]["application/json"]["schema"];
-            expect_schema(&document, schema, &found).with_context(|| asked.clone())?;
+            expect_described(&document, &item["get"], "200", &found)
+                .with_context(|| asked.clone())?;
+            for needed in needed {
+                ensure!(found.pointer(needed).is_some(), "{asked}: no {needed} in {found}");
+            }
         }
         let wrong = match path.replace("{id}", "nothing") {
             path if path.contains("nothing") => path,
@@ -82,36 +149,55 @@ fn answers_are_as_the_description_says() -> Result<()> {
         };
         let answer = modelwatch.get(&wrong)?;
         if answer.status != 200 {
-            let schema =
-                &item["get"]["responses"]["default"]["content"]["application/json"]["schema"];
-            let found: Value = answer.json()?;
-            expect_schema(&document, schema, &found).with_context(|| wrong.clone())?;
+            refused.push(path.as_str());
+            expect_described(&document, &item["get"], "default", &answer.json()?)
+                .with_context(|| wrong.clone())?;
         }
     }
+    for path in ["/api/mw/v1/moment", "/api/mw/v1/range", "/api/mw/v1/requests/{id}"] {
+        ensure!(refused.contains(&path), "{path} refuses nothing: {refused:?}");
+    }
     Ok(())
+}
+
+#[test]
+fn what_can_be_posted_answers_as_it_is_described() -> Result<()> {
+    let folder = tempfile::tempdir()?;
+    let modelwatch = Modelwatch::start(folder.path(), "[collect]\ndiscover = false\n")?;
+    drop(write_engine(&modelwatch, 700)?);
+    let document = modelwatch.json("/api/mw/openapi.json")?;
+    let paths = document["paths"].as_object().context("no paths")?;
+    let posted: Vec<&String> =
+        paths.iter().filter(|(_, item)| item["post"].is_object()).map(|(path, _)| path).collect();
+    ensure!(posted == ["/api/mw/v1/range"], "{posted:?}: say here what else is to be asked");
+    let operation = &paths["/api/mw/v1/range"]["post"];
+    let post = |form: &str| {
+        let headers = &[("Content-Type", "application/x-www-form-urlencoded")];
+        let (method, path, body) = ("POST", "/api/mw/v1/range", form.as_bytes());
+        let request = Request { method, path, headers, body, timeout: PATIENCE };
+        http::send(&modelwatch.address, &request)
+    };
+    let form = chart_of(recent_ms()?);
+    let answer = post(&form)?;
+    ensure!(answer.status == 200, "{}", answer.text());
+    let found: Value = answer.json()?;
+    expect_described(&document, operation, "200", &found)?;
+    ensure!(found.pointer("/results/0/series/0/values/0").is_some(), "{found}");
+    let same = modelwatch.json(&format!("/api/mw/v1/range?{form}"))?;
+    ensure!(found["results"][1] == same["results"][1], "{found} {same}");
+    let refused = post("query=up&start=2&end=1&px=400")?;
+    ensure!(refused.status == 400, "{}: {}", refused.status, refused.text());
+    let refused: Value = refused.json()?;
+    ensure!(refused["code"] == "refused.backwards", "{refused}");
+    expect_described(&document, operation, "default", &refused)
 }
 
 #[test]
 fn a_chart_and_a_moment_of_what_was_written() -> Result<()> {
     let folder = tempfile::tempdir()?;
     let modelwatch = Modelwatch::start(folder.path(), "[collect]\ndiscover = false\n")?;
-    let (now, period) = (recent_ms()?, 5_000);
-    let at = |index: i64| now - period * (900 - index);
-    let samples = |value: &dyn Fn(i64) -> f64| -> Vec<(i64, f64)> {
-        (0..900).map(|index| (at(index), value(index))).collect()
-    };
-    let spike = samples(&|index| if index == 700 { 0.99 } else { 0.3 });
-    let preempted = samples(&|index| if index > 700 { 4.0 } else { 0.0 });
-    let labels =
-        |name| [("__name__", name), ("engine", "vllm"), ("instance", "a:1"), ("model", "q")];
-    let (usage, preemptions) =
-        (labels("llm_kv_cache_usage_ratio"), labels("llm_preemptions_total"));
-    let sent = [
-        Sent { labels: &usage, samples: &spike },
-        Sent { labels: &preemptions, samples: &preempted },
-    ];
-    let response = modelwatch.write(Protocol::V1, &message_v1(&sent))?;
-    ensure!(response.status == 204, "{}", response.text());
+    let at = write_engine(&modelwatch, 700)?;
+    let now = at(900);
 
     let query = encode("llm_kv_cache_usage_ratio");
     let chart = format!("/api/mw/v1/range?query={query}&start={}&end={now}&px=20", at(0));

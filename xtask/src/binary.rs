@@ -33,7 +33,7 @@ pub(crate) fn path(profile: Profile) -> Result<PathBuf> {
     Ok(target_dir()?.join(folder).join("modelwatch"))
 }
 
-fn target_dir() -> Result<PathBuf> {
+pub(crate) fn target_dir() -> Result<PathBuf> {
     let metadata = metadata()?;
     let folder =
         metadata["target_directory"].as_str().context("cargo names no target directory")?;

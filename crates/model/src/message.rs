@@ -2300,6 +2300,11 @@ pub static MESSAGES: &[Message] = &[
         zh: "最近一小时 {count} 个",
     },
     Message { code: "top.resident", en: "Memory", zh: "内存" },
+    Message {
+        code: "top.row_gone",
+        en: "This row is no longer in the list. Esc goes back to the list.",
+        zh: "该行已不在列表中，按 Esc 返回列表。",
+    },
     Message { code: "top.running", en: "RUN", zh: "运行" },
     Message { code: "top.running_long", en: "Requests running", zh: "运行中的请求" },
     Message { code: "top.since", en: "(for {time})", zh: "（已持续 {time}）" },

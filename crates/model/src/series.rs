@@ -172,6 +172,11 @@ impl Budget {
         Arc::clone(&self.cancelled)
     }
 
+    /// How long the query may still take.
+    pub fn left(&self) -> Duration {
+        self.deadline.saturating_sub(self.clock.monotonic())
+    }
+
     /// To be asked at least every few thousand steps of any loop.
     pub fn check(&self) -> Result<(), SelectError> {
         if self.cancelled.load(Ordering::Relaxed) {

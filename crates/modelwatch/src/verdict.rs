@@ -9,25 +9,33 @@ use std::{
 };
 
 use collect::{Collector, EngineState};
-use model::{Labels, UnixMs};
+use model::{Labels, UnixMs, series::SelectError};
 use query::{Expr, Output, QueryError};
 
-use crate::wire::App;
+use crate::{api::is_due, wire::App};
 
-/// Longest time that a condition may take: live ticks wait for it.
+/// Longest time that all conditions may take: live ticks wait for them.
 const TIMEOUT: Duration = Duration::from_secs(1);
 /// How often the conditions are evaluated.
 const PERIOD_MS: i64 = 5_000;
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) enum Level {
     Ok,
     Warn,
     Critical,
+    #[default]
     Unknown,
 }
 
 impl Level {
+    const ALL: [Self; 4] = [Self::Ok, Self::Warn, Self::Critical, Self::Unknown];
+
+    /// The level of that name; one that is not known here may come from another version.
+    pub(crate) fn from_name(name: &str) -> Self {
+        Self::ALL.into_iter().find(|level| level.as_str() == name).unwrap_or_default()
+    }
+
     pub(crate) fn as_str(self) -> &'static str {
         match self {
             Self::Ok => "ok",
@@ -145,18 +153,17 @@ impl Verdicts {
     }
 
     /// Evaluates the conditions when they are due, and at every tick until the first engine or
-    /// the first readings are there.
-    pub(crate) fn refresh(&self, app: &App, time: UnixMs) {
+    /// the first readings are there. `last` is the tick before.
+    pub(crate) fn refresh(&self, app: &App, last: UnixMs, time: UnixMs) {
         let is_settled = self.lock().level != Level::Unknown;
-        if is_settled && time.0 % PERIOD_MS != 0 {
+        if is_settled && !is_due(PERIOD_MS, last, time) {
             return;
         }
         if app.store.stats().writable {
-            self.judge(
-                &|expr| app.queries.evaluate_here(expr, time, TIMEOUT),
-                &app.collector,
-                time,
-            );
+            let deadline = app.clock.monotonic().saturating_add(TIMEOUT);
+            let left = || deadline.saturating_sub(app.clock.monotonic());
+            let evaluate = |expr: &Expr| app.queries.evaluate_here(expr, time, left());
+            self.judge(&evaluate, &app.collector, time);
         } else {
             let path = app.config.storage.path.display().to_string();
             let params = vec![("path".into(), path)];
@@ -164,24 +171,40 @@ impl Verdicts {
         }
     }
 
-    /// Evaluates the conditions over whatever holds the series.
+    /// Evaluates the conditions over whatever holds the series. Where time is up before one is found to hold, what
+    /// was said before stays.
     pub(crate) fn judge(&self, evaluate: Evaluate<'_>, collector: &Collector, time: UnixMs) {
-        let found = self.conditions.iter().find_map(|(condition, expr)| match evaluate(expr) {
-            Ok(output) => {
-                let points = output.value.into_floats();
-                let (labels, value) = worst(&points)?;
-                Some((condition.level, condition.code, params(condition, labels, value)))
-            }
-            Err(error) => {
-                tracing::warn!("verdict {}: {error}", condition.code);
-                None
-            }
-        });
-        let elsewhere = || {
-            let points = evaluate(&self.engines_up).ok()?.value.into_floats();
-            points.first().map(|(_, up)| *up as usize)
+        let Ok(found) = self.holding(evaluate) else { return };
+        let elsewhere = || match evaluate(&self.engines_up) {
+            Ok(output) => Ok(output.value.into_floats().first().map(|(_, up)| *up as usize)),
+            Err(error) if is_late(&error) => Err(error),
+            Err(_) => Ok(None),
         };
-        self.settle(found.unwrap_or_else(|| without_fault(collector, elsewhere)), time);
+        if let Ok(found) = found.map_or_else(|| without_fault(collector, elsewhere), Ok) {
+            self.settle(found, time);
+        }
+    }
+
+    /// The worst condition that holds; an error where time is up before that is known.
+    fn holding(&self, evaluate: Evaluate<'_>) -> Result<Option<Judgement>, QueryError> {
+        for (condition, expr) in &self.conditions {
+            match evaluate(expr) {
+                Ok(output) => {
+                    let points = output.value.into_floats();
+                    if let Some((labels, value)) = worst(&points) {
+                        let params = params(condition, labels, value);
+                        return Ok(Some((condition.level, condition.code, params)));
+                    }
+                }
+                Err(error) => {
+                    tracing::warn!("verdict {}: {error}", condition.code);
+                    if is_late(&error) {
+                        return Err(error);
+                    }
+                }
+            }
+        }
+        Ok(None)
     }
 
     fn settle(&self, (level, code, params): Judgement, time: UnixMs) {
@@ -197,16 +220,24 @@ impl Verdicts {
 
 /// What is said where no condition holds.
 /// `elsewhere` tells how many engines answer by their series: those that another modelwatch looks after.
-fn without_fault(collector: &Collector, elsewhere: impl Fn() -> Option<usize>) -> Judgement {
+fn without_fault(
+    collector: &Collector,
+    elsewhere: impl Fn() -> Result<Option<usize>, QueryError>,
+) -> Result<Judgement, QueryError> {
     let engines = collector.engines();
     let up = engines.iter().filter(|engine| engine.state == EngineState::Up).count();
-    let up = if up > 0 { up } else { elsewhere().unwrap_or(0) };
+    let up = if up > 0 { up } else { elsewhere()?.unwrap_or(0) };
     if up > 0 {
-        return (Level::Ok, "verdict.healthy", vec![("engines".into(), up.to_string())]);
+        return Ok((Level::Ok, "verdict.healthy", vec![("engines".into(), up.to_string())]));
     }
     let has_looked = collector.has_discovered();
     let code = if has_looked { "verdict.no_engine" } else { "verdict.starting" };
-    (Level::Unknown, code, Vec::new())
+    Ok((Level::Unknown, code, Vec::new()))
+}
+
+/// Whether time is up.
+fn is_late(error: &QueryError) -> bool {
+    matches!(error, QueryError::Select(SelectError::TimedOut))
 }
 
 fn worst(points: &[(Labels, f64)]) -> Option<(&Labels, f64)> {
@@ -230,6 +261,7 @@ fn params(condition: &Condition, labels: &Labels, value: f64) -> Vec<(String, St
 #[cfg(test)]
 mod tests {
     use model::message::MESSAGES;
+    use query::{Element, Sample, Stats, Value};
 
     use super::*;
 
@@ -240,6 +272,48 @@ mod tests {
             let known = MESSAGES.iter().any(|message| message.code == condition.code);
             assert!(known, "{}", condition.code);
         }
+    }
+
+    #[test]
+    fn what_could_not_be_asked_in_time_is_not_taken_for_well() {
+        let verdicts = Verdicts::new(UnixMs(0)).unwrap();
+        let output = |floats: Vec<(Labels, f64)>| {
+            let element = |(labels, value)| Element { labels, sample: Sample::Float(value) };
+            let value = Value::Vector(floats.into_iter().map(element).collect());
+            let (warnings, infos, stats) = (Vec::new(), Vec::new(), Stats::default());
+            Ok(Output { value, warnings, infos, stats })
+        };
+        let late = || Err(QueryError::Select(SelectError::TimedOut));
+        let one = || vec![(Labels::from_pairs([("model", "a")]), 1.0)];
+        let condition = |code: &str| {
+            let found = verdicts.conditions.iter().find(|(condition, _)| condition.code == code);
+            found.unwrap().1.clone()
+        };
+        let check = |evaluate: Evaluate<'_>, expected: Result<Option<&str>, QueryError>| {
+            let found = verdicts.holding(evaluate);
+            let found = found.map(|found| found.map(|(_, code, _)| code));
+            assert_eq!(format!("{found:?}"), format!("{expected:?}"));
+        };
+        let (full, low) = (condition("verdict.kv_full"), condition("verdict.memory_low"));
+        let is = |expr: &Expr, other: &Expr| expr.to_string() == other.to_string();
+        check(&|_| output(Vec::new()), Ok(None));
+        check(
+            &|expr| output(if is(expr, &full) { one() } else { Vec::new() }),
+            Ok(Some("verdict.kv_full")),
+        );
+        check(
+            &|expr| if is(expr, &full) { late() } else { output(Vec::new()) },
+            Err(QueryError::Select(SelectError::TimedOut)),
+        );
+        // What is worse than the one that is late is told; one that merely fails is passed over.
+        check(
+            &|expr| match expr {
+                expr if is(expr, &low) => output(one()),
+                expr if is(expr, &full) => late(),
+                _ => Err(QueryError::Failed("no".into())),
+            },
+            Ok(Some("verdict.memory_low")),
+        );
     }
 
     #[test]

@@ -106,19 +106,30 @@ export function axisLabel(value: number | null, unit: Unit, first: number[] | nu
 /** Marks are round: no zeros behind the point. */
 const trimmed = (value: number): string => String(Number(value.toPrecision(6)));
 
+const CLOCK_MINUTES = { hour: "2-digit", minute: "2-digit", hourCycle: "h23" } as const;
+const CLOCK = { ...CLOCK_MINUTES, second: "2-digit" } as const;
+const DAY = { month: "short", day: "numeric" } as const;
+
+const timeFormats = new Map<string, Intl.DateTimeFormat>();
+
+/** In the reader's zone. Made once each: to make one costs as much as a hundred uses, and every axis has ten times. */
+function timeFormat(language: string, options: Intl.DateTimeFormatOptions): Intl.DateTimeFormat {
+  const key = JSON.stringify([language, options, timeZone()]);
+  let found = timeFormats.get(key);
+  if (!found) {
+    found = new Intl.DateTimeFormat(language, { ...options, timeZone: timeZone() });
+    timeFormats.set(key, found);
+  }
+  return found;
+}
+
 /** A time of day in 24 hours, in the reader's zone. */
 export function clock(ms: number, seconds = true): string {
-  return new Date(ms).toLocaleTimeString(locale(), {
-    hour: "2-digit",
-    minute: "2-digit",
-    second: seconds ? "2-digit" : undefined,
-    hourCycle: "h23",
-    timeZone: timeZone(),
-  });
+  return timeFormat(locale(), seconds ? CLOCK : CLOCK_MINUTES).format(ms);
 }
 
 /** The day of a time, in the reader's zone: equal for times of the same day. */
-const dayOf = (ms: number): string => new Date(ms).toLocaleDateString("en-CA", { timeZone: timeZone() });
+const dayOf = (ms: number): string => timeFormat("en-CA", {}).format(ms);
 
 const walls = new Map<string, Intl.DateTimeFormat>();
 
@@ -158,11 +169,11 @@ export function timeOf(field: string): number {
 export function timeMark(ms: number, every: number): string {
   const isMidnight = clock(ms) === "00:00:00";
   if (every < DAY_SECONDS && !isMidnight) return clock(ms, every < 60);
-  return new Date(ms).toLocaleDateString(locale(), { month: "short", day: "numeric", timeZone: timeZone() });
+  return timeFormat(locale(), DAY).format(ms);
 }
 
 /** The date as well, unless it is today's. */
 export function when(ms: number, now = Date.now()): string {
   if (dayOf(ms) === dayOf(now)) return clock(ms);
-  return `${new Date(ms).toLocaleDateString(locale(), { month: "short", day: "numeric", timeZone: timeZone() })} ${clock(ms, false)}`;
+  return `${timeFormat(locale(), DAY).format(ms)} ${clock(ms, false)}`;
 }

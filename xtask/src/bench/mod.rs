@@ -7,6 +7,7 @@ mod cost;
 mod data;
 mod events;
 mod gateway;
+mod page;
 mod payload;
 mod queries;
 mod query;
@@ -25,11 +26,13 @@ pub(crate) fn bench(arguments: &[String]) -> Result<()> {
         ["events"] => events::run(),
         ["gateway"] => gateway::run(None),
         ["gateway", peer] => gateway::run(Some(peer)),
+        ["page"] => page::run(None),
+        ["page", minutes] => page::run(Some(minutes)),
         ["query"] => query::run(),
         ["store"] => store::run(None),
         ["store", scenario] => store::run(Some(scenario)),
         _ => bail!(
-            "there is no benchmark {words:?}; there are: collect, cost, events, gateway, gateway nginx|litellm, query, store, store mix|series|history|recovery|full"
+            "there is no benchmark {words:?}; there are: collect, cost, events, gateway, gateway nginx|litellm, page, page SOAK-MINUTES, query, store, store mix|series|history|recovery|full"
         ),
     }
 }

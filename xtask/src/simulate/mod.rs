@@ -57,6 +57,11 @@ impl Wish {
         Self::before(now(), folder)
     }
 
+    /// The same after `days` of history, made by a release binary.
+    pub(crate) fn history(folder: PathBuf, days: f64) -> Self {
+        Self { days, profile: Profile::Release, ..Self::hour(folder) }
+    }
+
     fn before(now: f64, folder: PathBuf) -> Self {
         Self { folder, days: 0.0, end: (now / 60.0).floor() * 60.0, profile: Profile::Dev }
     }

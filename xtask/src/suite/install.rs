@@ -15,7 +15,7 @@ const FONTS: &[(&str, &str)] = &[
 ];
 
 /// The browser's path, after installing it and its fonts where that is possible.
-pub(super) fn browser() -> Result<PathBuf> {
+pub(crate) fn browser() -> Result<PathBuf> {
     let mut missing: Vec<&str> = FONTS
         .iter()
         .filter(|(_, folder)| !Path::new(folder).is_dir())

@@ -4,7 +4,7 @@
 //! not stop the ones behind it. The last line counts all tests of all runners; a step that is one
 //! check (formatting, clippy, a build) counts as one.
 
-mod install;
+pub(crate) mod install;
 mod tally;
 
 use std::{

@@ -3,11 +3,14 @@
 use std::{sync::Arc, time::Duration};
 
 use axum::{extract::State, http::StatusCode};
-use model::{log::LogRecord, series::TimeRange};
+use model::{
+    log::LogRecord,
+    series::{Budget, TimeRange},
+};
 use serde_json::json;
 use store::{
     Store,
-    events::{Aggregate, Event as _, Filter, Measure, Noticed, Order, Search},
+    events::{Aggregate, Event as _, Filter, Measure, Noticed, Order, QueryError, Search},
 };
 
 use super::{
@@ -42,9 +45,9 @@ pub(super) async fn events(State(app): State<Arc<App>>, form: Form) -> Answer {
     };
     let filter = filter(&form)?;
     let store = app.store.clone();
-    let found = app
-        .queries
-        .run(Some(TIMEOUT), move |_, _| newest(&store, &filter, TimeRange { start, end }, limit));
+    let found = app.queries.run(Some(TIMEOUT), move |_, budget| {
+        newest_of_all(&store, &filter, TimeRange { start, end }, limit, budget).map_err(refused)
+    });
     let (events, omitted) = found.await?;
     let events: Vec<_> = events.iter().map(event_json).collect();
     let body = json!({ "events": events, "omitted": omitted });
@@ -52,26 +55,39 @@ pub(super) async fn events(State(app): State<Arc<App>>, form: Form) -> Answer {
 }
 
 /// The newest events that a filter leaves, and how many there are besides.
+fn newest_of_all(
+    store: &Store,
+    filter: &Filter,
+    range: TimeRange,
+    limit: usize,
+    budget: &Budget,
+) -> Result<(Vec<LogRecord>, u64), QueryError> {
+    let (events, has_more) = newest(store, filter, range, limit, budget.left())?;
+    if !has_more {
+        return Ok((events, 0));
+    }
+    let (by, measures, timeout) = (&[], &[Measure::Count], budget.left());
+    let counted = Aggregate { filter, range, by, measures, timeout };
+    let counted = store.events().aggregate(Noticed::KIND, &counted)?;
+    let total = counted.rows.first().and_then(|row| row.values.first().copied().flatten());
+    let total = total.map_or(0, |total| total as u64);
+    let omitted = total.saturating_sub(u64::try_from(events.len()).unwrap_or(u64::MAX));
+    Ok((events, omitted))
+}
+
+/// The newest events that a filter leaves, and whether there may be more.
 pub(super) fn newest(
     store: &Store,
     filter: &Filter,
     range: TimeRange,
     limit: usize,
-) -> Result<(Vec<LogRecord>, u64), ApiError> {
+    timeout: Duration,
+) -> Result<(Vec<LogRecord>, bool), QueryError> {
     let (order, after, with_private) = (Order::Newest, None, false);
-    let search = Search { filter, range, order, limit, after, with_private, timeout: TIMEOUT };
-    let page = store.events().search(Noticed::KIND, &search).map_err(refused)?;
-    let events: Vec<LogRecord> = page.hits.iter().map(|hit| Noticed::read(&hit.record).0).collect();
-    if page.next.is_none() {
-        return Ok((events, 0));
-    }
-    let counted =
-        Aggregate { filter, range, by: &[], measures: &[Measure::Count], timeout: TIMEOUT };
-    let counted = store.events().aggregate(Noticed::KIND, &counted).map_err(refused)?;
-    let total = counted.rows.first().and_then(|row| row.values.first().copied().flatten());
-    let total = total.map_or(0, |total| total as u64);
-    let omitted = total.saturating_sub(u64::try_from(events.len()).unwrap_or(u64::MAX));
-    Ok((events, omitted))
+    let search = Search { filter, range, order, limit, after, with_private, timeout };
+    let page = store.events().search(Noticed::KIND, &search)?;
+    let events = page.hits.iter().map(|hit| Noticed::read(&hit.record).0).collect();
+    Ok((events, page.next.is_some()))
 }
 
 fn filter(form: &Form) -> Result<Filter, ApiError> {
@@ -113,7 +129,7 @@ mod tests {
     fn events_are_found_by_time_and_by_what_they_are() {
         let folder = tempfile::tempdir().unwrap();
         let clock = Clock::manual(NOW);
-        let (store, _) = Store::open(folder.path(), Options::default(), clock).unwrap();
+        let (store, _) = Store::open(folder.path(), Options::default(), clock.clone()).unwrap();
         let (engine, quoted) = ("engine a:1", "a \"b\" \\");
         let all = [
             noticed(3, engine, Severity::Error, "event.engine_down"),
@@ -121,17 +137,15 @@ mod tests {
             noticed(1, engine, Severity::Info, "event.engine_up"),
         ];
         store.events().append(&all).unwrap();
+        let budget = Budget::new(clock.clone(), TIMEOUT, 0);
         let check =
             |query: &str, minutes: (u64, u64), limit: usize, expected: &[usize], omitted| {
                 let time = |minutes: u64| NOW - Duration::from_secs(60 * minutes);
                 let range = TimeRange { start: time(minutes.0), end: time(minutes.1) };
                 let filter = filter(&Form::of(query)).unwrap();
                 let expected: Vec<_> = expected.iter().map(|index| all[*index].0.clone()).collect();
-                assert_eq!(
-                    newest(&store, &filter, range, limit).unwrap(),
-                    (expected, omitted),
-                    "{query}"
-                );
+                let found = newest_of_all(&store, &filter, range, limit, &budget).unwrap();
+                assert_eq!(found, (expected, omitted), "{query}");
             };
         check("", (10, 0), 9, &[2, 1, 0], 0);
         check("", (10, 0), 1, &[2], 2);

@@ -99,16 +99,9 @@ impl IntoResponse for ApiError {
         if let Some((code, params)) = &self.message {
             body.push_str(",\"code\":");
             write_string(&mut body, code);
-            body.push_str(",\"params\":{");
-            for (place, (name, value)) in params.iter().enumerate() {
-                if place > 0 {
-                    body.push(',');
-                }
-                write_string(&mut body, name);
-                body.push(':');
-                write_string(&mut body, value);
-            }
-            body.push('}');
+            body.push_str(",\"params\":");
+            let params = params.iter().map(|(name, value)| (*name, value));
+            write_members(&mut body, params, |out, value| write_string(out, value));
         }
         body.push('}');
         response(self.status, body)
@@ -153,6 +146,13 @@ fn write_annotations(out: &mut String, field: &str, level: &str, texts: &[String
     write_list(out, shown.iter(), |out, text| write_string(out, text));
 }
 
+/// What stands before an item.
+fn separate(out: &mut String, index: usize) {
+    if index > 0 {
+        out.push(',');
+    }
+}
+
 /// `[a,b,...]`
 pub(super) fn write_list<T>(
     out: &mut String,
@@ -161,9 +161,7 @@ pub(super) fn write_list<T>(
 ) {
     out.push('[');
     for (index, item) in items.enumerate() {
-        if index > 0 {
-            out.push(',');
-        }
+        separate(out, index);
         write(out, item);
     }
     out.push(']');
@@ -194,9 +192,7 @@ pub(super) fn bounded_list<T>(
 ) -> Result<(), TooLarge> {
     out.push('[');
     for (index, item) in items.enumerate() {
-        if index > 0 {
-            out.push(',');
-        }
+        separate(out, index);
         write(out, item);
         if out.len() > bytes_max {
             return Err(TooLarge { bytes_max });
@@ -227,14 +223,21 @@ pub(super) fn write_string(out: &mut String, text: &str) {
 
 /// `{"name":"value",...}`
 pub(super) fn write_labels(out: &mut String, labels: &Labels) {
+    write_members(out, labels.iter(), write_string);
+}
+
+/// `{"name":value,...}`
+fn write_members<'a, T>(
+    out: &mut String,
+    members: impl Iterator<Item = (&'a str, T)>,
+    write: impl Fn(&mut String, T),
+) {
     out.push('{');
-    for (index, (name, value)) in labels.iter().enumerate() {
-        if index > 0 {
-            out.push(',');
-        }
+    for (index, (name, value)) in members.enumerate() {
+        separate(out, index);
         write_string(out, name);
         out.push(':');
-        write_string(out, value);
+        write(out, value);
     }
     out.push('}');
 }
@@ -254,16 +257,7 @@ pub(super) fn write_tree(out: &mut String, tree: &Tree) {
         Tree::Text(text) => write_string(out, text),
         Tree::List(items) => write_list(out, items.iter(), write_tree),
         Tree::Object(fields) => {
-            out.push('{');
-            for (index, (name, value)) in fields.iter().enumerate() {
-                if index > 0 {
-                    out.push(',');
-                }
-                write_string(out, name);
-                out.push(':');
-                write_tree(out, value);
-            }
-            out.push('}');
+            write_members(out, fields.iter().map(|(name, value)| (*name, value)), write_tree);
         }
     }
 }

@@ -5,7 +5,12 @@
 
 mod hub;
 
-use std::{collections::BTreeMap, sync::Arc, sync::atomic::Ordering, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+    sync::atomic::Ordering,
+    time::Duration,
+};
 
 use axum::{
     body::{Body, Bytes},
@@ -25,7 +30,7 @@ use self::hub::{FeedKey, Frame, Schema, Tick};
 use super::{product, query::Question};
 use crate::wire::App;
 
-pub(crate) use self::hub::{Hub, run};
+pub(crate) use self::hub::{Hub, is_due, run};
 
 /// Subscriptions of one connection. Beyond it the subscription is refused with an error.
 const SUBSCRIPTIONS_MAX: usize = 64;
@@ -44,7 +49,7 @@ const PING_PERIOD: Duration = Duration::from_secs(15);
 const SILENCE_MAX: Duration = Duration::from_secs(50);
 /// Ticks that are caught up on when a page comes back; more it fetches over HTTP.
 const RESUMED_MAX: i64 = 300;
-/// Longest time that the ticks which a page missed may take.
+/// Longest time that the ticks which a page missed may take, of all its subscriptions together.
 const RESUME_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// Returns once the program ends.
@@ -68,11 +73,11 @@ enum ClientMessage {
         id: u32,
     },
     Watch {
-        topics: Vec<Topic>,
+        topics: BTreeSet<Topic>,
     },
 }
 
-#[derive(Clone, Copy, Debug, Deserialize, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Deserialize, PartialEq, Eq, PartialOrd, Ord)]
 #[serde(rename_all = "lowercase")]
 enum Topic {
     Overview,
@@ -97,7 +102,7 @@ struct Connection {
     socket: WebSocket,
     ticks: broadcast::Receiver<Arc<Tick>>,
     subscriptions: BTreeMap<u32, Subscription>,
-    topics: Vec<Topic>,
+    topics: BTreeSet<Topic>,
     events_seen: u64,
     last_tick: UnixMs,
     /// When the page last said anything, in monotonic time.
@@ -126,7 +131,7 @@ impl Connection {
             app,
             socket,
             subscriptions: BTreeMap::new(),
-            topics: Vec::new(),
+            topics: BTreeSet::new(),
             events_seen: 0,
         }
     }
@@ -243,6 +248,7 @@ impl Connection {
 
     async fn on_tick(&mut self, tick: &Tick) -> Result<(), Gone> {
         let mut blocks = Vec::new();
+        let resumed_by = self.app.clock.monotonic().saturating_add(RESUME_TIMEOUT);
         let ids: Vec<u32> = self.subscriptions.keys().copied().collect();
         for id in ids {
             let Some(subscription) = self.subscriptions.get_mut(&id) else { continue };
@@ -259,7 +265,7 @@ impl Connection {
                 let message = schema_message(id, *generation, schema);
                 self.send_text(message).await?;
                 if let Some(since) = since {
-                    self.resume(id, since, frame).await?;
+                    self.resume(id, since, frame, resumed_by).await?;
                 }
             }
             write_block(&mut blocks, id, *generation, *time, values);
@@ -271,23 +277,30 @@ impl Connection {
         self.send_topics().await
     }
 
-    /// Sends the ticks that a page missed while it was away, or says that they are too many.
-    async fn resume(&mut self, id: u32, since: UnixMs, frame: &Frame) -> Result<(), Gone> {
+    /// Sends the ticks that a page missed while it was away, or says that they are too many or take longer than
+    /// until `deadline`, in monotonic time.
+    async fn resume(
+        &mut self,
+        id: u32,
+        since: UnixMs,
+        frame: &Frame,
+        deadline: Duration,
+    ) -> Result<(), Gone> {
         let Some(Subscription { key, expr, .. }) = self.subscriptions.get(&id) else {
             return Ok(());
         };
         let step_ms = key.step_ms;
-        let first = (since.0.div_euclid(step_ms).saturating_add(1)).saturating_mul(step_ms);
-        let missed = frame.time.0.saturating_sub(first) / step_ms;
-        if missed <= 0 {
+        let left = deadline.saturating_sub(self.app.clock.monotonic());
+        let missed = Missed::between(since, frame.time, step_ms, left);
+        if missed == Missed::Nothing {
             return Ok(());
         }
-        if missed <= RESUMED_MAX {
+        if let Missed::Ticks { first, count } = missed {
             let last = UnixMs(frame.time.0 - step_ms);
             let question = Question {
                 expr: expr.clone(),
                 grid: Grid { start: UnixMs(first), end: last, step_ms },
-                timeout: Some(RESUME_TIMEOUT),
+                timeout: Some(left),
                 lookback: None,
                 counts_per_step: false,
             };
@@ -298,7 +311,7 @@ impl Connection {
                     generation,
                     &schema,
                     evaluated.output.value,
-                    (first, step_ms, missed),
+                    (first, step_ms, count),
                 ))
             });
             if let Ok(blocks) = blocks.await {
@@ -343,6 +356,31 @@ impl Drop for Connection {
             self.app.hub.unsubscribe(&subscription.key);
         }
         self.app.hub.clients.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+/// What a page missed of a subscription.
+#[derive(Debug, PartialEq, Eq)]
+enum Missed {
+    Nothing,
+    /// So many ticks, from the time of the first on.
+    Ticks {
+        first: i64,
+        count: i64,
+    },
+    /// Too many ticks, or there is no time left to find them.
+    TooMuch,
+}
+
+impl Missed {
+    /// Between the last tick that a page has and the one that it gets now.
+    fn between(since: UnixMs, now: UnixMs, step_ms: i64, left: Duration) -> Self {
+        let first = (since.0.div_euclid(step_ms).saturating_add(1)).saturating_mul(step_ms);
+        match now.0.saturating_sub(first) / step_ms {
+            ..=0 => Self::Nothing,
+            count @ 1..=RESUMED_MAX if !left.is_zero() => Self::Ticks { first, count },
+            _ => Self::TooMuch,
+        }
     }
 }
 
@@ -402,6 +440,16 @@ mod tests {
     use super::*;
 
     #[test]
+    fn a_topic_is_watched_once_however_often_it_is_named() {
+        let topics = ["events", "overview", "events"].repeat(1_000);
+        let text = json!({ "type": "watch", "topics": topics }).to_string();
+        let Ok(ClientMessage::Watch { topics }) = serde_json::from_str(&text) else {
+            panic!("it is not understood");
+        };
+        assert_eq!(topics, BTreeSet::from([Topic::Overview, Topic::Events]));
+    }
+
+    #[test]
     fn blocks_are_as_documented() {
         let mut out = Vec::new();
         write_block(&mut out, 7, 3, UnixMs(1_000), &[1.5, f32::NAN]);
@@ -409,6 +457,25 @@ mod tests {
         assert_eq!(out[..12], [1, 0, 0, 0, 7, 0, 0, 0, 3, 0, 0, 0]);
         assert_eq!(out[12..20], 1_000_i64.to_le_bytes());
         assert_eq!(out[20..24], 1.5_f32.to_le_bytes());
+    }
+
+    #[test]
+    fn what_was_missed_is_caught_up_on_while_there_is_time() {
+        let check = |since, now, seconds, expected| {
+            let left = Duration::from_secs(seconds);
+            let missed = Missed::between(UnixMs(since), UnixMs(now), 1_000, left);
+            assert_eq!(missed, expected, "{since} {now} {seconds}");
+        };
+        check(5_000, 6_000, 2, Missed::Nothing);
+        check(9_000, 6_000, 2, Missed::Nothing);
+        check(5_000, 8_000, 2, Missed::Ticks { first: 6_000, count: 2 });
+        check(5_999, 8_000, 2, Missed::Ticks { first: 6_000, count: 2 });
+        check(0, 301_000, 2, Missed::Ticks { first: 1_000, count: RESUMED_MAX });
+        check(0, 302_000, 2, Missed::TooMuch);
+        check(i64::MIN, i64::MAX, 2, Missed::TooMuch);
+        // The subscriptions before took all the time of this tick.
+        check(5_000, 8_000, 0, Missed::TooMuch);
+        check(5_000, 6_000, 0, Missed::Nothing);
     }
 
     #[test]

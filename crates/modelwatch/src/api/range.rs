@@ -20,7 +20,7 @@ use serde_json::json;
 use self::pixels::{Plan, Points};
 use super::{
     form::{Form, integer, invalid},
-    json::{ApiError, TooLarge, response, write_labels, write_list, write_string},
+    json::{ApiError, TooLarge, bounded_list, response, write_labels, write_list, write_string},
     query::{Queries, from_query_error},
     requests::{Answer, needed_time},
 };
@@ -91,7 +91,7 @@ impl Asked {
             }
             let lens = Lens { queries, budget, plan: self.plan };
             match lens.look(text) {
-                Ok(drawn) => drawn.write(&mut out, self.series_max),
+                Ok(drawn) => drawn.write(&mut out, self.series_max, bytes_max)?,
                 Err(Failure::Query(code, text)) => {
                     let error = json!({ "code": code, "params": { "text": text }, "text": text });
                     out.push_str(&format!("{{\"error\":{error}}}"));
@@ -187,10 +187,16 @@ impl Drawn {
         }
     }
 
-    fn write(mut self, out: &mut String, series_max: usize) {
+    fn write(
+        mut self,
+        out: &mut String,
+        series_max: usize,
+        bytes_max: usize,
+    ) -> Result<(), TooLarge> {
         let omitted = self.series.len().saturating_sub(series_max);
         out.push_str("{\"series\":");
-        write_list(out, self.series.iter_mut().take(series_max), |out, (labels, points)| {
+        let shown = self.series.iter_mut().take(series_max);
+        bounded_list(out, shown, bytes_max, |out, (labels, points)| {
             points.sort_by_key(|(time, _)| *time);
             let reduced = self.plan.reduce(points);
             out.push_str("{\"labels\":");
@@ -203,7 +209,7 @@ impl Drawn {
                 None => out.push_str("null"),
             });
             out.push('}');
-        });
+        })?;
         out.push_str(&format!(",\"omitted\":{omitted},\"warnings\":"));
         write_list(out, self.warnings.iter(), |out, (code, name, value)| {
             out.push_str(&format!("{{\"code\":\"{code}\",\"params\":{{\"{name}\":"));
@@ -211,6 +217,7 @@ impl Drawn {
             out.push_str("}}");
         });
         out.push('}');
+        Ok(())
     }
 }
 

@@ -124,15 +124,23 @@ pub(super) async fn requests(State(app): State<Arc<App>>, form: Form) -> Answer 
     let after = form.get("cursor").map(str::parse).transpose().map_err(refused)?;
     let sort = form.get("sort").unwrap_or("-time").to_owned();
     let for_work = Arc::clone(&app);
-    let found = app.queries.run(Some(TIMEOUT), move |_, _| {
+    let found = app.queries.run(Some(TIMEOUT), move |_, budget| {
         let events = for_work.store.events();
         let (filter, range) = (&scope.filter, scope.range);
         let order = order(&sort);
-        let search =
-            Search { filter, range, order, limit, after, with_private: false, timeout: TIMEOUT };
+        let search = Search {
+            filter,
+            range,
+            order,
+            limit,
+            after,
+            with_private: false,
+            timeout: budget.left(),
+        };
         let page = events.search(KIND, &search).map_err(refused)?;
         let (by, measures) = ([], [Measure::Count]);
-        let counted = Aggregate { filter, range, by: &by, measures: &measures, timeout: TIMEOUT };
+        let counted =
+            Aggregate { filter, range, by: &by, measures: &measures, timeout: budget.left() };
         let counted = events.aggregate(KIND, &counted).map_err(refused)?;
         let total = counted.rows.first().and_then(|row| row.values.first().copied().flatten());
         Ok((page, total.unwrap_or_default()))
@@ -195,7 +203,7 @@ async fn find(app: &Arc<App>, id: &str, with_private: bool) -> Result<Hit, ApiEr
     let time = UnixMs(time.parse().map_err(|_| nothing())?);
     let number = u64::from_str_radix(number, 16).map_err(|_| nothing())?;
     let for_work = Arc::clone(app);
-    let found = app.queries.run(Some(TIMEOUT), move |_, _| {
+    let found = app.queries.run(Some(TIMEOUT), move |_, budget| {
         let filter = Filter::default();
         let mut after = None;
         loop {
@@ -206,7 +214,7 @@ async fn find(app: &Arc<App>, id: &str, with_private: bool) -> Result<Hit, ApiEr
                 limit: PAGE_MAX,
                 after,
                 with_private,
-                timeout: TIMEOUT,
+                timeout: budget.left(),
             };
             let page = for_work.store.events().search(KIND, &search).map_err(refused)?;
             if let Some(hit) = page.hits.into_iter().find(|hit| hit.number == number) {
@@ -287,10 +295,10 @@ pub(super) async fn summary(State(app): State<Arc<App>>, form: Form) -> Answer {
         }
     };
     let for_work = Arc::clone(&app);
-    let rows = app.queries.run(Some(TIMEOUT), move |_, _| {
+    let rows = app.queries.run(Some(TIMEOUT), move |_, budget| {
         let ask = |filter: &Filter, measures: &[Measure<'_>]| {
             let (by, range) = ([GroupBy::Field(by)], scope.range);
-            let question = Aggregate { filter, range, by: &by, measures, timeout: TIMEOUT };
+            let question = Aggregate { filter, range, by: &by, measures, timeout: budget.left() };
             for_work.store.events().aggregate(KIND, &question).map_err(refused)
         };
         let times = TIMES.iter().flat_map(|field| {
@@ -348,11 +356,11 @@ pub(super) async fn heatmap(State(app): State<Arc<App>>, form: Form) -> Answer {
     let for_work = Arc::clone(&app);
     let field = format!("{measure}_ms");
     let (filter, range) = (scope.filter, scope.range);
-    let map = app.queries.run(Some(TIMEOUT), move |_, _| {
+    let map = app.queries.run(Some(TIMEOUT), move |_, budget| {
         let step = Duration::from_millis(u64::try_from(step).unwrap_or(1_000));
         let events = for_work.store.events();
         let scale = (field.as_str(), PER_DOUBLING);
-        events.histogram2d(KIND, &filter, range, step, scale, TIMEOUT).map_err(refused)
+        events.histogram2d(KIND, &filter, range, step, scale, budget.left()).map_err(refused)
     });
     let map = map.await?;
     let start = scope.range.start.0.div_euclid(step) * step;
@@ -386,10 +394,10 @@ pub(super) async fn usage(State(app): State<Arc<App>>, form: Form) -> Answer {
     let is_csv = form.get("format") == Some("csv");
     let for_work = Arc::clone(&app);
     let (filter, range) = (scope.filter, scope.range);
-    let rows = app.queries.run(Some(TIMEOUT), move |_, _| {
+    let rows = app.queries.run(Some(TIMEOUT), move |_, budget| {
         let by = [GroupBy::Field("key_name"), GroupBy::Field("model"), GroupBy::Time(DAY)];
         let ask = |filter: &Filter, measures: &[Measure<'_>]| {
-            let question = Aggregate { filter, range, by: &by, measures, timeout: TIMEOUT };
+            let question = Aggregate { filter, range, by: &by, measures, timeout: budget.left() };
             for_work.store.events().aggregate(KIND, &question).map_err(refused)
         };
         let measures =

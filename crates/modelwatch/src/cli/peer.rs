@@ -230,8 +230,13 @@ impl Peer {
         let frame = self
             .runtime
             .block_on(async { timeout(self.silence, body.frame()).await })
-            .context("the answer stopped in the middle")?;
-        let frame = frame.transpose().context("the answer was cut off")?;
+            .context("the answer stopped in the middle")
+            .and_then(|frame| frame.transpose().context("the answer was cut off"));
+        if frame.is_err() {
+            // What is left of this answer would be in the way of the next.
+            self.connection = None;
+        }
+        let frame = frame?;
         Ok(frame.map(|frame| frame.into_data().unwrap_or_default()))
     }
 }

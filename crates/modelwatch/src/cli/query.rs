@@ -5,7 +5,7 @@
 
 mod chart;
 mod csv;
-mod remote;
+pub(super) mod remote;
 mod rows;
 mod table;
 pub(super) mod text;

@@ -38,7 +38,7 @@ use model::{
 use ratatui::{buffer::Buffer, crossterm::event::KeyEvent, layout::Rect};
 
 use self::{
-    local::Local,
+    local::{Ending, Local},
     paint::{Paint, to_ascii},
     remote::Wishes,
     state::{News, State},
@@ -58,6 +58,8 @@ const TICK: Duration = Duration::from_secs(1);
 const INPUTS_MAX: usize = 512;
 /// How long a single look may collect before it shows what there is.
 const LOOK_MAX: Duration = Duration::from_secs(15);
+/// How long collectors may take to end once the reader has seen enough.
+const QUIT_MAX: Duration = Duration::from_secs(2);
 /// Columns of a frame that goes to no terminal.
 const COLUMNS: u16 = 110;
 /// Most lines of such a frame; rows beyond are counted.
@@ -279,8 +281,11 @@ fn follow(
     drop(screen);
     // Whoever waits for room in the queue is let go.
     drop(inputs);
-    if let Some(collecting) = collecting {
-        drop(collecting.join());
+    // A device that hangs must not keep the reader; the end of the process ends its thread.
+    if let Some(collecting) = collecting
+        && !collecting.is_seen(QUIT_MAX)
+    {
+        tracing::debug!("the collectors take longer than {QUIT_MAX:?} to end");
     }
     result
 }
@@ -291,7 +296,7 @@ fn collect(
     clock: &Clock,
     tell: SyncSender<Input>,
     wishes: &Arc<Wishes>,
-) -> anyhow::Result<Option<std::thread::JoinHandle<()>>> {
+) -> anyhow::Result<Option<Ending>> {
     match source {
         Source::Remote(peer) => {
             remote::follow(peer, interval, clock.clone(), tell, Arc::clone(wishes))?;

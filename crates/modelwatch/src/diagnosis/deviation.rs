@@ -10,7 +10,10 @@ use std::collections::BTreeMap;
 use model::{Labels, NAME, catalogue as metric, catalogue::Metric};
 use query::{Grid, QueryError, Value};
 
-use super::{Asked, Found, Moment, USUAL_MS, is_over, matchers, without_name};
+use super::{
+    Asked, BUSY_SHARE, CORE_CLOCK, Found, GAUGE, Moment, RATE, USUAL_MS, is_over, matchers, shaped,
+    without_name,
+};
 
 /// Series of one metric that are looked at; further ones are left out and the answer is not whole.
 const SERIES_MAX: usize = 500;
@@ -40,12 +43,8 @@ pub(crate) struct Deviation {
     pub(crate) score: f64,
 }
 
-const GAUGE: &str = "$m{$who}";
-const RATE: &str = "rate($m{$who}[1m])";
 const P95: &str = "histogram_quantile(0.95, sum by (le, engine, model, instance, source) (rate($m_bucket{$who}[1m])))";
-const CPU: &str = "1 - avg by (instance, job) (rate($m{mode=\"idle\",$who}[1m]))";
 const TEMPERATURE: &str = "max by (host, index, uuid, vendor, model) ($m{$who})";
-const CLOCK: &str = "$m{domain=\"core\",$who}";
 const NETWORK: &str = "rate($m{device!=\"lo\",$who}[1m])";
 
 /// What is looked at, how, and the least spread of its values.
@@ -79,12 +78,12 @@ static WATCHED: &[(&Metric, &str, f64)] = &[
     (&metric::ACCELERATOR_MEMORY_BANDWIDTH_UTILIZATION_RATIO, GAUGE, 0.05),
     (&metric::ACCELERATOR_POWER_WATTS, GAUGE, 10.0),
     (&metric::ACCELERATOR_TEMPERATURE_CELSIUS, TEMPERATURE, 3.0),
-    (&metric::ACCELERATOR_CLOCK_HERTZ, CLOCK, 50e6),
+    (&metric::ACCELERATOR_CLOCK_HERTZ, CORE_CLOCK, 50e6),
     (&metric::ACCELERATOR_THROTTLE_SECONDS_TOTAL, RATE, 0.05),
     (&metric::ACCELERATOR_ERRORS_TOTAL, RATE, 0.01),
     (&metric::ACCELERATOR_LINK_RECEIVE_BYTES_TOTAL, RATE, 50e6),
     (&metric::ACCELERATOR_LINK_TRANSMIT_BYTES_TOTAL, RATE, 50e6),
-    (&metric::NODE_CPU_SECONDS_TOTAL, CPU, 0.05),
+    (&metric::NODE_CPU_SECONDS_TOTAL, BUSY_SHARE, 0.05),
     (&metric::NODE_LOAD1, GAUGE, 1.0),
     (&metric::NODE_PRESSURE_CPU_WAITING_SECONDS_TOTAL, RATE, 0.02),
     (&metric::NODE_PRESSURE_IO_WAITING_SECONDS_TOTAL, RATE, 0.02),
@@ -126,7 +125,7 @@ fn of_metric(
     moment: Moment,
     &(metric, shape, floor): &(&Metric, &str, f64),
 ) -> Result<Found<Deviation>, QueryError> {
-    let query = |who: &str| shape.replace("$m", metric.name).replace("$who", who);
+    let query = |who: &str| shaped(shape, metric.name, who);
     let all = query("");
     let step_ms = ((moment.end.0 - moment.start.0) / STEPS_MAX).max(1_000);
     let inside = Grid { start: moment.start, end: moment.end, step_ms };
@@ -231,7 +230,7 @@ mod tests {
     fn every_query_parses_with_and_without_who() {
         for (metric, shape, floor) in WATCHED {
             for who in ["", "a=\"b\",\"c.d\"=\"e\""] {
-                let query = shape.replace("$m", metric.name).replace("$who", who);
+                let query = shaped(shape, metric.name, who);
                 assert!(query::parse(&query).is_ok(), "{query}");
             }
             assert!(*floor > 0.0);

@@ -25,6 +25,17 @@ const USUAL_MS: i64 = 3_600_000;
 /// Evaluations of evidence in a window.
 const STEPS: i64 = 60;
 
+// What is asked of a metric: `$m` stands for its name, `$who` for what it is about.
+const GAUGE: &str = "$m{$who}";
+const RATE: &str = "rate($m{$who}[1m])";
+const GROWTH: &str = "increase($m{$who}[2m])";
+const CORE_CLOCK: &str = "$m{domain=\"core\",$who}";
+const BUSY_SHARE: &str = "1 - avg by (instance, job) (rate($m{mode=\"idle\",$who}[1m]))";
+
+fn shaped(shape: &str, metric: &str, who: &str) -> String {
+    shape.replace("$m", metric).replace("$who", who)
+}
+
 /// The time that is asked about.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Moment {
@@ -134,8 +145,8 @@ impl Rule {
         params.push(("others".into(), (holding.len() - 1).to_string()));
         params.push(("who".into(), who(labels)));
         let mut evidence = Vec::new();
-        for (query, side, names) in self.evidence {
-            let query = query.replace("$who", &matchers(labels, names.iter()));
+        for (metric, shape, side, names) in self.evidence {
+            let query = shaped(shape, metric, &matchers(labels, names.iter()));
             evidence.push(side.evidence(query, asked, moment)?);
         }
         Ok(Some(Cause { code: self.code, params, evidence, event: None }))

@@ -3,6 +3,10 @@
 //! Each row has a message of its name in both languages, with `{who}`, `{value}` (that of the condition), and the
 //! labels of the condition as parameters. Rows that are further up are told first.
 
+use model::catalogue as metric;
+
+use super::{BUSY_SHARE, CORE_CLOCK, GAUGE, GROWTH, RATE};
+
 /// How a query's values in the window become one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Side {
@@ -21,8 +25,8 @@ impl Side {
     }
 }
 
-/// A query, how its values become one, and the labels that `$who` stands for.
-pub(super) type Shown = (&'static str, Side, &'static [&'static str]);
+/// A metric, what is asked of it (as `$m`), how the values become one, and the labels that `$who` stands for.
+pub(super) type Shown = (&'static str, &'static str, Side, &'static [&'static str]);
 
 #[derive(Debug)]
 pub(super) struct Rule {
@@ -41,6 +45,9 @@ pub(super) const EVENTS: &[(&str, &str)] = &[
 
 use Side::{Least, Mean, Most};
 
+/// For a query that names its metric itself, where the catalogue has no constant for it.
+const NAMED: &str = "";
+
 const ENGINE: &[&str] = &["engine", "model", "instance"];
 const PROCESS: &[&str] = &["engine", "instance"];
 const DEVICE: &[&str] = &["host", "index", "uuid"];
@@ -49,79 +56,88 @@ const PART: &[&str] = &["instance", "job", "device"];
 const CONTAINER: &[&str] = &["engine", "instance", "id"];
 const ANY: &[&str] = &[];
 
-const WAITING: Shown = ("llm_requests_waiting{$who}", Most, ENGINE);
-const RUNNING: Shown = ("llm_requests_running{$who}", Mean, ENGINE);
-const KV: Shown = ("llm_kv_cache_usage_ratio{$who}", Most, ENGINE);
-const PREEMPTIONS: Shown = ("rate(llm_preemptions_total{$who}[1m])", Most, ENGINE);
-const CLOCK: Shown = ("accelerator_clock_hertz{domain=\"core\",$who}", Least, DEVICE);
-const POWER: Shown = ("accelerator_power_watts{$who}", Most, DEVICE);
-const UTILIZATION: Shown = ("accelerator_utilization_ratio{$who}", Mean, DEVICE);
-const ANY_UTILIZATION: Shown = ("max(accelerator_utilization_ratio)", Mean, ANY);
-const TEMPERATURE: Shown =
-    ("max by (host, index, uuid) (accelerator_temperature_celsius{$who})", Most, DEVICE);
-const GENERATED: Shown = ("rate(llm_generation_tokens_total{$who}[1m])", Least, ENGINE);
-const PROMPTED: Shown = ("rate(llm_prompt_tokens_total{$who}[1m])", Most, ENGINE);
-const BUSY: Shown = (
-    "1 - avg by (instance, job) (rate(node_cpu_seconds_total{mode=\"idle\",$who}[1m]))",
-    Mean,
-    HOST,
+const WAITING: Shown = (metric::LLM_REQUESTS_WAITING.name, GAUGE, Most, ENGINE);
+const RUNNING: Shown = (metric::LLM_REQUESTS_RUNNING.name, GAUGE, Mean, ENGINE);
+const KV: Shown = (metric::LLM_KV_CACHE_USAGE_RATIO.name, GAUGE, Most, ENGINE);
+const PREEMPTIONS: Shown = (metric::LLM_PREEMPTIONS_TOTAL.name, RATE, Most, ENGINE);
+const CLOCK: Shown = (metric::ACCELERATOR_CLOCK_HERTZ.name, CORE_CLOCK, Least, DEVICE);
+const POWER: Shown = (metric::ACCELERATOR_POWER_WATTS.name, GAUGE, Most, DEVICE);
+const UTILIZATION: Shown = (metric::ACCELERATOR_UTILIZATION_RATIO.name, GAUGE, Mean, DEVICE);
+const ANY_UTILIZATION: Shown = (metric::ACCELERATOR_UTILIZATION_RATIO.name, "max($m)", Mean, ANY);
+const TEMPERATURE: Shown = (
+    metric::ACCELERATOR_TEMPERATURE_CELSIUS.name,
+    "max by (host, index, uuid) ($m{$who})",
+    Most,
+    DEVICE,
 );
+const GENERATED: Shown = (metric::LLM_GENERATION_TOKENS_TOTAL.name, RATE, Least, ENGINE);
+const PROMPTED: Shown = (metric::LLM_PROMPT_TOKENS_TOTAL.name, RATE, Most, ENGINE);
+const BUSY: Shown = (metric::NODE_CPU_SECONDS_TOTAL.name, BUSY_SHARE, Mean, HOST);
 
 /// Most telling first.
 pub(super) static RULES: &[Rule] = &[
     Rule {
         code: "cause.accelerator_lost",
         when: "1 - min by (host, index, uuid) (min_over_time(accelerator_up[$w])) > 0",
-        evidence: &[("accelerator_up{$who}", Least, DEVICE), UTILIZATION],
+        evidence: &[(metric::ACCELERATOR_UP.name, GAUGE, Least, DEVICE), UTILIZATION],
     },
     Rule {
         code: "cause.accelerator_error",
         when: "sum by (host, index, uuid) (increase(accelerator_errors_total[$w])) > 0",
         evidence: &[
-            ("sum by (code) (increase(accelerator_errors_total{$who}[2m]))", Most, DEVICE),
+            (
+                metric::ACCELERATOR_ERRORS_TOTAL.name,
+                "sum by (code) (increase($m{$who}[2m]))",
+                Most,
+                DEVICE,
+            ),
             CLOCK,
         ],
     },
     Rule {
         code: "cause.engine_down",
         when: "1 - min_over_time(llm_engine_up[$w]) > 0",
-        evidence: &[("llm_engine_up{$who}", Least, ENGINE)],
+        evidence: &[(metric::LLM_ENGINE_UP.name, GAUGE, Least, ENGINE)],
     },
     Rule {
         code: "cause.engine_restarted",
         when: "increase(llm_engine_restarts_total[$w]) > 0",
         evidence: &[
-            ("increase(llm_engine_restarts_total{$who}[2m])", Most, ENGINE),
-            ("llm_engine_cold_start_seconds{$who}", Most, ENGINE),
+            (metric::LLM_ENGINE_RESTARTS_TOTAL.name, GROWTH, Most, ENGINE),
+            (metric::LLM_ENGINE_COLD_START_SECONDS.name, GAUGE, Most, ENGINE),
         ],
     },
     Rule {
         code: "cause.engine_hung",
         when: "max_over_time(llm_engine_stalled_seconds[$w]) > 30",
-        evidence: &[("llm_engine_stalled_seconds{$who}", Most, ENGINE), GENERATED, RUNNING],
+        evidence: &[
+            (metric::LLM_ENGINE_STALLED_SECONDS.name, GAUGE, Most, ENGINE),
+            GENERATED,
+            RUNNING,
+        ],
     },
     Rule {
         code: "cause.cpu_fallback",
         when: "1 - max_over_time(llm_engine_accelerator_open[$w]) > 0 and on (engine, instance) \
                max_over_time(llm_engine_accelerator_open[1h] offset $w) == 1",
-        evidence: &[("llm_engine_accelerator_open{$who}", Least, PROCESS), GENERATED],
+        evidence: &[(metric::LLM_ENGINE_ACCELERATOR_OPEN.name, GAUGE, Least, PROCESS), GENERATED],
     },
     Rule {
         code: "cause.partly_on_cpu",
         when: "100 * min_over_time(llm_model_offload_ratio[$w]) > 0 < 99",
-        evidence: &[("llm_model_offload_ratio{$who}", Least, ENGINE), GENERATED],
+        evidence: &[(metric::LLM_MODEL_OFFLOAD_RATIO.name, GAUGE, Least, ENGINE), GENERATED],
     },
     Rule {
         code: "cause.model_thrash",
         when: "increase(llm_model_thrash_total[$w]) > 0",
-        evidence: &[("increase(llm_model_thrash_total{$who}[2m])", Most, ENGINE)],
+        evidence: &[(metric::LLM_MODEL_THRASH_TOTAL.name, GROWTH, Most, ENGINE)],
     },
     Rule {
         code: "cause.model_loaded",
         when: "increase(llm_model_loads_total[$w]) > 0",
         evidence: &[
-            ("increase(llm_model_loads_total{$who}[2m])", Most, ENGINE),
-            ("llm_model_load_seconds{$who}", Most, ENGINE),
+            (metric::LLM_MODEL_LOADS_TOTAL.name, GROWTH, Most, ENGINE),
+            (metric::LLM_MODEL_LOAD_SECONDS.name, GAUGE, Most, ENGINE),
         ],
     },
     Rule {
@@ -145,7 +161,8 @@ pub(super) static RULES: &[Rule] = &[
                >= 0.95 * quantile_over_time(0.5, accelerator_clock_hertz{domain=\"core\"}[1h] offset $w)",
         evidence: &[
             (
-                "max by (host, index, uuid) (accelerator_throttle_active{reason=~\"hw_thermal|sw_thermal\",$who})",
+                metric::ACCELERATOR_THROTTLE_ACTIVE.name,
+                "max by (host, index, uuid) ($m{reason=~\"hw_thermal|sw_thermal\",$who})",
                 Most,
                 DEVICE,
             ),
@@ -164,7 +181,8 @@ pub(super) static RULES: &[Rule] = &[
             CLOCK,
             POWER,
             (
-                "max by (host, index, uuid) (accelerator_throttle_active{reason=~\"sw_power_cap|hw_power_brake|hw_slowdown\",$who})",
+                metric::ACCELERATOR_THROTTLE_ACTIVE.name,
+                "max by (host, index, uuid) ($m{reason=~\"sw_power_cap|hw_power_brake|hw_slowdown\",$who})",
                 Most,
                 DEVICE,
             ),
@@ -175,7 +193,7 @@ pub(super) static RULES: &[Rule] = &[
         when: "max_over_time(llm_requests_waiting[$w]) > 0 and on (engine, instance) \
                sum by (engine, instance) (avg_over_time(llm_requests_running[$w])) \
                >= 0.95 * sum by (engine, instance) (llm_slots)",
-        evidence: &[WAITING, RUNNING, ("llm_slots{$who}", Most, ENGINE)],
+        evidence: &[WAITING, RUNNING, (metric::LLM_SLOTS.name, GAUGE, Most, ENGINE)],
     },
     Rule {
         code: "cause.prefill_burst",
@@ -197,14 +215,15 @@ pub(super) static RULES: &[Rule] = &[
         evidence: &[
             WAITING,
             ANY_UTILIZATION,
-            ("rate(llm_engine_process_cpu_seconds_total{$who}[1m])", Most, PROCESS),
+            (metric::LLM_ENGINE_PROCESS_CPU_SECONDS_TOTAL.name, RATE, Most, PROCESS),
         ],
     },
     Rule {
         code: "cause.cpu_throttled",
         when: "100 * rate(container_cpu_cfs_throttled_periods_total[$w]) / (rate(container_cpu_cfs_periods_total[$w]) > 0) > 25",
         evidence: &[(
-            "rate(container_cpu_cfs_throttled_periods_total{$who}[1m]) / rate(container_cpu_cfs_periods_total{$who}[1m])",
+            metric::CONTAINER_CPU_CFS_THROTTLED_PERIODS_TOTAL.name,
+            "rate($m{$who}[1m]) / rate(container_cpu_cfs_periods_total{$who}[1m])",
             Most,
             CONTAINER,
         )],
@@ -217,20 +236,20 @@ pub(super) static RULES: &[Rule] = &[
     Rule {
         code: "cause.swapping",
         when: "rate(node_vmstat_pswpin[$w]) > 100",
-        evidence: &[("rate(node_vmstat_pswpin{$who}[1m])", Most, HOST)],
+        evidence: &[(NAMED, "rate(node_vmstat_pswpin{$who}[1m])", Most, HOST)],
     },
     Rule {
         code: "cause.memory_low",
         when: "100 * min_over_time(node_memory_MemAvailable_bytes[$w]) / node_memory_MemTotal_bytes < 5",
-        evidence: &[("node_memory_MemAvailable_bytes{$who}", Least, HOST)],
+        evidence: &[(NAMED, "node_memory_MemAvailable_bytes{$who}", Least, HOST)],
     },
     Rule {
         code: "cause.disk",
         when: "100 * rate(node_disk_io_time_seconds_total{device!~\"loop.*|ram.*|dm-.*\"}[$w]) > 90",
         evidence: &[
-            ("rate(node_disk_io_time_seconds_total{$who}[1m])", Most, PART),
-            ("rate(node_disk_read_bytes_total{$who}[1m])", Most, PART),
-            ("rate(node_disk_written_bytes_total{$who}[1m])", Most, PART),
+            (metric::NODE_DISK_IO_TIME_SECONDS_TOTAL.name, RATE, Most, PART),
+            (metric::NODE_DISK_READ_BYTES_TOTAL.name, RATE, Most, PART),
+            (metric::NODE_DISK_WRITTEN_BYTES_TOTAL.name, RATE, Most, PART),
         ],
     },
     Rule {
@@ -238,15 +257,16 @@ pub(super) static RULES: &[Rule] = &[
         when: "100 * rate(node_network_receive_bytes_total{device!=\"lo\"}[$w]) / (node_network_speed_bytes > 0) > 90 \
                or 100 * rate(node_network_transmit_bytes_total{device!=\"lo\"}[$w]) / (node_network_speed_bytes > 0) > 90",
         evidence: &[
-            ("rate(node_network_receive_bytes_total{$who}[1m])", Most, PART),
-            ("rate(node_network_transmit_bytes_total{$who}[1m])", Most, PART),
+            (metric::NODE_NETWORK_RECEIVE_BYTES_TOTAL.name, RATE, Most, PART),
+            (metric::NODE_NETWORK_TRANSMIT_BYTES_TOTAL.name, RATE, Most, PART),
         ],
     },
     Rule {
         code: "cause.clients_slow",
         when: "100 * rate(llm_connection_rwnd_limited_seconds_total[$w]) / (rate(llm_connection_busy_seconds_total[$w]) > 0.1) > 50",
         evidence: &[(
-            "rate(llm_connection_rwnd_limited_seconds_total{$who}[1m]) / rate(llm_connection_busy_seconds_total{$who}[1m])",
+            metric::LLM_CONNECTION_RWND_LIMITED_SECONDS_TOTAL.name,
+            "rate($m{$who}[1m]) / rate(llm_connection_busy_seconds_total{$who}[1m])",
             Most,
             ENGINE,
         )],
@@ -255,7 +275,8 @@ pub(super) static RULES: &[Rule] = &[
         code: "cause.download",
         when: "max_over_time(model_pull_bytes_per_second[$w]) / 1e6 > 1",
         evidence: &[(
-            "model_pull_bytes_per_second{$who}",
+            metric::MODEL_PULL_BYTES_PER_SECOND.name,
+            GAUGE,
             Most,
             &["instance", "tool", "model", "path"],
         )],

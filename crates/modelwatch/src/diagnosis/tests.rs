@@ -324,8 +324,8 @@ fn every_rule_has_a_text_and_is_documented() {
 #[test]
 fn rules_ask_for_metrics_that_there_are() {
     for rule in RULES {
-        let shown = rule.evidence.iter().map(|(query, ..)| *query);
-        for query in shown.chain([rule.when]) {
+        let shown = rule.evidence.iter().map(|(metric, shape, ..)| shaped(shape, metric, ""));
+        for query in shown.chain([rule.when.to_owned()]) {
             let query = query.replace("$who", "").replace("$w", "60s");
             let parsed = query::parse(&query).unwrap_or_else(|error| panic!("{query}: {error}"));
             for matchers in parsed.selectors() {

@@ -246,7 +246,7 @@ impl Feed {
 
 /// Whether `last` lies in another period than `time`: before, or after if the clock was set back. A tick that took
 /// long must not make what is due once a minute wait for the next.
-fn is_due(period_ms: i64, last: UnixMs, time: UnixMs) -> bool {
+pub(crate) fn is_due(period_ms: i64, last: UnixMs, time: UnixMs) -> bool {
     time.0.div_euclid(period_ms) != last.0.div_euclid(period_ms)
 }
 
@@ -268,7 +268,7 @@ pub(crate) async fn run(app: Arc<App>, mut stop: watch::Receiver<bool>) {
         let time = UnixMs(app.clock.now().0 / 1_000 * 1_000);
         let for_tick = Arc::clone(&app);
         let tick = tokio::task::spawn_blocking(move || {
-            for_tick.verdicts.refresh(&for_tick, time);
+            for_tick.verdicts.refresh(&for_tick, last, time);
             if is_due(OWN_PERIOD_MS, last, time) {
                 for_tick.queue.send(crate::own::sample(&for_tick, time));
             }

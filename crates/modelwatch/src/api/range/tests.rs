@@ -225,3 +225,26 @@ fn absurd_questions_are_refused() {
     assert!(asking.ask(&["a"], 0, 0, "px=1").is_ok());
     assert!(asking.ask(&["a"], -1_000, 20 * 365 * HOUR, "px=4000").is_ok());
 }
+
+#[test]
+fn an_answer_ends_at_the_series_that_makes_it_too_large() {
+    let points = || (0..100).map(|second| (second * SECOND, 1.5)).collect::<Points>();
+    let labels = |index: i32| Labels::metric("a", [("b", format!("{index:03}"))]);
+    let drawn = || Drawn {
+        plan: Plan::new(0, 100 * SECOND, 100),
+        series: (0..100).map(|index| (labels(index), points())).collect(),
+        warnings: Vec::new(),
+    };
+    let written = |series_max: usize, bytes_max: usize| {
+        let mut out = String::new();
+        let written = drawn().write(&mut out, series_max, bytes_max);
+        (written, out.len())
+    };
+    let (whole, one) = written(1, usize::MAX);
+    assert_eq!(whole, Ok(()));
+    let bytes_max = 10 * one;
+    let (refused, bytes) = written(100, bytes_max);
+    assert_eq!(refused, Err(TooLarge { bytes_max }));
+    assert!(bytes <= bytes_max + one, "{bytes} bytes where {bytes_max} are allowed");
+    assert_eq!(written(5, bytes_max).0, Ok(()));
+}

@@ -106,6 +106,13 @@ fn read(answer: Answer, url: &str, language: Language) -> Result<Reply, Failure>
     })
 }
 
+/// The value of an answer, for those who ask for nothing else; `None` where it is none.
+pub(in crate::cli) fn value_of(text: &str) -> Option<Value> {
+    let envelope: Envelope = parse(text)?;
+    let data = envelope.data.filter(|_| envelope.status == "success")?;
+    Some(data.into_value().0)
+}
+
 fn parse<T: DeserializeOwned>(text: &str) -> Option<T> {
     serde_json::from_str(text).ok()
 }

@@ -5,7 +5,7 @@ use ratatui::layout::Rect;
 use super::{
     paint::{Ink, Paint, Piece, piece, spark, width},
     questions::PAST_MS,
-    screens::{outcome, severity, state, waterfall},
+    screens::{below, outcome, severity, state, waterfall},
     ui::{Screen, Ui},
     view::{Device, Engine, Event, Request, Throttle, Told, View},
     words::{
@@ -70,32 +70,45 @@ impl Lines {
     }
 }
 
-/// The chosen row of the screen.
+/// The opened row of the screen, or that there is none of it any more.
 pub(super) fn draw(paint: &mut Paint<'_>, area: Rect, view: &View, ui: &Ui, words: Words) {
-    let row = ui.chosen(view);
-    let (title, lines) = match ui.screen {
-        Screen::Overview | Screen::Engines => match ui.engines(view).get(row) {
-            Some(engine) => (engine.instance.clone(), engine_lines(engine, view, words)),
-            None => return,
-        },
-        Screen::Devices => match ui.devices(view).get(row) {
-            Some(device) => (device.id(), device_lines(device, view, words)),
-            None => return,
-        },
-        Screen::Requests => match ui.requests(view).get(row) {
-            Some(request) => (request.id.clone(), request_lines(request, view, words, area.width)),
-            None => return,
-        },
-        Screen::Events => match ui.events(view).get(row) {
-            Some(event) => (event.source.clone(), event_lines(event, view, words, area.width)),
-            None => return,
-        },
-    };
+    let (title, lines) = opened(area, view, ui, words).unwrap_or_else(|| {
+        let mut lines = Lines::new(words);
+        let text = wrapped(&words.t("row_gone"), area.width);
+        lines.lines.extend(text.into_iter().map(|line| vec![piece(line, Ink::Muted)]));
+        (words.t(ui.screen.name()), lines)
+    });
+    framed(paint, area, &title, &lines, ui, words);
+}
+
+fn opened(area: Rect, view: &View, ui: &Ui, words: Words) -> Option<(String, Lines)> {
+    let row = ui.opened(view)?;
+    Some(match ui.screen {
+        Screen::Overview | Screen::Engines => {
+            let engine = *ui.engines(view).get(row)?;
+            (engine.instance.clone(), engine_lines(engine, view, words))
+        }
+        Screen::Devices => {
+            let device = *ui.devices(view).get(row)?;
+            (device.id(), device_lines(device, view, words))
+        }
+        Screen::Requests => {
+            let request = *ui.requests(view).get(row)?;
+            (request.id.clone(), request_lines(request, view, words, area.width))
+        }
+        Screen::Events => {
+            let event = *ui.events(view).get(row)?;
+            (event.source.clone(), event_lines(event, view, words, area.width))
+        }
+    })
+}
+
+/// Lines below their title, and which keys leave or scroll them.
+fn framed(paint: &mut Paint<'_>, area: Rect, title: &str, lines: &Lines, ui: &Ui, words: Words) {
     let hides = lines.lines.len() + 1 > usize::from(area.height);
-    paint.rule(area, &title, &words.t(if hides { "back_scroll" } else { "back" }));
-    let below = Rect { y: area.y + 1, height: area.height.saturating_sub(1), ..area };
+    paint.rule(area, title, &words.t(if hides { "back_scroll" } else { "back" }));
     if area.height > 0 {
-        lines.draw(paint, below, ui.scroll);
+        lines.draw(paint, below(area), ui.scroll);
     }
 }
 
@@ -376,12 +389,7 @@ pub(super) fn help(paint: &mut Paint<'_>, area: Rect, ui: &Ui, words: Words) {
         lines.lines.extend(text.into_iter().map(|line| vec![piece(line, Ink::Plain)]));
     }
     paint.clear(area);
-    let hides = lines.lines.len() + 1 > usize::from(area.height);
-    paint.rule(area, &words.t("help"), &words.t(if hides { "back_scroll" } else { "back" }));
-    let below = Rect { y: area.y + 1, height: area.height.saturating_sub(1), ..area };
-    if area.height > 0 {
-        lines.draw(paint, below, ui.scroll);
-    }
+    framed(paint, area, &words.t("help"), &lines, ui, words);
 }
 
 #[cfg(test)]

@@ -47,7 +47,7 @@ pub(super) fn json(view: &View, chosen: &[String], words: Words) -> Value {
             "memory_bytes": host.memory_bytes,
         },
         "verdict": {
-            "level": view.verdict.level.word(),
+            "level": view.verdict.level.as_str(),
             "since": view.verdict.since.map(|since| since.0),
             "said": said(&view.verdict.said, words),
         },

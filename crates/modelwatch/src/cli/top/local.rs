@@ -3,8 +3,11 @@
 //! Nothing is stored and nothing listens. What was before the start is not known.
 
 use std::{
-    sync::{Arc, Mutex, PoisonError, atomic::Ordering, mpsc::SyncSender},
-    thread::JoinHandle,
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicBool, Ordering},
+        mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel},
+    },
     time::Duration,
 };
 
@@ -16,7 +19,7 @@ use serde_json::json;
 
 use super::{
     Input,
-    memory::Memory,
+    memory::{self, Memory},
     questions::{Ask, QUESTIONS, WINDOW_MS},
     remote::Wishes,
     state::{News, State},
@@ -60,9 +63,8 @@ impl Local {
             .enable_all()
             .build()
             .context("failed to start the asynchronous runtime")?;
-        let series_max = usize::try_from(config.storage.series_max).unwrap_or(usize::MAX);
         let texts = QUESTIONS.iter().map(|question| question.query).chain(verdict::queries());
-        let memory = Arc::new(Memory::new(texts, series_max, WINDOW_MS + 30_000));
+        let memory = Arc::new(Memory::new(texts, memory::SERIES_MAX, WINDOW_MS + 30_000));
         let events = Arc::new(Mutex::new(Vec::new()));
         let sinks = Sinks {
             batch: {
@@ -99,12 +101,15 @@ impl Local {
         })
     }
 
-    /// Tells everything there is to tell at present.
-    fn look(&self, tell: &mut dyn FnMut(News)) {
+    /// Tells everything there is to tell at present, unless `stop` turns true meanwhile.
+    fn look(&self, stop: &AtomicBool, tell: &mut dyn FnMut(News)) {
         let now = self.clock.now();
         let time = UnixMs(now.0.div_euclid(1_000) * 1_000);
         self.verdicts.judge(&|expr| self.evaluate(expr, time), &self.collector, time);
         for (ask, expr) in &self.questions {
+            if stop.load(Ordering::Relaxed) {
+                return;
+            }
             let values = match self.evaluate(expr, time) {
                 Ok(output) => output.value.into_floats(),
                 Err(error) => {
@@ -137,23 +142,33 @@ impl Local {
         interval: Duration,
         tell: SyncSender<Input>,
         wishes: Arc<Wishes>,
-    ) -> std::io::Result<JoinHandle<()>> {
+    ) -> std::io::Result<Ending> {
+        let (alive, ended) = sync_channel(0);
         let work = move || {
-            let mut next = self.clock.monotonic();
-            while !wishes.stop.load(Ordering::Relaxed) {
-                if self.clock.monotonic() < next {
-                    std::thread::sleep(NAP.min(interval));
-                    continue;
-                }
-                let mut is_heard = true;
-                self.look(&mut |news| is_heard &= tell.send(Input::News(Box::new(news))).is_ok());
-                if !is_heard {
-                    return;
-                }
-                next = self.clock.monotonic() + interval;
-            }
+            // Dropped last: everything has ended by then.
+            let _alive = alive;
+            let this = self;
+            this.tell(interval, &tell, &wishes);
         };
-        std::thread::Builder::new().name("top-collect".into()).spawn(work)
+        std::thread::Builder::new().name("top-collect".into()).spawn(work)?;
+        Ok(Ending(ended))
+    }
+
+    fn tell(&self, interval: Duration, tell: &SyncSender<Input>, wishes: &Wishes) {
+        let mut next = self.clock.monotonic();
+        while !wishes.stop.load(Ordering::Relaxed) {
+            if self.clock.monotonic() < next {
+                std::thread::sleep(NAP.min(interval));
+                continue;
+            }
+            let mut is_heard = true;
+            let mut send = |news| is_heard &= tell.send(Input::News(Box::new(news))).is_ok();
+            self.look(&wishes.stop, &mut send);
+            if !is_heard {
+                return;
+            }
+            next = self.clock.monotonic() + interval;
+        }
     }
 
     /// Collects until the first look for engines is over and rates can be told, or `patience` ends.
@@ -168,7 +183,19 @@ impl Local {
                 enough = HOST_READINGS + engine_period;
             }
         }
-        self.look(&mut |news| state.learn(news, self.clock.now()));
+        let never = AtomicBool::new(false);
+        self.look(&never, &mut |news| state.learn(news, self.clock.now()));
+    }
+}
+
+/// The end of the thread that collects.
+pub(super) struct Ending(Receiver<()>);
+
+impl Ending {
+    /// Whether it comes within `patience`.
+    pub(super) fn is_seen(&self, patience: Duration) -> bool {
+        // Nothing is ever sent: the channel ends with the thread.
+        matches!(self.0.recv_timeout(patience), Err(RecvTimeoutError::Disconnected))
     }
 }
 
@@ -181,5 +208,21 @@ impl Drop for Local {
         if let Some(runtime) = self.runtime.take() {
             runtime.shutdown_timeout(wire::RUNTIME_PATIENCE);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_end_is_awaited_but_not_for_ever() {
+        let (alive, ended) = sync_channel(0);
+        assert!(!Ending(ended).is_seen(Duration::from_millis(1)));
+        drop(alive);
+        let (alive, ended) = sync_channel(0);
+        let thread = std::thread::spawn(move || drop(alive));
+        assert!(Ending(ended).is_seen(Duration::from_secs(60)));
+        thread.join().unwrap();
     }
 }

@@ -13,11 +13,25 @@ use model::{
     series::{Budget, MatchOp, Matcher, SelectError, SeriesData, SeriesSource, TimeRange},
 };
 
+/// Series of all names together; beyond it new ones are refused until others end. With a point each second they take
+/// some 100 MB.
+pub(super) const SERIES_MAX: usize = 20_000;
 /// Points of one series; the oldest leave first.
 const POINTS_MAX: usize = 1_000;
+/// How often series that ended are looked for, in parts of the window.
+const SWEEPS: i64 = 10;
 
 /// Points by name of the metric and series.
 type ByName = BTreeMap<String, HashMap<Labels, VecDeque<(i64, f64)>>>;
+
+/// What is kept.
+struct Kept {
+    by_name: ByName,
+    /// Series of all names.
+    count: usize,
+    /// When series that ended were last let go.
+    swept: UnixMs,
+}
 
 pub(super) struct Memory {
     /// Every word of the questions, names of metrics among them.
@@ -26,7 +40,7 @@ pub(super) struct Memory {
     series_max: usize,
     /// How long points are kept, in milliseconds.
     window_ms: i64,
-    by_name: Mutex<ByName>,
+    kept: Mutex<Kept>,
 }
 
 impl Memory {
@@ -38,40 +52,52 @@ impl Memory {
         let is_part = |character: char| character.is_ascii_alphanumeric() || character == '_';
         let words = questions.flat_map(|text| text.split(move |character| !is_part(character)));
         let wanted = words.map(str::to_owned).collect();
-        Self { wanted, series_max, window_ms, by_name: Mutex::default() }
+        let kept = Kept { by_name: ByName::new(), count: 0, swept: UnixMs::MIN };
+        Self { wanted, series_max, window_ms, kept: Mutex::new(kept) }
     }
 
     /// Keeps what is asked about.
     pub(super) fn put(&self, batch: &Batch) {
-        let mut by_name = self.lock();
+        let mut kept = self.lock();
+        self.sweep(&mut kept, batch.time);
         for (labels, value) in &batch.samples {
-            self.keep(&mut by_name, labels, (batch.time.0, *value));
+            self.keep(&mut kept, labels, (batch.time.0, *value));
         }
         for (labels, points) in batch.points.iter() {
             for point in points {
-                self.keep(&mut by_name, labels, *point);
+                self.keep(&mut kept, labels, *point);
             }
         }
     }
 
-    fn keep(&self, by_name: &mut ByName, labels: &Labels, point: (i64, f64)) {
+    /// Lets go what ended, at intervals: all series are looked at.
+    fn sweep(&self, kept: &mut Kept, now: UnixMs) {
+        if now.0.saturating_sub(kept.swept.0) < self.window_ms / SWEEPS {
+            return;
+        }
+        kept.swept = now;
+        let oldest = now.0.saturating_sub(self.window_ms);
+        for series in kept.by_name.values_mut() {
+            series.retain(|_, points| points.back().is_some_and(|(time, _)| *time >= oldest));
+        }
+        kept.by_name.retain(|_, series| !series.is_empty());
+        kept.count = kept.by_name.values().map(HashMap::len).sum();
+    }
+
+    fn keep(&self, kept: &mut Kept, labels: &Labels, point: (i64, f64)) {
         let name = labels.name();
         if !self.wanted.contains(name) {
             return;
         }
-        if !by_name.contains_key(name) {
-            by_name.insert(name.to_owned(), HashMap::new());
-        }
-        let Some(series) = by_name.get_mut(name) else { return };
-        if !series.contains_key(labels) {
-            let oldest = point.0.saturating_sub(self.window_ms);
-            series.retain(|_, points| points.back().is_some_and(|(time, _)| *time >= oldest));
-            if series.len() >= self.series_max {
-                return;
+        let known = kept.by_name.get_mut(name).and_then(|series| series.get_mut(labels));
+        let Some(points) = known else {
+            if kept.count < self.series_max {
+                kept.count += 1;
+                let series = kept.by_name.entry(name.to_owned()).or_default();
+                series.insert(labels.clone(), VecDeque::from([point]));
             }
-            series.insert(labels.clone(), VecDeque::new());
-        }
-        let Some(points) = series.get_mut(labels) else { return };
+            return;
+        };
         if points.back().is_some_and(|(newest, _)| *newest >= point.0) {
             return;
         }
@@ -82,8 +108,8 @@ impl Memory {
         }
     }
 
-    fn lock(&self) -> MutexGuard<'_, ByName> {
-        self.by_name.lock().unwrap_or_else(PoisonError::into_inner)
+    fn lock(&self) -> MutexGuard<'_, Kept> {
+        self.kept.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn found<T>(
@@ -94,9 +120,8 @@ impl Memory {
     ) -> Result<Vec<T>, SelectError> {
         let name = matchers.iter().find(|it| it.name == NAME && it.op == MatchOp::Equal);
         let mut found = Vec::new();
-        for (_, series) in
-            self.lock().iter().filter(|(known, _)| name.is_none_or(|name| name.value == **known))
-        {
+        let is_asked = |known: &str| name.is_none_or(|name| name.value == known);
+        for (_, series) in self.lock().by_name.iter().filter(|(known, _)| is_asked(known)) {
             budget.check()?;
             for (labels, points) in series {
                 if Matcher::all_match(matchers, labels) {
@@ -190,10 +215,17 @@ mod tests {
 
     #[test]
     fn series_beyond_the_limit_are_refused_until_others_end() {
-        let memory = Memory::new(["b"].into_iter(), 1, 60_000);
-        memory.put(&batch(0, &[("b", "x", 1.0), ("b", "y", 2.0)]));
+        let memory = Memory::new(["a + b"].into_iter(), 2, 60_000);
+        memory.put(&batch(0, &[("b", "x", 1.0), ("a", "x", 1.0), ("b", "y", 2.0)]));
         check(&memory, 0, "b", &[("x", 1.0)]);
-        memory.put(&batch(100_000, &[("b", "y", 3.0)]));
+        check(&memory, 0, "a", &[("x", 1.0)]);
+        memory.put(&batch(50_000, &[("a", "x", 4.0), ("b", "y", 2.0)]));
+        check(&memory, 50_000, "b", &[("x", 1.0)]);
+        memory.put(&batch(100_000, &[("b", "y", 3.0), ("b", "z", 3.0)]));
+        check(&memory, 100_000, "b", &[("y", 3.0)]);
+        check(&memory, 100_000, "a", &[("x", 4.0)]);
+        // A clock that was set back ends nothing.
+        memory.put(&batch(10_000, &[("b", "z", 3.0)]));
         check(&memory, 100_000, "b", &[("y", 3.0)]);
     }
 }

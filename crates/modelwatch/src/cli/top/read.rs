@@ -4,9 +4,8 @@ use serde_json::Value;
 
 use model::UnixMs;
 
-use super::view::{
-    Engine, EngineState, Event, Failing, Host, Level, OnBus, Request, Said, Verdict,
-};
+use super::view::{Engine, EngineState, Event, Failing, Host, OnBus, Request, Said, Verdict};
+use crate::verdict::Level;
 
 /// Longest text that is kept of any field; the rest is cut off.
 const TEXT_CHARS_MAX: usize = 1_000;
@@ -52,7 +51,7 @@ pub(super) fn host(value: &Value) -> Host {
 
 pub(super) fn verdict(value: &Value) -> Verdict {
     Verdict {
-        level: Level::from_word(value["level"].as_str().unwrap_or_default()),
+        level: Level::from_name(value["level"].as_str().unwrap_or_default()),
         said: said(value),
         since: value["since"].as_i64().map(UnixMs),
     }

@@ -30,7 +30,10 @@ use super::{
     state::{self, News},
     view::{Past, Requests},
 };
-use crate::cli::{peer::Peer, query::text::harmless};
+use crate::cli::{
+    peer::{Answer, Peer},
+    query::{remote::value_of, text::harmless},
+};
 
 /// How long a server may take to be reached or to answer.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -99,32 +102,74 @@ struct Socket {
     opened: AtomicU32,
 }
 
+impl Socket {
+    /// Whether everything is asked over HTTP.
+    fn is_given_up(&self) -> bool {
+        !self.is_open.load(Ordering::Relaxed)
+            && self.failures.load(Ordering::Relaxed) >= FAILURES_BEFORE_POLLING
+    }
+}
+
 /// Whether a modelwatch that holds series answers there, and if not, why.
 pub(super) fn greet(peer: &mut Peer) -> anyhow::Result<()> {
     get(peer, "/api/v1/overview").map(drop)
 }
 
-/// Everything at once over HTTP.
+/// An answer that is none: a refusal, or what makes no sense. The server is there and may answer the next question.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+struct Refused(String);
+
+/// `None` for an answer that is none; an error where nobody answers.
+fn unless_refused<T>(answer: anyhow::Result<T>) -> anyhow::Result<Option<T>> {
+    match answer {
+        Ok(answer) => Ok(Some(answer)),
+        Err(error) if error.is::<Refused>() => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+/// Everything at once over HTTP. What is refused is absent; without an overview there is nothing.
 pub(super) fn look(
     peer: &mut Peer,
     clock: &Clock,
     tell: &mut dyn FnMut(News),
 ) -> anyhow::Result<()> {
     tell(News::Overview(get(peer, "/api/v1/overview")?));
-    tell(News::Sources(get(peer, "/api/v1/sources")?));
-    tell(News::Events(events(peer)?));
-    for question in QUESTIONS {
-        let form = [("query", question.query.to_owned())];
-        let answer = post(peer, "/api/v1/query", &form)?;
-        let values = vector(&answer["data"]);
-        tell(News::Values { ask: question.ask, time: clock.now(), values });
+    if let Some(sources) = unless_refused(get(peer, "/api/v1/sources"))? {
+        tell(News::Sources(sources));
+    }
+    if let Some(events) = unless_refused(events(peer))? {
+        tell(News::Events(events));
+    }
+    // One question may take a server too long; one that is silent at the next as well is gone.
+    let mut silent = None;
+    for Question { ask, query, .. } in QUESTIONS {
+        let form = [("query", (*query).to_owned())];
+        let value = match unless_refused(evaluate(peer, "/api/v1/query", &form)) {
+            Ok(value) => value,
+            Err(error) if silent.is_some() => return Err(error),
+            Err(_) => {
+                silent = Some(*ask);
+                continue;
+            }
+        };
+        let mut tell = |ask, values| tell(News::Values { ask, time: clock.now(), values });
+        silent.take().into_iter().for_each(|ask| tell(ask, Vec::new()));
+        tell(*ask, value.map(query::Value::into_floats).unwrap_or_default());
+    }
+    if let Some(ask) = silent {
+        tell(News::Values { ask, time: clock.now(), values: Vec::new() });
     }
     Ok(())
 }
 
 /// The last events, also those of earlier runs where the server keeps them.
 fn events(peer: &mut Peer) -> anyhow::Result<Value> {
-    get(peer, "/api/mw/v1/events?limit=100").or_else(|_| get(peer, "/api/v1/events?limit=100"))
+    match unless_refused(get(peer, "/api/mw/v1/events?limit=100"))? {
+        Some(events) => Ok(events),
+        None => get(peer, "/api/v1/events?limit=100"),
+    }
 }
 
 /// The last minutes of what is drawn over time.
@@ -144,8 +189,9 @@ pub(super) fn look_back(
             ("end", seconds(end)),
             ("step", seconds(step_ms)),
         ];
-        let answer = post(peer, "/api/v1/query_range", &form)?;
-        tell(News::Past { ask: *ask, series: matrix(&answer["data"]) });
+        if let Some(value) = unless_refused(evaluate(peer, "/api/v1/query_range", &form))? {
+            tell(News::Past { ask: *ask, series: lines(value) });
+        }
     }
     Ok(())
 }
@@ -157,7 +203,8 @@ pub(super) fn requests(peer: &mut Peer, sort: &str) -> anyhow::Result<Requests> 
     let requests = state::requests(&found);
     // Records of a gateway that was there before are worth showing.
     if matches!(&requests, Requests::Known { total: 0, .. })
-        && get(peer, "/api/mw/v1/gateway")?["enabled"] == false
+        && let Some(gateway) = unless_refused(get(peer, "/api/mw/v1/gateway"))?
+        && gateway["enabled"] == false
     {
         return Ok(Requests::Off);
     }
@@ -187,23 +234,30 @@ pub(super) fn follow(
             let mut is_heard = true;
             let mut send = |news| is_heard &= tell.send(Input::News(Box::new(news))).is_ok();
             let now_opened = socket.opened.load(Ordering::Relaxed);
-            let is_polling = !socket.is_open.load(Ordering::Relaxed)
-                && socket.failures.load(Ordering::Relaxed) >= FAILURES_BEFORE_POLLING;
+            let is_polling = socket.is_given_up();
             let mut ask = || -> anyhow::Result<()> {
                 if is_polling {
                     look(&mut peer, &clock, &mut send)?;
-                    send(News::Polled);
+                    // It may be back by now.
+                    if socket.is_given_up() {
+                        send(News::Polled);
+                    }
                 }
                 if now_opened != opened {
                     look_back(&mut peer, clock.now(), step_ms, &mut send)?;
-                    send(News::Events(events(&mut peer)?));
+                    if let Some(events) = unless_refused(events(&mut peer))? {
+                        send(News::Events(events));
+                    }
                     opened = now_opened;
                 }
-                send(News::Requests(requests(&mut peer, &wishes.sort())?));
+                if let Some(requests) = unless_refused(requests(&mut peer, &wishes.sort()))? {
+                    send(News::Requests(requests));
+                }
                 Ok(())
             };
             if let Err(error) = ask()
                 && is_polling
+                && socket.is_given_up()
             {
                 send(News::Lost(plain(&error)));
             }
@@ -331,7 +385,8 @@ fn said(text: &str, schemas: &mut HashMap<u64, Schema>) -> Vec<News> {
             vec![News::Values { ask, time: UnixMs(0), values: Vec::new() }]
         }),
         Some("topic") => match value["topic"].as_str() {
-            Some("overview") => vec![News::Overview(value["data"].take())],
+            // Every second. Whatever was said of the connection meanwhile, it is live.
+            Some("overview") => vec![News::Live, News::Overview(value["data"].take())],
             Some("sources") => vec![News::Sources(value["data"].take())],
             Some("events") => vec![News::Events(value["data"].take())],
             _ => Vec::new(),
@@ -372,67 +427,143 @@ fn labels(value: &Value) -> Labels {
     )
 }
 
-/// `"1.5"`, as Prometheus writes values.
-fn number(value: &Value) -> Option<f64> {
-    value.as_str()?.parse().ok()
-}
-
-fn vector(data: &Value) -> Vec<(Labels, f64)> {
-    let elements = data["result"].as_array().into_iter().flatten();
-    let named = |element: &Value| Some((labels(&element["metric"]), number(&element["value"][1])?));
-    elements.filter_map(named).collect()
-}
-
-fn matrix(data: &Value) -> Vec<(Labels, Past)> {
-    let series = data["result"].as_array().into_iter().flatten();
-    let point = |point: &Value| Some(((point[0].as_f64()? * 1e3) as i64, number(&point[1])?));
-    let points = |series: &Value| {
-        series["values"].as_array().into_iter().flatten().filter_map(point).collect()
+/// The points of series by time.
+fn lines(value: query::Value) -> Vec<(Labels, Past)> {
+    let query::Value::Matrix(series) = value else { return Vec::new() };
+    let line = |series: query::Series| {
+        (series.labels, series.times.into_iter().zip(series.values).collect())
     };
-    series.map(|series| (labels(&series["metric"]), points(series))).collect()
+    series.into_iter().map(line).collect()
 }
 
 fn get(peer: &mut Peer, path: &str) -> anyhow::Result<Value> {
     let answer = peer.fetch(path, PATIENCE, ANSWER_BYTES_MAX)?;
-    json_of(peer, path, answer)
+    read(peer, path, answer, |text| serde_json::from_str(text).ok())
 }
 
-fn post(peer: &mut Peer, path: &str, pairs: &[(&str, String)]) -> anyhow::Result<Value> {
+/// What a query yields.
+fn evaluate(peer: &mut Peer, path: &str, pairs: &[(&str, String)]) -> anyhow::Result<query::Value> {
     let form = form_urlencoded::Serializer::new(String::new()).extend_pairs(pairs).finish();
     let answer = peer.ask(path, form, PATIENCE, ANSWER_BYTES_MAX)?;
-    json_of(peer, path, answer)
+    read(peer, path, answer, value_of)
 }
 
-fn json_of(
+/// What `read` makes of a successful answer.
+fn read<T>(
     peer: &Peer,
     path: &str,
-    answer: Option<crate::cli::peer::Answer>,
-) -> anyhow::Result<Value> {
+    answer: Option<Answer>,
+    read: impl Fn(&str) -> Option<T>,
+) -> anyhow::Result<T> {
     let (authority, prefix) = peer.place();
     let place = format!("http://{authority}{prefix}{path}");
-    let answer = answer.with_context(|| format!("{place}: the answer is too large"))?;
-    let value = serde_json::from_str(&answer.text);
-    match value {
-        Ok(value) if answer.status.is_success() => Ok(value),
-        _ => {
-            let shown: String = answer.text.trim().chars().take(SHOWN_MAX).collect();
-            bail!("{place}: {} {}", answer.status, harmless(&shown))
-        }
-    }
+    let too_large = || Refused(format!("{place}: the answer is too large"));
+    let answer = answer.ok_or_else(too_large)?;
+    let value = read(&answer.text).filter(|_| answer.status.is_success());
+    value.ok_or_else(|| {
+        let shown: String = answer.text.trim().chars().take(SHOWN_MAX).collect();
+        Refused(format!("{place}: {} {}", answer.status, harmless(&shown))).into()
+    })
 }
 
-/// Reads what a hostile server might send.
+/// What is read from the messages of a socket, texts and then bytes.
 #[cfg(test)]
-pub(super) fn survive(text: &str, bytes: &[u8]) {
+pub(super) fn read_all(texts: &[String], messages: &[Vec<u8>]) -> Vec<News> {
     let mut schemas = HashMap::new();
-    said(text, &mut schemas);
-    said(r#"{"type":"schema","id":1,"gen":0,"series":[{"a":"b"}]}"#, &mut schemas);
-    blocks(bytes, &schemas);
+    let mut news: Vec<News> = texts.iter().flat_map(|text| said(text, &mut schemas)).collect();
+    news.extend(messages.iter().flat_map(|bytes| blocks(bytes, &schemas)));
+    news
 }
 
 #[cfg(test)]
 mod tests {
+    use axum::{
+        Router,
+        body::{Body, Bytes},
+        http::StatusCode,
+        routing::{get as on_get, post as on_post},
+    };
+    use model::message::Language;
+
     use super::*;
+
+    /// The answer of a server to one question, which it may refuse.
+    fn answer(form: &[u8], refused: &str, cut_off: &str) -> (StatusCode, Body) {
+        let pairs: HashMap<_, _> = form_urlencoded::parse(form).collect();
+        if pairs["query"] == refused {
+            let text = r#"{"status":"error","errorType":"execution","error":"no"}"#;
+            return (StatusCode::UNPROCESSABLE_ENTITY, Body::from(text));
+        }
+        if pairs["query"] == cut_off {
+            let end = std::future::ready(Err::<Bytes, _>(std::io::Error::other("an end")));
+            return (StatusCode::OK, Body::from_stream(futures_util::stream::once(end)));
+        }
+        let metric = json!({ "instance": "x" });
+        let data = if pairs.contains_key("step") {
+            let line = json!({ "metric": metric, "values": [[1.5, "2"], [2, "NaN"]] });
+            json!({ "resultType": "matrix", "result": [line] })
+        } else {
+            let point = json!({ "metric": metric, "value": [1.0, "2"] });
+            json!({ "resultType": "vector", "result": [point] })
+        };
+        (StatusCode::OK, Body::from(json!({ "status": "success", "data": data }).to_string()))
+    }
+
+    #[test]
+    fn a_refused_question_costs_no_other_its_answer() {
+        // The first question with a past is refused, and sources are not known at all.
+        let refused = QUESTIONS.iter().position(|question| question.has_past).unwrap();
+        // The connection breaks at one that has none.
+        let cut_off = QUESTIONS.iter().position(|question| !question.has_past).unwrap();
+        let reply = async move |form: Bytes| {
+            answer(&form, QUESTIONS[refused].query, QUESTIONS[cut_off].query)
+        };
+        let routes = Router::new()
+            .route("/api/v1/overview", on_get(async || r#"{"version":"1"}"#))
+            .route("/api/mw/v1/events", on_get(async || r#"{"events":[]}"#))
+            .route("/api/v1/query", on_post(reply))
+            .route("/api/v1/query_range", on_post(reply));
+        let runtime = tokio::runtime::Runtime::new().unwrap();
+        let listener = runtime.block_on(tokio::net::TcpListener::bind("127.0.0.1:0")).unwrap();
+        let url = format!("http://{}", listener.local_addr().unwrap());
+        runtime.spawn(async { axum::serve(listener, routes).await });
+        let mut peer = Peer::new(&url, Language::English).unwrap();
+        let mut news = Vec::new();
+        look(&mut peer, &Clock::system(), &mut |one| news.push(one)).unwrap();
+        assert!(matches!(&news[..2], [News::Overview(_), News::Events(_)]), "{news:?}");
+        assert_eq!(news.len(), 2 + QUESTIONS.len());
+        for (news, question) in news[2..].iter().zip(QUESTIONS) {
+            let News::Values { ask, values, .. } = news else { panic!("{news:?}") };
+            assert_eq!(*ask, question.ask);
+            let is_refused = [refused, cut_off].map(|it| QUESTIONS[it].ask).contains(ask);
+            let values: Vec<f64> = values.iter().map(|(_, value)| *value).collect();
+            assert_eq!(values, if is_refused { vec![] } else { vec![2.0] }, "{ask:?}");
+        }
+        let mut pasts = Vec::new();
+        look_back(&mut peer, UnixMs(0), 1_000, &mut |one| pasts.push(one)).unwrap();
+        let drawn = QUESTIONS.iter().filter(|question| question.has_past).count();
+        assert_eq!(pasts.len(), drawn - 1, "{pasts:?}");
+        for past in &pasts {
+            let News::Past { series, .. } = past else { panic!("{past:?}") };
+            let [(labels, points)] = series.as_slice() else { panic!("{past:?}") };
+            assert_eq!((labels.get("instance"), points[0]), (Some("x"), (1_500, 2.0)));
+            assert!(points.len() == 2 && points[1].1.is_nan(), "{past:?}");
+        }
+        // Where nobody is, nothing is told.
+        runtime.shutdown_background();
+        let nobody = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+        let mut peer = Peer::new(&format!("http://{nobody}"), Language::English).unwrap();
+        let mut tell = |news| panic!("{news:?}");
+        assert!(look(&mut peer, &Clock::system(), &mut tell).is_err());
+    }
+
+    #[test]
+    fn an_overview_by_the_socket_shows_that_it_is_live() {
+        let text = r#"{"type":"topic","topic":"overview","data":{"version":"1"}}"#;
+        let news = said(text, &mut HashMap::new());
+        let [News::Live, News::Overview(data)] = news.as_slice() else { panic!("{news:?}") };
+        assert_eq!(data["version"], "1");
+    }
 
     #[test]
     fn blocks_are_read_as_documented() {
@@ -475,21 +606,5 @@ mod tests {
         check(&[block(2, 4, &[1.0, 2.0]), block(2, 3, &[3.0, 4.0])].concat(), &[]);
         check(&block(2, 3, &[1.0]), &[]);
         check(&block(9, 3, &[1.0]), &[]);
-    }
-
-    #[test]
-    fn answers_of_queries_are_read() {
-        let data = serde_json::json!({ "result": [
-            { "metric": { "a": "b" }, "value": [1.0, "2.5"] },
-            { "metric": {}, "value": [1.0, 7] },
-        ] });
-        assert_eq!(vector(&data), [(Labels::from_pairs([("a", "b")]), 2.5)]);
-        let data = serde_json::json!({ "result": [
-            { "metric": { "a": "b" }, "values": [[1.5, "2"], ["x", "3"], [2, "NaN"]] },
-        ] });
-        let read = matrix(&data);
-        assert_eq!(read[0].1[0], (1_500, 2.0));
-        assert!(read[0].1.len() == 2 && read[0].1[1].1.is_nan());
-        assert!(vector(&Value::Null).is_empty() && matrix(&Value::Null).is_empty());
     }
 }

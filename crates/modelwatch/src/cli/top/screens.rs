@@ -13,14 +13,14 @@ use super::{
     table::{Column, Row, Table, left, right},
     ui::{Screen, Ui},
     view::{
-        Device, Engine, EngineState, Event, Level, Link, Origin, Request, Requests, Throttle, Told,
-        View,
+        Device, Engine, EngineState, Event, Link, Origin, Request, Requests, Throttle, Told, View,
     },
     words::{
         self, ABSENT, Words, bytes, bytes_per_second, celsius, count, megahertz, millis, or_dash,
         percent, rate, seconds, watts,
     },
 };
+use crate::verdict::Level;
 
 /// From this width two parts stand side by side.
 const WIDE: u16 = 120;
@@ -203,7 +203,7 @@ impl Part {
     }
 }
 
-fn below(area: Rect) -> Rect {
+pub(super) fn below(area: Rect) -> Rect {
     Rect { y: area.y + area.height.min(1), height: area.height.saturating_sub(1), ..area }
 }
 
@@ -383,6 +383,15 @@ pub(super) fn state(state: EngineState, words: Words) -> Piece {
     piece(format!("{icon} {}", words.t(&format!("state_{}", state.word()))), ink)
 }
 
+/// Why a list has no rows: nothing is known, there is none, or none that the filter leaves.
+fn nothing(view: &View, is_empty: bool, there_is_none: &'static str) -> &'static str {
+    match is_empty {
+        true if !view.is_known() => "not_known",
+        true => there_is_none,
+        false => "no_match",
+    }
+}
+
 fn engines(view: &View, ui: &Ui, words: Words, _: u16) -> Part {
     let mut model = left(words.t("model"), 2, 48);
     model.grows = true;
@@ -415,16 +424,11 @@ fn engines(view: &View, ui: &Ui, words: Words, _: u16) -> Part {
             ("tokens", &or_dash(totals.tokens_out, rate)),
         ],
     );
-    let empty = match view.engines.is_empty() {
-        true if !view.is_known() => "not_known",
-        true => "no_engines",
-        false => "no_match",
-    };
     Part {
         title: words.t("engines"),
         note,
         table: table(columns, rows),
-        empty: vec![words.t(empty)],
+        empty: vec![words.t(nothing(view, view.engines.is_empty(), "no_engines"))],
     }
 }
 
@@ -504,10 +508,8 @@ fn devices(view: &View, ui: &Ui, words: Words, room: u16) -> Part {
         format!("{} {} {} ({driver})", found.vendor, found.device, found.address)
     });
     let nothing = match (view.devices.is_empty(), view.on_bus.is_empty()) {
-        (true, true) if !view.is_known() => "not_known",
-        (true, true) => "no_gpus",
         (true, false) => "no_readings",
-        _ => "no_match",
+        (is_empty, _) => nothing(view, is_empty, "no_gpus"),
     };
     let empty = [words.t(nothing)].into_iter().chain(on_bus).collect();
     Part { title: words.t("gpus"), note, table: table(columns, rows), empty }
@@ -728,15 +730,10 @@ fn events(view: &View, ui: &Ui, words: Words, _: u16) -> Part {
     };
     let chosen = ui.events(view);
     let rows = chosen.iter().map(row).collect();
-    let empty = match view.events.is_empty() {
-        true if !view.is_known() => "not_known",
-        true => "no_events",
-        false => "no_match",
-    };
     Part {
         title: words.t("events"),
         note: String::new(),
         table: table(columns, rows),
-        empty: vec![words.t(empty)],
+        empty: vec![words.t(nothing(view, view.events.is_empty(), "no_events"))],
     }
 }

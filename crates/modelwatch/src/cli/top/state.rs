@@ -182,15 +182,14 @@ impl State {
         }
     }
 
-    /// Puts what was before in front of what is known.
+    /// Puts what was before around what is known: in front of it, and where it has gaps.
     fn past(&mut self, ask: Ask, series: Vec<(Labels, Past)>) {
         for (labels, points) in series.into_iter().take(SERIES_MAX) {
-            let key = line_key(ask, &labels);
-            let known = self.lines.remove(&key).unwrap_or_default();
-            let first = known.front().map_or(i64::MAX, |(time, _)| *time);
-            let before =
-                points.into_iter().filter(|(time, value)| *time < first && value.is_finite());
-            for point in before.chain(known) {
+            let known = self.lines.remove(&line_key(ask, &labels)).unwrap_or_default();
+            let told = points.into_iter().filter(|(_, value)| value.is_finite());
+            // What was seen live is the more exact.
+            let merged: BTreeMap<i64, f64> = told.chain(known).collect();
+            for point in merged {
                 self.point(ask, &labels, point);
             }
         }

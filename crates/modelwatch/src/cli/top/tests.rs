@@ -294,6 +294,19 @@ fn what_is_missing_is_said() {
 }
 
 #[test]
+fn an_opened_row_that_goes_is_said_to_be_gone() {
+    let mut ui = Ui::default();
+    for code in [KeyCode::Char('2'), KeyCode::Enter] {
+        ui.key(code.into(), &busy());
+    }
+    let nothing = state_with(server(), &[], []).view(NOW);
+    let shown = frame(&nothing, &ui, (90, 20), look(Language::English));
+    assert!(shown.contains("no longer in the list"), "{shown}");
+    let narrow = frame(&nothing, &ui, (20, 10), look(Language::Chinese));
+    assert!(narrow.contains("Esc"), "{narrow}");
+}
+
+#[test]
 fn what_is_old_is_grey_and_without_colours_nothing_is_lost() {
     let colours = |view: &View, has_colour| {
         let mut buffer = Buffer::empty(Rect::new(0, 0, 120, 40));
@@ -422,6 +435,47 @@ fn events_are_told_once_and_newest_first() {
 }
 
 #[test]
+fn history_fills_the_gaps_of_what_was_seen() {
+    let vllm = [("instance", "127.0.0.1:8000"), ("source", "engine")];
+    let labels = || Labels::from_pairs(vllm);
+    let seen = |seconds: i64| News::Values {
+        ask: Ask::TokensOut,
+        time: UnixMs(NOW.0 + seconds * 1_000),
+        values: vec![(labels(), 1.0)],
+    };
+    let told = |seconds: &[i64]| News::Past {
+        ask: Ask::TokensOut,
+        series: vec![(
+            labels(),
+            seconds.iter().map(|at| (NOW.0 + at * 1_000, 2.0)).chain([(0, f64::NAN)]).collect(),
+        )],
+    };
+    let check = |news: Vec<News>, expected: &[(i64, f64)]| {
+        let known = [News::Overview(engines())];
+        let view = state_with(server(), &[], known.into_iter().chain(news)).view(NOW);
+        let engine = view.engines.iter().find(|it| it.instance == vllm[0].1).unwrap();
+        let found: Vec<_> =
+            engine.past_tokens_out.iter().map(|(time, it)| ((time - NOW.0) / 1_000, *it)).collect();
+        assert_eq!(found, expected);
+    };
+    let before = [(-60, 2.0), (-58, 2.0), (-57, 1.0)];
+    check(vec![seen(-57), told(&[-60, -58])], &before);
+    // The socket broke between -56 and -50.
+    let broken = vec![seen(-57), seen(-56), seen(-50), told(&[-60, -58, -56, -54, -52, -50, -48])];
+    let whole = [
+        (-60, 2.0),
+        (-58, 2.0),
+        (-57, 1.0),
+        (-56, 1.0),
+        (-54, 2.0),
+        (-52, 2.0),
+        (-50, 1.0),
+        (-48, 2.0),
+    ];
+    check(broken, &whole);
+}
+
+#[test]
 fn intervals() {
     assert_eq!(interval("1s"), Some(Duration::from_secs(1)));
     assert_eq!(interval("1m"), Some(Duration::from_secs(60)));
@@ -545,9 +599,114 @@ proptest! {
         page(&view, width, look(language));
         json::json(&view, &[], Words(language));
     }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(256))]
 
     #[test]
-    fn any_bytes_of_a_socket_are_survived(text in any_json(), bytes in prop::collection::vec(any::<u8>(), 0..80)) {
-        remote::survive(&text.to_string(), &bytes);
+    fn any_bytes_of_a_socket_are_survived(
+        schemas in prop::collection::vec(any_series(), 4),
+        texts in prop::collection::vec(any_message(), 0..4),
+        messages in prop::collection::vec(any_blocks(), 0..4),
+    ) {
+        // Known schemas come first, so that most blocks are of one.
+        let known = (1..).zip(schemas).map(|(id, series)| told_schema(id, 0, series).to_string());
+        let texts: Vec<String> = known.chain(texts).collect();
+        let news = remote::read_all(&texts, &messages);
+        let view = state_with(server(), &[], news).view(NOW);
+        frame(&view, &Ui::default(), (100, 40), look(Language::English));
     }
+
+    #[test]
+    fn every_block_of_a_known_schema_is_read(
+        schemas in prop::collection::vec((0_u32..9, 0_usize..5), 1..5),
+        ticks in prop::collection::vec((any::<prop::sample::Index>(), any::<i64>(), any::<f32>()), 0..8),
+        rest in prop::collection::vec(any::<u8>(), 0..20),
+    ) {
+        let series = |count: usize| -> Vec<Value> {
+            (0..count).map(|place| json!({ "instance": place.to_string() })).collect()
+        };
+        let texts: Vec<String> = (1..).zip(&schemas).map(|(id, (generation, count))| {
+            json!({ "type": "schema", "id": id, "gen": generation, "series": series(*count) }).to_string()
+        }).collect();
+        let mut message = Vec::new();
+        let mut expected = Vec::new();
+        for (place, time, value) in ticks {
+            let place = place.index(schemas.len());
+            let (generation, count) = schemas[place];
+            message.extend(block(1, place as u32 + 1, generation, time, &vec![value; count]));
+            expected.push((QUESTIONS[place].ask, time, vec![f64::from(value).to_bits(); count]));
+        }
+        // A head that is cut off ends the message.
+        message.extend(rest);
+        let news = remote::read_all(&texts, &[message]);
+        let found: Vec<_> = news.into_iter().map(|news| match news {
+            News::Values { ask, time, values } => {
+                let values = values.into_iter().map(|(_, value)| value.to_bits());
+                (ask, time.0, values.collect::<Vec<_>>())
+            }
+            other => panic!("{other:?}"),
+        }).collect();
+        prop_assert_eq!(found, expected);
+    }
+}
+
+/// A block as the live socket writes it, or nearly.
+fn block(kind: u32, id: u32, generation: u32, time: i64, values: &[f32]) -> Vec<u8> {
+    let mut bytes: Vec<u8> =
+        [kind, id, generation].into_iter().flat_map(u32::to_le_bytes).collect();
+    bytes.extend(time.to_le_bytes());
+    bytes.extend(values.iter().flat_map(|value| value.to_le_bytes()));
+    bytes
+}
+
+fn told_schema(id: u32, generation: u32, series: Vec<Value>) -> Value {
+    json!({ "type": "schema", "id": id, "gen": generation, "series": series })
+}
+
+/// Labels of series, whose values may be anything.
+fn any_series() -> impl Strategy<Value = Vec<Value>> {
+    let labels = prop::collection::vec(("[a-z]{1,8}|instance|host|index", any_json()), 0..3);
+    prop::collection::vec(labels.prop_map(|labels| labels.into_iter().collect::<Value>()), 0..4)
+}
+
+/// Texts of a type that there is, with anything in them.
+fn any_message() -> impl Strategy<Value = String> {
+    let schema = (0_u32..6, 0_u32..2, any_series());
+    let schema = schema.prop_map(|(id, generation, series)| told_schema(id, generation, series));
+    let topic = prop::sample::select(vec!["overview", "sources", "events", "other"]);
+    let topic = (topic, any_json())
+        .prop_map(|(topic, data)| json!({ "type": "topic", "topic": topic, "data": data }));
+    let kind = prop::sample::select(vec!["hello", "schema", "error", "topic", "gap", "other"]);
+    let other = (kind, any_json(), any_json(), any_json()).prop_map(|(kind, id, generation, series)| {
+        json!({ "type": kind, "id": id, "gen": generation, "series": series, "topic": id, "data": series })
+    });
+    let error = (0_u32..100).prop_map(|id| json!({ "type": "error", "id": id }));
+    prop_oneof![
+        4 => schema.prop_map(|value| value.to_string()),
+        2 => topic.prop_map(|value| value.to_string()),
+        2 => other.prop_map(|value| value.to_string()),
+        1 => error.prop_map(|value| value.to_string()),
+        1 => any_json().prop_map(|value| value.to_string()),
+        1 => any_text(),
+    ]
+}
+
+/// Blocks of subscriptions and generations that there may be, with any rest, and cut off anywhere.
+fn any_blocks() -> impl Strategy<Value = Vec<u8>> {
+    let kind = prop_oneof![9 => Just(1_u32), 1 => any::<u32>()];
+    let id = prop_oneof![9 => 1_u32..5, 1 => any::<u32>()];
+    let values = prop::collection::vec(any::<f32>(), 0..5);
+    let block = (kind, id, prop_oneof![4 => Just(0_u32), 1 => Just(1)], any::<i64>(), values)
+        .prop_map(|(kind, id, generation, time, values)| {
+            block(kind, id, generation, time, &values)
+        });
+    let rest = prop::collection::vec(any::<u8>(), 0..30);
+    let cut = prop::option::of(any::<prop::sample::Index>());
+    (prop::collection::vec(block, 0..5), rest, cut).prop_map(|(blocks, rest, cut)| {
+        let mut bytes: Vec<u8> = blocks.into_iter().chain([rest]).flatten().collect();
+        bytes.truncate(cut.map_or(usize::MAX, |cut| cut.index(bytes.len() + 1)));
+        bytes
+    })
 }

@@ -1,6 +1,5 @@
 //! What the reader is looking at, and what keys change of it.
 
-use model::UnixMs;
 use ratatui::crossterm::event::{KeyCode, KeyEvent, KeyEventKind, KeyModifiers};
 
 use super::view::{Device, Engine, Event, Request, Requests, Told, View};
@@ -67,11 +66,18 @@ pub(super) enum Effect {
     Sort(&'static str),
 }
 
+/// A row, by what tells rows apart.
+struct Chosen {
+    key: String,
+    /// Where it was when it was chosen: the cursor stays there when the row goes.
+    row: usize,
+}
+
 #[derive(Default)]
 pub(super) struct Ui {
     pub(super) screen: Screen,
-    /// The row that is chosen on each screen, by what tells rows apart.
-    chosen: [Option<String>; 5],
+    /// The row that is chosen on each screen.
+    chosen: [Option<Chosen>; 5],
     sorts: [usize; 5],
     pub(super) has_detail: bool,
     pub(super) has_help: bool,
@@ -169,10 +175,25 @@ impl Ui {
     fn enter(&mut self, view: &View) {
         if self.has_help {
             self.has_help = false;
-        } else if !self.keys(view).is_empty() {
-            self.has_detail = !self.has_detail;
+            return;
+        }
+        if self.has_detail {
+            self.has_detail = false;
+            return;
+        }
+        // The row under the cursor is the chosen one from now on, wherever it goes.
+        let keys = self.keys(view);
+        let row = self.row(&keys);
+        if row < keys.len() {
+            self.choose(keys, row);
+            self.has_detail = true;
             self.scroll = 0;
         }
+    }
+
+    fn choose(&mut self, keys: Vec<String>, row: usize) {
+        let chosen = keys.into_iter().nth(row).map(|key| Chosen { key, row });
+        self.chosen[self.screen.place()] = chosen;
     }
 
     fn open(&mut self, screen: Screen) {
@@ -204,12 +225,19 @@ impl Ui {
         let keys = self.keys(view);
         let now = self.row(&keys);
         let row = to(now).min(keys.len().saturating_sub(1));
-        self.chosen[self.screen.place()] = keys.into_iter().nth(row);
+        self.choose(keys, row);
     }
 
     fn row(&self, keys: &[String]) -> usize {
-        let chosen = self.chosen[self.screen.place()].as_ref();
-        chosen.and_then(|chosen| keys.iter().position(|key| key == chosen)).unwrap_or(0)
+        let Some(Chosen { key, row }) = &self.chosen[self.screen.place()] else { return 0 };
+        let found = keys.iter().position(|known| known == key);
+        found.unwrap_or_else(|| (*row).min(keys.len().saturating_sub(1)))
+    }
+
+    /// The row whose detail is open, `None` where it is no longer in the list.
+    pub(super) fn opened(&self, view: &View) -> Option<usize> {
+        let chosen = self.chosen[self.screen.place()].as_ref()?;
+        self.keys(view).iter().position(|key| *key == chosen.key)
     }
 
     /// What tells the rows of the screen apart, in their order.
@@ -304,8 +332,9 @@ impl Ui {
     }
 }
 
+/// All of it: one thing may happen to two at the same time.
 fn event_key(event: &Event) -> String {
-    format!("{} {} {}", UnixMs(event.time), event.source, event.said.code)
+    format!("{event:?}")
 }
 
 #[cfg(test)]
@@ -342,6 +371,46 @@ mod tests {
         let control_c = KeyEvent::new(KeyCode::Char('c'), KeyModifiers::CONTROL);
         ui.is_typing = true;
         assert_eq!(ui.key(control_c, &view), Effect::Quit);
+    }
+
+    #[test]
+    fn an_opened_row_stays_the_same_or_is_said_to_be_gone() {
+        let view = busy();
+        let mut ui = Ui::default();
+        // Nothing was chosen yet: it is the first row that is opened, and stays so in another order.
+        press(&mut ui, &view, "2\n");
+        let opened = |ui: &Ui, view: &View| ui.opened(view).map(|row| ui.keys(view)[row].clone());
+        let first = ui.keys(&view)[0].clone();
+        let mut turned = view.clone();
+        turned.engines.reverse();
+        assert_eq!((opened(&ui, &turned), ui.chosen(&turned)), (Some(first.clone()), 2));
+        turned.engines.retain(|engine| engine.instance != first);
+        assert_eq!(opened(&ui, &turned), None, "another row is not shown in its place");
+        assert_eq!(press(&mut ui, &turned, "\n"), [Effect::Draw]);
+        assert!(!ui.has_detail);
+        // The cursor stays where the row was that went.
+        press(&mut ui, &view, "gj");
+        let second = ui.keys(&view)[1].clone();
+        let mut without = view.clone();
+        without.engines.retain(|engine| engine.instance != second);
+        assert_eq!(ui.chosen(&without), 1);
+        without.engines.clear();
+        assert_eq!((ui.chosen(&without), press(&mut ui, &without, "\n")), (0, vec![Effect::Draw]));
+        assert!(!ui.has_detail, "there is nothing to open");
+    }
+
+    #[test]
+    fn events_of_one_moment_are_told_apart() {
+        let mut view = busy();
+        let mut other = view.events[0].clone();
+        other.said.params.push(("device".into(), "1".into()));
+        view.events.insert(1, other.clone());
+        let mut ui = Ui::default();
+        press(&mut ui, &view, "5j\n");
+        assert_eq!(ui.opened(&view), Some(1));
+        assert_eq!(*ui.events(&view)[1], other);
+        press(&mut ui, &view, "\nj");
+        assert_eq!(ui.chosen(&view), 2, "the cursor gets past both");
     }
 
     #[test]

@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 
 use model::UnixMs;
 
+use crate::verdict::Level;
+
 /// A text of the catalogue with its parameters.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(super) struct Said {
@@ -32,35 +34,6 @@ pub(super) enum Link {
         since: UnixMs,
         reason: String,
     },
-}
-
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) enum Level {
-    Ok,
-    Warn,
-    Critical,
-    #[default]
-    Unknown,
-}
-
-impl Level {
-    pub(super) fn from_word(word: &str) -> Self {
-        match word {
-            "ok" => Self::Ok,
-            "warn" => Self::Warn,
-            "crit" => Self::Critical,
-            _ => Self::Unknown,
-        }
-    }
-
-    pub(super) fn word(self) -> &'static str {
-        match self {
-            Self::Ok => "ok",
-            Self::Warn => "warn",
-            Self::Critical => "crit",
-            Self::Unknown => "unknown",
-        }
-    }
 }
 
 #[derive(Clone, Debug, Default, PartialEq)]
