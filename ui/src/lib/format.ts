@@ -108,6 +108,7 @@ const trimmed = (value: number): string => String(Number(value.toPrecision(6)));
 
 const CLOCK_MINUTES = { hour: "2-digit", minute: "2-digit", hourCycle: "h23" } as const;
 const CLOCK = { ...CLOCK_MINUTES, second: "2-digit" } as const;
+const WALL = { ...CLOCK, year: "numeric", month: "2-digit", day: "2-digit" } as const;
 const DAY = { month: "short", day: "numeric" } as const;
 
 const timeFormats = new Map<string, Intl.DateTimeFormat>();
@@ -131,19 +132,10 @@ export function clock(ms: number, seconds = true): string {
 /** The day of a time, in the reader's zone: equal for times of the same day. */
 const dayOf = (ms: number): string => timeFormat("en-CA", {}).format(ms);
 
-const walls = new Map<string, Intl.DateTimeFormat>();
-
 /** How far the reader's zone is ahead of UTC at a time, in milliseconds. */
 export function zoneShift(ms: number): number {
   if (!prefs.zone) return -new Date(ms).getTimezoneOffset() * 60_000;
-  let wall = walls.get(prefs.zone);
-  if (!wall) {
-    wall = new Intl.DateTimeFormat("en-GB", {
-      timeZone: prefs.zone, hourCycle: "h23", year: "numeric", month: "2-digit", day: "2-digit", hour: "2-digit", minute: "2-digit", second: "2-digit",
-    });
-    walls.set(prefs.zone, wall);
-  }
-  const parts = wall.formatToParts(ms);
+  const parts = timeFormat("en-GB", WALL).formatToParts(ms);
   const of = (type: string) => Number(parts.find((part) => part.type === type)?.value ?? 0);
   return Date.UTC(of("year"), of("month") - 1, of("day"), of("hour"), of("minute"), of("second")) - Math.floor(ms / 1_000) * 1_000;
 }
