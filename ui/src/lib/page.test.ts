@@ -1,7 +1,8 @@
 import { afterEach, describe, expect, test } from "vitest";
 import { axisLabel, fieldOf, format, lengthOf, timeOf, when } from "./format";
+import { messages } from "./i18n/messages.gen";
 import { readBlocks } from "./live.svelte";
-import { fill, setZone } from "./prefs.svelte";
+import { fill, partsOf, say, setLanguage, setZone } from "./prefs.svelte";
 
 describe("format", () => {
   test.each([
@@ -104,6 +105,15 @@ describe("blocks", () => {
 });
 
 describe("texts", () => {
+  test("what comes from outside is marked as English where the reader's language is another", () => {
+    const message = { code: Object.entries(messages).find(([, { en }]) => /^[^{]+\{\w+\}$/.test(en))![0], params: new Proxy({}, { get: () => "no such file" }) };
+    expect(partsOf(message).map(({ isEnglish }) => isEnglish)).toEqual([false, false]);
+    setLanguage("zh");
+    expect(partsOf(message).filter(({ isEnglish }) => isEnglish).map(({ text }) => text)).toEqual(["no such file"]);
+    expect(partsOf(message).map(({ text }) => text).join("")).toBe(say(message));
+    setLanguage("en");
+  });
+
   test("parameters that are missing show", () => {
     expect(fill("{a} and {b}", { a: 1 })).toBe("1 and ?");
   });

@@ -95,6 +95,18 @@ export function translator<Key extends string>(table: Record<Key, Record<Languag
 /** One of the page's own texts. */
 export const t = translator(texts);
 
+/**
+ * The same in parts: what a parameter brings in words comes from outside and is in English, which is said of it where
+ * the reader's language is another, so that it is read out as such.
+ */
+export function partsOf(message: Message): { text: string; isEnglish: boolean }[] {
+  const template = messages[message.code]?.[prefs.language] ?? message.code;
+  return template.split(/(\{\w+\})/).filter(Boolean).map((part) => {
+    const text = part.startsWith("{") ? fill(part, message.params) : part;
+    return { text, isEnglish: part !== text && prefs.language !== "en" && /[a-z]{2,} [a-z]/i.test(text) };
+  });
+}
+
 /** A sentence of the server in the reader's language; an unknown code is shown as it is. */
 export function say(message: Message): string {
   const found = messages[message.code];
