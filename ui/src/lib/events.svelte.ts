@@ -1,6 +1,9 @@
 /** Events within the page's range: those that are stored, and those that come while it is looked at. */
 import type { Event } from "./api";
+import { when } from "./format";
 import { live } from "./live.svelte";
+import type { Mark } from "./Plot.svelte";
+import { say } from "./prefs.svelte";
 
 /** More than these nobody reads, and as many marks hide a chart. */
 const EVENTS_MAX = 200;
@@ -35,7 +38,12 @@ class Events {
 
 export const events = new Events();
 
-/** The newest of those that explain something, within a span. */
-export function marksOf(list: Event[], start: number, end: number): Event[] {
-  return list.filter(({ time, code }) => time >= start && time <= end && EXPLAINING.test(code)).slice(0, MARKS_MAX);
+const STROKES: Record<string, string> = { error: "--crit", warn: "--warn" };
+
+/** The newest of those that explain something, within a span, as the marks of a chart. */
+export function marksOf(list: Event[], start: number, end: number): Mark[] {
+  return list
+    .filter(({ time, code }) => time >= start && time <= end && EXPLAINING.test(code))
+    .slice(0, MARKS_MAX)
+    .map((event) => ({ time: event.time / 1_000, name: `${when(event.time)} ${say(event)}`, stroke: STROKES[event.severity] ?? "--accent" }));
 }

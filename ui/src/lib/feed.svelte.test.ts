@@ -50,9 +50,9 @@ test("points of a range that stands still are as far apart as the server says", 
 test("a range that stands still is asked for again when it could not be loaded, until nobody wants it", async () => {
   vi.mocked(fetch).mockRejectedValueOnce(new TypeError("no route"));
   await vi.advanceTimersByTimeAsync(1_000);
-  expect([feed.isLoaded, feed.error]).toEqual([false, "TypeError: no route"]);
+  expect([feed.isLoaded, feed.failure?.kind, feed.failure?.message]).toEqual([false, "unreachable", "TypeError: no route"]);
   await vi.advanceTimersByTimeAsync(5_000);
-  expect([feed.isLoaded, feed.error]).toEqual([true, null]);
+  expect([feed.isLoaded, feed.failure]).toEqual([true, null]);
   vi.mocked(fetch).mockRejectedValue(new TypeError("no route"));
   go(`#/overview?from=${FROM}&to=${TO - 60_000}`);
   await vi.advanceTimersByTimeAsync(1_000);
@@ -60,4 +60,20 @@ test("a range that stands still is asked for again when it could not be loaded, 
   end();
   await vi.advanceTimersByTimeAsync(60_000);
   expect(fetch).toHaveBeenCalledTimes(3);
+});
+
+test("what was drawn for another query is forgotten at once", async () => {
+  end();
+  let queries = $state(["up"]);
+  end = $effect.root(() => {
+    feed = new Feed(() => ({ queries, points: 600, isOn: true }));
+  });
+  flushSync();
+  await vi.advanceTimersByTimeAsync(1_000);
+  expect(feed.points.tracks).toHaveLength(1);
+  queries = ["down"];
+  flushSync();
+  expect([feed.points.tracks.length, feed.isLoaded]).toEqual([0, false]);
+  await vi.advanceTimersByTimeAsync(1_000);
+  expect([feed.points.tracks.length, feed.isLoaded]).toEqual([1, true]);
 });

@@ -3,6 +3,7 @@
  * ends now. One request for all queries. What nobody sees asks for nothing; when it is seen again, it catches up.
  */
 import { untrack } from "svelte";
+import { asFailure, Failure } from "./failure";
 import { live } from "./live.svelte";
 import { past, SERIES_MAX, type PastResult } from "./past";
 import { range, type Range } from "./range.svelte";
@@ -31,13 +32,14 @@ export class Feed {
   version = $state(0);
   omitted = $state(0);
   /** Why there is no answer. */
-  error = $state<string | null>(null);
+  failure = $state.raw<Failure | null>(null);
   warnings = $state.raw<PastResult["warnings"]>([]);
   isLoaded = $state(false);
   /** Milliseconds between two points, more or less. */
   step = STEP_MS_MIN;
   points = new Points();
   private end = 0;
+  private queries = "";
 
   /** Called while a component is made; ends with it. */
   constructor(wanted: () => Wanted) {
@@ -71,6 +73,7 @@ export class Feed {
     // A page that is being laid out changes its mind several times; only the last question is asked.
     next = setTimeout(load, SETTLE_MS);
     this.step = step;
+    this.forget(JSON.stringify(asked.queries));
     if (!isLive) {
       return () => {
         clearTimeout(next);
@@ -100,6 +103,16 @@ export class Feed {
     };
   }
 
+  /** What was drawn for other queries would stand under the name of these. */
+  private forget(queries: string): void {
+    if (this.queries !== "" && this.queries !== queries) {
+      this.points = new Points();
+      [this.failure, this.warnings, this.omitted, this.isLoaded] = [null, [], 0, false];
+      this.version += 1;
+    }
+    this.queries = queries;
+  }
+
   /** Whether there is an answer. */
   private async load(asked: Wanted, step: number, isLive: boolean, signal: AbortSignal): Promise<boolean> {
     const { start, end } = range.span();
@@ -123,11 +136,12 @@ export class Feed {
       this.points.load([...now.results.map(({ series }) => series), ...shifted], isLive ? now.end : Infinity, this.step);
       this.omitted = now.results.reduce((sum, { omitted }) => sum + omitted, 0);
       this.warnings = now.results.flatMap(({ warnings }) => warnings);
-      this.error = now.results.find(({ error }) => error !== null)?.error ?? null;
+      const wrong = now.results.find(({ error }) => error !== null)?.error ?? null;
+      this.failure = wrong === null ? null : new Failure("server", wrong);
       this.isLoaded = true;
     } catch (error) {
       if (signal.aborted) return false;
-      this.error = error instanceof Error ? error.message : String(error);
+      this.failure = asFailure(error);
       this.version += 1;
       return false;
     }

@@ -108,6 +108,7 @@ const trimmed = (value: number): string => String(Number(value.toPrecision(6)));
 
 const CLOCK_MINUTES = { hour: "2-digit", minute: "2-digit", hourCycle: "h23" } as const;
 const CLOCK = { ...CLOCK_MINUTES, second: "2-digit" } as const;
+const WALL = { ...CLOCK, year: "numeric", month: "2-digit", day: "2-digit" } as const;
 const DAY = { month: "short", day: "numeric" } as const;
 
 const timeFormats = new Map<string, Intl.DateTimeFormat>();
@@ -134,14 +135,27 @@ const dayOf = (ms: number): string => timeFormat("en-CA", {}).format(ms);
 /** How far the reader's zone is ahead of UTC at a time, in milliseconds. */
 export function zoneShift(ms: number): number {
   if (!prefs.zone) return -new Date(ms).getTimezoneOffset() * 60_000;
-  const parts = new Intl.DateTimeFormat("en-GB", {
-    timeZone: prefs.zone, hourCycle: "h23", year: "numeric", month: "2-digit", day: "2-digit", hour: "2-digit", minute: "2-digit", second: "2-digit",
-  }).formatToParts(ms);
+  const parts = timeFormat("en-GB", WALL).formatToParts(ms);
   const of = (type: string) => Number(parts.find((part) => part.type === type)?.value ?? 0);
   return Date.UTC(of("year"), of("month") - 1, of("day"), of("hour"), of("minute"), of("second")) - Math.floor(ms / 1_000) * 1_000;
 }
 
 const DAY_SECONDS = 86_400;
+
+/** A time as the browser's fields for local times have it, in the reader's zone. */
+export const fieldOf = (ms: number): string => new Date(ms + zoneShift(ms)).toISOString().slice(0, 19);
+
+/**
+ * The time that such a field says. Where the clock is put forward there is no such time: it is so much later. Where it
+ * is put back there are two: it is the first.
+ */
+export function timeOf(field: string): number {
+  const wall = Date.parse(`${field}Z`);
+  if (Number.isNaN(wall)) return NaN;
+  const [before, after] = [-1, 1].map((side) => wall - zoneShift(wall + side * DAY_SECONDS * 1_000)) as [number, number];
+  const real = [before, after].filter((ms) => ms + zoneShift(ms) === wall);
+  return real.length > 0 ? Math.min(...real) : before;
+}
 
 /** A mark of a time axis: a time of day, and at midnight the date. `every` is the marks' distance in seconds. */
 export function timeMark(ms: number, every: number): string {

@@ -17,6 +17,8 @@ export const SHORTCUTS: Shortcut[] = [
   { keys: ["["], says: "key_earlier" },
   { keys: ["]"], says: "key_later" },
   { keys: ["."], says: "key_pause" },
+  { keys: ["←", "→"], says: "key_cursor" },
+  { keys: ["↵"], says: "key_select" },
   { keys: ["?"], says: "key_help" },
   { keys: ["Esc"], says: "key_escape" },
 ];

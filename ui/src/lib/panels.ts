@@ -36,6 +36,8 @@ export interface Panel {
   band?: [number, number];
   /** Something that is counted, as strokes along the bottom wherever it is above zero. */
   rug?: { query: string; name: Text };
+  /** Requests per second, in windows of so many milliseconds, of which the lines are percentiles: few say little. */
+  few?: { query: string; windowMs: number };
   /** An objective, in the panel's unit. */
   objective?: number | null;
 }
@@ -43,41 +45,8 @@ export interface Panel {
 const NETWORK = 'device!~"lo|veth.*|docker.*|br-.*"';
 const DISK = 'device!~"loop.*|dm-.*|ram.*"';
 
+/** Of this machine. */
 export const PANELS: Panel[] = [
-  {
-    id: "tokens",
-    title: "panel_tokens",
-    note: "panel_tokens_note",
-    unit: "per_second",
-    needs: "engine",
-    lines: [
-      { query: "sum(rate(llm_generation_tokens_total[20s]))", name: "generated", hasFill: true },
-      { query: "sum(rate(llm_prompt_tokens_total[20s]))", name: "prompt" },
-    ],
-  },
-  {
-    id: "requests",
-    title: "panel_requests",
-    note: "panel_requests_note",
-    unit: "count",
-    needs: "engine",
-    lines: [
-      { query: "sum(llm_requests_running)", name: "running", hasFill: true },
-      { query: "sum(llm_requests_waiting)", name: "waiting" },
-    ],
-  },
-  {
-    id: "context",
-    title: "panel_context",
-    note: "panel_context_note",
-    unit: "ratio",
-    needs: "engine",
-    max: 1,
-    lines: [
-      { query: "max by (model) (llm_kv_cache_usage_ratio)", name: "kv_cache", by: "model", hasFill: true },
-      { query: "max by (model) (llm_context_usage_ratio)", name: "context", by: "model" },
-    ],
-  },
   {
     id: "cpu",
     title: "panel_cpu",
@@ -133,7 +102,6 @@ export const PANELS: Panel[] = [
     ],
   },
 ];
-
 
 /** What Explore proposes to those who begin. */
 export const EXAMPLES = [

@@ -1,4 +1,5 @@
 /** What happened before: history as a chart draws it. The only place that knows `/api/mw/v1/range`. */
+import { reach, refusal } from "./failure";
 import { say, type Message } from "./prefs.svelte";
 
 export type Labels = Record<string, string>;
@@ -43,15 +44,7 @@ const PX_MAX = 4_000;
 /** More lines than these nobody can tell apart. */
 export const SERIES_MAX = 64;
 
-/** There is no answer at all; the message is a sentence of the server or of the browser. */
-export class PastError extends Error {
-  /** `null`: not even a refusal came. */
-  constructor(readonly status: number | null, message: string) {
-    super(message);
-  }
-}
-
-/** Fails with a `PastError`, or as aborted. */
+/** Fails with a `Failure`, or as aborted. */
 export async function past(
   queries: string[], start: number, end: number, px: number, signal?: AbortSignal, seriesMax = SERIES_MAX,
 ): Promise<Past> {
@@ -60,14 +53,8 @@ export async function past(
     px: String(Math.min(PX_MAX, Math.max(1, Math.round(px)))), series_max: String(seriesMax),
   });
   for (const query of queries.slice(0, QUERIES_MAX)) form.append("query", query);
-  const answer = await fetch("/api/mw/v1/range", { method: "POST", body: form, signal }).catch((error: unknown) => {
-    signal?.throwIfAborted();
-    throw new PastError(null, String(error));
-  });
-  if (!answer.ok) {
-    const body = (await answer.json().catch(() => ({}))) as { error?: string };
-    throw new PastError(answer.status, body.error ?? `${answer.status} ${answer.statusText}`.trim());
-  }
+  const answer = await reach("/api/mw/v1/range", { method: "POST", body: form, signal });
+  if (!answer.ok) throw refusal(answer, ((await answer.json().catch(() => ({}))) as { error?: string }).error);
   const body = await answer.json();
   signal?.throwIfAborted();
   return {

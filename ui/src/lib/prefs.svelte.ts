@@ -108,14 +108,34 @@ export function chineseDetail(detail: string): string {
 const isAround = (text: string, before: string, after: string): boolean =>
   text.length >= before.length + after.length && text.startsWith(before) && text.endsWith(after);
 
+/**
+ * A sentence of the server in parts: what a parameter brings in words comes from outside and is in English, which is
+ * said of it where the reader's language is another, so that it is read out as such.
+ */
+export function partsOf(message: Message): { text: string; isEnglish: boolean }[] {
+  const template = messages[message.code]?.[prefs.language] ?? message.code;
+  const params = paramsOf(message);
+  return template.split(/(\{\w+\})/).filter(Boolean).map((part) => {
+    const text = part.startsWith("{") ? fill(part, params) : part;
+    return { text, isEnglish: part !== text && prefs.language !== "en" && /[a-z]{2,} [a-z]/i.test(text) };
+  });
+}
+
+/** A message's parameters, with the details that there is Chinese for in the reader's language. */
+function paramsOf({ params }: Message): Params {
+  if (prefs.language === "en") return params;
+  const { detail, reason } = params;
+  return {
+    ...params,
+    ...(typeof detail === "string" ? { detail: chineseDetail(detail) } : {}),
+    ...(typeof reason === "string" ? { reason: chineseDetail(reason) } : {}),
+  };
+}
+
 /** A sentence of the server in the reader's language; an unknown code is shown as it is. */
-export function say({ code, params }: Message): string {
-  const found = messages[code];
-  if (!found) return code;
-  if (prefs.language === "en") return fill(found.en, params);
-  const inChinese = Object.entries(params).map(([name, value]) =>
-    [name, typeof value === "string" && (name === "detail" || name === "reason") ? chineseDetail(value) : value] as const);
-  return fill(found.zh, Object.fromEntries(inChinese));
+export function say(message: Message): string {
+  const found = messages[message.code];
+  return found ? fill(found[prefs.language], paramsOf(message)) : message.code;
 }
 
 export const locale = (): string => (prefs.language === "zh" ? "zh-CN" : "en-GB");

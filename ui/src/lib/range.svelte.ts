@@ -68,6 +68,11 @@ export function rangeId(seconds: number): string {
   return `${seconds}s`;
 }
 
+/** The ends of a range, as of `now` where it ends now; Unix milliseconds. */
+export function endsAt({ start, end, seconds }: Range, now: number): { start: number; end: number } {
+  return start !== null && end !== null ? { start, end } : { start: now - seconds * 1_000, end: now };
+}
+
 function time(text: string | null): number | null {
   if (text === null || !/^\d{1,13}$/.test(text)) return null;
   return Number(text) <= TIME_MS_MAX ? Number(text) : null;
@@ -112,7 +117,7 @@ export function withRange(hash: string, range?: Range, at?: number | null): stri
   return hashOf(routeOf(hash), asked);
 }
 
-function hashOf(route: string, asked: URLSearchParams): string {
+export function hashOf(route: string, asked: URLSearchParams): string {
   const text = asked.toString();
   return `#/${route}${text === "" ? "" : `?${text}`}`;
 }
@@ -160,10 +165,7 @@ export class TimeRange {
   }
   /** The ends as of now, in Unix milliseconds. */
   span(): { start: number; end: number } {
-    const { start, end, seconds } = this.current;
-    if (start !== null && end !== null) return { start, end };
-    const now = this.now();
-    return { start: now - seconds * 1_000, end: now };
+    return endsAt(this.current, this.now());
   }
 
   follow(): () => void {

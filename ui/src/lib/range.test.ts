@@ -148,14 +148,6 @@ describe("points", () => {
     expect(points.times.at(-1)).toBe(9_000);
     expect(points.tracks).toHaveLength(1);
   });
-
-  test("of several series now, the largest; none that has ended", () => {
-    const points = filled();
-    points.tick(0, 3_000, [{ labels, value: 3 }, { labels: { model: "b" }, value: 2 }], 1_000);
-    expect(points.newest(0, 3_000)).toBe(3);
-    points.tick(0, 4_000, [{ labels, value: null }, { labels: { model: "b" }, value: 2 }], 1_000);
-    expect(points.newest(0, 3_000)).toBe(2);
-  });
 });
 
 test("a table program runs nothing of a CSV file", () => {

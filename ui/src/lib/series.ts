@@ -13,9 +13,13 @@ export interface Track {
 
 export const keyOf = (line: number, labels: Labels): string => `${line} ${JSON.stringify(Object.entries(labels).sort())}`;
 
-export function largest(values: (number | null)[]): number | null {
-  const known = values.filter((value) => value !== null);
-  return known.length > 0 ? known.reduce((a, b) => Math.max(a, b)) : null;
+/** What a series is at a point: its value there, or the last before it, unless the line has ended. */
+export function valueAt(values: Value[], index: number): number | null {
+  for (let at = index; at >= 0; at -= 1) {
+    const value = values[at];
+    if (value !== undefined) return value;
+  }
+  return null;
 }
 
 const isKnown = (value: Value): value is number => value !== null && value !== undefined;
@@ -88,13 +92,8 @@ export class Points {
     this.byKey = new Map(this.tracks.map((track) => [track.key, track]));
   }
 
-  /** What a series is at a point: its value there, or the last before it, unless the line has ended. */
   at(track: Track, index: number): number | null {
-    for (let at = index; at >= 0; at -= 1) {
-      const value = track.values[at];
-      if (value !== undefined) return value;
-    }
-    return null;
+    return valueAt(track.values, index);
   }
 
   /** What a series is at the end of the axis: its newest value, unless it ended longer ago than `lag`. */
@@ -102,11 +101,6 @@ export class Points {
     const at = track.values.findLastIndex((value) => value !== undefined);
     const isRecent = (this.times[at] ?? 0) >= (this.times.at(-1) ?? 0) - lag;
     return isRecent ? (track.values[at] ?? null) : null;
-  }
-
-  /** A line now. Of several series the largest: a sum or an average would hide the one in trouble. */
-  newest(line: number, lag: number): number | null {
-    return largest(this.tracks.filter((track) => track.line === line).map((track) => this.now(track, lag)));
   }
 
   private track(line: number, labels: Labels): Track {

@@ -2,8 +2,8 @@
  * What the pages of a cluster ask the store for. The lists of engines, accelerators and hosts come from series, so that
  * they are the same for one machine and for many, now and in the past.
  */
-import { askInstant, Failure } from "../explore/ask";
-import { past, PastError, type Labels, type PastSeries } from "../past";
+import { askInstant } from "../explore/ask";
+import { past, type Labels, type PastSeries } from "../past";
 
 /** One value: which column it belongs to, and whose it is. */
 export interface Sample {
@@ -49,21 +49,28 @@ export interface Ranged {
   step: number;
   /** By query; `null` where it could not be answered. */
   results: (Track[] | null)[];
+  /** By query, why not. */
+  errors: (string | null)[];
+  /** By query, the period before, moved into this one; none where it was not asked for. */
+  before: Track[][];
 }
 
 /** Series that one query may bring; the server's own limit. */
 const SERIES_MAX = 500;
 
 /** Queries over a range, reduced by the server to what `px` pixels can show. */
-export async function askRanges(queries: string[], { start, end }: { start: number; end: number }, px: number, signal: AbortSignal): Promise<Ranged> {
-  try {
-    const { stepMs, results } = await past(queries, start, end, px, signal, SERIES_MAX);
-    return { step: stepMs, results: results.map(({ series, error }) => (error === null ? series : null)) };
-  } catch (error) {
-    if (!(error instanceof PastError)) throw error;
-    const kind = error.status === null ? "unreachable" : error.status === 404 ? "missing" : "server";
-    throw new Failure(kind, error.message);
-  }
+export async function askRanges(queries: string[], { start, end }: { start: number; end: number }, px: number, signal: AbortSignal, hasPrevious = false): Promise<Ranged> {
+  const length = end - start;
+  const [{ stepMs, results }, before] = await Promise.all([
+    past(queries, start, end, px, signal, SERIES_MAX),
+    hasPrevious ? past(queries, start - length, start, px, signal, SERIES_MAX) : null,
+  ]);
+  return {
+    step: stepMs,
+    results: results.map(({ series, error }) => (error === null ? series : null)),
+    errors: results.map(({ error }) => error),
+    before: (before?.results ?? []).map(({ series }) => series.map((track) => ({ ...track, times: track.times.map((time) => time + length) }))),
+  };
 }
 
 /** Seconds as a window of PromQL, within what is read without effort. */

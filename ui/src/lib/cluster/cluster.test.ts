@@ -1,10 +1,7 @@
 import { afterEach, describe, expect, test, vi } from "vitest";
 import { exploreLink } from "../explore/address";
-import { Failure } from "../explore/ask";
-import { engineTexts } from "../i18n/engines";
-import { gpuTexts } from "../i18n/gpus";
-import { laneTexts } from "../i18n/lanes";
-import { networkTexts } from "../i18n/network";
+import { Failure } from "../failure";
+import { missingOf } from "./missing";
 import { readRange } from "../range.svelte";
 import { changed, choiceOf, textOf } from "./address";
 import { askRanges, literal, samplesOf, union, windowOf } from "./ask";
@@ -17,7 +14,7 @@ describe("address", () => {
     ["#/gpus?range=6h", { device: "a/gpu1" }, "#/gpus?range=6h&device=a%2Fgpu1"],
     ["#/gpus?device=a&range=6h", { device: null }, "#/gpus?range=6h"],
     ["#/gpus?device=a", { device: "" }, "#/gpus"],
-    ["", { device: "a" }, "#?device=a"],
+    ["", { device: "a" }, "#/?device=a"],
   ])("%s changed by %o", (hash, changes, expected) => expect(changed(hash, changes)).toBe(expected));
 
   test("what makes no sense is as if it was not there", () => {
@@ -69,11 +66,14 @@ describe("asking", () => {
     expect(new RegExp(`^(?:${literal("a.b")})$`).test("axb")).toBe(false);
   });
 
-  test("an answer over a range: what could not be answered is null", async () => {
+  test("an answer over a range: what could not be answered is null, and says why", async () => {
     const body = { start: 0, end: 9, now: 9, step_ms: 1_000, results: [{ series: [{ labels: {}, times: [1], values: [2] }], omitted: 3 }, { error: { code: "x" } }] };
     vi.stubGlobal("fetch", vi.fn(async () => new Response(JSON.stringify(body))));
     const found = await askRanges(["a", "b"], { start: 0, end: 9 }, 10, new AbortController().signal);
-    expect(found).toEqual({ step: 1_000, results: [[{ labels: {}, times: [1], values: [2] }], null] });
+    expect(found).toEqual({ step: 1_000, results: [[{ labels: {}, times: [1], values: [2] }], null], errors: [null, "x"], before: [] });
+    const answer = { value: found, failure: null };
+    expect([missingOf(answer, [0], "it tells nothing"), missingOf(answer, [0, 1], "it tells nothing")]).toEqual(["it tells nothing", "x"]);
+    expect(missingOf({ value: null, failure: new Failure("unreachable", "TypeError: no route") }, [0], "it tells nothing")).toBe("The server does not answer.");
   });
 
   test("nobody there is a failure of its own kind", async () => {
@@ -102,14 +102,4 @@ describe("sources", () => {
   });
 
   test("names are sorted as people count", () => expect(["gpu10", "gpu2"].sort(byName)).toEqual(["gpu2", "gpu10"]));
-});
-
-describe("texts", () => {
-  const holes = (text: string) => [...text.matchAll(/\{(\w+)\}/g)].map((match) => match[1]).sort();
-  const all = Object.entries({ engine: engineTexts, gpu: gpuTexts, lane: laneTexts, network: networkTexts }).flatMap(([page, table]) => Object.entries(table).map(([key, text]) => [`${page} ${key}`, text] as const));
-  test.each(all)("%s says the same in both languages", (_, text) => {
-    expect(text.en).not.toBe("");
-    expect(text.zh).not.toBe("");
-    expect(holes(text.zh)).toEqual(holes(text.en));
-  });
 });

@@ -1,7 +1,10 @@
 /** Something that is asked for again and again while the page is looked at. */
 import { untrack } from "svelte";
-import { Failure } from "../explore/ask";
+import { asFailure, type Failure } from "../failure";
 import { range } from "../range.svelte";
+
+/** What needs no second answer still needs a first one. */
+const RETRY_MS = 5_000;
 
 export class Answer<T> {
   value = $state.raw<T | null>(null);
@@ -9,8 +12,14 @@ export class Answer<T> {
   /** When the value came, by the server's clock. */
   at = $state(0);
 
-  /** Asks now, and every `ms` milliseconds unless that is `null`. Ends with what it returns. */
-  follow(ask: (signal: AbortSignal) => Promise<T>, ms: number | null): () => void {
+  private whose = "";
+
+  /**
+   * Asks now, and every `ms` milliseconds; where that is `null`, until there is an answer. Ends with what it returns.
+   * An answer about another than `whose` is forgotten: it would stand under a name that is not its own.
+   */
+  follow(ask: (signal: AbortSignal) => Promise<T>, ms: number | null, whose = ""): () => void {
+    if (whose !== this.whose) [this.value, this.failure, this.at, this.whose] = [null, null, 0, whose];
     const controller = new AbortController();
     let timer: ReturnType<typeof setTimeout> | undefined;
     const once = async () => {
@@ -22,9 +31,10 @@ export class Answer<T> {
         this.at = range.now();
       } catch (error) {
         if (controller.signal.aborted) return;
-        this.failure = error instanceof Failure ? error : new Failure("server", error instanceof Error ? error.message : String(error));
+        this.failure = asFailure(error);
       }
-      if (ms !== null) timer = setTimeout(again, ms);
+      const next = ms ?? (this.failure && this.failure.kind !== "missing" ? RETRY_MS : null);
+      if (next !== null) timer = setTimeout(again, next);
     };
     // A page that nobody sees asks nothing.
     const again = () => {

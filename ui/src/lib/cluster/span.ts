@@ -1,5 +1,5 @@
 /** The page's time range as the pages of a cluster use it: its ends at a time, and a name for it. */
-import { range, readRange } from "../range.svelte";
+import { endsAt, range, readRange } from "../range.svelte";
 
 export interface PageSpan {
   /** Unix milliseconds. */
@@ -12,9 +12,8 @@ export interface PageSpan {
 
 /** The range of an address; one that ends now ends at `now`. */
 export function pageSpan(hash: string, now: number): PageSpan {
-  const { start, end, seconds } = readRange(hash).range;
-  if (start !== null && end !== null) return { start, end, isLive: false, seconds };
-  return { start: now - seconds * 1_000, end: now, isLive: true, seconds };
+  const asked = readRange(hash).range;
+  return { ...endsAt(asked, now), isLive: asked.end === null, seconds: asked.seconds };
 }
 
 /** Names a range as a text: the same as long as the same is asked for, while the ends of one that ends now move on. */
@@ -23,9 +22,7 @@ export const spanKey = ({ start, end, isLive, seconds }: PageSpan): string => (i
 /** The ends, as of now, of the range that `spanKey` named. */
 export function endsOf(key: string): { start: number; end: number } {
   const [first = 0, end] = key.split(" ").map(Number);
-  if (end !== undefined) return { start: first, end };
-  const now = range.now();
-  return { start: now - first * 1_000, end: now };
+  return end === undefined ? endsAt({ start: null, end: null, seconds: first }, range.now()) : { start: first, end };
 }
 
 /** When an instant query is asked for, `null` for now, and how long the range before it is. */

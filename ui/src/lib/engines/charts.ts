@@ -13,14 +13,16 @@ export interface Replica {
 /** Where rates and percentiles over time are taken; the server widens it to a pixel where that is longer. */
 const WINDOW = "1m";
 const QUANTILE_WINDOW = "2m";
+export const QUANTILE_WINDOW_MS = 120_000;
 
-export const CHARTS = ["running", "waiting", "generated", "prompt", "kv", "context", "ttft", "tpot", "itl", "preemptions", "cpu", "memory"] as const;
+export const CHARTS = ["running", "waiting", "generated", "prompt", "kv", "context", "ttft", "tpot", "itl", "preemptions", "cpu", "memory", "ttft_rate", "tpot_rate", "itl_rate"] as const;
 export type ChartName = (typeof CHARTS)[number];
 
 export function chartQueries({ instance, model }: Replica): Record<ChartName, string> {
   // Series without a model are of the whole server.
   const only = `{instance=${quote(instance)}${model ? `,model=~${quote(`${literal(model)}|`)}` : ""}}`;
   const quantile = (name: string) => `histogram_quantile(0.95, sum by (le, ${BY}) (rate(${name}_bucket${only}[${QUANTILE_WINDOW}])))`;
+  const count = (name: string) => `sum by (${BY}) (rate(${name}_count${only}[${QUANTILE_WINDOW}]))`;
   const rate = (name: string) => `sum by (${BY}) (rate(${name}${only}[${WINDOW}]))`;
   return {
     running: `llm_requests_running${only}`,
@@ -35,6 +37,9 @@ export function chartQueries({ instance, model }: Replica): Record<ChartName, st
     preemptions: rate("llm_preemptions_total"),
     cpu: `sum by (${BY}) (rate(llm_engine_process_cpu_seconds_total{instance=${quote(instance)}}[${WINDOW}]))`,
     memory: `llm_engine_process_resident_bytes{instance=${quote(instance)}}`,
+    ttft_rate: count("llm_time_to_first_token_seconds"),
+    tpot_rate: count("llm_request_time_per_output_token_seconds"),
+    itl_rate: count("llm_inter_token_latency_seconds"),
   };
 }
 

@@ -46,9 +46,6 @@ export function columns(seconds: number, instance: string | null = null): Record
   };
 }
 
-/** Fewer samples than these make a percentile that says little. */
-export const FEW = 20;
-
 export interface EngineRow {
   key: string;
   instance: string;

@@ -1,5 +1,5 @@
 /** What Explore shows, as its address says it: whoever has the link sees the same. */
-import { rangeId, readRange, secondsOf, type Range } from "../range.svelte";
+import { hashOf, parameters, rangeId, readRange, secondsOf, type Range } from "../range.svelte";
 
 /** Steps to choose from, in seconds. */
 export const STEPS = [1, 5, 15, 60, 300, 900, 3_600];
@@ -33,36 +33,34 @@ export interface Explored {
 const DEFAULT_RANGE = "15m";
 
 /** `from` and `to`, where both make sense. */
-export function spanOf(parameters: URLSearchParams): Span | null {
-  const { start, end } = readRange(`?${parameters}`).range;
+export function spanOf(given: URLSearchParams): Span | null {
+  const { start, end } = readRange(`?${given}`).range;
   return start !== null && end !== null ? { start, end } : null;
 }
 
 /** Reads `#/explore?...`. What makes no sense is replaced by what is usual. */
 export function read(hash: string): Explored {
-  const at = hash.indexOf("?");
-  const parameters = new URLSearchParams(at < 0 ? "" : hash.slice(at + 1));
-  const queries = parameters.getAll("q").slice(0, QUERIES_MAX).map((query) => query.slice(0, QUERY_LENGTH_MAX));
+  const given = parameters(hash);
+  const queries = given.getAll("q").slice(0, QUERIES_MAX).map((query) => query.slice(0, QUERY_LENGTH_MAX));
   const { range: asked } = readRange(hash);
   const range = asked.end === null ? rangeId(asked.seconds) : DEFAULT_RANGE;
-  const step = STEPS.find((step) => String(step) === parameters.get("step")) ?? null;
-  const view = VIEWS.find((view) => view === parameters.get("view")) ?? "graph";
-  return { queries: queries.length > 0 ? queries : [""], range, span: spanOf(parameters), step, view };
+  const step = STEPS.find((step) => String(step) === given.get("step")) ?? null;
+  const view = VIEWS.find((view) => view === given.get("view")) ?? "graph";
+  return { queries: queries.length > 0 ? queries : [""], range, span: spanOf(given), step, view };
 }
 
 /** The address of a state; what is usual is left out. */
 export function address(state: Partial<Explored>): string {
-  const parameters = new URLSearchParams();
-  for (const query of state.queries ?? []) parameters.append("q", query);
+  const given = new URLSearchParams();
+  for (const query of state.queries ?? []) given.append("q", query);
   if (state.span) {
-    parameters.set("from", String(state.span.start));
-    parameters.set("to", String(state.span.end));
+    given.set("from", String(state.span.start));
+    given.set("to", String(state.span.end));
   }
-  if (state.range && state.range !== DEFAULT_RANGE) parameters.set("range", state.range);
-  if (state.step) parameters.set("step", String(state.step));
-  if (state.view && state.view !== "graph") parameters.set("view", state.view);
-  const text = parameters.toString();
-  return text === "" ? "#/explore" : `#/explore?${text}`;
+  if (state.range && state.range !== DEFAULT_RANGE) given.set("range", state.range);
+  if (state.step) given.set("step", String(state.step));
+  if (state.view && state.view !== "graph") given.set("view", state.view);
+  return hashOf("explore", given);
 }
 
 /** Explore with these queries, as many as it takes, over the same range. */

@@ -1,6 +1,6 @@
 /** Asks the Prometheus API, and reads its answers. */
+import { Failure, reach, refusal } from "../failure";
 import type { Labels } from "../past";
-import type { Message } from "../prefs.svelte";
 import type { Span } from "./address";
 
 /** One bucket: which of its bounds belong to it (0 the upper, 1 the lower, 2 neither, 3 both), the bounds, the count. */
@@ -37,26 +37,6 @@ export interface Answer {
   cost: Cost;
 }
 
-export interface Place {
-  /** From 1. */
-  line: number;
-  /** From 1, in bytes of UTF-8. */
-  column: number;
-}
-
-/** Why there is no answer: what the server says in its own words, or that there was none. */
-export class Failure extends Error {
-  constructor(
-    readonly kind: "server" | "unreachable" | "missing" | "canceled",
-    message: string,
-    readonly place: Place | null = null,
-    /** The same as a code, where the server gives one. */
-    readonly told: Message | null = null,
-  ) {
-    super(message);
-  }
-}
-
 /** Takes the place out of an error text such as `invalid parameter "query": 1:5: parse error: ...`. */
 export function failureOf(text: string): Failure {
   const found = /^(?:invalid parameter "query": )?(\d{1,9}):(\d{1,9}): (.*)$/s.exec(text);
@@ -74,13 +54,7 @@ interface Body {
 
 /** The whole answer of an endpoint. Throws a `Failure`, or what an abort throws. */
 export async function fetchBody(path: string, signal: AbortSignal, form?: URLSearchParams): Promise<Body> {
-  let answer: Response;
-  try {
-    answer = await fetch(path, form ? { method: "POST", body: form, signal } : { signal });
-  } catch (error) {
-    if (signal.aborted) throw error;
-    throw new Failure("unreachable", String(error));
-  }
+  const answer = await reach(path, form ? { method: "POST", body: form, signal } : { signal });
   const body = await answer.json().then(
     (body) => body as Body,
     () => null,
@@ -88,7 +62,7 @@ export async function fetchBody(path: string, signal: AbortSignal, form?: URLSea
   signal.throwIfAborted();
   if (answer.ok && body?.status === "success") return body;
   if (answer.status === 404) throw new Failure("missing", body?.error ?? path);
-  throw body?.error ? failureOf(body.error) : new Failure("server", `${answer.status} ${answer.statusText}`.trim());
+  throw body?.error ? failureOf(body.error) : refusal(answer, undefined);
 }
 
 interface RawSeries {

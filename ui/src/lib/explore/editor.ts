@@ -12,7 +12,7 @@ import { Decoration, EditorView, keymap, placeholder, type DecorationSet } from 
 import { tags } from "@lezer/highlight";
 import { PromQLExtension } from "@prometheus-io/codemirror-promql";
 import { Identifier, parser, VectorSelector } from "@prometheus-io/lezer-promql";
-import type { Place } from "./ask";
+import type { Place } from "../failure";
 import { Completions } from "./completions";
 import { offsetOf } from "./draw";
 

@@ -1,9 +1,9 @@
 import { EqlSingle, Neq, NeqRegex } from "@prometheus-io/lezer-promql";
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
-import { exploreTexts } from "../i18n/explore";
 import { metricHelp } from "../i18n/metrics.gen";
 import { address, aligned, duration, QUERIES_MAX, read, spanAt, stepOf, type Explored } from "./address";
-import { answerOf, askInstant, askRange, Failure, failureOf } from "./ask";
+import { answerOf, askInstant, askRange, failureOf } from "./ask";
+import { Failure } from "../failure";
 import { selector } from "./completions";
 import { bounds, columns, metricSelector, offsetOf, seriesName, sharedLabels } from "./draw";
 import { selectedNames } from "./editor";
@@ -296,14 +296,5 @@ describe("history", () => {
   test.each(["{", '{"a":1}', '[1,"q",null]'])("%s in the storage does no harm", (stored) => {
     localStorage.setItem("explore.recent", stored);
     expect(recent()).toEqual(stored.startsWith("[") ? ["q"] : []);
-  });
-});
-
-describe("texts", () => {
-  const holes = (text: string) => [...text.matchAll(/\{(\w+)\}/g)].map((match) => match[1]).sort();
-
-  test.each(Object.entries(exploreTexts))("%s says the same in both languages", (_, text) => {
-    expect(text.zh).not.toBe("");
-    expect(holes(text.zh)).toEqual(holes(text.en));
   });
 });

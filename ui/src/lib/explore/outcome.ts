@@ -1,5 +1,6 @@
 import type { Span, View } from "./address";
-import type { Answer, Failure } from "./ask";
+import type { Answer } from "./ask";
+import type { Failure } from "../failure";
 
 /** What became of one query. */
 export interface Outcome {

@@ -1,7 +1,7 @@
 import { describe, expect, test } from "vitest";
 import { sorted, sortOf, sortText, toggled } from "../table/table";
 import { moved, type Move } from "./grid";
-import { contrast, inkOn, RAMPS, stopOf, tintOf, tints, type Ramp } from "./ramp";
+import { contrast, inkOn, mapColour, RAMPS, stopOf, strength, tintOf, tints, type Ramp } from "./ramp";
 
 describe("colours", () => {
   const stops = (Object.keys(RAMPS) as Ramp[]).flatMap((ramp) => RAMPS[ramp].map((colour) => [ramp, colour] as const));
@@ -60,4 +60,10 @@ describe("sorting", () => {
     expect(toggled(usual, "power", true)).toEqual({ by: "power", isDescending: true });
     expect(toggled({ by: "power", isDescending: true }, "power", true)).toEqual({ by: "power", isDescending: false });
   });
+});
+
+test("of a map, one among thousands is seen", () => {
+  expect([strength(1, 5, 1), strength(2, 5, 1), strength(5, 5, 1), strength(1, 1, 1), strength(0.25, 1)]).toEqual([0, 0.5, 1, 1, 0.5]);
+  expect([mapColour(0, false), mapColour(1, false)]).toEqual(["rgb(0 70 140 / 0.12)", "rgb(0 70 140 / 1.00)"]);
+  expect([mapColour(0, true), mapColour(1, true)]).toEqual(["#3e4a89", "#fde725"]);
 });

@@ -52,5 +52,21 @@ export function tintOf(value: number, low: number, high: number, ramp: Ramp): Ti
   return tints[stopOf(value, low, high, tints.length)] ?? tints[0]!;
 }
 
+/**
+ * How strong a cell of a heat map is drawn: `least` 0, the fullest 1. The root between, so that the few slow ones are
+ * seen beside the many usual ones.
+ */
+export const strength = (value: number, most: number, least = 0): number =>
+  most <= least ? 1 : Math.sqrt(Math.max(0, value - least) / (most - least));
+
+/** Viridis without its darkest two, which nobody sees on a dark page. */
+const DARK_MAP = DARK.slice(2);
+
+/** The colour of such a cell: on light of one hue from nearly transparent, so that nothing is nothing; on dark viridis. */
+export function mapColour(share: number, isDark: boolean): string {
+  if (!isDark) return `rgb(0 70 140 / ${(0.12 + 0.88 * share).toFixed(2)})`;
+  return DARK_MAP[Math.min(DARK_MAP.length - 1, Math.floor(share * DARK_MAP.length))]!;
+}
+
 /** All tints, for the key. */
 export const tints = (ramp: Ramp): Tint[] => TINTS[ramp];

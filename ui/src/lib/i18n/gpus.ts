@@ -31,7 +31,7 @@ export const gpuTexts = {
   reason_sync_boost: { en: "sync boost", zh: "同步加速" },
   reason_sw_thermal: { en: "thermal (driver)", zh: "过热（驱动）" },
   reason_hw_thermal: { en: "thermal", zh: "过热" },
-  reason_hw_power_brake: { en: "power brake", zh: "断电制动" },
+  reason_hw_power_brake: { en: "power brake", zh: "电源制动" },
   reason_display_clocks: { en: "display clocks", zh: "显示频率" },
   now: { en: "Right now", zh: "当前状态" },
   device: { en: "Device", zh: "设备" },

@@ -21,7 +21,7 @@ export const laneTexts = {
   failed: { en: "The store did not answer: {reason}", zh: "存储未能应答：{reason}" },
   unreachable: { en: "modelwatch cannot be reached. What is shown is from {time}.", zh: "无法连接 modelwatch，当前显示的是 {time} 的数据。" },
   loading: { en: "Asking the store…", zh: "正在查询…" },
-  source_engine: { en: "as the engine says", zh: "引擎自报" },
+  source_engine: { en: "as the engine says", zh: "引擎上报" },
   source_gateway: { en: "seen by the gateway", zh: "网关观测" },
   source_wire: { en: "estimated from TCP connections", zh: "由 TCP 连接估算" },
   source_host: { en: "as the kernel says", zh: "内核数据" },

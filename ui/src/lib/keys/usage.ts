@@ -1,4 +1,5 @@
 /** Keys of the gateway and what they have used: the objects of `docs/api.md`, and sums of them. */
+import { parameters, range } from "../range.svelte";
 import { ask, type Maybe } from "../requests/ask";
 
 export interface Grant {
@@ -46,19 +47,15 @@ export interface KeysAsked {
 
 /** Reads `#/keys?...`. */
 export function read(hash: string): KeysAsked {
-  const parameters = new URLSearchParams(hash.split("?")[1] ?? "");
+  const given = parameters(hash);
   return {
-    days: DAYS.find((days) => String(days) === parameters.get("days")) ?? USUAL.days,
-    per: PERS.find((per) => per === parameters.get("per")) ?? USUAL.per,
+    days: DAYS.find((days) => String(days) === given.get("days")) ?? USUAL.days,
+    per: PERS.find((per) => per === given.get("per")) ?? USUAL.per,
   };
 }
 
 export function address({ days, per }: KeysAsked): string {
-  const parameters = new URLSearchParams();
-  if (days !== USUAL.days) parameters.set("days", String(days));
-  if (per !== USUAL.per) parameters.set("per", per);
-  const text = parameters.toString();
-  return text === "" ? "#/keys" : `#/keys?${text}`;
+  return range.link("keys", { ...(days === USUAL.days ? {} : { days: String(days) }), ...(per === USUAL.per ? {} : { per }) });
 }
 
 /** Whole days of UTC, as budgets have them; the last one is today's. */

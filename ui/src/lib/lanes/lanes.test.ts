@@ -1,6 +1,7 @@
-import { describe, expect, test } from "vitest";
+import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { setZone } from "../prefs.svelte";
 import { beats, durations, segmentsOf, thinned, timeMarks, worst, type Segment } from "./lanes";
-import { at, csvOf, pathOf, roundTop, tableOf } from "./spark";
+import { at, compared, csvOf, pathOf, roundTop, tableOf } from "./spark";
 
 const points = (pairs: [number, number | null][]) => ({ times: pairs.map(([time]) => time), values: pairs.map(([, value]) => value) });
 const onOff = (value: number) => (value > 0 ? "on" : "off");
@@ -57,6 +58,27 @@ test("marks are round and have room", () => {
   expect(timeMarks({ start: 0, end: 1e15 }, 100, 72).times.length).toBeLessThanOrEqual(200);
 });
 
+describe("in a zone that puts its clock forward and back", () => {
+  beforeEach(() => setZone("Europe/Berlin"));
+  afterEach(() => setZone(""));
+  const iso = (times: number[]) => times.map((time) => new Date(time).toISOString().slice(5, 16));
+
+  test.each([
+    ["2026-03-27T12:00Z", ["03-27T23:00", "03-28T23:00", "03-29T22:00", "03-30T22:00"]],
+    ["2026-10-23T12:00Z", ["10-23T22:00", "10-24T22:00", "10-25T23:00", "10-26T23:00"]],
+  ])("days from %s begin at midnight", (from, expected) => {
+    const start = Date.parse(from);
+    const { times, every } = timeMarks({ start, end: start + 4 * 86_400_000 }, 300, 72);
+    expect(every).toBe(86_400);
+    expect(iso(times)).toEqual(expected);
+  });
+
+  test("an hour that is left out has no mark, and no time has two", () => {
+    const start = Date.parse("2026-03-29T00:00Z");
+    expect(iso(timeMarks({ start, end: start + 3 * 3_600_000 }, 300, 72).times)).toEqual(["03-29T00:00", "03-29T01:00", "03-29T02:00", "03-29T03:00"]);
+  });
+});
+
 test.each([
   [0, "count", 1],
   [29.7, "count", 30],
@@ -93,5 +115,15 @@ describe("the numbers behind sparklanes", () => {
     expect(rows.length).toBeLessThanOrEqual(40);
     expect(rows.at(-1)).toEqual({ time: 999, values: [999] });
   });
-  test("a name is no formula", () => expect(csvOf(columns, 5).split("\n").slice(0, 3)).toEqual(['time,"a","\'=b ""x"""', "1970-01-01T00:00:00.000Z,1,", "1970-01-01T00:00:00.010Z,,7"]));
+  test("a name is no formula", () => expect(csvOf(columns, 5).split("\r\n").slice(0, 3)).toEqual(['time,a,"\'=b ""x"""', "1970-01-01T00:00:00.000Z,1,", "1970-01-01T00:00:00.010Z,,7"]));
+});
+
+describe("the period before", () => {
+  const line = (name: string, value: number) => ({ name, ...points([[0, value]]) });
+  test("has the name and the colour of its line", () => {
+    const lines = compared("Traffic", [line("sent", 1), line("received", 2)], [line("received", 3)]);
+    expect(lines.map(({ name, hue, isPast }) => [name, hue, isPast ?? false])).toEqual([["sent", 0, false], ["received", 1, false], ["received, period before", 1, true]]);
+  });
+  test("of a lane's only line has the lane's", () => expect(compared("RTT", [line("", 1)], [line("", 3)]).map(({ name }) => name)).toEqual(["RTT", "RTT, period before"]));
+  test("that was not asked for changes nothing", () => expect(compared("RTT", [line("", 1)], [])).toEqual([line("", 1)]));
 });

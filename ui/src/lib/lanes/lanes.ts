@@ -68,16 +68,22 @@ export function durations(segments: Segment[], span: { start: number; end: numbe
   return [...sums].map(([state, ms]) => ({ state, ms })).sort((a, b) => b.ms - a.ms);
 }
 
+/** By so much clocks are put forward or back, at most. */
+const HOUR_MS = 3_600_000;
+const MARKS_MAX = 200;
+
 /** Times for the marks of an axis: round, and at least `space` pixels apart. */
 export function timeMarks({ start, end }: { start: number; end: number }, width: number, space: number): { times: number[]; every: number } {
   const ROUND = [1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1_800, 3_600, 7_200, 10_800, 21_600, 43_200, 86_400, 172_800, 604_800, 1_209_600, 2_592_000];
   const least = ((end - start) / 1_000) * (space / Math.max(space, width));
   const every = ROUND.find((seconds) => seconds >= least) ?? Math.ceil(least);
-  // Marks stand on round times of the reader's day, not of UTC.
-  const shift = -zoneShift(start);
-  const first = Math.ceil((start - shift) / (every * 1_000)) * every * 1_000 + shift;
+  // Marks stand on round times of the reader's day, not of UTC, also after the clock was put forward or back.
+  const [shift, size] = [zoneShift(start), every * 1_000];
   const times: number[] = [];
-  for (let time = first; time <= end && times.length < 200; time += every * 1_000) times.push(time);
+  for (let wall = Math.ceil((start + shift) / size) * size; wall - shift <= end + HOUR_MS && times.length < MARKS_MAX; wall += size) {
+    const time = wall - zoneShift(wall - shift);
+    if (time <= end && time > (times.at(-1) ?? start - 1)) times.push(time);
+  }
   return { times, every };
 }
 

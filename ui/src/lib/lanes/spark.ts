@@ -1,10 +1,52 @@
 /** The drawing of one sparklane. */
 import type { Unit } from "../format";
-import { prefs } from "../prefs.svelte";
+import { csv } from "../picture";
+import { prefs, t } from "../prefs.svelte";
 
 interface Points {
   times: number[];
   values: (number | null)[];
+}
+
+export interface SparkLine extends Points {
+  /** What tells it from the others of its lane; empty for the only one. */
+  name: string;
+  /** Which colour it has; its place when absent. */
+  hue?: number;
+  /** Of the period before. */
+  isPast?: boolean;
+}
+
+export interface Spark {
+  key: string;
+  name: string;
+  unit: Unit;
+  lines: SparkLine[];
+  /** The top of the axis, where the quantity has one. */
+  max?: number;
+  /** A line that should not be crossed. */
+  limit?: { name: string; value: number } | null;
+  /** Why there is nothing. */
+  missing?: string;
+  /** Spans of time of which the lines say little: percentiles of few requests. */
+  few?: [number, number][];
+}
+
+/** Lines and those of the period before, which have the same names and colours; `name` is that of the only one. */
+export function compared(name: string, lines: SparkLine[], before: SparkLine[]): SparkLine[] {
+  if (before.length === 0) return lines;
+  const named = lines.map((line, hue) => ({ ...line, name: line.name || name, hue }));
+  const past = before.map((line) => ({
+    ...line, name: t("before", { name: line.name || name }), hue: Math.max(0, lines.findIndex((now) => now.name === line.name)), isPast: true,
+  }));
+  return [...named, ...past];
+}
+
+/** The top of a lane's axis. */
+export function topOf({ max, lines, limit, unit }: Spark): number {
+  if (max !== undefined) return max;
+  const known = lines.flatMap(({ values }) => values.filter((value) => value !== null));
+  return roundTop(known.reduce((most, value) => Math.max(most, value), limit?.value ?? 0), unit);
 }
 
 /** Points further apart than so many steps are not joined. */
@@ -76,9 +118,8 @@ export function tableOf(columns: Column[], rows: number, age: number): { time: n
   }));
 }
 
-/** The table as a file: times in UTC, absent values empty. Names are data, so a spreadsheet must not run them. */
+/** The table as a file. */
 export function csvOf(columns: Column[], age: number): string {
-  const cell = (text: string) => `"${(/^[=+\-@\t\r]/.test(text) ? `'${text}` : text).replace(/"/g, '""')}"`;
-  const lines = tableOf(columns, Infinity, age).map(({ time, values }) => [new Date(time).toISOString(), ...values.map((value) => (value === null ? "" : String(value)))].join(","));
-  return `${["time", ...columns.map(({ name }) => cell(name))].join(",")}\n${lines.join("\n")}\n`;
+  const rows = tableOf(columns, Infinity, age);
+  return csv(columns.map(({ name }) => name), rows.map(({ time }) => time), columns.map((_, at) => rows.map(({ values }) => values[at])));
 }

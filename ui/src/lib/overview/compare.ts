@@ -1,4 +1,5 @@
 /** What key figures are compared with: the objectives of the configuration, and the same time yesterday. */
+import { reachJson } from "../failure";
 import { past } from "../past";
 import { settingsOf, valueOf } from "../settings/config";
 import type { Tile } from "./queries";
@@ -19,9 +20,7 @@ export function durationOf(text: string | null): number | null {
 }
 
 export async function askObjectives(signal: AbortSignal): Promise<Objectives> {
-  const answer = await fetch("/api/v1/status/config", { signal });
-  if (!answer.ok) return NO_OBJECTIVES;
-  const settings = settingsOf(((await answer.json()) as { data: { yaml: string } }).data.yaml);
+  const settings = settingsOf((await reachJson<{ data: { yaml: string } }>("/api/v1/status/config", signal)).data.yaml);
   return { ttft: durationOf(valueOf(settings, "slo_ttft")), tpot: durationOf(valueOf(settings, "slo_tpot")) };
 }
 

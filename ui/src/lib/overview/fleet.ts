@@ -1,13 +1,13 @@
 /** The devices and engines of the overview: what each does now, and which states are worth a lane. */
-import { askColumns, askRanges, type Track } from "../cluster/ask";
+import { askColumns, askRanges } from "../cluster/ask";
 import { byName, grouped } from "../cluster/best";
-import { nameOf, severityOf } from "../gpus/devices";
-import { askThrottled } from "../gpus/throttles";
+import { Failure } from "../failure";
+import { nameOf } from "../gpus/devices";
+import { askThrottled, throttleLanes } from "../gpus/throttles";
 import type { Row } from "../grid/grid";
 import { reasonWord } from "../i18n/gpus";
 import { o } from "../i18n/overview";
-import { segmentsOf, worst, type Lane } from "../lanes/lanes";
-import type { Level } from "../lanes/Lanes.svelte";
+import { segmentsOf, type Lane } from "../lanes/lanes";
 import { endsOf } from "../cluster/span";
 
 /** Lanes that are read at a glance. */
@@ -43,27 +43,12 @@ export function rowsOf(cells: Cell[], hrefOf: (device: string) => string): Row[]
 export interface States {
   lanes: Lane[];
   more: number;
-  /** Whether any device tells of throttling. */
-  isTold: boolean;
 }
 
 const OK = "ok";
 /** States of devices carry their reason, those of engines their own word. */
 export const wordOf = (state: string): string =>
   state === OK ? o("ok") : state === "up" ? o("up") : state === "down" ? o("down") : reasonWord(state);
-export function levelOf(state: string): Level {
-  if (state === OK || state === "up") return "ok";
-  if (state === "sw_power_cap") return "info";
-  return ["down", "hw_thermal", "hw_slowdown", "sw_thermal"].includes(state) ? "crit" : "warn";
-}
-const severity = (state: string): number => (state === OK ? -1 : severityOf(state));
-
-function deviceLanes(tracks: Track[], step: number): Lane[] {
-  return [...grouped(tracks, ({ labels }) => nameOf(labels))].map(([name, own]) => ({
-    key: name, name,
-    segments: worst(own.map((track) => segmentsOf(track, step, (value) => (value > 0 ? (track.labels.reason ?? "") : OK))), severity),
-  }));
-}
 
 /** `key` names a range. Who had trouble comes first: devices that were slowed down, engines that were down, then the other engines. */
 export async function askStates(key: string, points: number, signal: AbortSignal): Promise<States> {
@@ -71,12 +56,13 @@ export async function askStates(key: string, points: number, signal: AbortSignal
     askThrottled(key, points, signal),
     askRanges(["max by (instance, engine, model) (llm_engine_up)"], endsOf(key), points, signal),
   ]);
+  if (engines.errors[0]) throw new Failure("server", engines.errors[0]);
   const up = (engines.results[0] ?? []).map((track): Lane => ({
     key: `engine ${track.labels.instance ?? ""}`,
     name: `${track.labels.engine ?? "?"} ${track.labels.instance ?? ""}`,
     segments: segmentsOf(track, engines.step, (value) => (value > 0 ? "up" : "down")),
   }));
   const hasTrouble = (lane: Lane) => lane.segments.some(({ state }) => state === "down");
-  const lanes = [...deviceLanes(throttled.tracks, throttled.step), ...up.filter(hasTrouble), ...up.filter((lane) => !hasTrouble(lane))];
-  return { lanes: lanes.slice(0, LANES_MAX), more: Math.max(0, lanes.length - LANES_MAX) + throttled.more, isTold: throttled.isTold };
+  const lanes = [...throttleLanes(throttled), ...up.filter(hasTrouble), ...up.filter((lane) => !hasTrouble(lane))];
+  return { lanes: lanes.slice(0, LANES_MAX), more: Math.max(0, lanes.length - LANES_MAX) + throttled.more };
 }

@@ -69,6 +69,10 @@ export function latencyMap(points: Points, [start, end]: [number, number], colum
   return { times: cells.map((_, column) => start + column * step), step, rows, cells, most };
 }
 
+/** The row of a column in which most requests are; none where there is no request. */
+export const fullest = (column: (number | null)[]): number =>
+  column.reduce<number>((best, value, row) => ((value ?? 0) > (column[best] ?? 0) ? row : best), -1);
+
 /** Between which latencies most requests lie: the rows that hold four fifths of them. */
 export function bulk({ rows, cells }: LatencyMap): { low: number; high: number } {
   const sums = rows.map((_, row) => cells.reduce((sum, column) => sum + (column[row] ?? 0), 0));

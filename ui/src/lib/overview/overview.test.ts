@@ -1,18 +1,10 @@
-import { describe, expect, test } from "vitest";
-import { overviewTexts } from "../i18n/overview";
+import { afterEach, describe, expect, test, vi } from "vitest";
 import { nameOf, unitOf } from "../moment/words";
 import { Points } from "../series";
 import { durationOf } from "./compare";
-import { bulk, latencyMap } from "./map";
+import { bulk, fullest, latencyMap } from "./map";
+import { askGroups, groupName } from "./queries";
 import { sparkOf } from "./spark";
-
-describe("the texts of the overview", () => {
-  const holes = (text: string) => [...text.matchAll(/\{(\w+)\}/g)].map((match) => match[1]).sort();
-  test.each(Object.entries(overviewTexts))("%s says the same in both languages", (_, text) => {
-    expect(text.zh).not.toBe("");
-    expect(holes(text.zh)).toEqual(holes(text.en));
-  });
-});
 
 describe("the map of latencies", () => {
   const points = new Points();
@@ -25,6 +17,7 @@ describe("the map of latencies", () => {
     expect(map.cells[0]).toEqual([3, 0, 1]);
     expect(map.cells[1]).toEqual([1, 4, 1]);
     expect(map.most).toBe(4);
+    expect([map.cells[1]!, [null, null], [0, 0], []].map(fullest)).toEqual([1, -1, -1, -1]);
     expect(bulk(map)).toEqual({ low: 0.1, high: 2 });
   });
 
@@ -70,5 +63,27 @@ describe("series of a moment", () => {
   test("a device is called by its host; a name with HTML stays a text", () => {
     expect(nameOf({ __name__: "accelerator_power_watts", host: "node-2", index: "3", uuid: "GPU-3", vendor: "nvidia", model: "H100" })).toEqual({ metric: "accelerator_power_watts", who: "node-2/gpu3" });
     expect(nameOf({ __name__: "up", engine: "<b>x</b>" }).who).toBe("<b>x</b>");
+  });
+});
+
+describe("whose latency there is", () => {
+  const answered = (series: { metric: Record<string, string>; value: number }[]) => {
+    const result = series.map(({ metric, value }) => ({ metric, value: [0, String(value)] }));
+    vi.stubGlobal("fetch", vi.fn(async () => new Response(JSON.stringify({ status: "success", data: { resultType: "vector", result } }))));
+  };
+  const of = (column: string, engine: string, source: string, value: number) => ({ metric: { modelwatch_column: column, engine, model: "m", source }, value });
+  afterEach(() => vi.unstubAllGlobals());
+
+  test("two engines of one model are two groups, told apart by name, the worse first", async () => {
+    answered([of("there", "a", "engine", 1), of("p95", "a", "engine", 0.5), of("there", "b", "engine", 1), of("p95", "b", "engine", 2)]);
+    const groups = await askGroups(null, new AbortController().signal);
+    expect(groups).toEqual([{ engine: "b", model: "m", source: "engine" }, { engine: "a", model: "m", source: "engine" }]);
+    expect(groups.map((group) => groupName(group, groups))).toEqual(["m · b", "m · a"]);
+    expect(groupName(groups[0]!, [groups[0]!])).toBe("m");
+  });
+
+  test("what the gateway saw counts where no engine tells", async () => {
+    answered([of("there", "a", "engine", 1), of("there", "a", "gateway", 1)]);
+    expect((await askGroups(null, new AbortController().signal)).map(({ source }) => source)).toEqual(["engine"]);
   });
 });

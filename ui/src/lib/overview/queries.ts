@@ -10,6 +10,7 @@ import type { Line, Panel } from "../panels";
 
 /** Engines are read every 5 s, targets of others every 15 s: shorter windows have too few samples. */
 const WINDOW = "1m";
+const WINDOW_MS = 60_000;
 const TTFT = "llm_time_to_first_token_seconds";
 const TPOT = "llm_request_time_per_output_token_seconds";
 const MEASURED = SOURCES.slice(0, 2);
@@ -40,21 +41,19 @@ export interface Tile {
   note: OverviewText;
   /** Where more of it is. */
   page: string;
-  /** Less is better; `null` says nothing of good or bad. */
-  isCost: boolean | null;
   max?: number;
 }
 
 export const TILES: Tile[] = [
   {
-    id: "requests", unit: "count", note: "note_sum", page: "requests", isCost: null,
+    id: "requests", unit: "count", note: "note_sum", page: "requests",
     query: `sum(${MEASURED.map((source) => `sum by (instance) (rate(${source === "engine" ? "llm_requests_finished_total" : "llm_requests_total"}{source="${source}"}[${WINDOW}]))`).join(" or ")})`,
   },
-  { id: "tokens", unit: "count", note: "note_sum", page: "engines", isCost: null, query: rate("llm_generation_tokens_total") },
-  { id: "ttft", unit: "seconds", note: "note_worst_model", page: "requests", isCost: true, query: worstQuantile(TTFT, 0.95) },
-  { id: "tpot", unit: "seconds", note: "note_worst_model", page: "engines", isCost: true, query: worstQuantile(TPOT, 0.95) },
-  { id: "kv", unit: "ratio", note: "note_fullest", page: "engines", isCost: true, max: 1, query: "max(llm_kv_cache_usage_ratio)" },
-  { id: "errors", unit: "ratio", note: "note_errors", page: "requests", isCost: true, query: ERRORS },
+  { id: "tokens", unit: "count", note: "note_sum", page: "engines", query: rate("llm_generation_tokens_total") },
+  { id: "ttft", unit: "seconds", note: "note_worst_model", page: "requests", query: worstQuantile(TTFT, 0.95) },
+  { id: "tpot", unit: "seconds", note: "note_worst_model", page: "engines", query: worstQuantile(TPOT, 0.95) },
+  { id: "kv", unit: "ratio", note: "note_fullest_of_all", page: "engines", max: 1, query: "max(llm_kv_cache_usage_ratio)" },
+  { id: "errors", unit: "ratio", note: "note_errors", page: "requests", query: ERRORS },
 ];
 
 /** Requests whose latencies are in the same buckets, so that they can be put together. */
@@ -103,6 +102,7 @@ export function percentiles(group: Group, name: string, objective: number | null
     needs: "engine_histograms",
     lines: [line(0.95, "p95", 0), line(0.5, "p50", 0), line(0.99, "p99", 1)],
     band: [0, 1],
+    few: { query: `sum(rate(${TTFT}_count{${selector(group)}}[${WINDOW}]))`, windowMs: WINDOW_MS },
     objective,
   };
 }

@@ -1,5 +1,5 @@
 /** What Requests shows, as its address says it: whoever has the link sees the same. */
-import { rangeId, readRange, secondsOf } from "../range.svelte";
+import { hashOf, parameters, rangeId, readRange, secondsOf } from "../range.svelte";
 import { spanOf, type Span } from "../explore/address";
 import { GROUPS, MEASURES, type Group, type Measure } from "./ask";
 
@@ -50,21 +50,20 @@ function rangeOf(hash: string): string {
 
 /** Reads `#/requests?...`. What makes no sense is replaced by what is usual. */
 export function read(hash: string): Asked {
-  const at = hash.indexOf("?");
-  const parameters = new URLSearchParams(at < 0 ? "" : hash.slice(at + 1));
-  const sort = parameters.get("sort") ?? "";
+  const given = parameters(hash);
+  const sort = given.get("sort") ?? "";
   const by = SORTS.find((field) => field === sort.replace(/^-/, ""));
-  const span = spanOf(parameters);
+  const span = spanOf(given);
   return {
-    filter: (parameters.get("q") ?? "").slice(0, FILTER_LENGTH_MAX),
+    filter: (given.get("q") ?? "").slice(0, FILTER_LENGTH_MAX),
     range: rangeOf(hash),
     span,
     sort: by ? { by, isDescending: sort.startsWith("-") } : USUAL.sort,
-    isLive: parameters.get("live") !== "off" && span === null,
-    picture: PICTURES.find((kind) => kind === parameters.get("picture")) ?? null,
-    measure: one(MEASURES, parameters.get("measure"), USUAL.measure),
-    by: one(GROUPS, parameters.get("by"), USUAL.by),
-    id: parameters.get("id")?.slice(0, ID_LENGTH_MAX) || null,
+    isLive: given.get("live") !== "off" && span === null,
+    picture: PICTURES.find((kind) => kind === given.get("picture")) ?? null,
+    measure: one(MEASURES, given.get("measure"), USUAL.measure),
+    by: one(GROUPS, given.get("by"), USUAL.by),
+    id: given.get("id")?.slice(0, ID_LENGTH_MAX) || null,
   };
 }
 
@@ -74,22 +73,21 @@ export const sortText = ({ by, isDescending }: Asked["sort"]): string => (isDesc
 /** The address of a state; what is usual is left out. */
 export function address(state: Partial<Asked>): string {
   const all = { ...USUAL, ...state };
-  const parameters = new URLSearchParams();
-  if (all.filter.trim() !== "") parameters.set("q", all.filter.trim());
+  const given = new URLSearchParams();
+  if (all.filter.trim() !== "") given.set("q", all.filter.trim());
   if (all.span) {
-    parameters.set("from", String(all.span.start));
-    parameters.set("to", String(all.span.end));
+    given.set("from", String(all.span.start));
+    given.set("to", String(all.span.end));
   }
-  if (all.range !== USUAL.range) parameters.set("range", all.range);
-  if (sortText(all.sort) !== sortText(USUAL.sort)) parameters.set("sort", sortText(all.sort));
-  if (!all.isLive && !all.span) parameters.set("live", "off");
-  if (all.picture) parameters.set("picture", all.picture);
+  if (all.range !== USUAL.range) given.set("range", all.range);
+  if (sortText(all.sort) !== sortText(USUAL.sort)) given.set("sort", sortText(all.sort));
+  if (!all.isLive && !all.span) given.set("live", "off");
+  if (all.picture) given.set("picture", all.picture);
   for (const name of ["measure", "by"] as const) {
-    if (all[name] !== USUAL[name]) parameters.set(name, all[name]);
+    if (all[name] !== USUAL[name]) given.set(name, all[name]);
   }
-  if (all.id) parameters.set("id", all.id);
-  const text = parameters.toString();
-  return text === "" ? "#/requests" : `#/requests?${text}`;
+  if (all.id) given.set("id", all.id);
+  return hashOf("requests", given);
 }
 
 /** The span that is asked for, in milliseconds. */

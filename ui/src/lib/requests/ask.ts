@@ -1,5 +1,5 @@
 /** The objects of the gateway's part of `docs/api.md`, and how they are asked for. */
-import { Failure } from "../explore/ask";
+import { Failure, reach, refusal } from "../failure";
 import type { Span } from "../explore/address";
 
 export const OUTCOMES = ["ok", "client_abort", "upstream_error", "truncated", "timeout", "refused"] as const;
@@ -128,19 +128,13 @@ const ROOT = "/api/mw/v1/";
 export async function ask<T>(path: string, parameters: Record<string, Maybe<string | number>>, signal?: AbortSignal): Promise<T> {
   const given = Object.entries(parameters).filter(([, value]) => value !== null && value !== undefined && value !== "");
   const query = new URLSearchParams(given.map(([name, value]) => [name, String(value)])).toString();
-  let answer: Response;
-  try {
-    answer = await fetch(`${ROOT}${path}${query === "" ? "" : `?${query}`}`, { signal });
-  } catch (error) {
-    if (signal?.aborted) throw error;
-    throw new Failure("unreachable", String(error));
-  }
+  const answer = await reach(`${ROOT}${path}${query === "" ? "" : `?${query}`}`, { signal });
   const body = (await answer.json().catch(() => null)) as (T & { error?: string; code?: string; params?: Record<string, string> }) | null;
   signal?.throwIfAborted();
   if (answer.ok && body !== null) return body;
-  if (answer.status === 404) throw new Failure("missing", body?.error ?? path);
+  if (answer.ok) throw new Failure("unreadable", `${path}: ${answer.status}`);
   const told = body?.code === undefined ? null : { code: body.code, params: body.params ?? {} };
-  throw new Failure("server", body?.error ?? `${answer.status} ${answer.statusText}`.trim(), null, told);
+  throw refusal(answer, body?.error, told);
 }
 
 /** What is asked for in a time. */

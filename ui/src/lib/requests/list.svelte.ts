@@ -1,5 +1,5 @@
 /** The requests that were loaded: page after page as they are wanted, and the new ones while it is live. */
-import { Failure } from "../explore/ask";
+import { asFailure, type Failure } from "../failure";
 import { askPage, type Exchange, type Wanted } from "./ask";
 import { sortText, type Asked, type SortField } from "./address";
 
@@ -125,7 +125,7 @@ export class List {
       this.heardAt = Date.now();
     } catch (error) {
       if (this.#controller !== controller || controller.signal.aborted) return;
-      this.failure = error instanceof Failure ? error : new Failure("server", String(error));
+      this.failure = asFailure(error);
     } finally {
       if (this.#controller === controller) this.isLoading = false;
     }

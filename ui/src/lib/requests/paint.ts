@@ -1,8 +1,10 @@
 /** Draws the latency picture on a canvas. What is where, and what it means, is `picture.ts`. */
 import type { Span } from "../explore/address";
 import { format, timeMark } from "../format";
+import { mapColour, strength } from "../grid/ramp";
+import { timeMarks } from "../lanes/lanes";
 import type { HeatMap } from "./ask";
-import { boundsOf, cellColour, logMarks, placeOf, SHAPES, strength, timeMarks, type Point, type Range } from "./picture";
+import { boundsOf, logMarks, placeOf, SHAPES, type Point, type Range } from "./picture";
 
 export interface Frame {
   /** Of the canvas, in CSS pixels. */
@@ -54,7 +56,7 @@ export function axes(context: CanvasRenderingContext2D, frame: Frame, colour: Co
   }
   context.textAlign = "center";
   context.textBaseline = "alphabetic";
-  const { every, times } = timeMarks(span, Math.max(2, Math.floor((width - EDGE.left - EDGE.right) / MARK_WIDTH)));
+  const { every, times } = timeMarks(span, width - EDGE.left - EDGE.right, MARK_WIDTH);
   for (const time of times) {
     const x = xOf(frame, time);
     if (x > EDGE.left + 16 && x < width - EDGE.right - 12) context.fillText(timeMark(time, every), x, height - 6);
@@ -104,7 +106,7 @@ function stamp(context: CanvasRenderingContext2D, shape: "dot" | "ring" | "cross
   }
 }
 
-export function heat(context: CanvasRenderingContext2D, frame: Frame, map: HeatMap, colour: Colour, isDark: boolean): void {
+export function heat(context: CanvasRenderingContext2D, frame: Frame, map: HeatMap, isDark: boolean): void {
   const most = map.counts.flat().reduce((a, b) => Math.max(a, b), 0);
   context.save();
   context.beginPath();
@@ -118,9 +120,7 @@ export function heat(context: CanvasRenderingContext2D, frame: Frame, map: HeatM
       if (count <= 0) return;
       const { low, high } = boundsOf(map, bucket);
       const top = Math.round(yOf(frame, high));
-      const cell = cellColour(strength(count, most), isDark, colour("--heat"));
-      context.globalAlpha = cell.alpha;
-      context.fillStyle = cell.colour;
+      context.fillStyle = mapColour(strength(count, most, 1), isDark);
       context.fillRect(left, top, right - left, Math.max(1, Math.round(yOf(frame, low)) - top));
     });
   });

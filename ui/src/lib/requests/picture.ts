@@ -58,20 +58,6 @@ export function logMarks({ low, high }: Range, most: number): number[] {
   return [[1, 2, 5], [1, 3], [1]].map(marks).find((found) => found.length <= most) ?? marks([1]).filter((_, index) => index % 2 === 0);
 }
 
-/** Round distances of marks on the axis of time, in seconds. */
-const TIME_STEPS = [1, 5, 10, 30, 60, 120, 300, 600, 900, 1_800, 3_600, 7_200, 10_800, 21_600, 43_200, 86_400, 172_800, 604_800];
-
-/** Marks at round times of the reader's zone. */
-export function timeMarks({ start, end }: Span, most: number): { every: number; times: number[] } {
-  const every = TIME_STEPS.find((step) => (end - start) / 1_000 / step <= most) ?? 604_800;
-  const size = every * 1_000;
-  const offset = new Date(start).getTimezoneOffset() * 60_000;
-  const first = Math.ceil((start - offset) / size) * size + offset;
-  const times: number[] = [];
-  for (let at = first; at <= end; at += size) times.push(at);
-  return { every, times };
-}
-
 /** How a point looks: shape as well as colour, since not everyone tells colours apart. */
 export type Shape = "dot" | "ring" | "cross";
 export const SHAPES: Record<Outcome, Shape> = {
@@ -96,19 +82,6 @@ export function nearest(points: Point[], x: number, y: number, placed: (point: P
     }
   }
   return best;
-}
-
-/** Viridis without its darkest two, which nobody sees on a dark page. */
-const VIRIDIS = ["#3e4a89", "#31688e", "#26828e", "#1f9e89", "#35b779", "#6dcd59", "#b4de2c", "#fde725"];
-
-/** How strong a cell is drawn: one request 0, the fullest 1. The root between, so that small counts can be told apart. */
-export const strength = (count: number, most: number): number => (most <= 1 ? 1 : Math.sqrt(Math.max(0, count - 1) / (most - 1)));
-
-/** The colour of a cell: on light of one hue from nearly transparent, on dark viridis. The key in the style sheet has the same. */
-export function cellColour(share: number, isDark: boolean, hue: string): { colour: string; alpha: number } {
-  if (!isDark) return { colour: hue, alpha: 0.2 + 0.8 * share };
-  const at = Math.min(VIRIDIS.length - 1, Math.floor(share * VIRIDIS.length));
-  return { colour: VIRIDIS[at] ?? hue, alpha: 1 };
 }
 
 /** The lowest and highest values of buckets that have any, with the bucket's own lower end. */

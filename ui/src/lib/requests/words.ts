@@ -1,13 +1,8 @@
 /** What cells of requests say. What is not known is a dash, never zero. */
 import { format, when } from "../format";
-import type { Failure } from "../explore/ask";
-import { messages } from "../i18n/messages.gen";
 import { r, type RequestKey } from "../i18n/requests";
-import { locale, say } from "../prefs.svelte";
+import { locale } from "../prefs.svelte";
 import { OUTCOMES, type Exchange, type Maybe } from "./ask";
-
-/** Why something failed, in the reader's language where the server gives a code that is known here. */
-export const reasonOf = ({ told, message }: Failure): string => (told && messages[told.code] ? say(told) : message);
 
 export const millis = (value: Maybe<number>): string => format(value, "milliseconds");
 
