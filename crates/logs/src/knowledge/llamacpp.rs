@@ -1,0 +1,5 @@
+//! llama.cpp's server.
+
+use super::Known;
+
+pub(super) static LINES: &[Known] = &[];

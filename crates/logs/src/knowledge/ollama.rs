@@ -1,0 +1,5 @@
+//! Ollama.
+
+use super::Known;
+
+pub(super) static LINES: &[Known] = &[];
