@@ -2,4 +2,11 @@
 //!
 //! Pure: no I/O, no clock. Reading files, receiving and keeping lines are others' work.
 
+mod join;
 pub mod knowledge;
+mod line;
+mod patterns;
+
+pub use join::{Joiner, RECORD_BYTES_MAX, Record};
+pub use line::{Line, parse};
+pub use patterns::{PATTERNS_MAX, Pattern, Patterns};
