@@ -4,10 +4,16 @@
 
 use model::log::Severity;
 
-use crate::line::{is_exception, parse};
+use crate::line::parse;
 
 /// Longest record; what is beyond is dropped, and said.
 pub const RECORD_BYTES_MAX: usize = 64 << 10;
+
+/// What Python writes between two tracebacks of one failure.
+const AGAIN: [&str; 2] = [
+    "During handling of the above exception, another exception occurred",
+    "The above exception was the direct cause of the following exception",
+];
 
 /// What was said at once.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -40,8 +46,10 @@ impl Joiner {
         let is_more = line.body.is_empty() || line.body.starts_with([' ', '\t']);
         // An exception's words may take several lines; those that follow look like any other line.
         let ends_traceback = self.is_traceback && !is_more;
-        let belongs = self.open.is_some()
-            && (is_more || self.is_traceback || begins_traceback || is_exception(&line.body));
+        let is_next = begins_traceback || AGAIN.iter().any(|words| line.body.contains(words));
+        let belongs = self.open.as_ref().is_some_and(|open| {
+            is_more || self.is_traceback || (is_next && open.severity >= Some(Severity::Error))
+        });
         if !belongs {
             let record = Record {
                 number: self.lines,
@@ -104,7 +112,9 @@ mod tests {
 (EngineCore pid=1)   File \"a.py\", line 1, in f
 (EngineCore pid=1)     x()
 (EngineCore pid=1) ValueError: no memory
-INFO 11-22 09:51:01 [x.py:1] next";
+INFO 11-22 09:51:01 [x.py:1] next
+Traceback (most recent call last):
+ValueError: other";
         let records = joined(text);
         let texts: Vec<(u64, Option<Severity>, &str)> = records
             .iter()
@@ -113,7 +123,18 @@ INFO 11-22 09:51:01 [x.py:1] next";
         let whole = "EngineCore failed to start.\nTraceback (most recent call last):\n  File \"a.py\", line 1\n\
                      ValueError: no\nTraceback (most recent call last):\n  File \"a.py\", line 1, in f\n    x()\n\
                      ValueError: no memory";
-        assert_eq!(texts, [(1, Some(Severity::Error), whole), (9, Some(Severity::Info), "next")]);
+        assert_eq!(
+            texts,
+            [
+                (1, Some(Severity::Error), whole),
+                (9, Some(Severity::Info), "next"),
+                (
+                    10,
+                    Some(Severity::Error),
+                    "Traceback (most recent call last):\nValueError: other"
+                )
+            ]
+        );
     }
 
     #[test]

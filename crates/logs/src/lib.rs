@@ -8,5 +8,5 @@ mod line;
 mod patterns;
 
 pub use join::{Joiner, RECORD_BYTES_MAX, Record};
-pub use line::{Line, parse};
+pub use line::{Line, parse, visible};
 pub use patterns::{PATTERNS_MAX, Pattern, Patterns};

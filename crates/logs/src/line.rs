@@ -29,6 +29,52 @@ const WORD_WITHIN: usize = 100;
 
 /// Takes a line apart.
 pub fn parse(text: &str) -> Line<'_> {
+    match without_colours(text) {
+        Cow::Borrowed(text) => taken_apart(text),
+        Cow::Owned(text) => owned(taken_apart(&text)),
+    }
+}
+
+/// What programs write for terminals: `ESC [ ... m` and the like. Anything else that begins with ESC stays.
+fn without_colours(text: &str) -> Cow<'_, str> {
+    let Some((before, mut rest)) = text.split_once("\u{1b}[") else { return text.into() };
+    let mut plain = before.to_owned();
+    loop {
+        // Parameters are from 0 to ?, and a letter ends them.
+        let end = rest.find(|letter: char| !matches!(letter, '0'..='?'));
+        match end.and_then(|end| rest.split_at_checked(end + 1)) {
+            Some((_, after)) => rest = after,
+            None => plain.push_str("\u{1b}["),
+        }
+        let Some((before, after)) = rest.split_once("\u{1b}[") else { break };
+        plain.push_str(before);
+        rest = after;
+    }
+    plain.push_str(rest);
+    plain.into()
+}
+
+/// A text of unknown origin as it can be shown: what would steer a terminal, or turn the direction of writing, is
+/// replaced by a sign that stands for it. Line ends and tabs stay.
+pub fn visible(text: &str) -> Cow<'_, str> {
+    let stand_in = |letter: char| match letter {
+        '\n' | '\t' => None,
+        '\0'..='\u{1f}' => char::from_u32(0x2400 + u32::from(letter)),
+        '\u{7f}' => Some('\u{2421}'),
+        '\u{80}'..='\u{9f}'
+        | '\u{200e}'
+        | '\u{200f}'
+        | '\u{202a}'..='\u{202e}'
+        | '\u{2066}'..='\u{2069}' => Some(char::REPLACEMENT_CHARACTER),
+        _ => None,
+    };
+    if text.chars().all(|letter| stand_in(letter).is_none()) {
+        return text.into();
+    }
+    text.chars().map(|letter| stand_in(letter).unwrap_or(letter)).collect::<String>().into()
+}
+
+fn taken_apart(text: &str) -> Line<'_> {
     let mut line = Line { body: text.trim_end().into(), ..Line::default() };
     for _ in 0..WRAPPERS_MAX {
         let Some(inner) = peeled(&line, WRAPPERS) else { break };
@@ -255,7 +301,7 @@ fn guessed(body: &str) -> Option<Severity> {
 }
 
 /// `ValueError: ...`, `torch.OutOfMemoryError: ...`: how Python ends a traceback.
-pub(crate) fn is_exception(text: &str) -> bool {
+fn is_exception(text: &str) -> bool {
     let name = text.split([':', ' ', '\n']).next().unwrap_or_default();
     let is_name =
         name.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'_'));
@@ -366,7 +412,25 @@ mod tests {
         check("", None, None, "");
     }
 
+    #[test]
+    fn colours_are_taken_off_and_the_rest_is_shown() {
+        let check = |text: &str, expected: &str| assert_eq!(visible(&parse(text).body), expected);
+        check("\u{1b}[32mINFO\u{1b}[0m:     Started server", "Started server");
+        check("\u{1b}[1;36m(EngineCore pid=1)\u{1b}[0;0m WARNING 11-22 09:51:00 [x.py:1] a", "a");
+        check("a\u{1b}]0;title\u{7}b", "a\u{241b}]0;title\u{2407}b");
+        check("a\u{1b}[", "a\u{241b}[");
+        check("safe \u{202e}txt.exe", "safe \u{fffd}txt.exe");
+        check("显存 不足", "显存 不足");
+    }
+
     proptest! {
+        #[test]
+        fn what_is_shown_steers_nothing(text in ".{0,60}", colour in "\u{1b}\\[[0-9;]{0,4}[a-zA-Z]?") {
+            let shown = visible(&format!("{text}{colour}{text}")).into_owned();
+            prop_assert!(!shown.contains(|letter: char| letter.is_control() && letter != '\n' && letter != '\t'));
+            parse(&format!("{text}{colour}{text}"));
+        }
+
         #[test]
         fn any_line_is_survived(text in "[\\PC\n]{0,200}") {
             parse(&text);

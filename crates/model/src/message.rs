@@ -767,6 +767,45 @@ pub static MESSAGES: &[Message] = &[
         en: "GPU {index} ({model}, {uuid}) reported Xid {code}; NVIDIA's immediate action: {action}; process: {pid}",
         zh: "GPU {index}（{model}，{uuid}）报告了 Xid {code}；NVIDIA 建议的处置：{action}；进程：{pid}",
     },
+    Message { code: "explain.advice", en: "  What to do     {text}", zh: "  处理  {text}" },
+    Message { code: "explain.at", en: " ({time})", zh: "（{time}）" },
+    Message { code: "explain.cause", en: "  What happened  {text}", zh: "  原因  {text}" },
+    Message {
+        code: "explain.heading",
+        en: "{severity}  {id}, {count} times, first in line {line}{time}",
+        zh: "{severity}  {id}，共 {count} 次，首见于第 {line} 行{time}",
+    },
+    Message {
+        code: "explain.heading_once",
+        en: "{severity}  {id}, in line {line}{time}",
+        zh: "{severity}  {id}，第 {line} 行{time}",
+    },
+    Message { code: "explain.link", en: "  More           {url}", zh: "  参考  {url}" },
+    Message {
+        code: "explain.more",
+        en: "{count} more kinds of them are not shown",
+        zh: "另有 {count} 种未列出",
+    },
+    Message {
+        code: "explain.nothing",
+        en: "Nothing of it is known to be wrong, and it has no warning and no error.",
+        zh: "未发现已知问题，也没有警告或错误。",
+    },
+    Message {
+        code: "explain.nothing_known",
+        en: "No line of it is known.",
+        zh: "没有匹配到已知的日志行。",
+    },
+    Message {
+        code: "explain.summary",
+        en: "{path}: {lines} lines, {errors} errors, {warnings} warnings",
+        zh: "{path}：{lines} 行，{errors} 个错误，{warnings} 个警告",
+    },
+    Message {
+        code: "explain.unknown",
+        en: "Warnings and errors that are not known, the gravest and most frequent first:",
+        zh: "其他未收录的警告与错误（按严重程度和次数排列）：",
+    },
     Message {
         code: "export.done",
         en: "exported {samples} samples, {bytes} bytes",
@@ -1187,6 +1226,11 @@ pub static MESSAGES: &[Message] = &[
         zh: "有效期，例如 30d；不填则永不过期",
     },
     Message {
+        code: "help.explain",
+        en: "Say which lines of a log matter, what they mean and what to do",
+        zh: "找出日志中重要的行，说明原因与处理办法",
+    },
+    Message {
         code: "help.export",
         en: "Write stored samples as OpenMetrics or CSV",
         zh: "将已存储的样本导出为 OpenMetrics 或 CSV",
@@ -1251,6 +1295,11 @@ pub static MESSAGES: &[Message] = &[
         code: "help.last",
         en: "A range that ends now, or at --end: 1h, 7d",
         zh: "查询到当前（或 --end）为止的一段时间：1h、7d",
+    },
+    Message {
+        code: "help.logs",
+        en: "Logs of engines, of containers or of the kernel, plain or gzip; - is standard input",
+        zh: "引擎、容器或内核的日志，支持纯文本或 gzip；- 表示标准输入",
     },
     Message {
         code: "help.models",

@@ -2,21 +2,19 @@
 
 use std::{
     collections::{BTreeMap, HashSet},
-    fs::File,
-    io::{self, BufRead, BufReader, Read},
+    io::BufRead,
     path::{Path, PathBuf},
 };
 
 use anyhow::{Context as _, bail};
 use axum::http::header::{CONTENT_ENCODING, CONTENT_TYPE};
-use flate2::bufread::MultiGzDecoder;
 use model::{
     Clock,
     message::{Language, render},
 };
 use store::Store;
 
-use super::{complain, peer::Peer, progress::Progress};
+use super::{complain, input, peer::Peer, progress::Progress};
 use crate::{
     api::{REFUSED, SAMPLES_WRITTEN},
     config::Config,
@@ -29,9 +27,6 @@ const BATCH_SAMPLES: usize = 20_000;
 
 /// Bad lines that are shown; the rest is counted.
 const BAD_LINES_MAX: usize = 10;
-
-/// First bytes of a gzip file.
-const GZIP: [u8; 2] = [0x1f, 0x8b];
 
 /// Where samples go.
 enum Target {
@@ -97,20 +92,13 @@ struct Import {
 impl Import {
     fn file(&mut self, path: &Path) -> anyhow::Result<()> {
         let name = path.display().to_string();
-        let input: Box<dyn Read> =
-            if name == "-" { Box::new(io::stdin().lock()) } else { Box::new(File::open(path)?) };
-        let mut input = BufReader::with_capacity(64 << 10, input);
-        if input.fill_buf()?.starts_with(&GZIP) {
-            self.lines(&name, BufReader::with_capacity(64 << 10, MultiGzDecoder::new(input)))
-        } else {
-            self.lines(&name, input)
-        }
+        self.lines(&name, input::open(path)?)
     }
 
     fn lines(&mut self, name: &str, mut input: impl BufRead) -> anyhow::Result<()> {
         let mut line = Vec::new();
         let mut number = 0;
-        while read_line(&mut input, &mut line)? {
+        while input::read_line(&mut input, &mut line, LINE_BYTES_MAX)? {
             number += 1;
             if let Err(reason) = self.reader.read(&line, &mut self.gathered) {
                 self.summary.note_bad(name, number, reason);
@@ -142,22 +130,6 @@ impl Import {
         }
         Ok(self.summary)
     }
-}
-
-/// Reads up to the next end of a line, which is left out; `false` at the end of the input. Of a line
-/// that is too long only so much is kept that it is seen to be.
-fn read_line(input: &mut impl BufRead, line: &mut Vec<u8>) -> io::Result<bool> {
-    line.clear();
-    let limit = LINE_BYTES_MAX as u64 + 1;
-    if input.by_ref().take(limit).read_until(b'\n', line)? == 0 {
-        return Ok(false);
-    }
-    if line.last() == Some(&b'\n') {
-        line.pop();
-    } else if line.len() as u64 == limit {
-        input.skip_until(b'\n')?;
-    }
-    Ok(true)
 }
 
 impl Target {
@@ -237,7 +209,10 @@ impl Summary {
 
 #[cfg(test)]
 mod tests {
-    use std::{fs, io::Write as _};
+    use std::{
+        fs,
+        io::{BufReader, Write as _},
+    };
 
     use flate2::{Compression, write::GzEncoder};
     use model::{
@@ -255,7 +230,7 @@ mod tests {
         let plain = folder.path().join("plain");
         fs::write(&plain, "a 1 1.000\na 2 2.000\nbad\na 3\n").unwrap();
         let packed = folder.path().join("packed");
-        let mut encoder = GzEncoder::new(File::create(&packed).unwrap(), Compression::fast());
+        let mut encoder = GzEncoder::new(fs::File::create(&packed).unwrap(), Compression::fast());
         encoder.write_all(b"a 3 3.000\na 4 2.000\n# EOF\n").unwrap();
         encoder.finish().unwrap();
 
@@ -273,7 +248,7 @@ mod tests {
 
     fn check(text: &[u8], expected: &[usize]) {
         let (mut input, mut line, mut lengths) = (BufReader::new(text), Vec::new(), Vec::new());
-        while read_line(&mut input, &mut line).unwrap() {
+        while input::read_line(&mut input, &mut line, LINE_BYTES_MAX).unwrap() {
             lengths.push(line.len());
         }
         assert_eq!(lengths, expected);

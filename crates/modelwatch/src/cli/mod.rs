@@ -5,8 +5,10 @@
 
 mod bench;
 mod check;
+mod explain;
 mod export;
 mod import;
+mod input;
 mod key;
 mod peer;
 mod progress;
@@ -75,6 +77,10 @@ enum Command {
         place: Place,
         #[arg(short, long, value_name = "FILE")]
         output: Option<PathBuf>,
+    },
+    Explain {
+        #[arg(value_name = "FILE", required = true)]
+        logs: Vec<PathBuf>,
     },
     Key {
         #[command(subcommand)]
@@ -168,6 +174,7 @@ pub(crate) fn main() -> ExitCode {
                 ended(export::export(&place.apply(config), &wanted, language).map(|()| true))
             })
         }
+        Command::Explain { logs } => ended(explain::explain(&logs, language)),
         Command::Key { work } => {
             with_config(config, language, |config| key::key(&config, work, language))
         }
@@ -216,6 +223,9 @@ fn asked_language(words: &[String]) -> Option<&str> {
     given.or_else(|| words.get(at + 1).map(String::as_str))
 }
 
+/// Arguments by their names in the program.
+type Names = &'static [&'static str];
+
 /// Gives the command its texts, which are in the catalogue like all others.
 fn translated(command: clap::Command, language: Language) -> clap::Command {
     let text = |code: &str| render::<&str, &str>(code, &[], language);
@@ -235,6 +245,34 @@ fn translated(command: clap::Command, language: Language) -> clap::Command {
             .disable_help_flag(true)
             .disable_help_subcommand(true)
     };
+    let nested: [(&str, &[(&str, Names)]); 2] = [
+        ("key", &[("create", key::CREATE), ("list", &[]), ("revoke", &["which"])]),
+        ("store", &[("verify", &["path"]), ("repair", &["path"])]),
+    ];
+    let command = nested.into_iter().fold(command, |command, (name, works)| {
+        command.mut_subcommand(name, |command| {
+            let command = described(command, &format!("help.{name}"));
+            works.iter().fold(command, |command, (work, arguments)| {
+                command.mut_subcommand(work, |command| {
+                    let command = described(command, &format!("help.{name}_{work}"));
+                    with_texts(command, arguments, language)
+                })
+            })
+        })
+    });
+    let plain: [(&str, Names); 6] = [
+        ("serve", &[]),
+        ("agent", &[]),
+        ("check", &[]),
+        ("import", &["files", "path", "url"]),
+        ("export", &["selectors", "start", "end", "format", "path", "url", "output"]),
+        ("explain", &["logs"]),
+    ];
+    let command = plain.into_iter().fold(command, |command, (name, arguments)| {
+        command.mut_subcommand(name, |command| {
+            with_texts(described(command, &format!("help.{name}")), arguments, language)
+        })
+    });
     described(command, "help.about")
         .after_help(text("help.after"))
         .disable_version_flag(true)
@@ -242,25 +280,6 @@ fn translated(command: clap::Command, language: Language) -> clap::Command {
         .arg(flag("version", 'V', ArgAction::Version))
         .mut_arg("config", |arg| arg.help(text("help.config")).help_heading(&options))
         .mut_arg("lang", |arg| arg.help(text("help.lang")).help_heading(&options))
-        .mut_subcommand("serve", |command| described(command, "help.serve"))
-        .mut_subcommand("agent", |command| described(command, "help.agent"))
-        .mut_subcommand("check", |command| described(command, "help.check"))
-        .mut_subcommand("import", |command| {
-            with_texts(described(command, "help.import"), &["files", "path", "url"], language)
-        })
-        .mut_subcommand("export", |command| {
-            let arguments = ["selectors", "start", "end", "format", "path", "url", "output"];
-            with_texts(described(command, "help.export"), &arguments, language)
-        })
-        .mut_subcommand("key", |command| {
-            let work = |command: clap::Command, name: &str, arguments: &[&'static str]| {
-                with_texts(described(command, &format!("help.key_{name}")), arguments, language)
-            };
-            described(command, "help.key")
-                .mut_subcommand("create", |command| work(command, "create", key::CREATE))
-                .mut_subcommand("list", |command| work(command, "list", &[]))
-                .mut_subcommand("revoke", |command| work(command, "revoke", &["which"]))
-        })
         .mut_subcommand("query", |command| {
             let after = text("help.query_after");
             with_texts(described(command, "help.query"), query::ARGUMENTS, language)
@@ -274,14 +293,6 @@ fn translated(command: clap::Command, language: Language) -> clap::Command {
             let after = text("help.bench_after");
             with_texts(described(command, "help.bench"), bench::ARGUMENTS, language)
                 .after_help(after)
-        })
-        .mut_subcommand("store", |command| {
-            let work = |command: clap::Command, name: &str| {
-                with_texts(described(command, &format!("help.store_{name}")), &["path"], language)
-            };
-            described(command, "help.store")
-                .mut_subcommand("verify", |command| work(command, "verify"))
-                .mut_subcommand("repair", |command| work(command, "repair"))
         })
         .mut_subcommand("docs", |command| {
             with_texts(described(command, "help.docs"), &["page"], language)
