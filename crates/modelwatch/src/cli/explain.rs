@@ -231,7 +231,7 @@ mod tests {
             Language::English,
         );
         for part in [
-            "engine.log: 3 lines, 1 errors, 0 warnings",
+            "engine.log: 3 lines, 2 errors, 0 warnings",
             "ERROR  vllm.kv_too_small, 2 times, first in line 2 (11-22 09:51:00)",
             "> ValueError: To serve",
             "--max-model-len 78080",
@@ -246,7 +246,7 @@ mod tests {
     #[test]
     fn what_is_not_known_is_counted_by_what_it_says() {
         let text = "E1122 09:51:00.1 1 a.cc:1] cannot open shard 17\nE1122 09:51:01.1 1 a.cc:1] cannot open shard 18\n\
-                    error: \u{1b}]0;x\u{7}\nTraceback (most recent call last):\n  File \"a\"\nKeyError: 'x'\n";
+                    fine\nTraceback (most recent call last):\n  File \"a\"\nKeyError: 'x'\nerror: \u{1b}]0;x\u{7}\n";
         let text = explained(text, Language::English);
         for part in [
             "No line of it is known.",
