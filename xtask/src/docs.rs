@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, fmt::Write, fs};
 
 use anyhow::{Context, Result};
 use model::{
-    catalogue,
+    catalogue, detail,
     message::{Language, MESSAGES},
 };
 
@@ -68,7 +68,13 @@ fn messages() -> String {
         let [code, en, zh] = [message.code, message.en, message.zh].map(json_string);
         text.push_str(&format!("  {code}: {{ en: {en}, zh: {zh} }},\n"));
     }
-    text.push_str("};\n");
+    text.push_str("};\n\n");
+    text.push_str("/** Details of failures, English and Chinese; `{}` stands for anything. */\n");
+    text.push_str("export const details: [string, string][] = [\n");
+    for (english, chinese) in detail::DETAILS {
+        text.push_str(&format!("  [{}, {}],\n", json_string(english), json_string(chinese)));
+    }
+    text.push_str("];\n");
     text
 }
 

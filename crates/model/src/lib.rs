@@ -9,6 +9,7 @@ mod labels;
 mod time;
 
 pub mod catalogue;
+pub mod detail;
 pub mod exchange;
 pub mod histogram;
 pub mod limits;

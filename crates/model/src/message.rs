@@ -3,6 +3,8 @@
 //! Stored and sent data carries a code and parameters; the reader's language is applied last.
 //! Texts that only the page uses live in the page's own catalogues.
 
+use crate::detail;
+
 /// A language that texts exist in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Language {
@@ -50,7 +52,9 @@ pub fn render<N: AsRef<str>, V: AsRef<str>>(
         let Some((name, after)) = after.split_once('}') else { break };
         text.push_str(before);
         let value = params.iter().find(|(candidate, _)| candidate.as_ref() == name);
-        text.push_str(value.map_or("?", |(_, value)| value.as_ref()));
+        let value = value.map_or("?", |(_, value)| value.as_ref());
+        let is_detail = language == Language::Chinese && matches!(name, "detail" | "reason");
+        text.push_str(&if is_detail { detail::chinese(value) } else { value.into() });
         rest = after;
     }
     text.push_str(rest);

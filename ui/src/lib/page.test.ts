@@ -1,6 +1,5 @@
 import { afterEach, describe, expect, test } from "vitest";
 import { axisLabel, fieldOf, format, lengthOf, timeOf, when } from "./format";
-import { messages } from "./i18n/messages.gen";
 import { readBlocks } from "./live.svelte";
 import { fill, partsOf, say, setLanguage, setZone } from "./prefs.svelte";
 
@@ -106,11 +105,21 @@ describe("blocks", () => {
 
 describe("texts", () => {
   test("what comes from outside is marked as English where the reader's language is another", () => {
-    const message = { code: Object.entries(messages).find(([, { en }]) => /^[^{]+\{\w+\}$/.test(en))![0], params: new Proxy({}, { get: () => "no such file" }) };
-    expect(partsOf(message).map(({ isEnglish }) => isEnglish)).toEqual([false, false]);
+    const message = { code: "failure.absent", params: { detail: "no such file" } };
+    expect(partsOf(message).map(({ isEnglish }) => isEnglish)).toEqual([false, false, false]);
     setLanguage("zh");
     expect(partsOf(message).filter(({ isEnglish }) => isEnglish).map(({ text }) => text)).toEqual(["no such file"]);
     expect(partsOf(message).map(({ text }) => text).join("")).toBe(say(message));
+    setLanguage("en");
+  });
+
+  test("details of failures are said in Chinese where there is any", () => {
+    const said = (detail: string) => say({ code: "failure.absent", params: { detail } });
+    expect(said("MTML lists no device")).toContain("MTML lists no device");
+    setLanguage("zh");
+    expect(said("MTML lists no device")).toContain("MTML 未列出任何设备");
+    expect(said("/proc/x: No such file or directory (os error 2)")).toContain("/proc/x：文件或目录不存在（os error 2）");
+    expect(said("something else")).toContain("something else");
     setLanguage("en");
   });
 

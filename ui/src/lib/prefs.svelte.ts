@@ -1,5 +1,5 @@
 /** What the reader chose: language, theme, contrast, time zone and units. Kept in the browser, followed at once everywhere. */
-import { messages } from "./i18n/messages.gen";
+import { details, messages } from "./i18n/messages.gen";
 import { texts } from "./i18n/texts";
 
 export type Language = "en" | "zh";
@@ -95,22 +95,47 @@ export function translator<Key extends string>(table: Record<Key, Record<Languag
 /** One of the page's own texts. */
 export const t = translator(texts);
 
+/** The Chinese of a failure's detail, or the detail: what the operating system or a library says may be anything. */
+export function chineseDetail(detail: string): string {
+  for (const [english, chinese] of details) {
+    const [before = "", after] = english.split("{}");
+    if (after === undefined ? detail === english : isAround(detail, before, after)) {
+      return chinese.replace("{}", () => detail.slice(before.length, detail.length - (after ?? "").length));
+    }
+  }
+  return detail;
+}
+const isAround = (text: string, before: string, after: string): boolean =>
+  text.length >= before.length + after.length && text.startsWith(before) && text.endsWith(after);
+
 /**
- * The same in parts: what a parameter brings in words comes from outside and is in English, which is said of it where
- * the reader's language is another, so that it is read out as such.
+ * A sentence of the server in parts: what a parameter brings in words comes from outside and is in English, which is
+ * said of it where the reader's language is another, so that it is read out as such.
  */
 export function partsOf(message: Message): { text: string; isEnglish: boolean }[] {
   const template = messages[message.code]?.[prefs.language] ?? message.code;
+  const params = paramsOf(message);
   return template.split(/(\{\w+\})/).filter(Boolean).map((part) => {
-    const text = part.startsWith("{") ? fill(part, message.params) : part;
+    const text = part.startsWith("{") ? fill(part, params) : part;
     return { text, isEnglish: part !== text && prefs.language !== "en" && /[a-z]{2,} [a-z]/i.test(text) };
   });
+}
+
+/** A message's parameters, with the details that there is Chinese for in the reader's language. */
+function paramsOf({ params }: Message): Params {
+  if (prefs.language === "en") return params;
+  const { detail, reason } = params;
+  return {
+    ...params,
+    ...(typeof detail === "string" ? { detail: chineseDetail(detail) } : {}),
+    ...(typeof reason === "string" ? { reason: chineseDetail(reason) } : {}),
+  };
 }
 
 /** A sentence of the server in the reader's language; an unknown code is shown as it is. */
 export function say(message: Message): string {
   const found = messages[message.code];
-  return found ? fill(found[prefs.language], message.params) : message.code;
+  return found ? fill(found[prefs.language], paramsOf(message)) : message.code;
 }
 
 export const locale = (): string => (prefs.language === "zh" ? "zh-CN" : "en-GB");
