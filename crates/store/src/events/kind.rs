@@ -420,10 +420,15 @@ impl Kind {
         for batch in batches.iter().filter(|batch| batch.last() > committed) {
             let mut added = Ok(());
             batch.each(&mut unpacker, |number, encoded| {
-                let record = Record::decode(encoded).filter(|_| number > committed);
-                if let Some(record) = record {
-                    let document = part.document(self.schema, number, &record, encoded);
-                    added = open.writer.add_document(document).map(drop);
+                if number > committed {
+                    added = match Record::decode(encoded) {
+                        Some(record) => {
+                            let document = part.document(self.schema, number, &record, encoded);
+                            open.writer.add_document(document).map(drop)
+                        }
+                        // Passing it over would make the log forget what was acknowledged.
+                        None => Err(unreadable(format!("record {number} is damaged")).into()),
+                    };
                 }
                 added.is_ok()
             })?;
@@ -695,6 +700,10 @@ fn has_segments(path: &Path) -> bool {
     fs::read_dir(path).is_ok_and(|all| all.filter_map(Result::ok).any(is_segment))
 }
 
+fn unreadable(reason: String) -> io::Error {
+    io::Error::new(io::ErrorKind::InvalidData, reason)
+}
+
 fn to_io(error: tantivy::TantivyError) -> io::Error {
     match error {
         tantivy::TantivyError::IoError(error) => {
@@ -706,4 +715,84 @@ fn to_io(error: tantivy::TantivyError) -> io::Error {
 
 pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::ops::Deref;
+
+    use model::exchange::Exchange;
+
+    use super::*;
+    use crate::{
+        events::{Event as _, tail::Open},
+        segment::Packer,
+    };
+
+    const NOW: UnixMs = UnixMs(1_800_000_000_000);
+
+    struct Opened {
+        _folder: tempfile::TempDir,
+        kind: Kind,
+    }
+
+    impl Deref for Opened {
+        type Target = Kind;
+
+        fn deref(&self) -> &Kind {
+            &self.kind
+        }
+    }
+
+    impl Opened {
+        fn new() -> Self {
+            let folder = tempfile::tempdir().unwrap();
+            let path = folder.path().to_owned();
+            fs::create_dir(path.join("wal")).unwrap();
+            let (clock, disk) = (Clock::manual(NOW), Disk::default());
+            let (schema, options, fsync) =
+                (Exchange::schema(), Options::default(), Fsync::EveryBatch);
+            let (kind, _) = Kind::open(path, schema, options, fsync, clock, disk).unwrap();
+            Self { _folder: folder, kind }
+        }
+
+        /// Lets records wait for the index as if they had been appended.
+        fn push(&self, first: u64, encoded: &[Vec<u8>]) {
+            let mut open = Open::default();
+            for (number, encoded) in (first..).zip(encoded) {
+                open.push(number, NOW.0, encoded);
+            }
+            let mut packer = Packer::new().unwrap();
+            let frame = packer.pack(&open.body).unwrap();
+            let batch = open.finish(frame);
+            self.view_mut().push(PartId::day_of(NOW.0), batch, Duration::ZERO);
+        }
+    }
+
+    fn encoded() -> Vec<u8> {
+        let mut bytes = Vec::new();
+        Exchange { time: NOW, ..Exchange::default() }.record().encode(&mut bytes);
+        bytes
+    }
+
+    /// No record begins like this.
+    fn damaged() -> Vec<u8> {
+        vec![0xff]
+    }
+
+    #[test]
+    fn a_damaged_record_is_kept_and_told_and_is_no_matter_once_committed() {
+        let kind = Opened::new();
+        kind.push(1, &[encoded(), damaged()]);
+        let error = kind.commit().unwrap_err().to_string();
+        assert!(error.contains("record 2 is damaged"), "{error}");
+        assert_eq!((kind.stats().records_waiting, kind.stats().records), (2, 2));
+
+        let kind = Opened::new();
+        kind.push(1, &[encoded(), encoded()]);
+        kind.commit().unwrap();
+        kind.push(2, &[damaged(), encoded()]);
+        kind.commit().unwrap();
+        assert_eq!((kind.stats().records_waiting, kind.stats().records), (0, 3));
+    }
 }
