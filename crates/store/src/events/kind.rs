@@ -6,6 +6,7 @@
 
 use std::{
     collections::{BTreeMap, HashMap},
+    fmt,
     fs::{self, DirBuilder},
     io,
     ops::Range,
@@ -417,21 +418,31 @@ impl Kind {
         // A commit may have succeeded although it could not be read back.
         let committed = part.reloaded()?.committed;
         let mut unpacker = Unpacker::default();
+        // The whole day waits until they can be read, because what the index takes next must be newer.
+        let unreadable = |reason: &dyn fmt::Display| {
+            let (kind, day) = (self.schema.kind, PartId::day_text(part.id.day));
+            io::Error::other(format!(
+                "records of kind {kind} of {day} that wait for the index cannot be read ({reason}); the \
+                 log holds them, restart modelwatch so that it reads the log again"
+            ))
+        };
         for batch in batches.iter().filter(|batch| batch.last() > committed) {
             let mut added = Ok(());
-            batch.each(&mut unpacker, |number, encoded| {
-                if number > committed {
-                    added = match Record::decode(encoded) {
-                        Some(record) => {
-                            let document = part.document(self.schema, number, &record, encoded);
-                            open.writer.add_document(document).map(drop)
-                        }
-                        // Passing it over would make the log forget what was acknowledged.
-                        None => Err(unreadable(format!("record {number} is damaged")).into()),
-                    };
-                }
-                added.is_ok()
-            })?;
+            batch
+                .each(&mut unpacker, |number, encoded| {
+                    if number > committed {
+                        added = match Record::decode(encoded) {
+                            Some(record) => {
+                                let document = part.document(self.schema, number, &record, encoded);
+                                open.writer.add_document(document).map(drop)
+                            }
+                            // Passing it over would make the log forget what was acknowledged.
+                            None => Err(unreadable(&format!("record {number} is damaged")).into()),
+                        };
+                    }
+                    added.is_ok()
+                })
+                .map_err(|error| unreadable(&error))?;
             added?;
         }
         let mut prepared = open.writer.prepare_commit()?;
@@ -700,10 +711,6 @@ fn has_segments(path: &Path) -> bool {
     fs::read_dir(path).is_ok_and(|all| all.filter_map(Result::ok).any(is_segment))
 }
 
-fn unreadable(reason: String) -> io::Error {
-    io::Error::new(io::ErrorKind::InvalidData, reason)
-}
-
 fn to_io(error: tantivy::TantivyError) -> io::Error {
     match error {
         tantivy::TantivyError::IoError(error) => {
@@ -785,7 +792,10 @@ mod tests {
         let kind = Opened::new();
         kind.push(1, &[encoded(), damaged()]);
         let error = kind.commit().unwrap_err().to_string();
-        assert!(error.contains("record 2 is damaged"), "{error}");
+        let expected = "records of kind exchange of 2027-01-15 that wait for the index cannot be read \
+                        (record 2 is damaged); the log holds them, restart modelwatch so that it reads \
+                        the log again";
+        assert_eq!(error, expected);
         assert_eq!((kind.stats().records_waiting, kind.stats().records), (2, 2));
 
         let kind = Opened::new();
@@ -794,5 +804,18 @@ mod tests {
         kind.push(2, &[damaged(), encoded()]);
         kind.commit().unwrap();
         assert_eq!((kind.stats().records_waiting, kind.stats().records), (0, 3));
+    }
+
+    #[test]
+    fn a_damaged_batch_is_kept_and_the_error_says_what_to_do() {
+        let kind = Opened::new();
+        let mut open = Open::default();
+        open.push(1, NOW.0, &encoded());
+        let batch = open.finish(b"no frame");
+        kind.view_mut().push(PartId::day_of(NOW.0), batch, Duration::ZERO);
+        let error = kind.commit().unwrap_err().to_string();
+        assert!(error.starts_with("records of kind exchange of 2027-01-15 that wait"), "{error}");
+        assert!(error.ends_with("restart modelwatch so that it reads the log again"), "{error}");
+        assert_eq!(kind.stats().records_waiting, 1);
     }
 }
