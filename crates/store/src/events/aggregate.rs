@@ -286,7 +286,12 @@ impl Kind {
         for batch in snapshot.tail.iter().filter(near) {
             let mut refused = Ok(());
             let read = batch.each(&mut unpacker, |_, encoded| {
-                if let Some(record) = Record::decode_some(encoded, is_wanted)
+                let record = Record::decode_some(encoded, is_wanted);
+                if record.is_none() {
+                    damaged += 1;
+                    self.note_damage();
+                }
+                if let Some(record) = record
                     && is_inside(plan.range, record.time)
                     && plan.filter.matches(&record)
                 {

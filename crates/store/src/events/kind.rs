@@ -728,11 +728,11 @@ pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 mod tests {
     use std::ops::Deref;
 
-    use model::exchange::Exchange;
+    use model::{exchange::Exchange, series::TimeRange};
 
     use super::*;
     use crate::{
-        events::{Event as _, tail::Open},
+        events::{Aggregate, Event as _, Filter, Measure, Order, Search, tail::Open},
         segment::Packer,
     };
 
@@ -817,5 +817,42 @@ mod tests {
         assert!(error.starts_with("records of kind exchange of 2027-01-15 that wait"), "{error}");
         assert!(error.ends_with("restart modelwatch so that it reads the log again"), "{error}");
         assert_eq!(kind.stats().records_waiting, 1);
+    }
+    #[test]
+    fn what_waits_and_is_damaged_is_counted_by_every_reading() {
+        let check = |kind: &Kind, expected: (usize, usize)| {
+            let before = kind.stats().damaged_reads;
+            let filter = Filter::parse("", kind.schema).unwrap();
+            let (range, timeout) =
+                (TimeRange { start: UnixMs::MIN, end: UnixMs::MAX }, Duration::from_secs(60));
+            let (order, limit) = (Order::Newest, 10);
+            let search = Search {
+                filter: &filter,
+                range,
+                order,
+                limit,
+                after: None,
+                with_private: false,
+                timeout,
+            };
+            let page = kind.search(&search).unwrap();
+            assert_eq!((page.hits.len(), page.damaged), expected);
+            let measures = [Measure::Count];
+            let question =
+                Aggregate { filter: &filter, range, by: &[], measures: &measures, timeout };
+            let table = kind.aggregate(&question).unwrap();
+            let counted = table.rows[0].values[0].unwrap() as usize;
+            assert_eq!((counted, table.damaged), expected);
+            assert_eq!(kind.stats().damaged_reads - before, 2 * expected.1 as u64);
+        };
+        let kind = Opened::new();
+        kind.push(1, &[encoded()]);
+        check(&kind, (1, 0));
+        kind.push(2, &[encoded(), damaged(), damaged(), encoded()]);
+        check(&kind, (3, 2));
+        let mut open = Open::default();
+        open.push(6, NOW.0, &encoded());
+        kind.view_mut().push(PartId::day_of(NOW.0), open.finish(b"no frame"), Duration::ZERO);
+        check(&kind, (3, 3));
     }
 }

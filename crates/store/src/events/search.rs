@@ -307,7 +307,7 @@ impl Kind {
     }
 
     /// The batches that come first by time are looked at first, so that the rest need not be unpacked. Returns
-    /// how many could not be read.
+    /// how many of them, and of their records, could not be read.
     fn search_tail(
         &self,
         snapshot: &Snapshot,
@@ -338,7 +338,12 @@ impl Kind {
             }
             let mut at = 0;
             let read = batch.each(&mut unpacker, |number, encoded| {
-                if let Some(record) = Record::decode_some(encoded, is_wanted)
+                let record = Record::decode_some(encoded, is_wanted);
+                if record.is_none() {
+                    damaged += 1;
+                    self.note_damage();
+                }
+                if let Some(record) = record
                     && is_inside(search.range, record.time)
                     && let Some(key) = sorting.key_of(&record)
                     && search.filter.matches(&record)
