@@ -7,10 +7,7 @@
 use std::{collections::HashMap, net::IpAddr};
 
 use collect::{EngineReport, EngineState};
-use gateway::{
-    Gateway,
-    samples::{Place, Samples},
-};
+use gateway::samples::{Place, Samples};
 use model::UnixMs;
 
 use crate::config::GatewayUpstream;
@@ -23,8 +20,25 @@ struct Upstream {
     name: String,
     /// `host:port`
     authority: String,
-    /// Which process it is, and since when it serves.
-    life: Option<(Option<u32>, UnixMs)>,
+    life: Option<Life>,
+}
+
+/// Which process an engine is, and since when it serves.
+#[derive(Clone, Copy)]
+struct Life {
+    pid: Option<u32>,
+    since: UnixMs,
+}
+
+impl Life {
+    /// Whether another process serves now. One whose number becomes known, or is not known for a while, is the
+    /// same as long as it serves without a pause.
+    fn differs(self, now: Self) -> bool {
+        match (self.pid, now.pid) {
+            (Some(before), Some(now)) => before != now,
+            _ => self.since != now.since,
+        }
+    }
 }
 
 /// Follows the engines behind the upstreams.
@@ -43,8 +57,9 @@ impl Follower {
         Self { engines, upstreams: upstreams.iter().map(upstream).collect() }
     }
 
-    /// Passes on what has become known.
-    pub(crate) fn look(&mut self, samples: &mut Samples, gateway: Option<&Gateway>) {
+    /// Passes on what has become known, and returns the names of the upstreams whose engine restarted.
+    pub(crate) fn look(&mut self, samples: &mut Samples) -> Vec<String> {
+        let mut restarted = Vec::new();
         let engines = (self.engines)();
         let by_address: HashMap<String, &EngineReport> =
             engines.iter().map(|engine| (authority(&engine.url), engine)).collect();
@@ -55,15 +70,14 @@ impl Follower {
             let place = Place { engine: engine.kind.clone(), instance: engine.instance.clone() };
             samples.rename(&upstream.name, place);
             if engine.state == EngineState::Up {
-                let life = (engine.pid, engine.since);
+                let life = Life { pid: engine.pid, since: engine.since };
                 let before = upstream.life.replace(life);
-                if before.is_some_and(|before| before != life)
-                    && let Some(gateway) = gateway
-                {
-                    gateway.note_restart(&upstream.name);
+                if before.is_some_and(|before| before.differs(life)) {
+                    restarted.push(upstream.name.clone());
                 }
             }
         }
+        restarted
     }
 }
 
@@ -118,8 +132,8 @@ mod tests {
         }
     }
 
-    #[test]
-    fn the_kind_is_taken_from_whatever_is_found_and_kept() {
+    /// What is found from now on is what the list holds.
+    fn following() -> (Arc<Mutex<Vec<EngineReport>>>, Follower, Samples) {
         let found = Arc::new(Mutex::new(Vec::new()));
         let engines = Arc::clone(&found);
         let upstream = GatewayUpstream {
@@ -128,12 +142,54 @@ mod tests {
             ..GatewayUpstream::default()
         };
         let place = Place { engine: String::new(), instance: "localhost:8000".into() };
-        let mut samples = Samples::new(HashMap::from([("one".into(), place)]), Slo::default());
+        let samples = Samples::new(HashMap::from([("one".into(), place)]), Slo::default());
         let reader = Box::new(move || engines.lock().unwrap().clone());
-        let mut follower = Follower::new(reader, &[upstream]);
+        (found, Follower::new(reader, &[upstream]), samples)
+    }
+
+    #[test]
+    fn a_restart_is_another_process_or_a_pause_of_one_that_is_not_known() {
+        let check = |lives: &[(Option<u32>, i64)], expected: &[bool]| {
+            let (found, mut follower, mut samples) = following();
+            let restarts = lives.iter().map(|(pid, since)| {
+                let engine = engine("http://127.0.0.1:8000", "vllm");
+                *found.lock().unwrap() =
+                    vec![EngineReport { pid: *pid, since: UnixMs(*since), ..engine }];
+                match follower.look(&mut samples).as_slice() {
+                    [] => false,
+                    [name] => name == "one",
+                    more => panic!("{more:?}"),
+                }
+            });
+            assert_eq!(restarts.collect::<Vec<_>>(), expected, "{lives:?}");
+        };
+        check(&[(Some(1), 0), (Some(1), 0)], &[false, false]);
+        check(&[(Some(1), 0), (Some(2), 0)], &[false, true]);
+        check(&[(Some(1), 0), (Some(1), 5), (Some(2), 5)], &[false, false, true]);
+        check(&[(None, 0), (Some(1), 0), (None, 0)], &[false, false, false]);
+        check(&[(None, 0), (None, 5), (Some(1), 9)], &[false, true, true]);
+    }
+
+    #[test]
+    fn an_engine_that_is_down_is_no_restart_until_it_serves() {
+        let (found, mut follower, mut samples) = following();
+        let mut check = |pid: u32, state: EngineState, expected: &[&str]| {
+            let engine = engine("http://127.0.0.1:8000", "vllm");
+            *found.lock().unwrap() = vec![EngineReport { pid: Some(pid), state, ..engine }];
+            assert_eq!(follower.look(&mut samples), expected);
+        };
+        check(1, EngineState::Up, &[]);
+        check(2, EngineState::Down, &[]);
+        check(2, EngineState::Up, &["one"]);
+        check(2, EngineState::Up, &[]);
+    }
+
+    #[test]
+    fn the_kind_is_taken_from_whatever_is_found_and_kept() {
+        let (found, mut follower, mut samples) = following();
         let mut check = |engines: Vec<EngineReport>, expected: &str| {
             *found.lock().unwrap() = engines;
-            follower.look(&mut samples, None);
+            assert_eq!(follower.look(&mut samples), [""; 0]);
             let state = gateway::UpstreamState {
                 name: "one".into(),
                 is_up: true,
