@@ -5,7 +5,9 @@
 //! connection at once, which is how an engine learns that a client left.
 //!
 //! A connection has no task of its own: whoever waits for its answer drives it, so that a token goes from the
-//! engine's socket to the client's without waking anybody on the way.
+//! engine's socket to the client's without waking anybody on the way. An idle one has nobody who waits: that the
+//! engine closed it is noticed by the next request that would use it or by the next sweep, so that it stays in
+//! CLOSE_WAIT for at most [`crate::WATCH_PERIOD`].
 
 use std::{
     fmt,
@@ -30,7 +32,7 @@ use hyper::{
 };
 use hyper_util::rt::TokioIo;
 use model::Clock;
-use tokio::{net::TcpStream, time::timeout};
+use tokio::{net::TcpStream, task::unconstrained, time::timeout};
 use tokio_rustls::{
     TlsConnector,
     rustls::{
@@ -132,7 +134,12 @@ impl Lease {
 
     /// Whether another request can be sent. Nobody is woken when that changes.
     fn is_usable(&mut self) -> bool {
-        self.drive(&mut Context::from_waker(Waker::noop()));
+        // A task that has used its budget up would see a connection that the engine closed as an open one.
+        let drive = unconstrained(poll_fn(|cx| {
+            self.drive(cx);
+            Poll::Ready(())
+        }));
+        let _always_ready = pin!(drive).poll(&mut Context::from_waker(Waker::noop()));
         self.connection.is_some() && self.sender.is_ready()
     }
 
@@ -385,7 +392,7 @@ fn connector(ca_file: Option<&Path>) -> Result<TlsConnector, String> {
 
 #[cfg(test)]
 mod tests {
-    use tokio::net::TcpListener;
+    use tokio::{net::TcpListener, task::coop};
 
     use super::*;
 
@@ -436,5 +443,27 @@ mod tests {
         assert_eq!(engine.ages(), [1, 2, 3, 4, 5, 6]);
         engine.target.sweep(Duration::from_secs(7), IDLE_MAX);
         assert_eq!(engine.ages(), [4, 5, 6]);
+    }
+    #[tokio::test]
+    async fn a_closed_connection_is_seen_even_when_the_budget_is_used_up() {
+        let engine = Engine::new().await;
+        let (mut lease, end) = engine.connect().await;
+        let mut is_usable = async || {
+            poll_fn(|cx| {
+                while let Poll::Ready(step) = coop::poll_proceed(cx) {
+                    step.made_progress();
+                }
+                Poll::Ready(lease.is_usable())
+            })
+            .await
+        };
+        assert!(is_usable().await);
+        drop(end);
+        let closed = timeout(Duration::from_secs(10), async {
+            while is_usable().await {
+                tokio::time::sleep(Duration::from_millis(1)).await;
+            }
+        });
+        closed.await.expect("it is seen");
     }
 }
