@@ -10,7 +10,7 @@ use collect::{EngineReport, EngineState};
 use gateway::samples::{Place, Samples};
 use model::UnixMs;
 
-use crate::config::GatewayUpstream;
+use crate::config::{Address, GatewayUpstream};
 
 /// Tells all engines as they are now.
 pub(crate) type Engines = Box<dyn Fn() -> Vec<EngineReport> + Send>;
@@ -18,8 +18,8 @@ pub(crate) type Engines = Box<dyn Fn() -> Vec<EngineReport> + Send>;
 /// What is known of the engine behind an upstream.
 struct Upstream {
     name: String,
-    /// `host:port`
-    authority: String,
+    /// Nothing where its URL is none.
+    authority: Option<(String, u16)>,
     life: Option<Life>,
 }
 
@@ -61,10 +61,10 @@ impl Follower {
     pub(crate) fn look(&mut self, samples: &mut Samples) -> Vec<String> {
         let mut restarted = Vec::new();
         let engines = (self.engines)();
-        let by_address: HashMap<String, &EngineReport> =
-            engines.iter().map(|engine| (authority(&engine.url), engine)).collect();
+        let by_address: HashMap<(String, u16), &EngineReport> =
+            engines.iter().filter_map(|engine| Some((authority(&engine.url)?, engine))).collect();
         for upstream in &mut self.upstreams {
-            let found = by_address.get(upstream.authority.as_str());
+            let found = upstream.authority.as_ref().and_then(|it| by_address.get(it));
             // One that is down is still what it was.
             let Some(engine) = found.filter(|engine| !engine.kind.is_empty()) else { continue };
             let place = Place { engine: engine.kind.clone(), instance: engine.instance.clone() };
@@ -81,17 +81,12 @@ impl Follower {
     }
 }
 
-/// `host:port` of a URL, with one name for the loopback.
-fn authority(url: &str) -> String {
-    let (scheme, rest) = url.split_once("://").unwrap_or(("http", url));
-    let authority = rest.split('/').next().unwrap_or_default().to_ascii_lowercase();
-    let (host, port) = match authority.rsplit_once(':') {
-        Some((host, port)) if port.bytes().all(|byte| byte.is_ascii_digit()) => (host, port),
-        _ => (authority.as_str(), if scheme == "https" { "443" } else { "80" }),
-    };
+/// Host and port of a URL, with one name for the loopback.
+fn authority(url: &str) -> Option<(String, u16)> {
+    let Address { host, port, .. } = Address::of(url)?;
     let ip = host.trim_matches(['[', ']']).parse::<IpAddr>();
     let is_loopback = host == "localhost" || ip.is_ok_and(|ip| ip.is_loopback());
-    format!("{}:{port}", if is_loopback { "127.0.0.1" } else { host })
+    Some((if is_loopback { "127.0.0.1".to_owned() } else { host }, port))
 }
 
 #[cfg(test)]
@@ -104,7 +99,10 @@ mod tests {
 
     #[test]
     fn addresses_are_compared_as_people_mean_them() {
-        let check = |url: &str, expected: &str| assert_eq!(authority(url), expected, "{url}");
+        let check = |url: &str, expected: &str| {
+            let found = authority(url).map(|(host, port)| format!("{host}:{port}"));
+            assert_eq!(found.unwrap_or_default(), expected, "{url}");
+        };
         check("http://127.0.0.1:8000", "127.0.0.1:8000");
         check("http://localhost:8000/v1/", "127.0.0.1:8000");
         check("http://[::1]:8000", "127.0.0.1:8000");
@@ -113,7 +111,10 @@ mod tests {
         check("http://gpu1/x:y", "gpu1:80");
         check("http://[fd00::1]", "[fd00::1]:80");
         check("http://127.example.org:1", "127.example.org:1");
-        check("", ":80");
+        check("gpu1:8000", "gpu1:8000");
+        check("http://gpu1:99999", "gpu1:80");
+        check("", "");
+        check("http://:80", "");
     }
 
     fn engine(url: &str, kind: &str) -> EngineReport {
