@@ -4,7 +4,10 @@
 //! Other allocators give it back by themselves, so nothing is done for them.
 #![cfg_attr(
     all(target_os = "linux", target_env = "gnu"),
-    expect(unsafe_code, reason = "the allocator is asked by a function of C; this is the one place")
+    expect(
+        unsafe_code,
+        reason = "the allocator is asked by a function of C; this is the one place"
+    )
 )]
 
 /// Takes milliseconds, during which other threads may have to wait for memory.

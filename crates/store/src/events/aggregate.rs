@@ -282,7 +282,7 @@ impl Kind {
         let wanted = plan.wanted();
         let is_wanted = |position: usize| wanted.get(position).is_some_and(|wanted| *wanted);
         let mut unpacker = Unpacker::default();
-        let near = |batch: &&Arc<Batch>| overlaps(plan.range, batch.times);
+        let near = |batch: &&Arc<Batch>| overlaps(plan.range, batch.span.times);
         for batch in snapshot.tail.iter().filter(near) {
             let mut refused = Ok(());
             let read = batch.each(&mut unpacker, |_, encoded| {

@@ -355,7 +355,7 @@ impl Kind {
 
     fn commit_day(&self, keeper: &mut Keeper, day: i64, monotonic: Duration) -> io::Result<()> {
         let batches = self.view().tails.get(&day).cloned().unwrap_or_default();
-        let Some(last) = batches.last().map(|batch| batch.last()) else { return Ok(()) };
+        let Some(last) = batches.last().map(|batch| batch.span.last()) else { return Ok(()) };
         let part = self.part_to_write(day)?;
         let written = guarded(|| {
             let open = match keeper.writers.remove(&part.id) {
@@ -426,7 +426,7 @@ impl Kind {
                  log holds them, restart modelwatch so that it reads the log again"
             ))
         };
-        for batch in batches.iter().filter(|batch| batch.last() > committed) {
+        for batch in batches.iter().filter(|batch| batch.span.last() > committed) {
             let mut added = Ok(());
             batch
                 .each(&mut unpacker, |number, encoded| {
@@ -621,7 +621,7 @@ impl Kind {
 
 impl View {
     fn push(&mut self, day: i64, batch: Batch, now: Duration) {
-        self.tail_records += batch.records;
+        self.tail_records += batch.span.records;
         self.tail_bytes += batch.bytes();
         self.tails.entry(day).or_default().push(Arc::new(batch));
         self.waiting_since.get_or_insert(now);
@@ -630,7 +630,7 @@ impl View {
     /// Forgets the first batches of a day, which the index holds now.
     fn forget(&mut self, day: i64, batches: &[Arc<Batch>]) {
         for batch in batches {
-            self.tail_records = self.tail_records.saturating_sub(batch.records);
+            self.tail_records = self.tail_records.saturating_sub(batch.span.records);
             self.tail_bytes = self.tail_bytes.saturating_sub(batch.bytes());
         }
         if let Some(tail) = self.tails.get_mut(&day) {
@@ -643,7 +643,7 @@ impl View {
 
     /// The lowest number that is not in the index.
     fn oldest(&self) -> Option<u64> {
-        self.tails.values().filter_map(|tail| Some(tail.first()?.first())).min()
+        self.tails.values().filter_map(|tail| Some(tail.first()?.span.first)).min()
     }
 }
 
@@ -770,8 +770,8 @@ mod tests {
                 open.push(number, NOW.0, encoded);
             }
             let mut packer = Packer::new().unwrap();
-            let frame = packer.pack(&open.body).unwrap();
-            let batch = open.finish(frame);
+            let span = open.take().unwrap();
+            let batch = Batch::new(span, packer.pack(&open.body).unwrap());
             self.view_mut().push(PartId::day_of(NOW.0), batch, Duration::ZERO);
         }
     }
@@ -811,7 +811,7 @@ mod tests {
         let kind = Opened::new();
         let mut open = Open::default();
         open.push(1, NOW.0, &encoded());
-        let batch = open.finish(b"no frame");
+        let batch = Batch::new(open.take().unwrap(), b"no frame");
         kind.view_mut().push(PartId::day_of(NOW.0), batch, Duration::ZERO);
         let error = kind.commit().unwrap_err().to_string();
         assert!(error.starts_with("records of kind exchange of 2027-01-15 that wait"), "{error}");
@@ -852,7 +852,11 @@ mod tests {
         check(&kind, (3, 2));
         let mut open = Open::default();
         open.push(6, NOW.0, &encoded());
-        kind.view_mut().push(PartId::day_of(NOW.0), open.finish(b"no frame"), Duration::ZERO);
+        kind.view_mut().push(
+            PartId::day_of(NOW.0),
+            Batch::new(open.take().unwrap(), b"no frame"),
+            Duration::ZERO,
+        );
         check(&kind, (3, 3));
     }
 }

@@ -329,11 +329,12 @@ impl Kind {
         let (mut unpacker, mut damaged) = (Unpacker::default(), 0);
         for batch_at in order {
             let Some(batch) = snapshot.tail.get(batch_at) else { continue };
-            let nearest = if sorting.is_descending { batch.times.1 } else { batch.times.0 };
+            let nearest =
+                if sorting.is_descending { batch.span.times.1 } else { batch.span.times.0 };
             let number = if sorting.is_descending { u64::MAX } else { 0 };
             let may_hold = sorting.position.is_some()
                 || best.may_take(sorting.cursor(ordered(nearest), number));
-            if !overlaps(search.range, batch.times) || !may_hold {
+            if !overlaps(search.range, batch.span.times) || !may_hold {
                 continue;
             }
             let mut at = 0;
