@@ -207,56 +207,48 @@ impl Kind {
         if self.view().tail_bytes > TAIL_BYTES_MAX {
             return Err(AppendError::Behind);
         }
-        let Writer { wal, next, encoded, .. } = &mut *writer;
-        encoded.clear();
-        let mut spans: Vec<(i64, Range<usize>)> = Vec::new();
-        for record in records {
-            let begin = encoded.len();
-            record.encode(encoded);
-            if let Some(refusal) = self.refusal(&record, encoded.len() - begin, now) {
-                encoded.truncate(begin);
-                self.counters.refused[refusal as usize].fetch_add(1, Ordering::Relaxed);
-                continue;
-            }
-            spans.push((record.time.0, begin..encoded.len()));
-        }
-        let count = spans.len();
+        let ranges = self.encode(&records, &mut writer.encoded, now);
+        let count = ranges.len();
         if count == 0 {
             return Ok(0);
         }
-        let mut taken = Vec::new();
-        let mut written = Ok(());
-        // Those of one day that follow each other; a call rarely has records of two.
-        let day_of = |(time, _): &(i64, Range<usize>)| PartId::day_of(*time);
-        for run in spans.chunk_by(|one, next| day_of(one) == day_of(next)) {
-            let part = |range: &Range<usize>| encoded.get(range.clone()).unwrap_or_default();
-            let parts = run.iter().map(|(time, range)| (*time, part(range)));
-            let first = *next;
-            // Also what fails uses its numbers up.
-            *next += run.len() as u64;
-            let day = run.first().map_or(0, day_of);
-            match wal.append(first, parts) {
-                Ok(batches) => taken.extend(batches.into_iter().map(|batch| (day, batch))),
-                Err(error) => {
-                    written = Err(error);
-                    break;
-                }
-            }
-        }
+        let mut written = writer.write_runs(&ranges);
         if self.fsync == Fsync::EveryBatch {
-            written = written.and_then(|()| wal.sync());
+            written = written.and_then(|taken| writer.wal.sync().map(|()| taken));
         }
-        self.counters.wal_bytes.store(wal.bytes(), Ordering::Relaxed);
+        self.counters.wal_bytes.store(writer.wal.bytes(), Ordering::Relaxed);
         *lock(&self.counters.write_error) = written.as_ref().err().map(ToString::to_string);
-        written?;
+        let taken = written?;
         let monotonic = self.clock.monotonic();
         let mut view = self.view_mut();
         taken.into_iter().for_each(|(day, batch)| view.push(day, batch, monotonic));
         drop(view);
         self.counters.appended.fetch_add(count as u64, Ordering::Relaxed);
         // One large batch must not hold its memory for ever.
-        encoded.shrink_to(RECORD_BYTES_MAX);
+        writer.encoded.shrink_to(RECORD_BYTES_MAX);
         Ok(count)
+    }
+
+    /// Encodes what is not refused, and returns the time of each record and where it is.
+    fn encode(
+        &self,
+        records: &[Record],
+        encoded: &mut Vec<u8>,
+        now: UnixMs,
+    ) -> Vec<(i64, Range<usize>)> {
+        encoded.clear();
+        let mut ranges = Vec::new();
+        for record in records {
+            let begin = encoded.len();
+            record.encode(encoded);
+            if let Some(refusal) = self.refusal(record, encoded.len() - begin, now) {
+                encoded.truncate(begin);
+                self.counters.refused[refusal as usize].fetch_add(1, Ordering::Relaxed);
+                continue;
+            }
+            ranges.push((record.time.0, begin..encoded.len()));
+        }
+        ranges
     }
 
     fn refusal(&self, record: &Record, bytes: usize, now: UnixMs) -> Option<Refusal> {
@@ -616,6 +608,27 @@ impl Kind {
 
     fn view_mut(&self) -> RwLockWriteGuard<'_, View> {
         self.view.write().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Writer {
+    /// Writes what was encoded, each with its time, and returns days and their batches.
+    fn write_runs(&mut self, ranges: &[(i64, Range<usize>)]) -> io::Result<Vec<(i64, Batch)>> {
+        let day_of = |(time, _): &(i64, Range<usize>)| PartId::day_of(*time);
+        let mut taken = Vec::new();
+        // Those of one day that follow each other; a call rarely has records of two.
+        for run in ranges.chunk_by(|one, next| day_of(one) == day_of(next)) {
+            let first = self.next;
+            // Also what fails uses its numbers up.
+            self.next += run.len() as u64;
+            let encoded = |range: &Range<usize>| self.encoded.get(range.clone());
+            let records =
+                run.iter().map(|(time, range)| (*time, encoded(range).unwrap_or_default()));
+            let day = run.first().map_or(0, day_of);
+            let batches = self.wal.append(first, records)?;
+            taken.extend(batches.into_iter().map(|batch| (day, batch)));
+        }
+        Ok(taken)
     }
 }
 
