@@ -7,6 +7,7 @@ mod bench;
 mod described;
 mod differential;
 mod engine;
+mod explain;
 mod gateway;
 mod gateway_vllm;
 mod hostile;

@@ -10,7 +10,8 @@ use std::{collections::BTreeMap, fs, path::Path};
 use crate::process;
 
 /// Crates that contain no `async` and see no runtime.
-const SYNC_CRATES: &[&str] = &["model", "dialect", "store", "query", "detect", "profile", "alert"];
+const SYNC_CRATES: &[&str] =
+    &["model", "dialect", "logs", "store", "query", "detect", "profile", "alert"];
 
 /// The contents of every file that git knows or would add, by path from the root. What is not UTF-8
 /// is there as well, with replacement characters.
