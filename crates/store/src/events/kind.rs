@@ -1,9 +1,8 @@
 //! One kind of record: its log, what the index does not hold yet, its parts, and what is done by itself.
 //!
 //! Appending writes to the log and to memory. It never waits for the index, nor for the disk to sync the log
-//! unless every batch is to be synced. The keeper moves what is in
-//! memory into the index every few seconds. A reader sees each record once: what was moved leaves memory at
-//! the same moment at which its part is seen anew.
+//! unless every batch is to be synced. The keeper moves what is in memory into the index every few seconds. A
+//! reader sees each record once: what was moved leaves memory at the same moment at which its part is seen anew.
 
 use std::{
     collections::{BTreeMap, HashMap},
@@ -32,6 +31,8 @@ use super::{
 };
 use crate::{Fsync, disk::Disk, memory, segment::Unpacker, wall::Trust};
 
+/// The folder of the log.
+const WAL: &str = "wal";
 /// Records that wait for the index may take so much memory; further ones are refused until it is rid of them.
 const TAIL_BYTES_MAX: usize = 32 << 20;
 /// The index takes what waits as soon as it is so much,
@@ -165,7 +166,7 @@ impl Kind {
                 packed = replay.push(number, &record, encoded);
             }
         };
-        let (wal, replayed) = Wal::open(&folder.join("wal"), disk.clone(), tell)?;
+        let (wal, replayed) = Wal::open(&folder.join(WAL), disk.clone(), tell)?;
         packed?;
         for (day, batch) in replay.finish()? {
             view.push(day, batch, clock.monotonic());
@@ -356,6 +357,10 @@ impl Kind {
         let released = writer.wal.release(oldest);
         self.counters.wal_bytes.store(writer.wal.bytes(), Ordering::Relaxed);
         drop(writer);
+        // Nobody who appends waits for that. A segment that a power failure brings back is read and passed over.
+        let released = released.and_then(|has_removed| {
+            if has_removed { self.disk.sync_folder(&self.folder.join(WAL)) } else { Ok(()) }
+        });
         if records >= MANY_RECORDS {
             memory::give_back();
         }
@@ -577,7 +582,7 @@ impl Kind {
                 }
             }
         }
-        DirBuilder::new().recursive(true).mode(0o700).create(target.join("wal"))?;
+        DirBuilder::new().recursive(true).mode(0o700).create(target.join(WAL))?;
         for file in files {
             let place = target.join(file.strip_prefix(&self.folder).map_err(io::Error::other)?);
             let folder = place.parent().unwrap_or(target);
