@@ -115,7 +115,7 @@ impl Disk {
     pub(crate) fn replace(&self, path: &Path, content: &[u8]) -> io::Result<()> {
         let temporary = path.with_extension("tmp");
         self.remove(&temporary)?;
-        let written = self.create(&temporary).and_then(|mut file| {
+        let written = self.create(&temporary).and_then(|file| {
             file.write_all(content)?;
             file.sync()
         });
@@ -129,24 +129,25 @@ impl Disk {
 }
 
 impl OutFile {
-    pub(crate) fn write_all(&mut self, bytes: &[u8]) -> io::Result<()> {
-        let Some(faults) = &self.disk.0 else { return self.file.write_all(bytes) };
+    pub(crate) fn write_all(&self, bytes: &[u8]) -> io::Result<()> {
+        let mut file = &self.file;
+        let Some(faults) = &self.disk.0 else { return file.write_all(bytes) };
         if let Some(fault) = faults.before(Operation::Write, &self.path, bytes.len()) {
-            self.file.write_all(&bytes[..fault.written.min(bytes.len())])?;
+            file.write_all(&bytes[..fault.written.min(bytes.len())])?;
             return Err(fault.error);
         }
-        self.file.write_all(bytes)?;
+        file.write_all(bytes)?;
         faults.after(Operation::Write, &self.path, None);
         Ok(())
     }
 
-    /// Makes the content survive a power failure.
-    pub(crate) fn sync(&mut self) -> io::Result<()> {
+    /// Makes the content survive a power failure. What another thread writes meanwhile may be part of it or not.
+    pub(crate) fn sync(&self) -> io::Result<()> {
         self.disk.run(Operation::Sync, &self.path, None, || self.file.sync_data())
     }
 
     /// Cuts off what a failed write left behind.
-    pub(crate) fn cut(&mut self, length: u64) -> io::Result<()> {
+    pub(crate) fn cut(&self, length: u64) -> io::Result<()> {
         self.file.set_len(length)
     }
 }

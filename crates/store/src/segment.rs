@@ -77,7 +77,7 @@ pub(crate) fn create(
     magic: &Magic,
 ) -> io::Result<OutFile> {
     let path = path_of(folder, number);
-    let mut file = disk.create(&path)?;
+    let file = disk.create(&path)?;
     if let Err(error) = file.write_all(magic).and_then(|()| disk.sync_folder(folder)) {
         drop(disk.remove(&path));
         return Err(error);

@@ -1,8 +1,8 @@
 //! One kind of record: its log, what the index does not hold yet, its parts, and what is done by itself.
 //!
-//! Appending writes to the log and to memory and never waits for the index. The keeper moves what is in
-//! memory into the index every few seconds. A reader sees each record once: what was moved leaves memory at
-//! the same moment at which its part is seen anew.
+//! Appending writes to the log and to memory. It never waits for the index, nor for the disk to sync the log
+//! unless every batch is to be synced. The keeper moves what is in memory into the index every few seconds. A
+//! reader sees each record once: what was moved leaves memory at the same moment at which its part is seen anew.
 
 use std::{
     collections::{BTreeMap, HashMap},
@@ -31,6 +31,8 @@ use super::{
 };
 use crate::{Fsync, disk::Disk, memory, segment::Unpacker, wall::Trust};
 
+/// The folder of the log.
+const WAL: &str = "wal";
 /// Records that wait for the index may take so much memory; further ones are refused until it is rid of them.
 const TAIL_BYTES_MAX: usize = 32 << 20;
 /// The index takes what waits as soon as it is so much,
@@ -123,7 +125,9 @@ pub(super) struct Kind {
     disk: Disk,
     writer: Mutex<Writer>,
     view: RwLock<View>,
-    /// Held by whoever changes the parts. Locks are taken in the order keeper, writer, view.
+    /// Held by whoever syncs the log.
+    syncing: Mutex<()>,
+    /// Held by whoever changes the parts. Locks are taken in the order keeper, syncing, writer, view.
     keeper: Mutex<Keeper>,
     counters: Counters,
 }
@@ -162,7 +166,7 @@ impl Kind {
                 packed = replay.push(number, &record, encoded);
             }
         };
-        let (wal, replayed) = Wal::open(&folder.join("wal"), disk.clone(), tell)?;
+        let (wal, replayed) = Wal::open(&folder.join(WAL), disk.clone(), tell)?;
         packed?;
         for (day, batch) in replay.finish()? {
             view.push(day, batch, clock.monotonic());
@@ -193,6 +197,7 @@ impl Kind {
             disk,
             writer: Mutex::new(Writer { wal, next: last + 1, synced_at, encoded: Vec::new() }),
             view: RwLock::new(view),
+            syncing: Mutex::default(),
             keeper: Mutex::new(keeper),
             counters,
             clock,
@@ -203,6 +208,7 @@ impl Kind {
     /// Stores records and returns how many were taken.
     pub(super) fn append(&self, records: Vec<Record>) -> Result<usize, AppendError> {
         let now = self.clock.now();
+        let _syncing = (self.fsync == Fsync::EveryBatch).then(|| lock(&self.syncing));
         let mut writer = lock(&self.writer);
         if self.view().tail_bytes > TAIL_BYTES_MAX {
             return Err(AppendError::Behind);
@@ -266,12 +272,14 @@ impl Kind {
     pub(super) fn sync_when_due(&self) -> io::Result<()> {
         let Fsync::Interval(interval) = self.fsync else { return Ok(()) };
         let now = self.clock.monotonic();
-        let mut writer = lock(&self.writer);
-        if now.saturating_sub(writer.synced_at) < interval {
-            return Ok(());
+        {
+            let mut writer = lock(&self.writer);
+            if now.saturating_sub(writer.synced_at) < interval {
+                return Ok(());
+            }
+            writer.synced_at = now;
         }
-        writer.synced_at = now;
-        let result = writer.wal.sync();
+        let result = self.sync();
         if let Err(error) = &result {
             *lock(&self.counters.write_error) = Some(error.to_string());
         }
@@ -309,8 +317,18 @@ impl Kind {
         self.commit_all(&mut lock(&self.keeper), self.clock.monotonic())
     }
 
+    /// Makes what was acknowledged before the call survive a power failure. Records can be appended while it
+    /// waits for the disk.
     pub(super) fn sync(&self) -> io::Result<()> {
-        lock(&self.writer).wal.sync()
+        let _syncing = lock(&self.syncing);
+        let unsynced = lock(&self.writer).wal.unsynced();
+        let mut results = Ok(());
+        for unsynced in unsynced {
+            let result = unsynced.sync();
+            lock(&self.writer).wal.note_sync(&unsynced, &result);
+            results = results.and(result);
+        }
+        results
     }
 
     fn is_commit_due(&self, monotonic: Duration) -> bool {
@@ -339,6 +357,10 @@ impl Kind {
         let released = writer.wal.release(oldest);
         self.counters.wal_bytes.store(writer.wal.bytes(), Ordering::Relaxed);
         drop(writer);
+        // Nobody who appends waits for that. A segment that a power failure brings back is read and passed over.
+        let released = released.and_then(|has_removed| {
+            if has_removed { self.disk.sync_folder(&self.folder.join(WAL)) } else { Ok(()) }
+        });
         if records >= MANY_RECORDS {
             memory::give_back();
         }
@@ -544,6 +566,9 @@ impl Kind {
         let mut keeper = lock(&self.keeper);
         let open: Vec<PartId> = keeper.writers.keys().copied().collect();
         open.into_iter().try_for_each(|id| self.close_writer(&mut keeper, id))?;
+        // Most of it is synced before anybody who appends has to wait.
+        self.sync()?;
+        let _syncing = lock(&self.syncing);
         let mut writer = lock(&self.writer);
         writer.wal.rotate();
         writer.wal.sync()?;
@@ -557,7 +582,7 @@ impl Kind {
                 }
             }
         }
-        DirBuilder::new().recursive(true).mode(0o700).create(target.join("wal"))?;
+        DirBuilder::new().recursive(true).mode(0o700).create(target.join(WAL))?;
         for file in files {
             let place = target.join(file.strip_prefix(&self.folder).map_err(io::Error::other)?);
             let folder = place.parent().unwrap_or(target);
@@ -738,138 +763,4 @@ pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 #[cfg(test)]
-mod tests {
-    use std::ops::Deref;
-
-    use model::{exchange::Exchange, series::TimeRange};
-
-    use super::*;
-    use crate::{
-        events::{Aggregate, Event as _, Filter, Measure, Order, Search, tail::Open},
-        segment::Packer,
-    };
-
-    const NOW: UnixMs = UnixMs(1_800_000_000_000);
-
-    struct Opened {
-        _folder: tempfile::TempDir,
-        kind: Kind,
-    }
-
-    impl Deref for Opened {
-        type Target = Kind;
-
-        fn deref(&self) -> &Kind {
-            &self.kind
-        }
-    }
-
-    impl Opened {
-        fn new() -> Self {
-            let folder = tempfile::tempdir().unwrap();
-            let path = folder.path().to_owned();
-            fs::create_dir(path.join("wal")).unwrap();
-            let (clock, disk) = (Clock::manual(NOW), Disk::default());
-            let (schema, options, fsync) =
-                (Exchange::schema(), Options::default(), Fsync::EveryBatch);
-            let (kind, _) = Kind::open(path, schema, options, fsync, clock, disk).unwrap();
-            Self { _folder: folder, kind }
-        }
-
-        /// Lets records wait for the index as if they had been appended.
-        fn push(&self, first: u64, encoded: &[Vec<u8>]) {
-            let mut open = Open::default();
-            for (number, encoded) in (first..).zip(encoded) {
-                open.push(number, NOW.0, encoded);
-            }
-            let mut packer = Packer::new().unwrap();
-            let span = open.take().unwrap();
-            let batch = Batch::new(span, packer.pack(&open.body).unwrap());
-            self.view_mut().push(PartId::day_of(NOW.0), batch, Duration::ZERO);
-        }
-    }
-
-    fn encoded() -> Vec<u8> {
-        let mut bytes = Vec::new();
-        Exchange { time: NOW, ..Exchange::default() }.record().encode(&mut bytes);
-        bytes
-    }
-
-    /// No record begins like this.
-    fn damaged() -> Vec<u8> {
-        vec![0xff]
-    }
-
-    #[test]
-    fn a_damaged_record_is_kept_and_told_and_is_no_matter_once_committed() {
-        let kind = Opened::new();
-        kind.push(1, &[encoded(), damaged()]);
-        let error = kind.commit().unwrap_err().to_string();
-        let expected = "records of kind exchange of 2027-01-15 that wait for the index cannot be read \
-                        (record 2 is damaged); the log holds them, restart modelwatch so that it reads \
-                        the log again";
-        assert_eq!(error, expected);
-        assert_eq!((kind.stats().records_waiting, kind.stats().records), (2, 2));
-
-        let kind = Opened::new();
-        kind.push(1, &[encoded(), encoded()]);
-        kind.commit().unwrap();
-        kind.push(2, &[damaged(), encoded()]);
-        kind.commit().unwrap();
-        assert_eq!((kind.stats().records_waiting, kind.stats().records), (0, 3));
-    }
-
-    #[test]
-    fn a_damaged_batch_is_kept_and_the_error_says_what_to_do() {
-        let kind = Opened::new();
-        let mut open = Open::default();
-        open.push(1, NOW.0, &encoded());
-        let batch = Batch::new(open.take().unwrap(), b"no frame");
-        kind.view_mut().push(PartId::day_of(NOW.0), batch, Duration::ZERO);
-        let error = kind.commit().unwrap_err().to_string();
-        assert!(error.starts_with("records of kind exchange of 2027-01-15 that wait"), "{error}");
-        assert!(error.ends_with("restart modelwatch so that it reads the log again"), "{error}");
-        assert_eq!(kind.stats().records_waiting, 1);
-    }
-    #[test]
-    fn what_waits_and_is_damaged_is_counted_by_every_reading() {
-        let check = |kind: &Kind, expected: (usize, usize)| {
-            let before = kind.stats().damaged_reads;
-            let filter = Filter::parse("", kind.schema).unwrap();
-            let (range, timeout) =
-                (TimeRange { start: UnixMs::MIN, end: UnixMs::MAX }, Duration::from_secs(60));
-            let (order, limit) = (Order::Newest, 10);
-            let search = Search {
-                filter: &filter,
-                range,
-                order,
-                limit,
-                after: None,
-                with_private: false,
-                timeout,
-            };
-            let page = kind.search(&search).unwrap();
-            assert_eq!((page.hits.len(), page.damaged), expected);
-            let measures = [Measure::Count];
-            let question =
-                Aggregate { filter: &filter, range, by: &[], measures: &measures, timeout };
-            let table = kind.aggregate(&question).unwrap();
-            let counted = table.rows[0].values[0].unwrap() as usize;
-            assert_eq!((counted, table.damaged), expected);
-            assert_eq!(kind.stats().damaged_reads - before, 2 * expected.1 as u64);
-        };
-        let kind = Opened::new();
-        kind.push(1, &[encoded()]);
-        check(&kind, (1, 0));
-        kind.push(2, &[encoded(), damaged(), damaged(), encoded()]);
-        check(&kind, (3, 2));
-        let mut open = Open::default();
-        open.push(6, NOW.0, &encoded());
-        kind.view_mut().push(
-            PartId::day_of(NOW.0),
-            Batch::new(open.take().unwrap(), b"no frame"),
-            Duration::ZERO,
-        );
-        check(&kind, (3, 3));
-    }
-}
+mod tests;

@@ -8,6 +8,7 @@ use std::{
     collections::BTreeMap,
     fs, io,
     path::{Path, PathBuf},
+    sync::Arc,
 };
 
 use super::{
@@ -39,7 +40,7 @@ pub(super) struct Wal {
 
 struct Segment {
     number: u64,
-    file: OutFile,
+    file: Arc<OutFile>,
     bytes: u64,
     is_synced: bool,
     /// The number of its newest record.
@@ -50,7 +51,22 @@ struct Closed {
     last: u64,
     bytes: u64,
     /// The file, until it is synced.
-    unsynced: Option<OutFile>,
+    unsynced: Option<Arc<OutFile>>,
+}
+
+/// A segment with so many bytes, of which some may not survive a power failure yet.
+pub(super) struct Unsynced {
+    number: u64,
+    bytes: u64,
+    file: Arc<OutFile>,
+}
+
+impl Unsynced {
+    /// Needs no lock of the log, which is told the result by [`Wal::note_sync`]. The kernel tells an error of a
+    /// file once, so that no two may sync at the same time.
+    pub(super) fn sync(&self) -> io::Result<()> {
+        self.file.sync()
+    }
 }
 
 /// What a replay found.
@@ -84,7 +100,10 @@ impl Wal {
             }
             replayed.last = replayed.last.max(last);
             // The process that wrote it may have died before it was synced.
-            closed.insert(number, Closed { last, bytes, unsynced: Some(disk.reopen(&path)?) });
+            closed.insert(
+                number,
+                Closed { last, bytes, unsynced: Some(Arc::new(disk.reopen(&path)?)) },
+            );
         }
         let next_segment = closed.last_key_value().map_or(0, |(number, _)| *number) + 1;
         let wal = Self {
@@ -148,33 +167,52 @@ impl Wal {
         let number = self.next_segment;
         // A number is used once even if creating fails half-way.
         self.next_segment += 1;
-        let file = segment::create(&self.folder, &self.disk, number, MAGIC)?;
+        let file = Arc::new(segment::create(&self.folder, &self.disk, number, MAGIC)?);
         Ok(Segment { number, file, bytes: MAGIC.len() as u64, is_synced: false, last: 0 })
     }
 
     /// Makes everything written survive a power failure. After an error the next call tries again, as
     /// far as that helps: the kernel may have given up on what it could not write.
     pub(super) fn sync(&mut self) -> io::Result<()> {
-        if let Some(mut segment) = self.current.take_if(|segment| !segment.is_synced) {
-            match segment.file.sync() {
-                Ok(()) => {
-                    segment.is_synced = true;
-                    self.current = Some(segment);
-                }
+        let mut results = Ok(());
+        for unsynced in self.unsynced() {
+            let result = unsynced.sync();
+            self.note_sync(&unsynced, &result);
+            results = results.and(result);
+        }
+        results
+    }
+
+    /// What is to be synced so that everything written so far survives a power failure, oldest first.
+    pub(super) fn unsynced(&self) -> Vec<Unsynced> {
+        let closed = self.closed.iter().filter_map(|(number, closed)| {
+            let file = Arc::clone(closed.unsynced.as_ref()?);
+            Some(Unsynced { number: *number, bytes: closed.bytes, file })
+        });
+        let current = self.current.iter().filter(|segment| !segment.is_synced).map(|segment| {
+            let Segment { number, bytes, file, .. } = segment;
+            Unsynced { number: *number, bytes: *bytes, file: Arc::clone(file) }
+        });
+        closed.chain(current).collect()
+    }
+
+    /// What has been written since `unsynced` was taken is not synced by it.
+    pub(super) fn note_sync(&mut self, unsynced: &Unsynced, result: &io::Result<()>) {
+        let Unsynced { number, bytes, .. } = unsynced;
+        if let Some(mut segment) = self.current.take_if(|segment| segment.number == *number) {
+            if result.is_ok() {
+                segment.is_synced = segment.bytes == *bytes;
+                self.current = Some(segment);
+            } else {
                 // What follows must not depend on pages that are lost, so it goes to a new segment.
-                Err(error) => {
-                    self.close(segment);
-                    return Err(error);
-                }
+                self.close(segment);
             }
+        } else if result.is_ok()
+            && let Some(closed) = self.closed.get_mut(number)
+            && closed.bytes == *bytes
+        {
+            closed.unsynced = None;
         }
-        for closed in self.closed.values_mut() {
-            if let Some(file) = &mut closed.unsynced {
-                file.sync()?;
-                closed.unsynced = None;
-            }
-        }
-        Ok(())
     }
 
     /// Closes the current segment.
@@ -196,8 +234,9 @@ impl Wal {
         self.closed.insert(number, Closed { last, bytes, unsynced });
     }
 
-    /// Deletes the segments whose records are all older than `oldest`, because the index holds them.
-    pub(super) fn release(&mut self, oldest: u64) -> io::Result<()> {
+    /// Deletes the segments whose records are all older than `oldest`, because the index holds them. Returns
+    /// whether there were any; that they are gone survives a power failure once the folder is synced.
+    pub(super) fn release(&mut self, oldest: u64) -> io::Result<bool> {
         let is_large = |segment: &Segment| segment.bytes > SEGMENT_BYTES_MAX / 2;
         if self.current.as_ref().is_some_and(|segment| segment.last < oldest && is_large(segment)) {
             self.rotate();
@@ -212,7 +251,7 @@ impl Wal {
             self.disk.remove(&path_of(&self.folder, *number))?;
             self.closed.remove(number);
         }
-        if done.is_empty() { Ok(()) } else { self.disk.sync_folder(&self.folder) }
+        Ok(!done.is_empty())
     }
 
     /// Files that do not change any more.
@@ -306,7 +345,7 @@ mod tests {
         append(&mut wal, 4, 1);
         let (told, replayed) = read(folder.path());
         assert_eq!((told, replayed.last, replayed.torn.len()), (vec![1, 2, 3, 4], 4, 0));
-        wal.release(4).unwrap();
+        assert!(wal.release(4).unwrap() && !wal.release(4).unwrap());
         assert_eq!(read(folder.path()).0, [4]);
     }
 
@@ -325,6 +364,58 @@ mod tests {
             assert_eq!(told, [1, 2], "cut at {length}");
             assert_eq!(replayed.torn.len(), usize::from(length > kept as usize));
         }
+    }
+
+    #[test]
+    fn a_sync_covers_what_was_written_when_it_began() {
+        let folder = tempfile::tempdir().unwrap();
+        let (mut wal, _) = Wal::open(folder.path(), Disk::default(), |_, _, _| {}).unwrap();
+        let begin = |wal: &Wal| {
+            let mut unsynced = wal.unsynced();
+            assert_eq!(unsynced.len(), 1);
+            unsynced.remove(0)
+        };
+        let check = |wal: &mut Wal, left: usize| {
+            assert_eq!(wal.unsynced().len(), left);
+            wal.sync().unwrap();
+            assert_eq!(wal.unsynced().len(), 0);
+        };
+        append(&mut wal, 1, 1);
+        let begun = begin(&wal);
+        wal.note_sync(&begun, &begun.sync());
+        check(&mut wal, 0);
+        // Written meanwhile; written and closed meanwhile; closed meanwhile.
+        append(&mut wal, 2, 1);
+        let begun = begin(&wal);
+        append(&mut wal, 3, 1);
+        wal.note_sync(&begun, &begun.sync());
+        check(&mut wal, 1);
+        append(&mut wal, 4, 1);
+        let begun = begin(&wal);
+        append(&mut wal, 5, 1);
+        wal.rotate();
+        wal.note_sync(&begun, &begun.sync());
+        check(&mut wal, 1);
+        append(&mut wal, 6, 1);
+        let begun = begin(&wal);
+        wal.rotate();
+        wal.note_sync(&begun, &begun.sync());
+        check(&mut wal, 0);
+        // Failed: what was written meanwhile is tried again, what comes next goes elsewhere.
+        append(&mut wal, 7, 1);
+        let begun = begin(&wal);
+        append(&mut wal, 8, 1);
+        wal.note_sync(&begun, &Err(io::ErrorKind::StorageFull.into()));
+        append(&mut wal, 9, 1);
+        check(&mut wal, 2);
+        assert_eq!(read(folder.path()).0, (1..=9).collect::<Vec<_>>());
+        // Deleted meanwhile.
+        append(&mut wal, 10, 1);
+        let begun = begin(&wal);
+        wal.rotate();
+        assert!(wal.release(11).unwrap());
+        wal.note_sync(&begun, &begun.sync());
+        check(&mut wal, 0);
     }
 
     proptest! {
