@@ -48,7 +48,7 @@ const STYLE = `
   .connection { visibility: hidden !important; }
 `;
 
-let product, browser, major, paper;
+let product, browser, major, paper, kept;
 
 before(async () => {
   // Whatever else is installed, and whatever a person set up for the fonts of the desktop.
@@ -150,11 +150,11 @@ const compare = (one, other) =>
     [one.toString("base64"), other.toString("base64"), COLOUR_AWAY_MAX],
   );
 
-/** Where a person finds what failed. */
+/** Writes what failed to where a person finds it: one folder of all pages. */
 const keep = (name, pictures) => {
-  const folder = mkdtempSync(join(tmpdir(), "modelwatch-snapshots-"));
-  for (const [kind, bytes] of Object.entries(pictures)) writeFileSync(join(folder, `${name}-${kind}.png`), bytes);
-  return folder;
+  kept ??= mkdtempSync(join(tmpdir(), "modelwatch-snapshots-"));
+  for (const [kind, bytes] of Object.entries(pictures)) writeFileSync(join(kept, `${name}-${kind}.png`), bytes);
+  return kept;
 };
 
 for (const { name, look, hash, shown, width = 1_440, height, isEnd = false } of PAGES) {
