@@ -1,4 +1,4 @@
-// What `cargo xtask bench page` measures in a real browser. Arguments: minutes of the soak, and the file into which the
+// What `cargo xtask bench page` measures in a real browser. Arguments: minutes of a soak, or 0 for everything else, and the file into which the
 // figures go as JSON, `[{table, row, column, value}, ...]`.
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
@@ -266,9 +266,10 @@ async function soak(browser, product) {
     if (minute % 5 === 0) console.log(`soak, minute ${minute}: ${(await Promise.all(meters.map(({ heap }) => heap()))).map((bytes) => (bytes / 1e6).toFixed(2)).join(", ")} MB`);
   }
   const after = await Promise.all(meters.map(({ heap }) => heap()));
-  pages.forEach(([name], at) => {
-    figure("others", `${name}: heap after ${SOAK_MINUTES} minutes, MB`, 0, after[at] / 1e6);
-    figure("others", `${name}: growth in that time, %`, 0, 100 * (after[at] / before[at] - 1));
+  pages.forEach((_, at) => {
+    figure("soak", "heap before, MB", at, before[at] / 1e6);
+    figure("soak", `heap after ${SOAK_MINUTES} minutes, MB`, at, after[at] / 1e6);
+    figure("soak", "growth, %", at, 100 * (after[at] / before[at] - 1));
   });
 }
 
@@ -280,19 +281,20 @@ const product = await startProduct(scrape);
 const browser = await startBrowser(["LocalNetworkAccessChecks"]);
 try {
   await fillHour(product, target);
-  console.log("forty live charts");
-  await updates(browser, product, "charts", "#/?range=10m", 0);
-  await updates(browser, product, "points", "#/?range=1h", 1);
-  console.log("rows, first load and tabs");
-  await rows(browser, product);
-  await firstLoad(browser, product);
-  await tabs(browser, product);
-  if (LIGHTHOUSE) await lighthouse(product);
-  console.log("30 days");
-  await month(browser);
   if (SOAK_MINUTES > 0) {
     console.log(`a soak of ${SOAK_MINUTES} minutes`);
     await soak(browser, product);
+  } else {
+    console.log("forty live charts");
+    await updates(browser, product, "charts", "#/?range=10m", 0);
+    await updates(browser, product, "points", "#/?range=1h", 1);
+    console.log("rows, first load and tabs");
+    await rows(browser, product);
+    await firstLoad(browser, product);
+    await tabs(browser, product);
+    if (LIGHTHOUSE) await lighthouse(product);
+    console.log("30 days");
+    await month(browser);
   }
   writeFileSync(FIGURES, JSON.stringify(figures));
 } finally {

@@ -5,8 +5,9 @@
 //! in a row found the same, so that one who writes them one after the other is not met halfway.
 
 use std::{
-    fs,
-    os::unix::fs::MetadataExt as _,
+    fs::{self, File},
+    io::Read as _,
+    os::unix::fs::{MetadataExt as _, OpenOptionsExt as _},
     path::Path,
     sync::{Arc, Mutex, PoisonError, RwLock},
 };
@@ -15,6 +16,7 @@ use model::{
     UnixMs,
     log::{LogRecord, Severity},
 };
+use rustix::fs::OFlags;
 use tokio_rustls::{
     TlsAcceptor,
     rustls::{
@@ -96,19 +98,29 @@ fn state(files: &Tls) -> State {
     })
 }
 
+/// Looks at what was opened, not at its name, which may mean another file by then.
+fn read(path: &Path) -> Result<Vec<u8>, String> {
+    // Opening a pipe would wait for its writer.
+    let no_wait = i32::try_from(OFlags::NONBLOCK.bits()).unwrap_or_default();
+    let opened = File::options().read(true).custom_flags(no_wait).open(path);
+    let file = opened.map_err(|error| error.to_string())?;
+    if !file.metadata().is_ok_and(|about| about.is_file()) {
+        return Err("it is no file; name one that holds PEM".into());
+    }
+    let mut bytes = Vec::new();
+    let read = file.take(FILE_BYTES_MAX + 1).read_to_end(&mut bytes);
+    read.map_err(|error| error.to_string())?;
+    if bytes.len() as u64 > FILE_BYTES_MAX {
+        return Err(format!(
+            "it has more than {FILE_BYTES_MAX} bytes, so it is no certificate or key"
+        ));
+    }
+    Ok(bytes)
+}
+
 fn acceptor(tls: &Tls) -> Result<TlsAcceptor, StartError> {
     let bad = |path: &Path, reason: String| StartError::Tls { path: path.to_owned(), reason };
-    let read = |path: &Path| {
-        let io = |error: std::io::Error| bad(path, error.to_string());
-        let bytes = fs::metadata(path).map_err(io)?.len();
-        if bytes > FILE_BYTES_MAX {
-            return Err(bad(
-                path,
-                format!("it has {bytes} bytes, at most {FILE_BYTES_MAX} are read"),
-            ));
-        }
-        fs::read(path).map_err(io)
-    };
+    let read = |path: &Path| read(path).map_err(|reason| bad(path, reason));
     let certificate_file = tls.certificate_file.as_path();
     let chain = CertificateDer::pem_slice_iter(&read(certificate_file)?)
         .collect::<Result<Vec<_>, _>>()
@@ -127,4 +139,36 @@ fn acceptor(tls: &Tls) -> Result<TlsAcceptor, StartError> {
         .map_err(|error| bad(key_file, error.to_string()))?;
     config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
     Ok(TlsAcceptor::from(Arc::new(config)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_files_of_a_bounded_size_are_read() {
+        let folder = tempfile::tempdir().unwrap();
+        let check = |path: &Path, expected: Result<usize, &str>| match (read(path), expected) {
+            (Ok(bytes), Ok(length)) => assert_eq!(bytes.len(), length),
+            (Err(reason), Err(expected)) => assert!(reason.contains(expected), "{reason}"),
+            (read, _) => panic!("{}: {:?}", path.display(), read.map(|bytes| bytes.len())),
+        };
+        let file = folder.path().join("file");
+        for bytes in [0, 10, FILE_BYTES_MAX] {
+            fs::write(&file, vec![b'-'; bytes as usize]).unwrap();
+            check(&file, Ok(bytes as usize));
+        }
+        fs::write(&file, vec![b'-'; FILE_BYTES_MAX as usize + 1]).unwrap();
+        check(&file, Err("more than 4194304 bytes"));
+        check(folder.path(), Err("it is no file"));
+        check(Path::new("/dev/zero"), Err("it is no file"));
+        check(&folder.path().join("none"), Err("No such file"));
+        #[cfg(target_os = "linux")]
+        {
+            use rustix::fs::{CWD, FileType, Mode, mknodat};
+            let pipe = folder.path().join("pipe");
+            mknodat(CWD, &pipe, FileType::Fifo, Mode::RUSR | Mode::WUSR, 0).unwrap();
+            check(&pipe, Err("it is no file"));
+        }
+    }
 }

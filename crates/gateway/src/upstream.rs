@@ -5,12 +5,14 @@
 //! connection at once, which is how an engine learns that a client left.
 //!
 //! A connection has no task of its own: whoever waits for its answer drives it, so that a token goes from the
-//! engine's socket to the client's without waking anybody on the way.
+//! engine's socket to the client's without waking anybody on the way. An idle one has nobody who waits: that the
+//! engine closed it is noticed by the next request that would use it or by the next sweep, so that it stays in
+//! CLOSE_WAIT for at most [`crate::WATCH_PERIOD`].
 
 use std::{
     fmt,
     future::poll_fn,
-    io,
+    io, mem,
     path::Path,
     pin::{Pin, pin},
     sync::{
@@ -30,7 +32,7 @@ use hyper::{
 };
 use hyper_util::rt::TokioIo;
 use model::Clock;
-use tokio::{net::TcpStream, time::timeout};
+use tokio::{net::TcpStream, task::unconstrained, time::timeout};
 use tokio_rustls::{
     TlsConnector,
     rustls::{
@@ -132,7 +134,12 @@ impl Lease {
 
     /// Whether another request can be sent. Nobody is woken when that changes.
     fn is_usable(&mut self) -> bool {
-        self.drive(&mut Context::from_waker(Waker::noop()));
+        // A task that has used its budget up would see a connection that the engine closed as an open one.
+        let drive = unconstrained(poll_fn(|cx| {
+            self.drive(cx);
+            Poll::Ready(())
+        }));
+        let _always_ready = pin!(drive).poll(&mut Context::from_waker(Waker::noop()));
         self.connection.is_some() && self.sender.is_ready()
     }
 
@@ -266,9 +273,19 @@ impl Target {
         }
     }
 
-    /// Closes what has been idle for too long.
+    /// Closes what has been idle for too long, and what the engine has closed. The pool is not locked while
+    /// connections are driven; who asks it meanwhile connects anew.
     pub(crate) fn sweep(&self, now: Duration, idle_max: Duration) {
-        lock(&self.pool).retain_mut(|idle| now < idle.since + idle_max && idle.lease.is_usable());
+        let mut idle = mem::take(&mut *lock(&self.pool));
+        idle.retain_mut(|idle| now < idle.since + idle_max && idle.lease.is_usable());
+        let mut pool = lock(&self.pool);
+        // What came back meanwhile was used last, and stays last.
+        idle.append(&mut pool);
+        let surplus = idle.len().saturating_sub(POOL_CONNECTIONS_MAX);
+        let closed: Vec<Idle> = idle.drain(..surplus).collect();
+        *pool = idle;
+        drop(pool);
+        drop(closed);
     }
 
     pub(crate) async fn connect(
@@ -371,4 +388,82 @@ fn connector(ca_file: Option<&Path>) -> Result<TlsConnector, String> {
         .with_no_client_auth();
     config.alpn_protocols = vec![b"http/1.1".to_vec()];
     Ok(TlsConnector::from(Arc::new(config)))
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::{net::TcpListener, task::coop};
+
+    use super::*;
+
+    const IDLE_MAX: Duration = Duration::from_secs(4);
+
+    /// An engine that takes connections and says nothing.
+    struct Engine {
+        target: Target,
+        listener: TcpListener,
+    }
+
+    impl Engine {
+        async fn new() -> Self {
+            let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+            let url = format!("http://{}", listener.local_addr().unwrap());
+            let upstream = Upstream {
+                name: "engine".into(),
+                url,
+                models: Vec::new(),
+                api_key: None,
+                ca_file: None,
+            };
+            Self { target: Target::new(&upstream).unwrap(), listener }
+        }
+
+        /// A connection, and the engine's end of it.
+        async fn connect(&self) -> (Lease, TcpStream) {
+            let clock = Clock::manual(model::UnixMs(0));
+            let lease = self.target.connect(&clock, &Timeouts::default()).await.unwrap();
+            (lease, self.listener.accept().await.unwrap().0)
+        }
+
+        fn ages(&self) -> Vec<u64> {
+            lock(&self.target.pool).iter().map(|idle| idle.since.as_secs()).collect()
+        }
+    }
+
+    #[tokio::test]
+    async fn a_sweep_keeps_what_is_young_in_order() {
+        let engine = Engine::new().await;
+        let mut ends = Vec::new();
+        for second in 1..=6 {
+            let (lease, end) = engine.connect().await;
+            engine.target.keep(lease, Duration::from_secs(second));
+            ends.push(end);
+        }
+        engine.target.sweep(Duration::from_secs(4), IDLE_MAX);
+        assert_eq!(engine.ages(), [1, 2, 3, 4, 5, 6]);
+        engine.target.sweep(Duration::from_secs(7), IDLE_MAX);
+        assert_eq!(engine.ages(), [4, 5, 6]);
+    }
+    #[tokio::test]
+    async fn a_closed_connection_is_seen_even_when_the_budget_is_used_up() {
+        let engine = Engine::new().await;
+        let (mut lease, end) = engine.connect().await;
+        let mut is_usable = async || {
+            poll_fn(|cx| {
+                while let Poll::Ready(step) = coop::poll_proceed(cx) {
+                    step.made_progress();
+                }
+                Poll::Ready(lease.is_usable())
+            })
+            .await
+        };
+        assert!(is_usable().await);
+        drop(end);
+        let closed = timeout(Duration::from_secs(10), async {
+            while is_usable().await {
+                tokio::time::sleep(Duration::from_millis(1)).await;
+            }
+        });
+        closed.await.expect("it is seen");
+    }
 }

@@ -68,14 +68,14 @@ pub static DETAILS: &[(&str, &str)] = &[
     ("{}: Permission denied (os error 13)", "{}：权限不足（os error 13）"),
     ("{}: Connection refused (os error 111)", "{}：连接被拒绝（os error 111）"),
     ("no /{}", "没有 /{}"),
-    ("no lib{}", "没有 lib{}"),
+    ("not found: {}", "未找到：{}"),
 ];
 
 /// The Chinese of a detail, or the detail.
 pub fn chinese(detail: &str) -> Cow<'_, str> {
     let found = DETAILS.iter().find_map(|(english, chinese)| {
         let Some((before, after)) = english.split_once("{}") else {
-            return (*english == detail).then(|| Cow::Borrowed(*chinese));
+            return (*english == detail).then_some(Cow::Borrowed(*chinese));
         };
         let rest = detail.strip_prefix(before)?.strip_suffix(after)?;
         Some(Cow::Owned(chinese.replacen("{}", rest, 1)))

@@ -168,7 +168,10 @@ impl Taker {
             if time != next_batch {
                 next_batch = time;
                 let gateway = self.gateway.upgrade();
-                self.follower.look(&mut self.samples, gateway.as_deref());
+                let restarted = self.follower.look(&mut self.samples);
+                if let Some(gateway) = &gateway {
+                    restarted.iter().for_each(|upstream| gateway.note_restart(upstream));
+                }
                 let notices = gateway.as_ref().map(|it| it.take_notices());
                 notices.into_iter().flatten().for_each(&self.note);
                 let upstreams = gateway.map(|it| it.upstreams());

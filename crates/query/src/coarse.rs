@@ -149,8 +149,10 @@ fn widen(node: &mut Node, step_ms: i64, fit: &mut Fit) {
     match &mut node.kind {
         Kind::Number { .. } | Kind::String(_) => {}
         Kind::Selector(selector) => fit.is_sampled |= selector.shift.at.is_none(),
-        Kind::Window(window) => fit.is_sampled |= is_short(&window.range, step_ms),
-        Kind::Subquery(subquery) => fit.is_sampled |= is_short(&subquery.range, step_ms),
+        Kind::Window(window) => fit.is_sampled |= is_missed(window, step_ms),
+        Kind::Subquery(subquery) => {
+            fit.is_sampled |= subquery.shift.at.is_none() && is_short(&subquery.range, step_ms);
+        }
         Kind::Paren(inner) | Kind::Signed { inner, .. } => widen(inner, step_ms, fit),
         Kind::Binary(binary) => {
             widen(&mut binary.left, step_ms, fit);
@@ -166,7 +168,7 @@ fn widen(node: &mut Node, step_ms: i64, fit: &mut Fit) {
             for argument in arguments {
                 match &mut argument.kind {
                     Kind::Window(window) if can_widen && window.selector.extension.is_none() => {
-                        if is_short(&window.range, step_ms) {
+                        if is_missed(window, step_ms) {
                             window.range = Length::Fixed(step_ms);
                             fit.is_widened = true;
                         }
@@ -176,6 +178,11 @@ fn widen(node: &mut Node, step_ms: i64, fit: &mut Fit) {
             }
         }
     }
+}
+
+/// Whether something between two steps is in no window. One at a fixed time is the same at each step.
+fn is_missed(window: &Window, step_ms: i64) -> bool {
+    window.selector.shift.at.is_none() && is_short(&window.range, step_ms)
 }
 
 /// Whether a window leaves something out between two steps. Of one that is computed its author took care.
@@ -253,5 +260,8 @@ mod tests {
         check("max_over_time(rate(a[1m])[10m:1m])", "max_over_time(rate(a[1m])[10m:1m])", false);
         check("time()", "time()", false);
         check("a @ 7", "a @ 7.000", false);
+        check("rate(a[1m] @ 7)", "rate(a[1m] @ 7.000)", false);
+        check("increase(a[1m] @ 7)", "increase(a[1m] @ 7.000)", false);
+        check("max_over_time(a[1m:] @ 7)", "max_over_time(a[1m:] @ 7.000)", false);
     }
 }

@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { fewSpans } from "./few";
+import { fewSpans, isSeen } from "./few";
 import type { Value } from "./series";
 
 test.each<[string, Value[], [number, number][]]>([
@@ -17,4 +17,8 @@ test.each<[string, Value[], [number, number][]]>([
 test("a long pause is not hatched, and points further apart have wider windows", () => {
   expect(fewSpans([0, 60_000], [1, 1], 10_000, 1_000)).toEqual([[0, 1_000], [60_000, 61_000]]);
   expect(fewSpans([0, 60_000], [1, 1], 10_000, 60_000)).toEqual([]);
+});
+
+test.each<[[number, number][], boolean]>([[[], false], [[[0, 1]], false], [[[-50, 1]], false], [[[0, 1], [50, 51]], true]])("%j of an axis of 100 is told: %s", (spans, expected) => {
+  expect(isSeen(spans, [0, 100])).toBe(expected);
 });

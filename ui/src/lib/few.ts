@@ -27,3 +27,9 @@ export function fewSpans(times: number[], rates: Value[], windowMs: number, step
   });
   return spans;
 }
+
+/** A smaller share of the axis is not seen, and needs no line of the legend. */
+const SHARE_MIN = 0.01;
+
+export const isSeen = (spans: [number, number][], [start, end]: [number, number]): boolean =>
+  spans.reduce((sum, [from, to]) => sum + Math.max(0, Math.min(end, to) - Math.max(start, from)), 0) > SHARE_MIN * (end - start);

@@ -117,7 +117,7 @@ export function partsOf(message: Message): { text: string; isEnglish: boolean }[
   const params = paramsOf(message);
   return template.split(/(\{\w+\})/).filter(Boolean).map((part) => {
     const text = part.startsWith("{") ? fill(part, params) : part;
-    return { text, isEnglish: part !== text && prefs.language !== "en" && /[a-z]{2,} [a-z]/i.test(text) };
+    return { text, isEnglish: part !== text && prefs.language !== "en" && /[a-z]{2,} [a-z]/i.test(text) && !/\p{Script=Han}/u.test(text) };
   });
 }
 

@@ -26,13 +26,14 @@ pub(crate) fn bench(arguments: &[String]) -> Result<()> {
         ["events"] => events::run(),
         ["gateway"] => gateway::run(None),
         ["gateway", peer] => gateway::run(Some(peer)),
-        ["page"] => page::run(None),
-        ["page", minutes] => page::run(Some(minutes)),
+        ["page"] => page::run(),
+        ["page", "soak"] => page::soak(None),
+        ["page", "soak", minutes] => page::soak(Some(minutes)),
         ["query"] => query::run(),
         ["store"] => store::run(None),
         ["store", scenario] => store::run(Some(scenario)),
         _ => bail!(
-            "there is no benchmark {words:?}; there are: collect, cost, events, gateway, gateway nginx|litellm, page, page SOAK-MINUTES, query, store, store mix|series|history|recovery|full"
+            "there is no benchmark {words:?}; there are: collect, cost, events, gateway, gateway nginx|litellm, page, page soak [MINUTES], query, store, store mix|series|history|recovery|full"
         ),
     }
 }

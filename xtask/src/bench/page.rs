@@ -25,10 +25,28 @@ const HISTORY_DAYS: f64 = 30.0;
 /// Of the page's auditor; it is no part of the project and installed for the measurement only.
 const LIGHTHOUSE: &str = "lighthouse@12.8.2";
 
-pub(super) fn run(minutes: Option<&str>) -> Result<()> {
+/// Everything but the soak.
+pub(super) fn run() -> Result<()> {
+    let figures = measure("0")?;
+    let charts = table(&figures, "charts", &["two points per pixel", "3,600 points a line"])?;
+    let others = table(&figures, "others", &["modelwatch"])?;
+    let about =
+        "Forty live charts of four lines, 440 x 150 pixels, a new value each second, all in sight:";
+    report::publish("page", &format!("{about}\n\n{charts}\n{others}"))
+}
+
+/// Pages that are left open, for minutes.
+pub(super) fn soak(minutes: Option<&str>) -> Result<()> {
     let minutes = minutes.unwrap_or(SOAK_MINUTES);
-    let is_number = minutes.parse::<u32>().is_ok();
+    let is_number = minutes.parse::<u32>().is_ok_and(|minutes| minutes > 0);
     ensure!(is_number, "the soak takes a number of minutes, not {minutes:?}");
+    let figures = measure(minutes)?;
+    let columns = ["forty drawings of 3,600 points a line", "the overview over 5 minutes"];
+    report::publish("page-soak", &table(&figures, "soak", &columns)?)
+}
+
+/// The figures of the measurement in the browser.
+fn measure(minutes: &str) -> Result<Vec<Value>> {
     page::build()?;
     let program = binary::build(Profile::Release)?;
     let folder = tempfile::Builder::new().prefix("modelwatch-page-").tempdir()?;
@@ -48,7 +66,7 @@ pub(super) fn run(minutes: Option<&str>) -> Result<()> {
         Err(error) => say(&format!("without lighthouse: {error:#}")),
     }
     process::run(&mut node)?;
-    report::publish("page", &text(&fs::read_to_string(figures)?)?)
+    serde_json::from_str(&fs::read_to_string(figures)?).context("no list of figures")
 }
 
 fn build_bench_page(folder: &Path) -> Result<PathBuf> {
@@ -71,39 +89,34 @@ fn install_lighthouse() -> Result<PathBuf> {
     Ok(program)
 }
 
-/// Two tables: the charts in both widths, and everything else.
-fn text(figures: &str) -> Result<String> {
-    let mut charts = Table::new(&["two points per pixel", "3,600 points a line"]);
-    let mut others = Table::new(&["modelwatch"]);
-    let figures: Vec<Value> = serde_json::from_str(figures).context("no list of figures")?;
-    for figure in &figures {
+/// The figures of one table as Markdown.
+fn table(figures: &[Value], name: &str, columns: &[&str]) -> Result<String> {
+    let mut table = Table::new(columns);
+    for figure in figures.iter().filter(|figure| figure["table"] == name) {
         let row = figure["row"].as_str().context("a figure without a row")?;
         let column = figure["column"].as_u64().context("a figure without a column")? as usize;
         let value = figure["value"].as_f64().context("a figure without a value")?;
-        match figure["table"].as_str() {
-            Some("charts") => charts.set(row, column, value),
-            _ => others.set(row, column, value),
-        }
+        ensure!(column < columns.len(), "there is no column {column} for {row}");
+        table.set(row, column, value);
     }
-    Ok(format!(
-        "Forty live charts of four lines, 440 x 150 pixels, a new value each second, all in sight:\n\n{}\n{}",
-        charts.markdown(),
-        others.markdown()
-    ))
+    Ok(table.markdown())
 }
 
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
     use super::*;
 
     #[test]
-    fn figures_become_two_tables() {
-        let figures = r#"[{"table":"charts","row":"ms","column":1,"value":2},
-            {"table":"others","row":"kB","column":0,"value":120.5}]"#;
-        let text = text(figures).unwrap();
-        assert!(text.contains("| ms | - | 2.00 | - |") && text.contains("| kB | 120 |"), "{text}");
-        for wrong in ["hello", "{}", r#"[{"row":"ms","column":0}]"#] {
-            assert!(super::text(wrong).is_err(), "{wrong}");
-        }
+    fn figures_become_a_table() {
+        let figures = [
+            json!({"table": "charts", "row": "ms", "column": 1, "value": 2}),
+            json!({"table": "others", "row": "kB", "column": 0, "value": 120.5}),
+        ];
+        let text = table(&figures, "charts", &["a", "b"]).unwrap();
+        assert!(text.contains("| ms | - | 2.00 | - |") && !text.contains("kB"), "{text}");
+        assert!(table(&figures, "charts", &["a"]).is_err());
+        assert!(table(&[json!({"table": "x", "column": 0})], "x", &["a"]).is_err());
     }
 }

@@ -92,7 +92,10 @@ impl Library {
         };
         if paths.iter().zip(&problems).all(is_missing) && !paths.iter().any(|path| path.exists()) {
             let names: Vec<String> = paths.iter().map(|path| path.display().to_string()).collect();
-            return Err(Failure::new(FailureKind::Absent, format!("no {}", names.join(", no "))));
+            return Err(Failure::new(
+                FailureKind::Absent,
+                format!("not found: {}", names.join(", ")),
+            ));
         }
         let is_there = paths.iter().any(|path| path.is_absolute() && path.exists());
         let kind = if is_there { FailureKind::Io } else { FailureKind::Absent };

@@ -8,6 +8,7 @@ use gateway::{
     keys::{Grant, Secret},
     samples::{Place, Slo},
 };
+use hyper::Uri;
 use regex::Regex;
 
 use super::{Environment, Problem, duration_text, text, units::bytes_text};
@@ -43,6 +44,28 @@ pub(crate) struct Gateway {
     pub(crate) headers_timeout: Duration,
     pub(crate) idle_timeout: Duration,
     pub(crate) slo: Slo,
+}
+
+/// Where an engine is, as its URL says.
+#[derive(Debug, PartialEq)]
+pub(crate) struct Address {
+    /// In lower case; an IPv6 address in brackets.
+    pub(crate) host: String,
+    /// Also where the URL leaves it out.
+    pub(crate) port: u16,
+    /// What comes before every path; empty or beginning with `/`.
+    pub(crate) prefix: String,
+}
+
+impl Address {
+    /// Nothing where that is no URL with a host.
+    pub(crate) fn of(url: &str) -> Option<Self> {
+        let uri: Uri = url.parse().ok()?;
+        let host = uri.host().filter(|host| !host.is_empty())?.to_ascii_lowercase();
+        let usual = if uri.scheme_str() == Some("https") { 443 } else { 80 };
+        let prefix = uri.path().trim_end_matches('/').to_owned();
+        Some(Self { host, port: uri.port_u16().unwrap_or(usual), prefix })
+    }
 }
 
 /// An engine behind the gateway.
@@ -146,8 +169,9 @@ impl Gateway {
     /// How the upstreams are called in labels: as the collector calls the same engines.
     pub(crate) fn places(&self) -> HashMap<String, Place> {
         let place = |upstream: &GatewayUpstream| {
-            let instance = upstream.url.split_once("://").map_or("", |(_, rest)| rest);
-            let instance = instance.trim_end_matches('/').to_owned();
+            let address = Address::of(&upstream.url);
+            let instance = address
+                .map_or_else(String::new, |it| format!("{}:{}{}", it.host, it.port, it.prefix));
             (upstream.name.clone(), Place { engine: String::new(), instance })
         };
         self.upstreams.iter().map(place).collect()
@@ -320,6 +344,21 @@ mod tests {
             resolved("").unwrap().gateway.settings(Path::new("/d"), &variable).map(|_| ()),
             None
         );
+    }
+
+    #[test]
+    fn upstreams_are_called_as_the_collector_calls_engines() {
+        let check = |url: &str, expected: &str| {
+            let upstream =
+                GatewayUpstream { name: "a".into(), url: url.into(), ..GatewayUpstream::default() };
+            let gateway = Gateway { upstreams: vec![upstream], ..Gateway::default() };
+            assert_eq!(gateway.places()["a"].instance, expected, "{url}");
+        };
+        check("http://GPU1:8000/", "gpu1:8000");
+        check("http://gpu1", "gpu1:80");
+        check("https://gpu1/vllm/", "gpu1:443/vllm");
+        check("http://[::1]:8000", "[::1]:8000");
+        check("http://", "");
     }
 
     #[test]

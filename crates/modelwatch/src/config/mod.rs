@@ -22,7 +22,7 @@ use std::{
 
 use model::message::{Language, render};
 
-pub(crate) use gateway::{Gateway, GatewayUpstream};
+pub(crate) use gateway::{Address, Gateway, GatewayUpstream};
 pub(crate) use reference::reference;
 pub(crate) use scrape::Scrape;
 pub(crate) use units::{duration, duration_text};

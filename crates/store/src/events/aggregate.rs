@@ -282,11 +282,16 @@ impl Kind {
         let wanted = plan.wanted();
         let is_wanted = |position: usize| wanted.get(position).is_some_and(|wanted| *wanted);
         let mut unpacker = Unpacker::default();
-        let near = |batch: &&Arc<Batch>| overlaps(plan.range, batch.times);
+        let near = |batch: &&Arc<Batch>| overlaps(plan.range, batch.span.times);
         for batch in snapshot.tail.iter().filter(near) {
             let mut refused = Ok(());
             let read = batch.each(&mut unpacker, |_, encoded| {
-                if let Some(record) = Record::decode_some(encoded, is_wanted)
+                let record = Record::decode_some(encoded, is_wanted);
+                if record.is_none() {
+                    damaged += 1;
+                    self.note_damage();
+                }
+                if let Some(record) = record
                     && is_inside(plan.range, record.time)
                     && plan.filter.matches(&record)
                 {

@@ -6,6 +6,7 @@
 
 use std::{
     collections::{BTreeMap, HashMap},
+    fmt,
     fs::{self, DirBuilder},
     io,
     ops::Range,
@@ -206,56 +207,48 @@ impl Kind {
         if self.view().tail_bytes > TAIL_BYTES_MAX {
             return Err(AppendError::Behind);
         }
-        let Writer { wal, next, encoded, .. } = &mut *writer;
-        encoded.clear();
-        let mut spans: Vec<(i64, Range<usize>)> = Vec::new();
-        for record in records {
-            let begin = encoded.len();
-            record.encode(encoded);
-            if let Some(refusal) = self.refusal(&record, encoded.len() - begin, now) {
-                encoded.truncate(begin);
-                self.counters.refused[refusal as usize].fetch_add(1, Ordering::Relaxed);
-                continue;
-            }
-            spans.push((record.time.0, begin..encoded.len()));
-        }
-        let count = spans.len();
+        let ranges = self.encode(&records, &mut writer.encoded, now);
+        let count = ranges.len();
         if count == 0 {
             return Ok(0);
         }
-        let mut taken = Vec::new();
-        let mut written = Ok(());
-        // Those of one day that follow each other; a call rarely has records of two.
-        let day_of = |(time, _): &(i64, Range<usize>)| PartId::day_of(*time);
-        for run in spans.chunk_by(|one, next| day_of(one) == day_of(next)) {
-            let part = |range: &Range<usize>| encoded.get(range.clone()).unwrap_or_default();
-            let parts = run.iter().map(|(time, range)| (*time, part(range)));
-            let first = *next;
-            // Also what fails uses its numbers up.
-            *next += run.len() as u64;
-            let day = run.first().map_or(0, day_of);
-            match wal.append(first, parts) {
-                Ok(batches) => taken.extend(batches.into_iter().map(|batch| (day, batch))),
-                Err(error) => {
-                    written = Err(error);
-                    break;
-                }
-            }
-        }
+        let mut written = writer.write_runs(&ranges);
         if self.fsync == Fsync::EveryBatch {
-            written = written.and_then(|()| wal.sync());
+            written = written.and_then(|taken| writer.wal.sync().map(|()| taken));
         }
-        self.counters.wal_bytes.store(wal.bytes(), Ordering::Relaxed);
+        self.counters.wal_bytes.store(writer.wal.bytes(), Ordering::Relaxed);
         *lock(&self.counters.write_error) = written.as_ref().err().map(ToString::to_string);
-        written?;
+        let taken = written?;
         let monotonic = self.clock.monotonic();
         let mut view = self.view_mut();
         taken.into_iter().for_each(|(day, batch)| view.push(day, batch, monotonic));
         drop(view);
         self.counters.appended.fetch_add(count as u64, Ordering::Relaxed);
         // One large batch must not hold its memory for ever.
-        encoded.shrink_to(RECORD_BYTES_MAX);
+        writer.encoded.shrink_to(RECORD_BYTES_MAX);
         Ok(count)
+    }
+
+    /// Encodes what is not refused, and returns the time of each record and where it is.
+    fn encode(
+        &self,
+        records: &[Record],
+        encoded: &mut Vec<u8>,
+        now: UnixMs,
+    ) -> Vec<(i64, Range<usize>)> {
+        encoded.clear();
+        let mut ranges = Vec::new();
+        for record in records {
+            let begin = encoded.len();
+            record.encode(encoded);
+            if let Some(refusal) = self.refusal(record, encoded.len() - begin, now) {
+                encoded.truncate(begin);
+                self.counters.refused[refusal as usize].fetch_add(1, Ordering::Relaxed);
+                continue;
+            }
+            ranges.push((record.time.0, begin..encoded.len()));
+        }
+        ranges
     }
 
     fn refusal(&self, record: &Record, bytes: usize, now: UnixMs) -> Option<Refusal> {
@@ -354,7 +347,7 @@ impl Kind {
 
     fn commit_day(&self, keeper: &mut Keeper, day: i64, monotonic: Duration) -> io::Result<()> {
         let batches = self.view().tails.get(&day).cloned().unwrap_or_default();
-        let Some(last) = batches.last().map(|batch| batch.last()) else { return Ok(()) };
+        let Some(last) = batches.last().map(|batch| batch.span.last()) else { return Ok(()) };
         let part = self.part_to_write(day)?;
         let written = guarded(|| {
             let open = match keeper.writers.remove(&part.id) {
@@ -417,16 +410,31 @@ impl Kind {
         // A commit may have succeeded although it could not be read back.
         let committed = part.reloaded()?.committed;
         let mut unpacker = Unpacker::default();
-        for batch in batches.iter().filter(|batch| batch.last() > committed) {
+        // The whole day waits until they can be read, because what the index takes next must be newer.
+        let unreadable = |reason: &dyn fmt::Display| {
+            let (kind, day) = (self.schema.kind, PartId::day_text(part.id.day));
+            io::Error::other(format!(
+                "records of kind {kind} of {day} that wait for the index cannot be read ({reason}); the \
+                 log holds them, restart modelwatch so that it reads the log again"
+            ))
+        };
+        for batch in batches.iter().filter(|batch| batch.span.last() > committed) {
             let mut added = Ok(());
-            batch.each(&mut unpacker, |number, encoded| {
-                let record = Record::decode(encoded).filter(|_| number > committed);
-                if let Some(record) = record {
-                    let document = part.document(self.schema, number, &record, encoded);
-                    added = open.writer.add_document(document).map(drop);
-                }
-                added.is_ok()
-            })?;
+            batch
+                .each(&mut unpacker, |number, encoded| {
+                    if number > committed {
+                        added = match Record::decode(encoded) {
+                            Some(record) => {
+                                let document = part.document(self.schema, number, &record, encoded);
+                                open.writer.add_document(document).map(drop)
+                            }
+                            // Passing it over would make the log forget what was acknowledged.
+                            None => Err(unreadable(&format!("record {number} is damaged")).into()),
+                        };
+                    }
+                    added.is_ok()
+                })
+                .map_err(|error| unreadable(&error))?;
             added?;
         }
         let mut prepared = open.writer.prepare_commit()?;
@@ -603,9 +611,30 @@ impl Kind {
     }
 }
 
+impl Writer {
+    /// Writes what was encoded, each with its time, and returns days and their batches.
+    fn write_runs(&mut self, ranges: &[(i64, Range<usize>)]) -> io::Result<Vec<(i64, Batch)>> {
+        let day_of = |(time, _): &(i64, Range<usize>)| PartId::day_of(*time);
+        let mut taken = Vec::new();
+        // Those of one day that follow each other; a call rarely has records of two.
+        for run in ranges.chunk_by(|one, next| day_of(one) == day_of(next)) {
+            let first = self.next;
+            // Also what fails uses its numbers up.
+            self.next += run.len() as u64;
+            let encoded = |range: &Range<usize>| self.encoded.get(range.clone());
+            let records =
+                run.iter().map(|(time, range)| (*time, encoded(range).unwrap_or_default()));
+            let day = run.first().map_or(0, day_of);
+            let batches = self.wal.append(first, records)?;
+            taken.extend(batches.into_iter().map(|batch| (day, batch)));
+        }
+        Ok(taken)
+    }
+}
+
 impl View {
     fn push(&mut self, day: i64, batch: Batch, now: Duration) {
-        self.tail_records += batch.records;
+        self.tail_records += batch.span.records;
         self.tail_bytes += batch.bytes();
         self.tails.entry(day).or_default().push(Arc::new(batch));
         self.waiting_since.get_or_insert(now);
@@ -614,7 +643,7 @@ impl View {
     /// Forgets the first batches of a day, which the index holds now.
     fn forget(&mut self, day: i64, batches: &[Arc<Batch>]) {
         for batch in batches {
-            self.tail_records = self.tail_records.saturating_sub(batch.records);
+            self.tail_records = self.tail_records.saturating_sub(batch.span.records);
             self.tail_bytes = self.tail_bytes.saturating_sub(batch.bytes());
         }
         if let Some(tail) = self.tails.get_mut(&day) {
@@ -627,7 +656,7 @@ impl View {
 
     /// The lowest number that is not in the index.
     fn oldest(&self) -> Option<u64> {
-        self.tails.values().filter_map(|tail| Some(tail.first()?.first())).min()
+        self.tails.values().filter_map(|tail| Some(tail.first()?.span.first)).min()
     }
 }
 
@@ -706,4 +735,141 @@ fn to_io(error: tantivy::TantivyError) -> io::Error {
 
 pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::ops::Deref;
+
+    use model::{exchange::Exchange, series::TimeRange};
+
+    use super::*;
+    use crate::{
+        events::{Aggregate, Event as _, Filter, Measure, Order, Search, tail::Open},
+        segment::Packer,
+    };
+
+    const NOW: UnixMs = UnixMs(1_800_000_000_000);
+
+    struct Opened {
+        _folder: tempfile::TempDir,
+        kind: Kind,
+    }
+
+    impl Deref for Opened {
+        type Target = Kind;
+
+        fn deref(&self) -> &Kind {
+            &self.kind
+        }
+    }
+
+    impl Opened {
+        fn new() -> Self {
+            let folder = tempfile::tempdir().unwrap();
+            let path = folder.path().to_owned();
+            fs::create_dir(path.join("wal")).unwrap();
+            let (clock, disk) = (Clock::manual(NOW), Disk::default());
+            let (schema, options, fsync) =
+                (Exchange::schema(), Options::default(), Fsync::EveryBatch);
+            let (kind, _) = Kind::open(path, schema, options, fsync, clock, disk).unwrap();
+            Self { _folder: folder, kind }
+        }
+
+        /// Lets records wait for the index as if they had been appended.
+        fn push(&self, first: u64, encoded: &[Vec<u8>]) {
+            let mut open = Open::default();
+            for (number, encoded) in (first..).zip(encoded) {
+                open.push(number, NOW.0, encoded);
+            }
+            let mut packer = Packer::new().unwrap();
+            let span = open.take().unwrap();
+            let batch = Batch::new(span, packer.pack(&open.body).unwrap());
+            self.view_mut().push(PartId::day_of(NOW.0), batch, Duration::ZERO);
+        }
+    }
+
+    fn encoded() -> Vec<u8> {
+        let mut bytes = Vec::new();
+        Exchange { time: NOW, ..Exchange::default() }.record().encode(&mut bytes);
+        bytes
+    }
+
+    /// No record begins like this.
+    fn damaged() -> Vec<u8> {
+        vec![0xff]
+    }
+
+    #[test]
+    fn a_damaged_record_is_kept_and_told_and_is_no_matter_once_committed() {
+        let kind = Opened::new();
+        kind.push(1, &[encoded(), damaged()]);
+        let error = kind.commit().unwrap_err().to_string();
+        let expected = "records of kind exchange of 2027-01-15 that wait for the index cannot be read \
+                        (record 2 is damaged); the log holds them, restart modelwatch so that it reads \
+                        the log again";
+        assert_eq!(error, expected);
+        assert_eq!((kind.stats().records_waiting, kind.stats().records), (2, 2));
+
+        let kind = Opened::new();
+        kind.push(1, &[encoded(), encoded()]);
+        kind.commit().unwrap();
+        kind.push(2, &[damaged(), encoded()]);
+        kind.commit().unwrap();
+        assert_eq!((kind.stats().records_waiting, kind.stats().records), (0, 3));
+    }
+
+    #[test]
+    fn a_damaged_batch_is_kept_and_the_error_says_what_to_do() {
+        let kind = Opened::new();
+        let mut open = Open::default();
+        open.push(1, NOW.0, &encoded());
+        let batch = Batch::new(open.take().unwrap(), b"no frame");
+        kind.view_mut().push(PartId::day_of(NOW.0), batch, Duration::ZERO);
+        let error = kind.commit().unwrap_err().to_string();
+        assert!(error.starts_with("records of kind exchange of 2027-01-15 that wait"), "{error}");
+        assert!(error.ends_with("restart modelwatch so that it reads the log again"), "{error}");
+        assert_eq!(kind.stats().records_waiting, 1);
+    }
+    #[test]
+    fn what_waits_and_is_damaged_is_counted_by_every_reading() {
+        let check = |kind: &Kind, expected: (usize, usize)| {
+            let before = kind.stats().damaged_reads;
+            let filter = Filter::parse("", kind.schema).unwrap();
+            let (range, timeout) =
+                (TimeRange { start: UnixMs::MIN, end: UnixMs::MAX }, Duration::from_secs(60));
+            let (order, limit) = (Order::Newest, 10);
+            let search = Search {
+                filter: &filter,
+                range,
+                order,
+                limit,
+                after: None,
+                with_private: false,
+                timeout,
+            };
+            let page = kind.search(&search).unwrap();
+            assert_eq!((page.hits.len(), page.damaged), expected);
+            let measures = [Measure::Count];
+            let question =
+                Aggregate { filter: &filter, range, by: &[], measures: &measures, timeout };
+            let table = kind.aggregate(&question).unwrap();
+            let counted = table.rows[0].values[0].unwrap() as usize;
+            assert_eq!((counted, table.damaged), expected);
+            assert_eq!(kind.stats().damaged_reads - before, 2 * expected.1 as u64);
+        };
+        let kind = Opened::new();
+        kind.push(1, &[encoded()]);
+        check(&kind, (1, 0));
+        kind.push(2, &[encoded(), damaged(), damaged(), encoded()]);
+        check(&kind, (3, 2));
+        let mut open = Open::default();
+        open.push(6, NOW.0, &encoded());
+        kind.view_mut().push(
+            PartId::day_of(NOW.0),
+            Batch::new(open.take().unwrap(), b"no frame"),
+            Duration::ZERO,
+        );
+        check(&kind, (3, 3));
+    }
 }

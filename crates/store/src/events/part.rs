@@ -67,8 +67,13 @@ impl PartId {
 
     /// `2026-11-28.v1.1`
     pub(super) fn name(self) -> String {
-        let (year, month, day) = date(self.day);
-        format!("{year:04}-{month:02}-{day:02}.v{}.{}", self.version, self.number)
+        format!("{}.v{}.{}", Self::day_text(self.day), self.version, self.number)
+    }
+
+    /// `2026-11-28`
+    pub(super) fn day_text(day: i64) -> String {
+        let (year, month, day) = date(day);
+        format!("{year:04}-{month:02}-{day:02}")
     }
 
     pub(super) fn parse(name: &str) -> Option<Self> {

@@ -307,7 +307,7 @@ impl Kind {
     }
 
     /// The batches that come first by time are looked at first, so that the rest need not be unpacked. Returns
-    /// how many could not be read.
+    /// how many of them, and of their records, could not be read.
     fn search_tail(
         &self,
         snapshot: &Snapshot,
@@ -329,16 +329,22 @@ impl Kind {
         let (mut unpacker, mut damaged) = (Unpacker::default(), 0);
         for batch_at in order {
             let Some(batch) = snapshot.tail.get(batch_at) else { continue };
-            let nearest = if sorting.is_descending { batch.times.1 } else { batch.times.0 };
+            let nearest =
+                if sorting.is_descending { batch.span.times.1 } else { batch.span.times.0 };
             let number = if sorting.is_descending { u64::MAX } else { 0 };
             let may_hold = sorting.position.is_some()
                 || best.may_take(sorting.cursor(ordered(nearest), number));
-            if !overlaps(search.range, batch.times) || !may_hold {
+            if !overlaps(search.range, batch.span.times) || !may_hold {
                 continue;
             }
             let mut at = 0;
             let read = batch.each(&mut unpacker, |number, encoded| {
-                if let Some(record) = Record::decode_some(encoded, is_wanted)
+                let record = Record::decode_some(encoded, is_wanted);
+                if record.is_none() {
+                    damaged += 1;
+                    self.note_damage();
+                }
+                if let Some(record) = record
                     && is_inside(search.range, record.time)
                     && let Some(key) = sorting.key_of(&record)
                     && search.filter.matches(&record)

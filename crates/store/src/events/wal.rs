@@ -107,23 +107,22 @@ impl Wal {
         first: u64,
         records: impl Iterator<Item = (i64, &'a [u8])>,
     ) -> io::Result<Vec<Batch>> {
-        // What a write that failed has left.
+        // One large batch must not hold its memory for ever.
         self.open = Open::default();
         let mut batches = Vec::new();
         for (number, (time, encoded)) in (first..).zip(records) {
             self.open.push(number, time, encoded);
             if self.open.body.len() > BODY_BYTES_MAX {
-                batches.push(self.write()?);
+                batches.extend(self.write()?);
             }
         }
-        if !self.open.is_empty() {
-            batches.push(self.write()?);
-        }
+        batches.extend(self.write()?);
         Ok(batches)
     }
 
-    /// Writes what was put together as a frame.
-    fn write(&mut self) -> io::Result<Batch> {
+    /// Writes what was put together as a frame, if there is anything.
+    fn write(&mut self) -> io::Result<Option<Batch>> {
+        let Some(span) = self.open.take() else { return Ok(None) };
         if self.current.as_ref().is_some_and(|segment| segment.bytes > SEGMENT_BYTES_MAX) {
             self.rotate();
         }
@@ -140,10 +139,9 @@ impl Wal {
         }
         segment.bytes += frame.len() as u64;
         segment.is_synced = false;
-        let batch = self.open.finish(frame);
-        segment.last = batch.last();
+        segment.last = span.last();
         self.current = Some(segment);
-        Ok(batch)
+        Ok(Some(Batch::new(span, frame)))
     }
 
     fn create(&mut self) -> io::Result<Segment> {
@@ -283,7 +281,8 @@ mod tests {
                 true
             };
             batch.each(&mut Unpacker::default(), tell).unwrap();
-            assert!(batch.times.0 <= batch.times.1 && batch.records > 0);
+            let (first, last) = batch.span.times;
+            assert!(first <= last && batch.span.records > 0);
         }
         assert_eq!(told, (first..first + count).collect::<Vec<_>>());
     }

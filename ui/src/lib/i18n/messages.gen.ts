@@ -415,5 +415,5 @@ export const details: [string, string][] = [
   ["{}: Permission denied (os error 13)", "{}：权限不足（os error 13）"],
   ["{}: Connection refused (os error 111)", "{}：连接被拒绝（os error 111）"],
   ["no /{}", "没有 /{}"],
-  ["no lib{}", "没有 lib{}"],
+  ["not found: {}", "未找到：{}"],
 ];
