@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import { mkdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
-import { openPage, startBrowser, startProduct, until, violations } from "./world.mjs";
+import { dress, openPage, settled, startBrowser, startProduct, until, violations } from "./world.mjs";
 
 const FOLDER = process.env.MODELWATCH_TEST_SIMULATED;
 const PICTURES = process.env.MODELWATCH_SCREENSHOTS;
@@ -63,31 +63,10 @@ after(async () => {
 
 async function open(hash, look, size = { width: 1440, height: 900 }, name = undefined) {
   const opened = await openPage(browser, { viewport: size });
-  await opened.page.addInitScript(({ language, theme, contrast }) => {
-    localStorage.setItem("language", language);
-    localStorage.setItem("theme", theme);
-    localStorage.setItem("contrast", contrast ?? "normal");
-  }, look);
+  await dress(opened.page, look);
   await opened.page.goto(`${product.url}/${hash}`);
-  await settled(opened.page, name);
+  await settled(opened.page, SHOWN[name]);
   return opened;
-}
-
-/** Waits until the page shows what it has to, no request is under way and what came is drawn. */
-async function settled(page, name) {
-  await page.locator("main").waitFor();
-  if (SHOWN[name]) {
-    // What is out of sight asks for nothing, and much is on a telephone: its reader scrolls until it is there.
-    const isLong = page.viewportSize().height > page.viewportSize().width;
-    await until(`${name} with ${SHOWN[name]}`, 30, async () => {
-      if (SHOWN[name].test(await page.locator("body").innerText())) return true;
-      if (isLong) await page.mouse.wheel(0, 200);
-      return false;
-    });
-    if (isLong) await page.evaluate(() => scrollTo(0, 0));
-  }
-  await page.waitForLoadState("networkidle");
-  await page.evaluate(() => new Promise((drawn) => requestAnimationFrame(() => requestAnimationFrame(drawn))));
 }
 
 /**
@@ -172,8 +151,7 @@ test("the keyboard moves the cursor of all charts, and looks into a moment", asy
   await chart.focus();
   await page.keyboard.press("Home");
   for (let at = 0; at < 20; at += 1) await page.keyboard.press("Shift+ArrowRight");
-  await until("what is read out", 5, async () => /^\d\d:\d\d:\d\d: p95 \d/.test(await chart.getAttribute("aria-valuetext")));
-  const minute = (await chart.getAttribute("aria-valuetext")).slice(0, 5);
+  const [, minute] = await until("what is read out", 5, async () => /(\d\d:\d\d): p95 \d/.exec(await chart.getAttribute("aria-valuetext")));
   // Of one row and of several, each over points of its own.
   for (const panel of ["queue", "tokens", "gpus"]) {
     await until(`the cursor of ${panel} at ${minute}`, 5, async () => (await page.locator(`[data-panel="${panel}"] header .note`).innerText()).startsWith(minute));

@@ -1,7 +1,7 @@
 // What the browser tests stand on: the real engine, the real product, a real browser. Each ends with
 // the test that started it.
 import { spawn } from "node:child_process";
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { cpSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
@@ -73,11 +73,12 @@ export function chat(url) {
   };
 }
 
-/** `more` is added to its configuration; `data` is a data directory that is there already. */
+/** `more` is added to its configuration; `data` is a data directory that it gets a copy of. */
 export async function startProduct(more = "", data = undefined) {
   const folder = mkdtempSync(join(tmpdir(), "modelwatch-browser-"));
   const config = join(folder, "modelwatch.toml");
-  writeFileSync(config, `[server]\nlisten = "127.0.0.1:0"\n[storage]\npath = "${data ?? join(folder, "data")}"\n${more}`);
+  if (data) cpSync(data, join(folder, "data"), { recursive: true });
+  writeFileSync(config, `[server]\nlisten = "127.0.0.1:0"\n[storage]\npath = "${join(folder, "data")}"\n${more}`);
   const startedAt = Date.now();
   const child = spawn(process.env.MODELWATCH_BIN, ["serve", "--config", config], { env: { ...process.env, LC_ALL: "C.UTF-8" } });
   let output = "";
@@ -94,10 +95,11 @@ export async function startProduct(more = "", data = undefined) {
   return { url, config, startedAt, child, output: () => output, end };
 }
 
-/** `features` are those of Chromium that are turned off. */
-export async function startBrowser(features = []) {
+/** `features` are those of Chromium that are turned off; `environment` is added to that of the tests. */
+export async function startBrowser(features = [], environment = {}) {
   return chromium.launch({
     executablePath: process.env.CHROMIUM,
+    env: { ...process.env, ...environment },
     args: ["--no-sandbox", "--disable-gpu", "--font-render-hinting=none", "--force-color-profile=srgb", `--disable-features=${features.join(",")}`],
   });
 }
@@ -113,6 +115,31 @@ export async function openPage(browser, options = {}) {
   page.on("pageerror", (error) => problems.push(String(error)));
   page.on("requestfailed", (request) => problems.push(`${request.url()}: ${request.failure()?.errorText}`));
   return { page, problems };
+}
+
+/** The language, theme and contrast that a page is opened with. */
+export const dress = (page, look) =>
+  page.addInitScript(({ language, theme, contrast }) => {
+    localStorage.setItem("language", language);
+    localStorage.setItem("theme", theme);
+    localStorage.setItem("contrast", contrast ?? "normal");
+  }, look);
+
+/** Waits until the page shows what it has to, no request is under way and what came is drawn. */
+export async function settled(page, shown = undefined) {
+  await page.locator("main").waitFor();
+  if (shown) {
+    // What is out of sight asks for nothing, and much is on a telephone: its reader scrolls until it is there.
+    const isLong = page.viewportSize().height > page.viewportSize().width;
+    await until(`${page.url()} with ${shown}`, 30, async () => {
+      if (shown.test(await page.locator("body").innerText())) return true;
+      if (isLong) await page.mouse.wheel(0, 200);
+      return false;
+    });
+    if (isLong) await page.evaluate(() => scrollTo(0, 0));
+  }
+  await page.waitForLoadState("networkidle");
+  await page.evaluate(() => new Promise((drawn) => requestAnimationFrame(() => requestAnimationFrame(drawn))));
 }
 
 /** What went wrong, without the questions that the page itself gave up because nobody waits for them any more. */

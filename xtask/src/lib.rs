@@ -38,7 +38,8 @@ Usage: cargo xtask WORD [ARGUMENTS]
   tidy               only the checks of the house style that no compiler makes
   docs               write the generated files again (metric and configuration pages, message texts)
   engine             only install the llama.cpp server and model that demo and tests use
-  screenshots        make the pictures of all pages in docs/screenshots anew
+  screenshots        make the pictures of all pages in docs/screenshots anew, and the snapshots in e2e/browser/snapshots
+                     that the tests compare pages with
   simulate [--data FOLDER] [--days NUMBER] [--end UNIX-SECONDS] [--profile dev]
                      modelwatch over a made-up busy deployment (4 nodes, 28 accelerators, 4 engines, an incident in
                      the last hour), to look at pages that one machine cannot fill

@@ -190,12 +190,12 @@ impl Deployment {
         let moments: Vec<Moment> =
             (0..ENGINES.len()).map(|which| world::moment(which, time, before_end)).collect();
         for (which, moment) in moments.iter().enumerate() {
-            self.engine(which, moment, (time, before_end), seconds, &mut lines)?;
+            self.engine(which, moment, before_end, seconds, &mut lines)?;
         }
         for (at, node) in NODES.iter().enumerate() {
-            self.node(at, &moments, time, seconds, &mut lines)?;
+            self.node(at, &moments, before_end, seconds, &mut lines)?;
             for index in 0..node.cards {
-                self.accelerator((at, index), &moments, (time, before_end), seconds, &mut lines)?;
+                self.accelerator((at, index), &moments, before_end, seconds, &mut lines)?;
             }
         }
         Ok(())
@@ -205,7 +205,7 @@ impl Deployment {
         &mut self,
         which: usize,
         moment: &Moment,
-        (time, before_end): (f64, f64),
+        before_end: f64,
         seconds: f64,
         lines: &mut Lines<'_>,
     ) -> io::Result<()> {
@@ -262,7 +262,7 @@ impl Deployment {
         lines.put(&metric::LLM_ENGINE_LISTEN_INFO, &listen, 1.0)?;
         let established = format!("{wire},state=\"established\"");
         lines.put(&metric::LLM_CONNECTIONS, &established, moment.running + 4.0)?;
-        let rtt = 0.000_35 + 0.000_3 * wander(40 + which as u64, time, 60.0);
+        let rtt = 0.000_35 + 0.000_3 * wander(40 + which as u64, before_end, 60.0);
         lines.put(&metric::LLM_CONNECTION_RTT_SECONDS, &wire, rtt)?;
         lines.put(
             &metric::LLM_CONNECTION_RETRANSMITS_TOTAL,
@@ -275,20 +275,20 @@ impl Deployment {
         &mut self,
         at: usize,
         moments: &[Moment],
-        time: f64,
+        before_end: f64,
         seconds: f64,
         lines: &mut Lines<'_>,
     ) -> io::Result<()> {
         let (node, totals) = (&NODES[at], &mut self.nodes[at]);
         let of_engine = ENGINES.iter().zip(moments).find(|(engine, _)| engine.node == at);
         let busy = of_engine.map_or(0.0, |(_, moment)| moment.busy);
-        let cpu = 0.04 + 0.16 * busy + 0.05 * wander(20 + at as u64, time, 12.0);
+        let cpu = 0.04 + 0.16 * busy + 0.05 * wander(20 + at as u64, before_end, 12.0);
         totals.busy += cpu * seconds;
         totals.idle += (1.0 - cpu) * seconds;
         totals.received += seconds * (2.0e5 + 4.0e6 * busy);
         totals.sent += seconds * (1.5e5 + 2.5e6 * busy);
-        totals.read += seconds * 1.2e6 * hash(30 + at as u64, (time / 30.0) as i64);
-        totals.written += seconds * 2.4e6 * wander(31 + at as u64, time, 60.0);
+        totals.read += seconds * 1.2e6 * hash(30 + at as u64, (before_end / 30.0) as i64);
+        totals.written += seconds * 2.4e6 * wander(31 + at as u64, before_end, 60.0);
         totals.pressure += seconds * 0.02 * busy;
         let name = node.name;
         let base = format!("instance=\"{name}:9100\",job=\"node\"");
@@ -307,7 +307,7 @@ impl Deployment {
         }
         let memory = |field: &str| metric::NODE_MEMORY_BYTES.name.replace('*', field);
         lines.named(&memory("MemTotal"), &base, node.memory)?;
-        let available = node.memory * (0.62 - 0.1 * wander(50 + at as u64, time, 900.0));
+        let available = node.memory * (0.62 - 0.1 * wander(50 + at as u64, before_end, 900.0));
         lines.named(&memory("MemAvailable"), &base, available)?;
         let disk = format!("{base},device=\"nvme0n1\"");
         lines.put(&metric::NODE_DISK_READ_BYTES_TOTAL, &disk, totals.read)?;
@@ -327,7 +327,7 @@ impl Deployment {
         &mut self,
         (at, index): (usize, usize),
         moments: &[Moment],
-        (time, before_end): (f64, f64),
+        before_end: f64,
         seconds: f64,
         lines: &mut Lines<'_>,
     ) -> io::Result<()> {
@@ -339,11 +339,13 @@ impl Deployment {
         let user = ENGINES.iter().position(|engine| engine.node == at && index < engine.cards);
         let busy = user.map_or(0.0, |user| moments[user].busy);
         let seed = 500 + (at * 16 + index) as u64;
-        let busy = (busy * (0.92 + 0.12 * wander(seed, time, 8.0))).min(1.0);
+        let busy = (busy * (0.92 + 0.12 * wander(seed, before_end, 8.0))).min(1.0);
         let hot = if (at, index) == HOT_DEVICE { world::during(HOT, before_end) } else { 0.0 };
         let watts = card.idle_watts
-            + (card.watts - card.idle_watts) * busy * (0.78 + 0.1 * wander(seed + 1, time, 20.0));
-        let celsius = 34.0 + 34.0 * busy + 4.0 * wander(seed + 2, time, 90.0) + 24.0 * hot;
+            + (card.watts - card.idle_watts)
+                * busy
+                * (0.78 + 0.1 * wander(seed + 1, before_end, 20.0));
+        let celsius = 34.0 + 34.0 * busy + 4.0 * wander(seed + 2, before_end, 90.0) + 24.0 * hot;
         let is_used = user.is_some_and(|user| moments[user].is_up);
         let used = if is_used { card.memory * 0.905 } else { card.memory * 0.006 };
         let info = format!("{base},driver_version=\"{}\"", card.driver);

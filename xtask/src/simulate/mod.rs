@@ -57,7 +57,13 @@ impl Wish {
         Self::before(now(), folder)
     }
 
-    /// The same after `days` of history, made by a release binary.
+    /// An hour that ended yesterday at noon (UTC): pictures of two days show the same times of day.
+    pub(crate) fn noon(folder: PathBuf) -> Self {
+        let today = (now() / DAY).floor() * DAY;
+        Self { end: today - DAY / 2.0, ..Self::hour(folder) }
+    }
+
+    /// An hour after `days` of history, made by a release binary.
     pub(crate) fn history(folder: PathBuf, days: f64) -> Self {
         Self { days, profile: Profile::Release, ..Self::hour(folder) }
     }
@@ -196,8 +202,7 @@ mod tests {
 
     #[test]
     fn two_runs_agree_and_the_incident_is_in_them() {
-        let read = || {
-            let end = 1_795_520_040.0;
+        let read = |end: f64| {
             let mut deployment = Deployment::new(end, end - HOUR);
             let mut out = Vec::new();
             for number in 0..60 {
@@ -205,8 +210,15 @@ mod tests {
             }
             String::from_utf8(out).unwrap()
         };
-        let text = read();
-        assert_eq!(text, read());
+        let end = 1_795_520_040.0;
+        let text = read(end);
+        assert_eq!(text, read(end));
+        // Two days later nothing is different but dates.
+        let undated = |text: &str| -> Vec<String> {
+            let lines = text.lines().filter(|line| !line.contains("_time_seconds{"));
+            lines.filter_map(|line| Some(line.rsplit_once(' ')?.0.to_owned())).collect()
+        };
+        assert_eq!(undated(&text), undated(&read(end + 2.0 * DAY)));
         let count = |part: &str| text.lines().filter(|line| line.contains(part)).count();
         assert_eq!(count("accelerator_up{"), 28 * 60);
         assert_eq!(count("max-num-seqs 128"), 9);

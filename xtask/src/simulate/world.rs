@@ -1,7 +1,8 @@
 //! The simulated deployment: who is in it, how busy it is, and what goes wrong.
 //!
-//! Everything is a function of the time and a seed, so that two runs for the same end agree. Its bias: figures
-//! that look like those of real machines, without any claim to be some machine's.
+//! Everything is a function of a seed, the time before the end and the time of day, so that two runs that end at the
+//! same time of day agree, whatever the date. Its bias: figures that look like those of real machines, without any
+//! claim to be some machine's.
 
 /// The incident, in seconds before the end: the KV cache of a replica fills up,
 pub(super) const FULL: (f64, f64) = (35.0 * 60.0, 22.0 * 60.0);
@@ -173,10 +174,10 @@ pub(super) fn pid(which: usize, before_end: f64) -> usize {
     if which == FULL_ENGINE && before_end <= RESTART.1 { 51_377 } else { 4_711 + which }
 }
 
-/// A number from 0 to 1 that looks random, smooth over `period` seconds.
-pub(super) fn wander(seed: u64, time: f64, period: f64) -> f64 {
-    let step = (time / period).floor();
-    let part = time / period - step;
+/// A number from 0 to 1 that looks random, so many seconds before the end; smooth over `period` seconds.
+pub(super) fn wander(seed: u64, before_end: f64, period: f64) -> f64 {
+    let step = (before_end / period).floor();
+    let part = before_end / period - step;
     let smooth = part * part * (3.0 - 2.0 * part);
     let [before, after] = [hash(seed, step as i64), hash(seed, step as i64 + 1)];
     before + (after - before) * smooth
@@ -207,8 +208,8 @@ pub(super) fn moment(which: usize, time: f64, before_end: f64) -> Moment {
     // Busiest at 15 h UTC.
     let wave = 0.55 + 0.45 * ((of_day - 0.375) * std::f64::consts::TAU).sin();
     let load = wave
-        * (0.75 + 0.5 * wander(seed, time, 240.0))
-        * (0.9 + 0.2 * wander(seed + 7, time, 20.0));
+        * (0.75 + 0.5 * wander(seed, before_end, 240.0))
+        * (0.9 + 0.2 * wander(seed + 7, before_end, 20.0));
     let is_full = which == FULL_ENGINE;
     let full = if is_full { during(FULL, before_end) } else { 0.0 };
     let hot = if engine.node == HOT_DEVICE.0 { during(HOT, before_end) } else { 0.0 };
@@ -232,7 +233,7 @@ pub(super) fn moment(which: usize, time: f64, before_end: f64) -> Moment {
     let in_flight = arriving * (engine.ttft + tpot * engine.output);
     let cache =
         (in_flight * (engine.input + engine.output / 2.0) / engine.cache + 0.86 * full).min(0.995);
-    let waiting = (full * (26.0 + 14.0 * wander(seed + 1, time, 15.0))
+    let waiting = (full * (26.0 + 14.0 * wander(seed + 1, before_end, 15.0))
         + 3.0 * (cache - 0.9).max(0.0))
     .floor();
     Moment {
@@ -241,13 +242,13 @@ pub(super) fn moment(which: usize, time: f64, before_end: f64) -> Moment {
         ttft: engine.ttft
             * (0.85 + 0.5 * load)
             * (1.0 + 9.0 * full + 0.4 * hot)
-            * (0.9 + 0.2 * wander(seed + 2, time, 10.0)),
+            * (0.9 + 0.2 * wander(seed + 2, before_end, 10.0)),
         tpot,
         running: in_flight.round().max(0.0),
         waiting,
         cache,
-        preemptions: full * (0.6 + 0.9 * wander(seed + 3, time, 30.0)),
+        preemptions: full * (0.6 + 0.9 * wander(seed + 3, before_end, 30.0)),
         busy: (0.30 + 0.75 * load * in_flight / (in_flight + 12.0)).min(0.99),
-        prefix_hits: 0.38 + 0.3 * wander(seed + 4, time, 600.0) - 0.2 * full,
+        prefix_hits: 0.38 + 0.3 * wander(seed + 4, before_end, 600.0) - 0.2 * full,
     }
 }

@@ -255,14 +255,14 @@ fn browser_tests(folder: &Path, browser: &Path) -> Result<(Command, tempfile::Te
     page::install_packages(folder)?;
     let simulated = tempfile::Builder::new().prefix("modelwatch-simulated-").tempdir()?;
     let deployment = simulated.path().join("deployment");
-    simulate::fill(&binary::path(Profile::Dev)?, &Wish::hour(deployment.clone()))?;
+    simulate::fill(&binary::path(Profile::Dev)?, &Wish::noon(deployment.clone()))?;
     let mut node = process::command("node");
     node.current_dir(folder).env("CHROMIUM", browser);
     node.env("MODELWATCH_TEST_SIMULATED", &deployment);
     Ok((node, simulated))
 }
 
-/// Makes the pictures of all pages anew.
+/// Makes the pictures of all pages anew: those of the documents, and those that tests compare pages with.
 pub(crate) fn screenshots() -> Result<()> {
     page::build_if_possible()?;
     let program = binary::build(Profile::Dev)?;
@@ -270,7 +270,8 @@ pub(crate) fn screenshots() -> Result<()> {
     let (mut node, _simulated) = browser_tests(&folder, &install::browser()?)?;
     node.env("MODELWATCH_BIN", program);
     node.env("MODELWATCH_SCREENSHOTS", crate::root().join("docs/screenshots"));
-    process::run(node.args(["--test", "cluster.test.mjs"]))
+    node.env("MODELWATCH_SNAPSHOTS", "write");
+    process::run(node.args(["--test", "cluster.test.mjs", "snapshots.test.mjs"]))
 }
 
 fn test_files(folder: &Path) -> Result<Vec<PathBuf>> {
