@@ -37,7 +37,7 @@ pub(super) static LINES: &[Known] = &[
     },
     Known {
         id: "vllm.memory_taken_at_start",
-        pattern: "Free memory on device {device} ({free}/{total} GiB) on startup",
+        pattern: "Free memory on device {device} ({free}/{total} GiB) on startup is less than",
         severity: Severity::Error,
         cause: Text {
             en: "Other processes hold memory of the GPU: {free} of {total} GiB were free, less than vLLM was told to take.",
