@@ -365,4 +365,79 @@ pub(super) static LINES: &[Known] = &[
         link: None,
         line: "ModuleNotFoundError: No module named 'flash_attn'",
     },
+    Known {
+        id: "pytorch.port_in_use",
+        pattern: "[Errno 98]",
+        severity: Severity::Error,
+        cause: Text {
+            en: "The port is taken by another program, often an old instance that did not end.",
+            zh: "端口已被其他程序占用，常见为旧实例没有退出。",
+        },
+        advice: Text {
+            en: "Find it with ss -ltnp and end it, or choose another --port.",
+            zh: "用 ss -ltnp 找到并结束该进程，或换一个 --port。",
+        },
+        link: None,
+        line: "OSError: [Errno 98] Address already in use",
+    },
+    Known {
+        id: "pytorch.open_files_limit",
+        pattern: "OSError: [Errno 24] Too many open files: ",
+        severity: Severity::Error,
+        cause: Text {
+            en: "The process has as many files and connections open as it may; new requests fail.",
+            zh: "进程打开的文件和连接数已达上限，新请求会失败。",
+        },
+        advice: Text {
+            en: "Raise the limit: ulimit -n 65535, LimitNOFILE= in systemd, or --ulimit nofile=65535 in Docker.",
+            zh: "提高上限：ulimit -n 65535、systemd 的 LimitNOFILE=，Docker 用 --ulimit nofile=65535。",
+        },
+        link: None,
+        line: "OSError: [Errno 24] Too many open files: '/proc/meminfo'",
+    },
+    Known {
+        id: "pytorch.disk_full",
+        pattern: "OSError: [Errno 28] No space left on device",
+        severity: Severity::Error,
+        cause: Text {
+            en: "A disk (or /dev/shm) is full; writing failed.",
+            zh: "磁盘（或 /dev/shm）已满，写入失败。",
+        },
+        advice: Text {
+            en: "Look with df -h which one it is, and free space; for /dev/shm start the container with --shm-size=16g.",
+            zh: "用 df -h 查看哪个分区已满并清理；若是 /dev/shm，容器用 --shm-size=16g 启动。",
+        },
+        link: None,
+        line: "OSError: [Errno 28] No space left on device",
+    },
+    Known {
+        id: "pytorch.api_key_wrong",
+        pattern: "HTTP/1.1\" 401",
+        severity: Severity::Warn,
+        cause: Text {
+            en: "A client sent no API key, or a wrong one; it was refused.",
+            zh: "客户端没有携带 API key 或 key 错误，已被拒绝。",
+        },
+        advice: Text {
+            en: "Set the client's key to the one given with --api-key; many of these from an unknown address are someone trying.",
+            zh: "把客户端的 key 设为 --api-key 的值；若来自陌生地址且数量很多，可能有人在试探。",
+        },
+        link: None,
+        line: "INFO:     10.0.0.7:50412 - \"POST /v1/chat/completions HTTP/1.1\" 401 Unauthorized",
+    },
+    Known {
+        id: "cuda.device_number_wrong",
+        pattern: "CUDA error: invalid device ordinal",
+        severity: Severity::Error,
+        cause: Text {
+            en: "A GPU was asked for that the process does not have.",
+            zh: "程序要求使用的 GPU 编号不存在。",
+        },
+        advice: Text {
+            en: "Lower --tensor-parallel-size (or --tp) to the number of GPUs that nvidia-smi lists; check CUDA_VISIBLE_DEVICES.",
+            zh: "把 --tensor-parallel-size（或 --tp）降到 nvidia-smi 列出的 GPU 数量；检查 CUDA_VISIBLE_DEVICES。",
+        },
+        link: None,
+        line: "RuntimeError: CUDA error: invalid device ordinal",
+    },
 ];
