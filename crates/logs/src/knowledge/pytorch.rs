@@ -182,7 +182,9 @@ pub(super) static LINES: &[Known] = &[
             en: "Start the container with --ipc=host or --shm-size=16g; in Kubernetes mount an emptyDir with medium: Memory at /dev/shm.",
             zh: "容器用 --ipc=host 或 --shm-size=16g 启动；Kubernetes 在 /dev/shm 挂载 medium: Memory 的 emptyDir。",
         },
-        link: Some("https://docs.nvidia.com/deeplearning/nccl/user-guide/docs/troubleshooting.html"),
+        link: Some(
+            "https://docs.nvidia.com/deeplearning/nccl/user-guide/docs/troubleshooting.html",
+        ),
         line: "misc/shmutils.cc:113 NCCL WARN Error while creating shared memory segment /dev/shm/nccl-UbzKZ9 (size 9637888)",
     },
     Known {

@@ -178,10 +178,7 @@ pub(super) static LINES: &[Known] = &[
             en: "The GPU is too old to compute in bfloat16, which the model asks for.",
             zh: "GPU 较旧，不支持模型要求的 bfloat16 精度。",
         },
-        advice: Text {
-            en: "Start with --dtype half.",
-            zh: "使用 --dtype half 启动。",
-        },
+        advice: Text { en: "Start with --dtype half.", zh: "使用 --dtype half 启动。" },
         link: None,
         line: "ValueError: Bfloat16 is only supported on GPUs with compute capability of at least 8.0. Your Tesla T4 GPU has compute capability 7.5. You can use float16 instead by explicitly setting the `dtype` flag in CLI, for example: --dtype=half.",
     },
@@ -409,5 +406,35 @@ pub(super) static LINES: &[Known] = &[
         },
         link: None,
         line: "INFO 11-22 09:51:00 [network_utils.py:248] Port 29500 is already in use, trying port 29501",
+    },
+    Known {
+        id: "vllm.lora_rank_too_high",
+        pattern: "LoRA rank {rank} is greater than max_lora_rank",
+        severity: Severity::Error,
+        cause: Text {
+            en: "The LoRA adapter has rank {rank}, more than vLLM was told to allow; it is not loaded.",
+            zh: "LoRA 适配器的 rank 为 {rank}，超过 vLLM 允许的上限，未能加载。",
+        },
+        advice: Text {
+            en: "Start with --max-lora-rank {rank}.",
+            zh: "使用 --max-lora-rank {rank} 启动。",
+        },
+        link: None,
+        line: "ValueError: LoRA rank 64 is greater than max_lora_rank 16.",
+    },
+    Known {
+        id: "vllm.sampling_fallback",
+        pattern: "FlashInfer top-p/top-k sampling unavailable: {reason}; falling back",
+        severity: Severity::Warn,
+        cause: Text {
+            en: "The faster way of choosing tokens cannot be used ({reason}); answers are the same, a little slower.",
+            zh: "无法使用更快的 FlashInfer 采样（{reason}）；结果不变，速度略慢。",
+        },
+        advice: Text {
+            en: "Install FlashInfer, or set VLLM_USE_FLASHINFER_SAMPLER=0.",
+            zh: "安装 FlashInfer，或设置 VLLM_USE_FLASHINFER_SAMPLER=0。",
+        },
+        link: None,
+        line: "WARNING 11-22 09:51:00 [topk_topp_sampler.py:131] FlashInfer top-p/top-k sampling unavailable: flashinfer is not installed; falling back. Set VLLM_USE_FLASHINFER_SAMPLER=0 to silence.",
     },
 ];
