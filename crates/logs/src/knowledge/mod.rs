@@ -7,10 +7,14 @@
 
 mod kernel;
 mod llamacpp;
+mod lmdeploy;
 mod matching;
+mod mindie;
 mod ollama;
 mod pytorch;
 mod sglang;
+mod tgi;
+mod triton;
 mod vllm;
 
 use model::log::Severity;
@@ -45,9 +49,20 @@ pub struct Known {
 
 /// All entries.
 pub fn all() -> impl Iterator<Item = &'static Known> {
-    [kernel::LINES, llamacpp::LINES, ollama::LINES, pytorch::LINES, sglang::LINES, vllm::LINES]
-        .into_iter()
-        .flatten()
+    [
+        kernel::LINES,
+        llamacpp::LINES,
+        lmdeploy::LINES,
+        mindie::LINES,
+        ollama::LINES,
+        pytorch::LINES,
+        sglang::LINES,
+        tgi::LINES,
+        triton::LINES,
+        vllm::LINES,
+    ]
+    .into_iter()
+    .flatten()
 }
 
 #[cfg(test)]
