@@ -138,7 +138,7 @@ pub(super) static LINES: &[Known] = &[
             zh: "将该卡下线，用 `nvidia-smi --gpu-reset -i {device}.0` 复位，再查看 `nvidia-smi -q -d ROW_REMAPPER -i {device}.0`。若显示 Remapping Failure Occurred 为 Yes，请申请更换显卡（RMA）。",
         },
         link: Some("https://docs.nvidia.com/deploy/xid-errors/index.html"),
-        line: "NVRM: Xid (PCI:0000:65:00): 64, pid='<unknown>', name=<unknown>, Row Remapper: Error 0x10 while marking row for remapping",
+        line: "NVRM: Xid (PCI:0000:65:00): 64, pid='<unknown>', name=<unknown>, Row Remapper Error: (0x00000002eebc4100) - All reserved rows for bank are remapped",
     },
     Known {
         id: "kernel.xid_74",
@@ -344,8 +344,8 @@ pub(super) static LINES: &[Known] = &[
             zh: "主机内存耗尽，内核强制结束了 {process}（pid {pid}）。",
         },
         advice: Text {
-            en: "Give the engine less main memory: a smaller or more strongly quantized model, a smaller context length, less CPU offload, vLLM's --swap-space or --cpu-offload-gb lower; or add memory or swap. `dmesg | grep -A30 oom` shows who held how much.",
-            zh: "减少引擎占用的主机内存：换更小或量化程度更高的模型、减小上下文长度、减少 CPU offload、调低 vLLM 的 --swap-space 或 --cpu-offload-gb；或增加内存/交换空间。`dmesg | grep -A30 oom` 可查看各进程占用。",
+            en: "Give the engine less main memory: a smaller or more strongly quantized model, a smaller context length, less CPU offload (vLLM: a lower --cpu-offload-gb); or add memory or swap. `dmesg | grep -A30 oom` shows who held how much.",
+            zh: "减少引擎占用的主机内存：换更小或量化程度更高的模型、减小上下文长度、减少 CPU offload（vLLM：调低 --cpu-offload-gb）；或增加内存/交换空间。`dmesg | grep -A30 oom` 可查看各进程占用。",
         },
         link: None,
         line: "Out of memory: Killed process 12345 (llama-server) total-vm:81234567kB, anon-rss:65432100kB, file-rss:0kB, shmem-rss:0kB, UID:1000 pgtables:150000kB oom_score_adj:0",

@@ -123,7 +123,7 @@ pub(super) static LINES: &[Known] = &[
             zh: "在 config.json 中增大 npuMemSize（或设为 -1）并调高 NPU_MEMORY_FRACTION，降低 maxSeqLen、maxPrefillTokens 或 maxBatchSize，或增大 worldSize 使用更多 NPU。",
         },
         link: None,
-        line: "ValueError: Invalid number of NPU blocks: -12. It must be greater than 0",
+        line: "ValueError: Invalid number of NPU blocks: -12. It must be non-negative. This is due to warm_up out of memory.",
     },
     Known {
         id: "mindie.out_of_memory",

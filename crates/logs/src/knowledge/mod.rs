@@ -81,6 +81,19 @@ mod tests {
     }
 
     #[test]
+    fn a_number_is_not_found_in_a_longer_one() {
+        let check = |code: &str, expected: &[&str]| {
+            let found = find(&format!("NVRM: Xid (PCI:0000:65:00): {code}, pid=1, name=x, Ch 08"));
+            let ids: Vec<&str> = found.iter().map(|found| found.known.id).collect();
+            assert_eq!(ids, expected, "{code}");
+        };
+        check("79", &["kernel.xid_79"]);
+        check("7", &[]);
+        check("790", &[]);
+        check("179", &[]);
+    }
+
+    #[test]
     fn texts_speak_of_what_the_pattern_names_only() {
         for known in all() {
             let texts = [known.cause.en, known.cause.zh, known.advice.en, known.advice.zh];

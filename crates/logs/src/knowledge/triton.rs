@@ -82,7 +82,7 @@ pub(super) static LINES: &[Known] = &[
             zh: "缩短提示词，或用更大的 --max_input_len、--max_seq_len 重新构建 engine；启用 chunked context 可突破 --max_num_tokens 的限制。",
         },
         link: None,
-        line: "[TensorRT-LLM][ERROR] Encountered an error when fetching new request: Prompt length (8192) exceeds maximum input length (4096).",
+        line: "[TensorRT-LLM][ERROR] Encountered an error when fetching new request: Prompt length (8192) exceeds maximum input length (4096). Set log level to info and check TRTGptModel logs for how maximum input length is set",
     },
     Known {
         id: "triton.queue_full",
