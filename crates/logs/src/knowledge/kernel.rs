@@ -592,7 +592,7 @@ pub(super) static LINES: &[Known] = &[
     },
     Known {
         id: "kernel.amdgpu_reset",
-        pattern: "amdgpu: GPU reset begin!",
+        pattern: "GPU reset begin!",
         severity: Severity::Error,
         cause: Text {
             en: "The AMD GPU hung and is being reset. All programs on it lose their memory and must be restarted.",
