@@ -7,10 +7,14 @@
 
 mod kernel;
 mod llamacpp;
+mod lmdeploy;
 mod matching;
+mod mindie;
 mod ollama;
 mod pytorch;
 mod sglang;
+mod tgi;
+mod triton;
 mod vllm;
 
 use model::log::Severity;
@@ -45,9 +49,20 @@ pub struct Known {
 
 /// All entries.
 pub fn all() -> impl Iterator<Item = &'static Known> {
-    [kernel::LINES, llamacpp::LINES, ollama::LINES, pytorch::LINES, sglang::LINES, vllm::LINES]
-        .into_iter()
-        .flatten()
+    [
+        kernel::LINES,
+        llamacpp::LINES,
+        lmdeploy::LINES,
+        mindie::LINES,
+        ollama::LINES,
+        pytorch::LINES,
+        sglang::LINES,
+        tgi::LINES,
+        triton::LINES,
+        vllm::LINES,
+    ]
+    .into_iter()
+    .flatten()
 }
 
 #[cfg(test)]
@@ -63,6 +78,19 @@ mod tests {
             let ids: Vec<&str> = found.iter().map(|found| found.known.id).collect();
             assert_eq!(ids, [known.id], "{}", known.line);
         }
+    }
+
+    #[test]
+    fn a_number_is_not_found_in_a_longer_one() {
+        let check = |code: &str, expected: &[&str]| {
+            let found = find(&format!("NVRM: Xid (PCI:0000:65:00): {code}, pid=1, name=x, Ch 08"));
+            let ids: Vec<&str> = found.iter().map(|found| found.known.id).collect();
+            assert_eq!(ids, expected, "{code}");
+        };
+        check("79", &["kernel.xid_79"]);
+        check("7", &[]);
+        check("790", &[]);
+        check("179", &[]);
     }
 
     #[test]
