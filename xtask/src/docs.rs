@@ -155,7 +155,7 @@ mod tests {
         let files = generate();
         let messages = &files[MESSAGES_TS];
         let of_the_page = MESSAGES.iter().filter(|message| !is_of_the_terminal(message.code));
-        assert_eq!(messages.matches("{ en: ").count(), of_the_page.count());
+        assert_eq!(messages.matches(": { en: \"").count(), of_the_page.count());
         assert_eq!(messages.matches("\n  [\"").count(), detail::DETAILS.len());
         assert!(
             messages.contains(

@@ -275,4 +275,19 @@ pub(super) static LINES: &[Known] = &[
         link: Some("https://github.com/ggml-org/llama.cpp/blob/master/tools/server/README.md"),
         line: "srv    operator(): unauthorized: Invalid API Key",
     },
+    Known {
+        id: "llamacpp.open_to_all",
+        pattern: "CORS is set to allow all origins ('*') and no API key is set",
+        severity: Severity::Warn,
+        cause: Text {
+            en: "Any web page that a user of this network opens can talk to this server: it asks for no key and takes requests from every origin.",
+            zh: "服务器未设密钥且允许任意来源跨域访问，本网络用户打开的任何网页都能调用它。",
+        },
+        advice: Text {
+            en: "Start it with --api-key, let it listen on 127.0.0.1, or put the gateway in front.",
+            zh: "用 --api-key 启动、仅监听 127.0.0.1，或在前面部署网关。",
+        },
+        link: None,
+        line: "0.00.018.097 W srv  llama_server: CORS is set to allow all origins ('*') and no API key is set",
+    },
 ];

@@ -63,7 +63,7 @@ pub(super) static LINES: &[Known] = &[
             zh: "换更小的量化或上下文长度，或设置 OLLAMA_FLASH_ATTENTION=1 并使用 OLLAMA_KV_CACHE_TYPE=q8_0，或用 `ollama stop` 卸载其他模型。`ollama ps` 可查看 GPU 占比。",
         },
         link: Some("https://docs.ollama.com/faq"),
-        line: "time=2026-11-22T09:51:00.123+08:00 level=INFO source=sched.go:468 msg=\"Load failed\" model=/root/.ollama/models/blobs/sha256-6a0746a1 error=\"unable to load full model on GPU\"",
+        line: "time=2026-11-22T09:51:00.123+08:00 level=INFO source=sched.go:468 msg=\"Load failed\" model=/usr/share/ollama/.ollama/models/blobs/sha256-6a0746a1 error=\"unable to load full model on GPU\"",
     },
     Known {
         id: "ollama.system_memory",
@@ -78,7 +78,7 @@ pub(super) static LINES: &[Known] = &[
             zh: "换更小的模型、量化或上下文长度（num_ctx）；关闭其他程序；提高容器内存上限；或增加交换空间。",
         },
         link: Some("https://docs.ollama.com/faq"),
-        line: "time=2026-11-22T09:51:00.123+08:00 level=INFO source=sched.go:433 msg=\"NewLlamaServer failed\" model=/root/.ollama/models/blobs/sha256-6a0746a1 error=\"model requires more system memory (63.6 GiB) than is available (18.9 GiB)\"",
+        line: "time=2026-11-22T09:51:00.123+08:00 level=INFO source=sched.go:433 msg=\"NewLlamaServer failed\" model=/usr/share/ollama/.ollama/models/blobs/sha256-6a0746a1 error=\"model requires more system memory (63.6 GiB) than is available (18.9 GiB)\"",
     },
     Known {
         id: "ollama.runner_died",
@@ -168,7 +168,7 @@ pub(super) static LINES: &[Known] = &[
             zh: "减少同时使用的模型数，设 OLLAMA_MAX_LOADED_MODELS=1，或换更小的模型/量化/num_ctx 使其能同时放下。",
         },
         link: Some("https://docs.ollama.com/faq"),
-        line: "time=2026-11-22T09:51:00.123+08:00 level=WARN source=sched.go:1102 msg=\"llama-server load failed; evicting all other models and retrying once\" model=/root/.ollama/models/blobs/sha256-6a0746a1 error=\"cudaMalloc failed\"",
+        line: "time=2026-11-22T09:51:00.123+08:00 level=WARN source=sched.go:1102 msg=\"llama-server load failed; evicting all other models and retrying once\" model=/usr/share/ollama/.ollama/models/blobs/sha256-6a0746a1 error=\"cudaMalloc failed\"",
     },
     Known {
         id: "ollama.runtime_oom",

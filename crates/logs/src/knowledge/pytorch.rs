@@ -7,7 +7,7 @@ use super::{Known, Text};
 pub(super) static LINES: &[Known] = &[
     Known {
         id: "cuda.out_of_memory",
-        pattern: "CUDA out of memory. Tried to allocate {asked} {unit}. GPU",
+        pattern: "CUDA out of memory. Tried to allocate {asked} {unit}",
         severity: Severity::Error,
         cause: Text {
             en: "The GPU's memory ran out: {asked} {unit} more were asked for than were free.",
@@ -290,7 +290,7 @@ pub(super) static LINES: &[Known] = &[
             zh: "清理空间（查看缓存中的旧模型），或把 HF_HOME 设到更大的磁盘。",
         },
         link: None,
-        line: "UserWarning: Not enough free disk space to download the file. The expected file size is: 4976.70 MB. The target location /root/.cache/huggingface only has 812.00 MB free disk space.",
+        line: "UserWarning: Not enough free disk space to download the file. The expected file size is: 4976.70 MB. The target location /models/huggingface only has 812.00 MB free disk space.",
     },
     Known {
         id: "huggingface.weights_damaged",
