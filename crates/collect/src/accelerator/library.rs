@@ -298,7 +298,7 @@ mod tests {
     fn no_library_is_absence_and_a_broken_one_is_not() {
         let failure = Library::open(&["no_such_library.so".into()], "", FUNCTIONS).unwrap_err();
         assert_eq!(failure.kind, FailureKind::Absent);
-        assert_eq!(failure.detail, "no no_such_library.so");
+        assert_eq!(failure.detail, "not found: no_such_library.so");
         let file = tempfile::NamedTempFile::new().unwrap();
         std::fs::write(file.path(), "not a library").unwrap();
         let failure = Library::open(&[file.path().into()], "", FUNCTIONS).unwrap_err();
