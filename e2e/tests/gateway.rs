@@ -237,19 +237,18 @@ fn the_gateway_measures_what_a_client_measures() -> Result<()> {
         ensure!(found.len() == 8, "{} records", found.len());
         Ok(found)
     })?;
-    let median = |mut values: Vec<f64>| {
-        values.sort_by(f64::total_cmp);
-        values.get(values.len() / 2).copied().unwrap_or_default()
-    };
+    // One after the other, so that both lists are of the same requests once they are in order.
+    let mut found = found;
+    found.sort_by_key(|one| one["time"].as_i64());
     for (ours, theirs) in [("ttft_ms", "ttft_seconds"), ("tpot_ms", "tpot_seconds")] {
-        let of_gateway = median(found.iter().filter_map(|one| one[ours].as_f64()).collect());
-        let of_client = client.iter().filter_map(|one| one[theirs].as_f64());
-        let of_client = median(of_client.map(|seconds| seconds * 1e3).collect());
-        let difference = (of_gateway - of_client).abs();
-        ensure!(
-            difference <= f64::max(2.0, of_client * 0.02),
-            "{ours}: {of_gateway} at the gateway, {of_client} at the client"
-        );
+        let pairs = found.iter().zip(&client).filter_map(|(gateway, client)| {
+            let (gateway, client) = (gateway[ours].as_f64()?, client[theirs].as_f64()? * 1e3);
+            Some((gateway - client).abs() / f64::max(2.0, client * 0.02))
+        });
+        let mut apart: Vec<f64> = pairs.collect();
+        apart.sort_by(f64::total_cmp);
+        // A busy machine holds some of them up between the two clocks; another definition moves all of them.
+        ensure!(apart.len() == 8 && apart[2] <= 1.0, "{ours}: in tolerances {apart:?}");
     }
     Ok(())
 }
