@@ -798,7 +798,7 @@ pub static MESSAGES: &[Message] = &[
     },
     Message {
         code: "explain.summary",
-        en: "{path}: {lines} lines, {errors} errors, {warnings} warnings",
+        en: "{path}: lines {lines}, errors {errors}, warnings {warnings}",
         zh: "{path}：{lines} 行，{errors} 个错误，{warnings} 个警告",
     },
     Message {

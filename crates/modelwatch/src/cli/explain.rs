@@ -57,8 +57,9 @@ struct Said {
 }
 
 impl Said {
-    fn new(record: &Record, severity: Severity, text: &str) -> Self {
-        let (number, time) = (record.number, record.time.clone());
+    /// `place` is that of the line within the record.
+    fn new(record: &Record, place: usize, severity: Severity, text: &str) -> Self {
+        let (number, time) = (record.number + place as u64, record.time.clone());
         Self { severity, count: 1, number, time, text: text.to_owned() }
     }
 
@@ -108,14 +109,14 @@ impl Explained {
             _ => {}
         }
         let mut is_known = false;
-        for line in record.text.lines() {
+        for (place, line) in record.text.lines().enumerate() {
             for found in knowledge::find(line) {
                 is_known = true;
                 let grave = found.known.severity;
                 if let Some((_, said)) = self.known.get_mut(found.known.id) {
                     said.again(grave);
                 } else {
-                    let said = Said::new(record, grave, line);
+                    let said = Said::new(record, place, grave, line);
                     self.known.insert(found.known.id, (found, said));
                 }
             }
@@ -128,7 +129,7 @@ impl Explained {
         self.unknown
             .entry(pattern)
             .and_modify(|said| said.again(severity))
-            .or_insert_with(|| Said::new(record, severity, line));
+            .or_insert_with(|| Said::new(record, 0, severity, line));
     }
 
     fn lines(&self, path: &Path, language: Language) -> Vec<String> {
@@ -231,7 +232,7 @@ mod tests {
             Language::English,
         );
         for part in [
-            "engine.log: 3 lines, 2 errors, 0 warnings",
+            "engine.log: lines 3, errors 2, warnings 0",
             "ERROR  vllm.kv_too_small, 2 times, first in line 2 (11-22 09:51:00)",
             "> ValueError: To serve",
             "--max-model-len 78080",
@@ -241,6 +242,14 @@ mod tests {
         assert!(!text.contains("not known"), "{text}");
         let text = explained(KV, Language::Chinese);
         assert!(text.contains("--max-model-len 78080") && text.contains("处理"), "{text}");
+    }
+
+    #[test]
+    fn a_line_of_a_traceback_is_named_by_its_own_number() {
+        let text = "ERROR 11-22 09:51:00 [a.py:1] it failed\nTraceback (most recent call last):\n  File \"a\"\n\
+                    OSError: [Errno 24] Too many open files\n";
+        let text = explained(text, Language::English);
+        assert!(text.contains("in line 4 (11-22 09:51:00)"), "{text}");
     }
 
     #[test]
