@@ -384,7 +384,7 @@ pub(super) static LINES: &[Known] = &[
     },
     Known {
         id: "pytorch.open_files_limit",
-        pattern: "OSError: [Errno 24] Too many open files",
+        pattern: "OSError: [Errno 24] Too many open files: ",
         severity: Severity::Error,
         cause: Text {
             en: "The process has as many files and connections open as it may; new requests fail.",

@@ -247,7 +247,7 @@ mod tests {
     #[test]
     fn a_line_of_a_traceback_is_named_by_its_own_number() {
         let text = "ERROR 11-22 09:51:00 [a.py:1] it failed\nTraceback (most recent call last):\n  File \"a\"\n\
-                    OSError: [Errno 24] Too many open files\n";
+                    OSError: [Errno 24] Too many open files: '/x'\n";
         let text = explained(text, Language::English);
         assert!(text.contains("in line 4 (11-22 09:51:00)"), "{text}");
     }
