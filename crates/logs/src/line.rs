@@ -306,11 +306,10 @@ fn is_exception(text: &str) -> bool {
     let is_name =
         name.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'_'));
     let last = name.rsplit('.').next().unwrap_or_default();
-    let endings = ["Error", "Exception", "Interrupt", "Exit", "Warning"];
+    let endings = ["Error", "Exception", "Interrupt", "Exit"];
     is_name
         && last.starts_with(|letter: char| letter.is_ascii_uppercase())
         && endings.iter().any(|ending| last.ends_with(ending))
-        && !last.ends_with("Warning")
 }
 
 #[cfg(test)]

@@ -771,6 +771,11 @@ pub static MESSAGES: &[Message] = &[
     Message { code: "explain.at", en: " ({time})", zh: "（{time}）" },
     Message { code: "explain.cause", en: "  What happened  {text}", zh: "  原因  {text}" },
     Message {
+        code: "explain.cut",
+        en: "longer than {limit} KiB and read in part only: {count}",
+        zh: "超过 {limit} KiB、仅读取了开头的记录：{count} 条",
+    },
+    Message {
         code: "explain.heading",
         en: "{severity}  {id}, {count} times, first in line {line}{time}",
         zh: "{severity}  {id}，共 {count} 次，首见于第 {line} 行{time}",

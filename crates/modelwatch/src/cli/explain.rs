@@ -80,6 +80,8 @@ struct Explained {
     lines: u64,
     errors: u64,
     warnings: u64,
+    /// Records that were too long to be read to their end.
+    cut: u64,
     known: HashMap<&'static str, (Found, Said)>,
     patterns: Patterns,
     /// By the place of their pattern.
@@ -102,6 +104,7 @@ impl Explained {
     }
 
     fn take(&mut self, record: &Record) {
+        self.cut += u64::from(record.bytes_cut > 0);
         let severity = record.severity.unwrap_or(Severity::Info);
         match severity {
             Severity::Error | Severity::Fatal => self.errors += 1,
@@ -141,6 +144,11 @@ impl Explained {
         ];
         let mut lines = vec![render("explain.summary", &counts, language)];
         let text = |code: &str| render::<&str, &str>(code, &[], language);
+        if self.cut > 0 {
+            let limit = (RECORD_BYTES_MAX >> 10).to_string();
+            let params = [("count", self.cut.to_string()), ("limit", limit)];
+            lines.push(render("explain.cut", &params, language));
+        }
         if self.known.is_empty() {
             let is_fine = self.unknown.is_empty();
             lines.push(text(if is_fine { "explain.nothing" } else { "explain.nothing_known" }));
@@ -277,6 +285,8 @@ mod tests {
         let long = "x".repeat(3 * RECORD_BYTES_MAX);
         let mut explained = Explained::default();
         explained.read(&mut format!("error: {long}\nnext").as_bytes()).unwrap();
-        assert_eq!((explained.lines, explained.errors), (2, 1));
+        assert_eq!((explained.lines, explained.errors, explained.cut), (2, 1, 1));
+        let lines = explained.lines(Path::new("x"), Language::English);
+        assert!(lines.iter().any(|line| line.contains("64 KiB")), "{lines:?}");
     }
 }
