@@ -883,6 +883,11 @@ pub static MESSAGES: &[Message] = &[
         zh: "{field} 应为数值、比较（如 >200）或范围（如 1..5）（筛选条件第 {at} 个字符）",
     },
     Message {
+        code: "filter.not_an_expression",
+        en: "this is no regular expression, or too large a one (character {at} of the filter)",
+        zh: "正则表达式有误或过于复杂（筛选条件第 {at} 个字符）",
+    },
+    Message {
         code: "filter.not_searched",
         en: "{field} is kept, not searched (character {at} of the filter)",
         zh: "{field} 仅保存，不可搜索（筛选条件第 {at} 个字符）",

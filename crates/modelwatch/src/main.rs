@@ -15,6 +15,7 @@ mod export;
 mod ingest;
 mod latest;
 mod limits;
+mod lines;
 mod own;
 mod upstreams;
 mod verdict;

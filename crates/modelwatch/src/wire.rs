@@ -32,6 +32,7 @@ use crate::{
     config::Config,
     events::Events,
     exchanges::{self, Exchanges},
+    lines::Lines,
     own::CostMeter,
     verdict::Verdicts,
     writer::{self, Keeper, Queue},
@@ -62,6 +63,7 @@ pub(crate) struct App {
     pub(crate) collector: Collector,
     pub(crate) inventory: Inventory,
     pub(crate) events: Arc<Events>,
+    pub(crate) lines: Lines,
     pub(crate) hub: Hub,
     pub(crate) gate: Gate,
     /// Absent where the configuration asks for no gateway.
@@ -166,6 +168,7 @@ fn assemble(
     let app = App {
         queries: Queries::new(Arc::new(store.clone()), clock.clone(), limits),
         verdicts: Verdicts::new(clock.now()).context("a built-in condition does not parse")?,
+        lines: Lines::new(store.clone(), clock.clone()),
         config,
         clock,
         store,
@@ -537,5 +540,10 @@ fn store_options(config: &Config) -> store::Options {
             ..defaults.exchanges
         },
         noticed: store::events::Options { retention: storage.events_retention, ..defaults.noticed },
+        lines: store::events::Options {
+            retention: storage.logs_retention,
+            bytes_max: storage.logs_bytes_max,
+            ..defaults.lines
+        },
     }
 }

@@ -17,7 +17,7 @@ use model::{
 use crate::{
     Metrics, OpenError, Options, Recovery, Report,
     disk::Disk,
-    events::{self, Events, Noticed},
+    events::{self, Events, LINES, Noticed},
     metrics,
 };
 
@@ -44,6 +44,7 @@ impl Store {
         let (metrics, mut recovery) = Metrics::open(folder, options.clone(), clock.clone())?;
         let of_kind = |kind: &str| match kind {
             Noticed::KIND => options.noticed.clone(),
+            LINES => options.lines.clone(),
             _ => options.exchanges.clone(),
         };
         let place = folder.join(EVENTS);

@@ -627,6 +627,30 @@ pub(super) static KEYS: &[Key] = &[
         },
     },
     Key {
+        path: "storage.logs_bytes_max",
+        kind: Type::Size { min: 16 << 20 },
+        default: "\"8GiB\"",
+        help_en: "How much room lines of logs may take; above it the oldest days go.",
+        help_zh: "日志占用的空间上限，超出时最早的日期先被删除。",
+        set: |config, value| {
+            if let Value::Count(count) = value {
+                config.storage.logs_bytes_max = count;
+            }
+        },
+    },
+    Key {
+        path: "storage.logs_retention",
+        kind: Type::Period { min: Duration::from_secs(24 * 3_600) },
+        default: "\"14d\"",
+        help_en: "How long lines of logs are kept, in whole days.",
+        help_zh: "日志保留多久，按整日删除。",
+        set: |config, value| {
+            if let Value::Period(period) = value {
+                config.storage.logs_retention = period;
+            }
+        },
+    },
+    Key {
         path: "storage.path",
         kind: Type::Text,
         default: "",

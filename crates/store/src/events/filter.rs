@@ -7,6 +7,8 @@
 //! ttft_ms:>200  ttft_ms:<=1.5      compared; also status:500..599 and status:[500 TO 599], * for no bound
 //! error:"out of memory"            free text: these words in this order; the last may end with *
 //! parameters.temperature:0.7       one of several names
+//! body:/Xid \(PCI.*\): 79/  /oom/    a regular expression: of lines of logs, anywhere in the body, or the whole
+//!                                  value of another field; "…" where a value only looks like one
 //! ttft_ms:*                        it is known
 //! a b, a AND b, a OR b, NOT a, -a  both, both, either, without; ( ) for order, AND binds closer than OR
 //! model:(a OR b)                   either value of the field
@@ -15,8 +17,10 @@
 //! The words AND, OR and NOT may be small as well. Values are compared as they are written; only free text
 //! takes no notice of upper and lower case. It does not rank: a record matches or does not.
 
+use regex::{Regex, RegexBuilder};
+
 use super::{
-    schema::{FieldType, Schema},
+    schema::{Field, FieldType, Schema},
     words::{Words, is_cjk},
 };
 
@@ -26,6 +30,8 @@ pub const FILTER_BYTES_MAX: usize = 4_096;
 pub const CONDITIONS_MAX: usize = 512;
 /// Deepest nesting of parentheses and negations.
 const DEPTH_MAX: usize = 32;
+/// Most memory that a regular expression may take, in bytes.
+const EXPRESSION_BYTES_MAX: usize = 1 << 20;
 /// Most `*` and `?` of one value: each makes the automaton larger.
 const WILDCARDS_MAX: usize = 8;
 
@@ -66,6 +72,17 @@ pub(super) enum Test {
     /// One character of a script without spaces, anywhere.
     Character(char),
     Between(Bound, Bound),
+    Expression(Expression),
+}
+
+/// A regular expression.
+#[derive(Clone, Debug)]
+pub(super) struct Expression(pub(super) Regex);
+
+impl PartialEq for Expression {
+    fn eq(&self, other: &Self) -> bool {
+        self.0.as_str() == other.0.as_str()
+    }
 }
 
 /// An end of a range: nothing, or the number and whether it is part of the range.
@@ -110,6 +127,8 @@ pub enum FilterProblem {
     NotANumber(String),
     #[error("a value is missing")]
     ValueMissing,
+    #[error("this is not a regular expression, or too large a one")]
+    NotAnExpression,
     #[error("a quote is not closed")]
     QuoteOpen,
     #[error("a parenthesis is not closed")]
@@ -130,6 +149,7 @@ impl FilterProblem {
             Self::NotSearched(_) => "not_searched",
             Self::NotANumber(_) => "not_a_number",
             Self::ValueMissing => "value_missing",
+            Self::NotAnExpression => "not_an_expression",
             Self::QuoteOpen => "quote_open",
             Self::ParenthesisOpen => "parenthesis_open",
             Self::Unexpected => "unexpected",
@@ -303,13 +323,21 @@ impl Parser<'_> {
         if let Some(scope) = self.scope.clone() {
             return self.tested(scope);
         }
-        let written = self.written()?;
         let schema = self.schema;
-        let free = schema.fields.iter().enumerate().filter(|(_, field)| field.is_free);
+        let is_free =
+            |(_, field): &(usize, &Field)| field.is_free && field.field_type != FieldType::Map;
+        let free = schema.fields.iter().enumerate().filter(is_free);
+        if let Some(test) = self.expression(false)? {
+            let mut bodies = free.filter(|(_, field)| field.field_type == FieldType::Body);
+            let (position, field) = bodies.next().ok_or(FilterProblem::Unexpected)?;
+            let field_type = field.field_type;
+            return self.is(Condition { position, field_type, name: None, test });
+        }
+        let written = self.written()?;
         let mut nodes = Vec::new();
         for (position, field) in free {
             let test = match field.field_type {
-                FieldType::Text => words(&written),
+                FieldType::Text | FieldType::Body => words(&written),
                 _ => exact(&written)?,
             };
             let field_type = field.field_type;
@@ -335,6 +363,10 @@ impl Parser<'_> {
                 (field.field_type == FieldType::Map).then(|| (position, Some(of.to_owned())))
             }),
         };
+        let found = found.or_else(|| {
+            let is_rest = |field: &Field| field.is_free && field.field_type == FieldType::Map;
+            Some((self.schema.fields.iter().position(is_rest)?, Some(name.clone())))
+        });
         if found.is_none() {
             return Err(FilterProblem::UnknownField(name));
         }
@@ -352,10 +384,12 @@ impl Parser<'_> {
             Test::Present
         } else if field.field_type.is_numeric() {
             self.range().map_err(|_| FilterProblem::NotANumber(field.name.to_owned()))?
+        } else if let Some(test) = self.expression(field.field_type != FieldType::Body)? {
+            test
         } else {
             let written = self.written()?;
             match field.field_type {
-                FieldType::Text => words(&written),
+                FieldType::Text | FieldType::Body => words(&written),
                 FieldType::Kept | FieldType::Private => {
                     return Err(FilterProblem::NotSearched(field.name.to_owned()));
                 }
@@ -366,6 +400,43 @@ impl Parser<'_> {
             }
         };
         self.is(Condition { position, field_type: field.field_type, name, test })
+    }
+
+    /// `/.../`, where records have a body, if that is what comes.
+    fn expression(&mut self, is_whole: bool) -> Parsed<Option<Test>> {
+        let has_body = self.schema.fields.iter().any(|field| field.field_type == FieldType::Body);
+        if !has_body || self.peek() != Some('/') {
+            return Ok(None);
+        }
+        let (mut pattern, mut end, mut is_escaped) = (String::new(), self.at + 1, false);
+        loop {
+            match self.text.get(end) {
+                // A path, not an expression.
+                None => return Ok(None),
+                Some('/') if !is_escaped => break,
+                Some('/') => {
+                    pattern.pop();
+                    pattern.push('/');
+                    is_escaped = false;
+                }
+                Some(letter) => {
+                    pattern.push(*letter);
+                    is_escaped = *letter == '\\' && !is_escaped;
+                }
+            }
+            end += 1;
+        }
+        if !self.ends_at(end + 1) {
+            return Ok(None);
+        }
+        if is_whole {
+            pattern = format!("^(?:{pattern})$");
+        }
+        let mut builder = RegexBuilder::new(&pattern);
+        let built = builder.size_limit(EXPRESSION_BYTES_MAX).dot_matches_new_line(is_whole).build();
+        self.at = end + 1;
+        let expression = built.map_err(|_| FilterProblem::NotAnExpression)?;
+        Ok(Some(Test::Expression(Expression(expression))))
     }
 
     fn is(&mut self, condition: Condition) -> Parsed<Node> {

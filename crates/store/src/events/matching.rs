@@ -68,6 +68,7 @@ impl Test {
             Self::Words { words, is_prefix } => has_words(text, words, *is_prefix),
             Self::Character(wanted) => text.contains(*wanted),
             Self::Between(..) => false,
+            Self::Expression(expression) => expression.0.is_match(text),
         }
     }
 }

@@ -11,6 +11,7 @@ mod aggregate;
 mod exchange;
 mod filter;
 mod kind;
+mod line;
 mod matching;
 mod noticed;
 mod part;
@@ -29,13 +30,14 @@ use std::{
     fs::DirBuilder, io, os::unix::fs::DirBuilderExt as _, path::Path, sync::Arc, time::Duration,
 };
 
-use model::{Clock, UnixMs, exchange::Exchange, series::TimeRange};
+use model::{Clock, UnixMs, exchange::Exchange, log::Line, series::TimeRange};
 
 use self::kind::Kind;
 pub(crate) use self::verify::check;
 pub use self::{
     aggregate::{Aggregate, GROUPS_MAX, GroupBy, Key, Measure, Row, STEPS_MAX, Table},
     filter::{CONDITIONS_MAX, FILTER_BYTES_MAX, Filter, FilterError, FilterProblem},
+    line::{LINES, pattern, read_line},
     noticed::Noticed,
     schema::{Field, FieldType, KEYWORD_BYTES_MAX, RECORD_BYTES_MAX, Record, Schema, Value},
     search::{Cursor, Hit, Order, PAGE_MAX, Page, QueryError, Search},
@@ -51,8 +53,8 @@ pub trait Event {
 }
 
 /// The kinds of records, in the order in which they are opened.
-fn schemas() -> [&'static Schema; 2] {
-    [Exchange::schema(), Noticed::schema()]
+fn schemas() -> [&'static Schema; 3] {
+    [Exchange::schema(), Noticed::schema(), Line::schema()]
 }
 
 /// How records of one kind are kept.

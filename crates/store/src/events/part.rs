@@ -335,7 +335,7 @@ fn index_schema(schema: &Schema) -> tantivy::schema::Schema {
             FieldType::Id | FieldType::Map => {
                 builder.add_text_field(name, exact());
             }
-            FieldType::Text => {
+            FieldType::Text | FieldType::Body => {
                 let indexing = indexing(WORDS, IndexRecordOption::WithFreqsAndPositions);
                 builder.add_text_field(name, TextOptions::default().set_indexing_options(indexing));
             }

@@ -88,6 +88,8 @@ impl Part {
                 // In the index it is a word where it stood alone, else one half of a pair.
                 Box::new(RegexQuery::from_pattern(&format!("{character}.?|.{character}"), field)?)
             }
+            // Only bodies are searched by expressions, and only lines have one.
+            Test::Expression(_) => Box::new(EmptyQuery),
             Test::Between(None, None) => exists(),
             Test::Between(low, high) => between(field, condition.field_type, *low, *high),
         })

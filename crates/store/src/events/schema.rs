@@ -25,6 +25,8 @@ pub enum FieldType {
     Flag,
     /// Free text, found by words.
     Text,
+    /// Free text, found by words and by regular expressions.
+    Body,
     /// A whole number: compared, summed up, and grouped by.
     Count,
     /// Milliseconds, kept to the microsecond: compared and summed up.
@@ -58,7 +60,7 @@ impl FieldType {
 pub struct Field {
     pub name: &'static str,
     pub field_type: FieldType,
-    /// Whether a word without a field is looked for here.
+    /// Whether a word without a field is looked for here; of a map, names that are no field's.
     pub is_free: bool,
 }
 
@@ -112,6 +114,7 @@ impl Value {
                 FieldType::Keyword
                     | FieldType::Id
                     | FieldType::Text
+                    | FieldType::Body
                     | FieldType::Kept
                     | FieldType::Private
             ),

@@ -3,6 +3,7 @@ use std::{fs, time::Duration};
 use model::{
     Clock, UnixMs,
     exchange::{Exchange, Outcome, Tokens},
+    log::{Line, Origin, Severity},
     series::TimeRange,
 };
 use proptest::prelude::*;
@@ -568,6 +569,36 @@ fn filters_that_make_no_sense_say_where() {
     check(&"-".repeat(100), 33, "too_deep");
     check(&"a ".repeat(100), 94, "too_many");
     check(&"a".repeat(5_000), 1, "too_long");
+}
+
+#[test]
+fn filters_of_lines_know_expressions_and_attributes() {
+    let line = Line {
+        time: NOW,
+        origin: Arc::new(Origin { origin: "/var/log/a".to_owned(), ..Origin::default() }),
+        severity: Some(Severity::Error),
+        body: "NVRM: Xid (PCI:0000:08:00): 79, GPU has fallen off the bus 显存不足".to_owned(),
+        attributes: vec![("trace_id".to_owned(), "4f".to_owned())],
+        place: None,
+    };
+    let check = |text: &str, expected: bool| {
+        let filter = Filter::parse(text, Line::schema()).unwrap();
+        assert_eq!(filter.matches(&line.record()), expected, "{text}");
+    };
+    check("\"fallen off\" severity:error", true);
+    check("body:/Xid \\(PCI[^)]*\\): 79/", true);
+    check("/xid/", false);
+    check("/(?i)xid/ AND NOT /ECC/", true);
+    check("/显存.足/ 显存", true);
+    check("trace_id:4f attributes.trace_id:4*", true);
+    check("trace_id:4e", false);
+    check("origin:/var/log/a", true);
+    check("origin:\"/var/\"", false);
+    check("origin:/.*log.*/", true);
+    check("origin:/log/", false);
+    check("origin:/\\/var\\/log\\/./", true);
+    let error = Filter::parse("a /(/", Line::schema()).unwrap_err();
+    assert_eq!((error.at, error.problem.code()), (6, "not_an_expression"));
 }
 
 fn any_exchange() -> impl Strategy<Value = Exchange> {

@@ -91,6 +91,8 @@ pub struct Options {
     pub exchanges: events::Options,
     /// How events are kept.
     pub noticed: events::Options,
+    /// How lines of logs are kept.
+    pub lines: events::Options,
 }
 
 impl Default for Options {
@@ -109,6 +111,11 @@ impl Default for Options {
             noticed: events::Options {
                 retention: 90 * DAY,
                 bytes_max: 256 << 20,
+                ..events::Options::default()
+            },
+            lines: events::Options {
+                retention: 14 * DAY,
+                bytes_max: 8 << 30,
                 ..events::Options::default()
             },
         }

@@ -175,6 +175,7 @@ export const messages: Record<string, { en: string; zh: string }> = {
   "failure.too_large": { en: "the answer is too large: {detail}", zh: "响应过大：{detail}" },
   "failure.unreachable": { en: "not reachable: {detail}", zh: "无法连接：{detail}" },
   "filter.not_a_number": { en: "{field} needs a number, a comparison such as >200, or a range such as 1..5 (character {at} of the filter)", zh: "{field} 应为数值、比较（如 >200）或范围（如 1..5）（筛选条件第 {at} 个字符）" },
+  "filter.not_an_expression": { en: "this is no regular expression, or too large a one (character {at} of the filter)", zh: "正则表达式有误或过于复杂（筛选条件第 {at} 个字符）" },
   "filter.not_searched": { en: "{field} is kept, not searched (character {at} of the filter)", zh: "{field} 仅保存，不可搜索（筛选条件第 {at} 个字符）" },
   "filter.parenthesis_open": { en: "a parenthesis is not closed (character {at} of the filter)", zh: "括号未闭合（筛选条件第 {at} 个字符）" },
   "filter.quote_open": { en: "a quote is not closed (character {at} of the filter)", zh: "引号未闭合（筛选条件第 {at} 个字符）" },

@@ -171,7 +171,11 @@ fn request() -> Value {
             FieldType::Count => whole(),
             FieldType::Millis => number(),
             FieldType::Map => map(text()),
-            FieldType::Keyword | FieldType::Id | FieldType::Text | FieldType::Kept => text(),
+            FieldType::Keyword
+            | FieldType::Id
+            | FieldType::Text
+            | FieldType::Body
+            | FieldType::Kept => text(),
             // Shown by another endpoint only.
             FieldType::Private => return None,
         };
