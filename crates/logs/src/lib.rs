@@ -6,7 +6,9 @@ mod join;
 pub mod knowledge;
 mod line;
 mod patterns;
+pub mod time;
 
 pub use join::{Joiner, RECORD_BYTES_MAX, Record};
 pub use line::{Line, parse, visible};
 pub use patterns::{PATTERNS_MAX, Pattern, Patterns};
+pub use time::Zone;
