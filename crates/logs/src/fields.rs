@@ -173,8 +173,11 @@ pub(crate) fn logfmt(text: &str) -> Vec<Field<'_>> {
     fields
 }
 
-/// The next pair or word, and what comes behind it; nothing at the end.
-pub(crate) fn pair(text: &str) -> Option<(Option<(&str, Cow<'_, str>)>, &str)> {
+/// A pair, unless it was a word, and what comes behind it.
+type Next<'a> = (Option<(&'a str, Cow<'a, str>)>, &'a str);
+
+/// The next pair or word; nothing at the end.
+pub(crate) fn pair(text: &str) -> Option<Next<'_>> {
     let text = text.trim_start_matches(' ');
     if text.is_empty() {
         return None;
@@ -261,10 +264,9 @@ pub(crate) fn named<'a>((name, value): Field<'a>, into: &mut Vec<Field<'a>>) {
         "span_id" | "spanId" | "spanID" | "span.id" | "otelSpanID" | "dd.span_id" => "span_id",
         "pid" if is_number(&value) => "process.pid",
         "caller" | "source" => {
-            if place(&value, into) {
-                return;
+            if let Err(value) = place(value, into) {
+                into.push((name, value));
             }
-            into.push((name, value));
             return;
         }
         _ => {
@@ -275,28 +277,24 @@ pub(crate) fn named<'a>((name, value): Field<'a>, into: &mut Vec<Field<'a>>) {
     into.push((standard.into(), value));
 }
 
-/// `core.py:12` as two facts, where it is that.
-pub(crate) fn place<'a>(place: &Cow<'a, str>, into: &mut Vec<Field<'a>>) -> bool {
-    let split = |text: &str| {
-        let at = text.rfind(':')?;
-        let is_place = is_number(text.get(at + 1..)?)
-            && text.get(..at).is_some_and(|file| !file.is_empty() && !file.contains(' '));
-        is_place.then_some(at)
+/// `core.py:12` as two facts; what is no place is given back.
+pub(crate) fn place<'a>(
+    place: Cow<'a, str>,
+    into: &mut Vec<Field<'a>>,
+) -> Result<(), Cow<'a, str>> {
+    let at = place.rfind(':').filter(|&at| {
+        let (file, line) = (place.get(..at), place.get(at + 1..));
+        file.is_some_and(|file| !file.is_empty() && !file.contains(' '))
+            && line.is_some_and(is_number)
+    });
+    let Some(at) = at else { return Err(place) };
+    let part = |range: std::ops::Range<usize>| match &place {
+        Cow::Borrowed(text) => Cow::Borrowed(text.get(range).unwrap_or_default()),
+        Cow::Owned(text) => Cow::Owned(text.get(range).unwrap_or_default().to_owned()),
     };
-    let Some(at) = split(place) else { return false };
-    let (file, line): (Cow<'a, str>, Cow<'a, str>) = match place {
-        Cow::Borrowed(text) => {
-            let (file, line) = text.split_at(at);
-            (file.into(), line.trim_start_matches(':').into())
-        }
-        Cow::Owned(text) => {
-            let (file, line) = text.split_at(at);
-            (file.to_owned().into(), line.trim_start_matches(':').to_owned().into())
-        }
-    };
-    into.push(("code.filepath".into(), file));
-    into.push(("code.lineno".into(), line));
-    true
+    into.push(("code.filepath".into(), part(0..at)));
+    into.push(("code.lineno".into(), part(at + 1..place.len())));
+    Ok(())
 }
 
 fn is_number(text: &str) -> bool {

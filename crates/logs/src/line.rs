@@ -262,7 +262,7 @@ fn vllm(text: &str) -> Option<Line<'_>> {
         return Some(line(Some(time), Some(severity), body.trim_start()));
     };
     let mut found = line(Some(time), Some(severity), words);
-    fields::place(&place.into(), &mut found.attributes);
+    drop(fields::place(place.into(), &mut found.attributes));
     Some(found)
 }
 
@@ -355,7 +355,7 @@ fn klog(text: &str) -> Option<Line<'_>> {
     let digits = fraction.and_then(|rest| rest.split(' ').next()).map_or(0, str::len);
     found.time = rest.get(..time.len() + digits).map(Cow::Borrowed);
     let place = head.rsplit(' ').next().unwrap_or_default();
-    fields::place(&place.into(), &mut found.attributes);
+    drop(fields::place(place.into(), &mut found.attributes));
     Some(found)
 }
 

@@ -322,6 +322,7 @@ mod tests {
     /// Not a check: says how fast it is, when it is asked to. `cargo test --release -p logs -- --ignored --nocapture`
     #[test]
     #[ignore = "measures; only its numbers matter"]
+    #[expect(clippy::print_stdout, reason = "its numbers are for a person")]
     fn speed() {
         let sorts: [(&str, &str); 6] = [
             (
