@@ -115,6 +115,31 @@ fn llamacpp(body: &str) -> Option<Access<'_>> {
     Some(Access { client, method, target, status, ..Access::default() })
 }
 
+/// Whether a path is asked for what a model makes, on any engine.
+pub(crate) fn is_generation(path: &str) -> bool {
+    const PATHS: [&str; 18] = [
+        "/api/chat",
+        "/api/embed",
+        "/api/embeddings",
+        "/api/generate",
+        "/chat/completions",
+        "/completion",
+        "/completions",
+        "/embedding",
+        "/generate",
+        "/infill",
+        "/rerank",
+        "/v1/audio/transcriptions",
+        "/v1/chat/completions",
+        "/v1/completions",
+        "/v1/embeddings",
+        "/v1/messages",
+        "/v1/rerank",
+        "/v1/responses",
+    ];
+    PATHS.contains(&path)
+}
+
 fn status_of(text: &str) -> Option<u16> {
     let is_status = text.len() == 3 && is_number(text);
     is_status.then(|| text.parse().ok()).flatten().filter(|status| (100..=599).contains(status))

@@ -4,6 +4,7 @@
 
 mod access;
 mod fields;
+mod figures;
 mod join;
 pub mod knowledge;
 mod line;
@@ -12,6 +13,7 @@ mod reader;
 pub mod time;
 
 pub use fields::{ATTRIBUTE_BYTES_MAX, ATTRIBUTE_NAME_BYTES_MAX, ATTRIBUTES_MAX};
+pub use figures::{Figure, figures};
 pub use join::{Joiner, RECORD_BYTES_MAX, RECORD_LINES_MAX, Record};
 pub use line::{Line, parse, visible};
 pub use patterns::{PATTERNS_MAX, Pattern, Patterns};
