@@ -8,6 +8,7 @@ mod form;
 mod gateway;
 mod json;
 mod live;
+mod logs;
 mod metrics;
 mod moment;
 mod names;

@@ -16,7 +16,7 @@ use axum::{
 };
 use serde_json::{Map, Value, json};
 
-use super::{events, gateway, json::response, moment, range, requests};
+use super::{events, gateway, json::response, logs, moment, range, requests};
 use crate::wire::App;
 
 /// An endpoint.
@@ -77,6 +77,28 @@ const USAGE: &[Parameter] = &[
     FILTER,
     ("format", Choice(&["json", "csv"]), false, "csv for a file; json without it"),
 ];
+const LOGS: &[Parameter] = &[
+    START,
+    END,
+    FILTER,
+    ("order", Choice(&["newest", "oldest"]), false, "Which lines come first; newest without it"),
+    ("limit", Whole(0, logs::PAGE_MAX as i64), false, "Lines of a page; 100 without it"),
+    ("cursor", Text, false, "The next of the page before, with the same order"),
+];
+const LOGS_HISTOGRAM: &[Parameter] = &[
+    START,
+    END,
+    FILTER,
+    ("columns", Whole(0, logs::COLUMNS_MAX), false, "Columns of time; 120 without it"),
+    ("by", Text, false, "The field whose values are told apart; severity without it"),
+];
+const LOGS_FACETS: &[Parameter] = &[
+    START,
+    END,
+    FILTER,
+    ("field", Texts, false, "Up to 16 fields; those that most people want without it"),
+    ("limit", Whole(0, 1_000), false, "Values of each field; 10 without it"),
+];
 const EVENTS: &[Parameter] = &[
     START,
     END,
@@ -136,6 +158,21 @@ fn routes() -> Vec<Route> {
             get(requests::usage),
             USAGE,
             "Usage",
+        ),
+        route("/api/mw/v1/logs", "Lines of logs", get(logs::search), LOGS, "Lines"),
+        route(
+            "/api/mw/v1/logs/facets",
+            "Which values fields of lines have, and how often",
+            get(logs::facets),
+            LOGS_FACETS,
+            "Facets",
+        ),
+        route(
+            "/api/mw/v1/logs/histogram",
+            "How many lines there were when",
+            get(logs::histogram),
+            LOGS_HISTOGRAM,
+            "LineHistogram",
         ),
         route(
             "/api/mw/v1/moment",
