@@ -4,6 +4,7 @@
 //! ([docs/logs.md](../../../../../docs/logs.md)). Its bias: what a page asks every time it is opened is one pass
 //! over the store for each part of the page.
 
+mod export;
 mod facets;
 mod histogram;
 mod search;
@@ -15,7 +16,9 @@ use model::log::Line;
 use serde_json::{Map, Value, json};
 use store::events::{Aggregate, Hit, Key, Measure, QueryError, read_line};
 
+pub(crate) use self::export::{LINES_MAX, csv_header, csv_row};
 pub(super) use self::{
+    export::export,
     facets::facets,
     histogram::{COLUMNS_MAX, histogram},
     search::{PAGE_MAX, search},

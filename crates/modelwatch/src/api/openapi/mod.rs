@@ -85,6 +85,19 @@ const LOGS: &[Parameter] = &[
     ("limit", Whole(0, logs::PAGE_MAX as i64), false, "Lines of a page; 100 without it"),
     ("cursor", Text, false, "The next of the page before, with the same order"),
 ];
+const LOGS_EXPORT: &[Parameter] = &[
+    START,
+    END,
+    FILTER,
+    (
+        "format",
+        Choice(&["ndjson", "csv"]),
+        false,
+        "ndjson, a line as JSON on each line, without it",
+    ),
+    ("order", Choice(&["newest", "oldest"]), false, "Which lines come first; oldest without it"),
+    ("limit", Whole(0, logs::LINES_MAX as i64), false, "Most lines; 1,000,000 without it"),
+];
 const LOGS_HISTOGRAM: &[Parameter] = &[
     START,
     END,
@@ -125,6 +138,9 @@ const MOMENT: &[Parameter] = &[
     ),
 ];
 
+/// In place of a schema: the answer is a file, of one of the formats that `format` names.
+const FILE: &str = "";
+
 /// All of it, in the order of the paths.
 #[expect(clippy::too_many_lines, reason = "a table")]
 fn routes() -> Vec<Route> {
@@ -160,6 +176,13 @@ fn routes() -> Vec<Route> {
             "Usage",
         ),
         route("/api/mw/v1/logs", "Lines of logs", get(logs::search), LOGS, "Lines"),
+        route(
+            "/api/mw/v1/logs/export",
+            "Lines as a file; the last record of one that was cut says so",
+            get(logs::export),
+            LOGS_EXPORT,
+            FILE,
+        ),
         route(
             "/api/mw/v1/logs/facets",
             "Which values fields of lines have, and how often",
@@ -269,7 +292,12 @@ fn operation(route: &Route, method: &str) -> Value {
         .filter(|word| !word.is_empty())
         .fold(method.to_owned(), |name, word| name + "_" + word);
     let mut content = Map::new();
-    content.insert("application/json".into(), json!({ "schema": schemas::named(route.answer) }));
+    if route.answer == FILE {
+        content.insert("application/x-ndjson".into(), json!({ "schema": { "type": "string" } }));
+    } else {
+        let schema = json!({ "schema": schemas::named(route.answer) });
+        content.insert("application/json".into(), schema);
+    }
     if route.parameters.iter().any(|(name, ..)| *name == "format") {
         content.insert("text/csv".into(), json!({ "schema": { "type": "string" } }));
     }
