@@ -12,7 +12,8 @@ const SLOW_EXPRESSION = /\([^)]*[*+{][^)]*\)\s*[*+{?]/;
 
 export interface Piece {
   text: string;
-  isMarked: boolean;
+  /** What was searched for, and what is written in place of a control character. */
+  kind: "plain" | "mark" | "control";
 }
 
 /** What finds everything that is sought, or nothing where that is not possible. */
@@ -34,32 +35,36 @@ function compiles(source: string): boolean {
   }
 }
 
-/** The text in pieces, with control characters made visible. */
+/** The text in pieces, with control characters written out. */
 export function pieces(text: string, find: RegExp | null): Piece[] {
   const found: Piece[] = [];
   let at = 0;
-  const take = (end: number, isMarked: boolean) => {
-    if (end > at) found.push({ text: visible(text.slice(at, end)), isMarked });
+  const take = (end: number, kind: "plain" | "mark") => {
+    for (const part of text.slice(at, end).split(CONTROLS)) {
+      if (part !== "") found.push(part.search(CONTROL) === 0 ? { text: visible(part), kind: "control" } : { text: part, kind });
+    }
     at = end;
   };
   if (find) {
     for (const match of text.slice(0, MARKED_LETTERS_MAX).matchAll(find)) {
       if (match[0] === "" || found.length > 2 * MARKS_MAX) continue;
-      take(match.index, false);
-      take(match.index + match[0].length, true);
+      take(match.index, "plain");
+      take(match.index + match[0].length, "mark");
     }
   }
-  take(text.length, false);
+  take(text.length, "plain");
   return found;
 }
 
-/** Control characters as their pictures (␛, ␀), and those that turn, hide or join text as their numbers. */
+/** What controls terminals, and what turns, hides or joins text. Tabs and line ends are text. */
+const CONTROL = /[\u0000-\u0008\u000b-\u001f\u007f-\u009f\u00ad\u061c\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff]/;
+const CONTROLS = new RegExp(`(${CONTROL.source}+)`);
+
+/** Control characters as their numbers, so that they are seen and do nothing. */
 export function visible(text: string): string {
-  // eslint-disable-next-line no-control-regex -- these are what it is about
-  return text.replace(/[\u0000-\u0008\u000b-\u001f\u007f-\u009f\u00ad\u061c\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff]/g, (letter) => {
+  return text.replace(new RegExp(CONTROL.source, "g"), (letter) => {
     const code = letter.charCodeAt(0);
-    if (code < 0x20) return String.fromCharCode(0x2400 + code);
-    return code === 0x7f ? "\u2421" : `\\u${code.toString(16).padStart(4, "0")}`;
+    return code < 0x100 ? `\\x${code.toString(16).padStart(2, "0")}` : `\\u${code.toString(16).padStart(4, "0")}`;
   });
 }
 
@@ -72,13 +77,20 @@ export interface Folded {
 
 /** Longer first lines are cut where they are shown in one row. */
 const FIRST_LETTERS_MAX = 1_000;
+/** So much of the first line stays where another line is what was searched for. */
+const BEFORE_LETTERS = 48;
 
-/** A body as one row shows it. */
-export function folded(body: string): Folded {
+/** A body as one row shows it: its first line, and the one that was searched for where that is another. */
+export function folded(body: string, find: RegExp | null = null): Folded {
   const trimmed = body.replace(/\s+$/, "");
-  const begin = trimmed.search(/\S/);
-  const text = trimmed.slice(Math.max(0, begin));
+  const text = trimmed.slice(Math.max(0, trimmed.search(/\S/)));
   const end = text.search(/\r?\n/);
-  const first = (end < 0 ? text : text.slice(0, end)).slice(0, FIRST_LETTERS_MAX);
-  return { first, more: end < 0 ? 0 : text.slice(end).split("\n").length - 1 };
+  if (end < 0) return { first: text.slice(0, FIRST_LETTERS_MAX), more: 0 };
+  const more = text.slice(end).split("\n").length - 1;
+  const first = text.slice(0, Math.min(end, FIRST_LETTERS_MAX));
+  const at = find ? text.slice(0, MARKED_LETTERS_MAX).search(find) : -1;
+  if (at < end) return { first, more };
+  const sought = text.slice(text.lastIndexOf("\n", at) + 1).split(/\r?\n/, 1)[0] ?? "";
+  const cut = first.length > BEFORE_LETTERS ? first.slice(0, BEFORE_LETTERS) : first;
+  return { first: `${cut} … ${sought.trim().slice(0, FIRST_LETTERS_MAX)}`, more };
 }
