@@ -1,6 +1,7 @@
 //! Whether a record is what a filter wants: the same answer as the index's, for what is not in it yet.
 
 use super::{
+    blocks::pattern,
     filter::{Bound, Condition, Filter, Node, Test},
     schema::{FieldType, Record, Value},
     words::Words,
@@ -51,6 +52,9 @@ impl Condition {
         }
         match &self.test {
             Test::Present => true,
+            test if self.field_type == FieldType::Pattern => {
+                value.as_text().is_some_and(|body| test.matches(&pattern(body)))
+            }
             Test::Between(low, high) => {
                 value.as_number().is_some_and(|number| is_between(number, *low, *high))
             }
@@ -60,7 +64,7 @@ impl Condition {
 }
 
 impl Test {
-    fn matches(&self, text: &str) -> bool {
+    pub(super) fn matches(&self, text: &str) -> bool {
         match self {
             Self::Present => true,
             Self::Exact(wanted) => wanted == text,
@@ -79,7 +83,7 @@ pub(super) fn is_between(number: f64, low: Bound, high: Bound) -> bool {
     low.is_none_or(is_above) && high.is_none_or(is_below)
 }
 
-fn has_words(text: &str, wanted: &[String], is_prefix: bool) -> bool {
+pub(super) fn has_words(text: &str, wanted: &[String], is_prefix: bool) -> bool {
     let Some((last, before)) = wanted.split_last() else { return false };
     let words: Vec<String> = Words::new(text).collect();
     words.windows(wanted.len()).any(|window| {
