@@ -239,6 +239,10 @@ fn tantivy_peer(folder: &Path, clock: &Clock, midnight: UnixMs, lines: u64) -> D
     let bytes: u64 =
         fs::read_dir(folder)?.filter_map(|entry| Some(entry.ok()?.metadata().ok()?.len())).sum();
     figure("tantivy: size, part of the text", bytes as f64 / raw as f64)?;
+    tantivy_queries(&index, message, clock)
+}
+
+fn tantivy_queries(index: &Index, message: Field, clock: &Clock) -> Done {
     let searcher = index.reader()?.searcher();
     let parser = QueryParser::for_index(&index, vec![message]);
     for (name, text) in SEARCHES.iter().filter(|(name, _)| *name != "Chinese") {
