@@ -244,7 +244,7 @@ fn tantivy_peer(folder: &Path, clock: &Clock, midnight: UnixMs, lines: u64) -> D
 
 fn tantivy_queries(index: &Index, message: Field, clock: &Clock) -> Done {
     let searcher = index.reader()?.searcher();
-    let parser = QueryParser::for_index(&index, vec![message]);
+    let parser = QueryParser::for_index(index, vec![message]);
     for (name, text) in SEARCHES.iter().filter(|(name, _)| *name != "Chinese") {
         let query = parser.parse_query(
             &text
@@ -255,7 +255,7 @@ fn tantivy_queries(index: &Index, message: Field, clock: &Clock) -> Done {
         )?;
         let newest =
             || TopDocs::with_limit(100).order_by_fast_field::<DateTime>("ts", tantivy::Order::Desc);
-        self::time(clock, &format!("tantivy: {name}: count and newest 100"), || {
+        time(clock, &format!("tantivy: {name}: count and newest 100"), || {
             searcher.search(&query, &(Count, newest())).map(|(count, _)| count)
         })?;
     }
