@@ -59,7 +59,7 @@ fn parse_rfc3339(text: &str) -> Option<UnixMs> {
 
 /// Days since 1970-01-01 in the proleptic Gregorian calendar; years start in March so that the
 /// leap day comes last.
-fn days_from_civil(year: i64, month: i64, day: i64) -> i64 {
+pub(crate) fn days_from_civil(year: i64, month: i64, day: i64) -> i64 {
     let year = if month <= 2 { year - 1 } else { year };
     let era = year.div_euclid(400);
     let year_of_era = year.rem_euclid(400);
@@ -88,7 +88,7 @@ pub(crate) fn date(time: UnixMs) -> String {
 }
 
 /// The reverse of [`days_from_civil`].
-fn civil_from_days(days: i64) -> (i64, i64, i64) {
+pub(crate) fn civil_from_days(days: i64) -> (i64, i64, i64) {
     let days = days + 719_468;
     let era = days.div_euclid(146_097);
     let day_of_era = days.rem_euclid(146_097);
