@@ -46,7 +46,7 @@ pub(crate) use product::{collected_json, event_json, seen_json};
 pub(crate) use prometheus::{POINTS_MAX, Report, narrow, own_metadata};
 pub(crate) use query::{Limits, Queries};
 pub(crate) use requests::csv_field;
-pub(crate) use time::{civil_from_days, date, days_from_civil, parse_time};
+pub(crate) use time::{date, parse_time};
 pub(crate) use write::{Gate, REFUSED, SAMPLES_WRITTEN};
 
 /// Largest request body but that of remote write, which has its own limit.

@@ -12,7 +12,8 @@ use serde_json::{Value, json};
 use store::{
     Store,
     events::{
-        Aggregate, Event as _, Filter, GroupBy, Hit, Key, LINES, Measure, Order, QueryError, Search,
+        Aggregate, Event as _, Filter, GroupBy, Hit, KEYWORD_BYTES_MAX, Key, LINES, Measure, Order,
+        QueryError, Search, read_line,
     },
 };
 
@@ -232,13 +233,11 @@ impl Found {
                 Search { filter, range, order, limit, after, with_private, timeout: left() };
             store.events().search(LINES, &search)
         };
-        let position = Line::schema().position("pattern");
-        let name = |hit: &Hit| {
-            let value = position.and_then(|position| hit.record.value(position));
-            value.and_then(store::events::Value::as_text).map(str::to_owned)
-        };
         for hit in search(filter, range, NEWEST)?.hits {
-            let place = name(&hit).and_then(|name| self.places.get(name.as_str()));
+            let body = read_line(&hit.record).body;
+            let name = store::events::pattern(&body);
+            let end = name.floor_char_boundary(KEYWORD_BYTES_MAX);
+            let place = name.get(..end).and_then(|name| self.places.get(name));
             if let Some(pattern) = place.and_then(|place| self.patterns.get_mut(*place)) {
                 pattern.example.get_or_insert(hit);
             }

@@ -189,8 +189,8 @@ fn request() -> Value {
             | FieldType::Text
             | FieldType::Body
             | FieldType::Kept => text(),
-            // Shown by another endpoint only.
-            FieldType::Private => return None,
+            // Shown by another endpoint only, or not kept.
+            FieldType::Private | FieldType::Pattern => return None,
         };
         Some((field.name, schema))
     };

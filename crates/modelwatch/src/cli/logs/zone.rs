@@ -5,9 +5,8 @@
 
 use std::{fs::File, io::Read as _, path::PathBuf};
 
-use model::UnixMs;
+use model::{UnixMs, civil_from_days, days_from_civil};
 
-use crate::api::{civil_from_days, days_from_civil};
 use crate::cli::query::time::rfc3339;
 
 /// Largest file of a zone that is read. Those of the zone database have a few KiB.
