@@ -101,17 +101,18 @@ impl Block<'_> {
         let rows = match by {
             By::Time(step) => {
                 let times = self.times()?;
-                let (mut each, mut last) = (vec![0; times.len()], (i64::MIN, 0));
+                let (mut each, mut last) = (vec![0; times.len()], (0..0, 0));
                 found.each(|row| {
-                    let Some(time) = times.get(row) else { return };
-                    let begin = time.div_euclid(step) * step;
+                    let (Some(time), Some(place)) = (times.get(row), each.get_mut(row)) else {
+                        return;
+                    };
                     // Neighbours are mostly of one step.
-                    if begin != last.0 {
-                        last = (begin, code_of(Code::Time(begin)));
+                    if !last.0.contains(time) {
+                        let begin = time.div_euclid(step) * step;
+                        let end = begin.saturating_add(step);
+                        last = (begin..end, code_of(Code::Time(begin)));
                     }
-                    if let Some(place) = each.get_mut(row) {
-                        *place = last.1;
-                    }
+                    *place = last.1;
                 });
                 Rows::Each(each)
             }
@@ -129,7 +130,7 @@ impl Block<'_> {
                         Rows::Each(counts.iter().map(|count| of(text(count).as_deref())).collect())
                     }
                     _ => {
-                        let streams = dictionary.streams.iter();
+                        let streams = dictionary.streams();
                         Rows::Streams(streams.map(|stream| of(stream.get(position))).collect())
                     }
                 }
