@@ -156,10 +156,14 @@ describe("patterns", () => {
     ["<*>", "*"],
     ['GET "/x*" (<*>)', 'GET\\ \\"\\/x\\*\\"\\ \\(*\\)'],
     ["a".repeat(2_000), `${"a".repeat(1_000)}*`],
-  ])("%s is found by %s", (pattern, expected) => expect(conditionOf(pattern)).toBe(expected));
+  ])("%s is found by %s", (pattern, expected) => expect(conditionOf(pattern, "one line")).toBe(expected));
+
+  test("of several lines the first is found", () => {
+    expect(conditionOf("fatal error <*> in x Traceback (most recent", "fatal error 7 in x\nTraceback (most recent")).toBe("fatal\\ error\\ *\\ in\\ x*");
+  });
 
   test("one with too many holes is cut", () => {
-    const condition = conditionOf(Array.from({ length: 20 }, (_, at) => `k${at}=<*>`).join(" "));
+    const condition = conditionOf(Array.from({ length: 20 }, (_, at) => `k${at}=<*>`).join(" "), "k0=1");
     expect(condition.split("*").length - 1).toBeLessThanOrEqual(8);
     expect(condition.endsWith("*")).toBe(true);
     expect(withCondition("host:a", "pattern", "a\\ b*")).toBe("host:a pattern:a\\ b*");
