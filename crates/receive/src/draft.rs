@@ -6,7 +6,7 @@ use model::{
     UnixMs,
     log::{Line, Origin, Severity},
 };
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 /// Bytes of a body that are kept; the rest is cut off and counted in the attribute [`CUT`].
 pub const BODY_BYTES_MAX: usize = 512 << 10;
@@ -103,7 +103,17 @@ const NAMES: &[(&str, Role)] = &[
     ("instance", Role::Instance),
 ];
 
+/// Where a document has its message: those before count more.
+const BODIES: [&str; 6] = ["message", "msg", "log", "body", "line", "MESSAGE"];
+
+/// Where a document has its time.
+const TIMES: [&str; 4] = ["@timestamp", "timestamp", "time", "ts"];
+
+/// What shippers tell each other.
+const METADATA: &str = "@metadata";
+
 /// A line in the making.
+#[derive(Clone)]
 pub(crate) struct Draft {
     pub(crate) time: Option<UnixMs>,
     pub(crate) body: String,
@@ -200,6 +210,27 @@ impl Draft {
         self.cut_bytes += value.len() - kept.len();
         self.attribute_bytes += bytes;
         self.attributes.push((name.to_owned(), kept.to_owned()));
+    }
+
+    /// Takes an object of JSON that is a whole line: its message, its time, and all else as facts. Where it has
+    /// no message, it is its own.
+    pub(crate) fn document(&mut self, document: &Map<String, Value>) {
+        let body = BODIES.iter().find(|name| document.get(**name).is_some_and(Value::is_string));
+        let times = TIMES.iter().map(|name| (*name, document.get(*name)));
+        let time = times.filter_map(|(name, value)| Some((name, time(value?)?))).next();
+        self.time = time.map(|(_, time)| time).or(self.time);
+        for (name, value) in document {
+            let is_taken = body.is_some_and(|body| body == name)
+                || time.is_some_and(|(taken, _)| taken == name)
+                || name == METADATA;
+            if !is_taken {
+                self.json(name, value);
+            }
+        }
+        self.body = match body.and_then(|name| document.get(*name)?.as_str()) {
+            Some(body) => body.to_owned(),
+            None => Value::Object(document.clone()).to_string(),
+        };
     }
 
     /// Takes what is in JSON as facts: names within names are joined by dots.

@@ -6,14 +6,33 @@
 //! acknowledged that is not kept. Bias: senders that come back with what was refused.
 #![forbid(unsafe_code)]
 
+pub mod bulk;
 mod draft;
+pub mod hec;
+mod json;
+pub mod loki;
+pub mod otlp;
+mod protobuf;
 pub mod syslog;
 
 pub use draft::{ATTRIBUTES_MAX, Arrival, BODY_BYTES_MAX, CUT, VALUE_BYTES_MAX};
 
+/// Lines of one request; one with more is refused as a whole.
+pub const LINES_MAX: usize = 100_000;
+
+/// Why nothing of a request is taken, whatever its protocol.
+#[derive(Debug, PartialEq, thiserror::Error)]
+pub enum DecodeError {
+    /// In words for its sender.
+    #[error("{0}")]
+    Malformed(String),
+    #[error("more than {LINES_MAX} lines in one request; send fewer at a time")]
+    TooMany,
+}
+
 #[cfg(test)]
 mod tests {
-    use std::{fs, path::PathBuf};
+    use std::{fs, io::Read as _, path::PathBuf};
 
     fn folder() -> PathBuf {
         PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("fixtures")
@@ -28,6 +47,19 @@ mod tests {
         names.sort();
         assert!(!names.is_empty(), "no captures of {protocol}");
         names
+    }
+
+    /// The body of a captured message of HTTP, uncompressed.
+    pub(crate) fn body(name: &str) -> Vec<u8> {
+        let message = fixture(name);
+        let end = message.windows(4).position(|four| four == b"\r\n\r\n").unwrap();
+        let body = &message[end + 4..];
+        if !body.starts_with(&[0x1f, 0x8b]) {
+            return body.to_vec();
+        }
+        let mut expanded = Vec::new();
+        flate2::read::GzDecoder::new(body).read_to_end(&mut expanded).unwrap();
+        expanded
     }
 
     pub(crate) fn fixture(name: &str) -> Vec<u8> {
