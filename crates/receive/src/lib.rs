@@ -11,6 +11,7 @@ mod draft;
 pub mod hec;
 mod json;
 pub mod loki;
+pub mod lumberjack;
 pub mod otlp;
 mod protobuf;
 pub mod syslog;

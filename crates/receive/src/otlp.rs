@@ -437,13 +437,13 @@ mod tests {
     proptest! {
         #[test]
         fn any_bytes_are_survived(bytes: Vec<u8>) {
-            let _ = decode_protobuf(&bytes, &arrival("otlp"));
-            let _ = decode_json(&bytes, &arrival("otlp"));
+            drop(decode_protobuf(&bytes, &arrival("otlp")));
+            drop(decode_json(&bytes, &arrival("otlp")));
             if let Ok(length) = u8::try_from(bytes.len())
                 && length < 100
             {
                 let scope = field(1, &field(2, &field(2, &bytes[..bytes.len().min(100)])));
-                let _ = decode_protobuf(&scope, &arrival("otlp"));
+                drop(decode_protobuf(&scope, &arrival("otlp")));
             }
         }
     }

@@ -3,6 +3,8 @@
 //! Nothing is refused: a message that is neither is kept as it came, without what it does not say. A time
 //! without a year is the one nearest to now, one without a zone is taken for UTC.
 
+use std::ops::Range;
+
 use model::{
     UnixMs,
     calendar::{civil_from_days, days_from_civil, parse_rfc3339},
@@ -265,47 +267,52 @@ impl Frames {
     }
 
     /// The next whole message, or the first [`MESSAGE_BYTES_MAX`] bytes of one that is longer.
-    pub fn next(&mut self) -> Option<&[u8]> {
-        loop {
-            self.skip();
-            let rest = self.buffer.get(self.taken..)?;
-            // Between messages.
-            let blank = rest.iter().take_while(|byte| matches!(byte, b'\n' | b'\r' | 0)).count();
-            self.taken += blank;
-            let rest = self.buffer.get(self.taken..)?;
-            match counted(rest) {
-                Count::Unclear => return None,
-                Count::Octets { digits, length } => {
-                    let start = self.taken + digits + 1;
-                    let kept = length.min(MESSAGE_BYTES_MAX);
-                    if self.buffer.len() < start + kept {
-                        return None;
-                    }
-                    self.taken = start + kept;
-                    if length > kept {
-                        self.skip = Skip::Octets(length - kept);
-                    }
-                    return self.buffer.get(start..start + kept);
-                }
-                Count::None => {
-                    let (start, from) = (self.taken, self.searched.max(self.taken));
-                    let end = self.buffer.get(from..)?.iter().position(|byte| *byte == b'\n');
-                    if let Some(end) = end.map(|end| from + end) {
-                        self.taken = end + 1;
-                        let kept = end.min(start + MESSAGE_BYTES_MAX);
-                        self.cut_bytes += (end - kept) as u64;
-                        return self.buffer.get(start..kept);
-                    }
-                    self.searched = self.buffer.len();
-                    if self.buffer.len() - start < MESSAGE_BYTES_MAX {
-                        return None;
-                    }
-                    self.taken = start + MESSAGE_BYTES_MAX;
-                    self.skip = Skip::Line;
-                    return self.buffer.get(start..self.taken);
-                }
-            }
+    pub fn message(&mut self) -> Option<&[u8]> {
+        self.skip();
+        let rest = self.buffer.get(self.taken..)?;
+        // Between messages.
+        let blank = rest.iter().take_while(|byte| matches!(byte, b'\n' | b'\r' | 0)).count();
+        self.taken += blank;
+        let rest = self.buffer.get(self.taken..)?;
+        let kept = match counted(rest) {
+            Count::Unclear => return None,
+            Count::Octets { digits, length } => self.octets(digits, length)?,
+            Count::None => self.line()?,
+        };
+        self.buffer.get(kept)
+    }
+
+    /// Takes a message whose octets are counted, once all that is kept of it is there.
+    fn octets(&mut self, digits: usize, length: usize) -> Option<Range<usize>> {
+        let start = self.taken + digits + 1;
+        let end = start + length.min(MESSAGE_BYTES_MAX);
+        if self.buffer.len() < end {
+            return None;
         }
+        self.taken = end;
+        if start + length > end {
+            self.skip = Skip::Octets(start + length - end);
+        }
+        Some(start..end)
+    }
+
+    /// Takes a message that ends with its line.
+    fn line(&mut self) -> Option<Range<usize>> {
+        let (start, from) = (self.taken, self.searched.max(self.taken));
+        let most = start + MESSAGE_BYTES_MAX;
+        let end = self.buffer.get(from..)?.iter().position(|byte| *byte == b'\n');
+        if let Some(end) = end.map(|end| from + end) {
+            self.taken = end + 1;
+            self.cut_bytes += end.saturating_sub(most) as u64;
+            return Some(start..end.min(most));
+        }
+        self.searched = self.buffer.len();
+        if self.buffer.len() < most {
+            return None;
+        }
+        self.taken = most;
+        self.skip = Skip::Line;
+        Some(start..most)
     }
 
     /// What a sender wrote last without an end of line, once it has closed the connection. Of a message whose
@@ -445,7 +452,7 @@ mod tests {
         let (mut frames, mut all) = (Frames::default(), Vec::new());
         for piece in pieces {
             frames.push(piece);
-            while let Some(message) = frames.next() {
+            while let Some(message) = frames.message() {
                 all.push(String::from_utf8_lossy(message).into_owned());
             }
         }
@@ -480,7 +487,7 @@ mod tests {
                 let mut lengths = Vec::new();
                 for piece in stream.chunks(size) {
                     frames.push(piece);
-                    while let Some(message) = frames.next() {
+                    while let Some(message) = frames.message() {
                         lengths.push(message.len());
                     }
                 }
@@ -502,7 +509,7 @@ mod tests {
             let mut frames = Frames::default();
             let mut messages = Vec::new();
             frames.push(&bytes);
-            while let Some(message) = frames.next() {
+            while let Some(message) = frames.message() {
                 messages.push(message.to_vec());
             }
             messages.extend(frames.last().map(<[u8]>::to_vec));
