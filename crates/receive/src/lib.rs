@@ -6,8 +6,11 @@
 //! acknowledged that is not kept. Bias: senders that come back with what was refused.
 #![forbid(unsafe_code)]
 
+pub mod access;
 pub mod bulk;
+mod desk;
 mod draft;
+mod expand;
 pub mod hec;
 mod json;
 pub mod loki;
@@ -16,7 +19,9 @@ pub mod otlp;
 mod protobuf;
 pub mod syslog;
 
+pub use desk::{Connection, Desk, Keep, Reason, Receiver, Refused, Report, Room};
 pub use draft::{ATTRIBUTES_MAX, Arrival, BODY_BYTES_MAX, CUT, VALUE_BYTES_MAX};
+pub use expand::{EXPANDED_BYTES_MAX, ExpandError, expand};
 
 /// Lines of one request; one with more is refused as a whole.
 pub const LINES_MAX: usize = 100_000;
