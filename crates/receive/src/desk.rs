@@ -10,10 +10,7 @@ use std::{
 };
 
 use model::{Clock, UnixMs, log::Line};
-use tokio::{
-    sync::{OwnedSemaphorePermit, Semaphore},
-    time::sleep,
-};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 /// Requests that are decoded and kept at the same time: one of each.
 const TURNS: usize = 2;
@@ -22,7 +19,7 @@ const TURNS: usize = 2;
 const ROOM_MIB: usize = 128;
 
 /// How long a receiver that cannot refuse waits before it offers lines again.
-const PAUSE: Duration = Duration::from_millis(500);
+pub(crate) const PAUSE: Duration = Duration::from_millis(500);
 
 /// Keeps lines.
 pub trait Keep: Send + Sync {
@@ -242,24 +239,12 @@ impl Desk {
         kept
     }
 
-    /// Keeps lines, however long that takes; meanwhile tells `waiting` again and again, which may give up by an
-    /// error.
-    pub async fn insist<E>(
-        &self,
-        receiver: Receiver,
-        lines: Vec<Line>,
-        mut waiting: impl AsyncFnMut() -> Result<(), E>,
-    ) -> Result<(), E> {
-        let lines: Arc<[Line]> = lines.into();
-        loop {
-            let offered = Arc::clone(&lines);
-            let kept = self.work(None, move |desk| desk.keep(receiver, offered.to_vec())).await;
-            if matches!(kept, Some(Ok(_))) {
-                return Ok(());
-            }
-            waiting().await?;
-            sleep(PAUSE).await;
-        }
+    /// Offers lines for a receiver that cannot refuse them, and says whether they were kept. If not, it is to wait
+    /// for [`PAUSE`] and to offer them again.
+    pub async fn offer(&self, receiver: Receiver, lines: &Arc<[Line]>) -> bool {
+        let lines = Arc::clone(lines);
+        let kept = self.work(None, move |desk| desk.keep(receiver, lines.to_vec())).await;
+        matches!(kept, Some(Ok(_)))
     }
 
     pub fn note_bytes(&self, receiver: Receiver, bytes: usize) {
@@ -346,19 +331,17 @@ pub(crate) mod tests {
         *memory.refusals.lock().unwrap() = vec![Refused::Busy, Refused::Disk("full".into())];
         let desk = desk(&memory);
         let line = syslog::parse(b"<1>a", &arrival("syslog"));
-        let mut waits = 0;
-        let kept = desk.insist(Receiver::SyslogTcp, vec![line.clone()], async || {
-            waits += 1;
-            Ok::<_, ()>(())
-        });
-        kept.await.unwrap();
-        assert_eq!((waits, memory.lines.lock().unwrap().len()), (2, 1));
+        let lines: Arc<[Line]> = vec![line].into();
+        let mut offers = 1;
+        while !desk.offer(Receiver::SyslogTcp, &lines).await {
+            offers += 1;
+        }
+        assert_eq!((offers, memory.lines.lock().unwrap().len()), (3, 1));
         let report = desk.reports().remove(Receiver::SyslogTcp as usize);
         assert_eq!((report.lines, report.trouble, report.last), (1, None, Some(desk.now())));
         assert_eq!(report.refused, [(Reason::Busy, 1), (Reason::Disk, 1)].into());
         memory.refusals.lock().unwrap().push(Refused::Busy);
-        let gone = desk.insist(Receiver::Loki, vec![line], async || Err("gone"));
-        assert_eq!(gone.await, Err("gone"));
+        assert!(!desk.offer(Receiver::Loki, &lines).await);
         let report = desk.reports().remove(Receiver::Loki as usize);
         assert_eq!((report.lines, report.trouble), (0, Some(Refused::Busy)));
     }

@@ -17,6 +17,7 @@ pub mod loki;
 pub mod lumberjack;
 pub mod otlp;
 mod protobuf;
+pub mod serve;
 pub mod syslog;
 
 pub use desk::{Connection, Desk, Keep, Reason, Receiver, Refused, Report, Room};

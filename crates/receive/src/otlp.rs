@@ -5,7 +5,7 @@ use std::{borrow::Cow, fmt::Write as _};
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use model::log::{Line, Severity};
 use serde::Deserialize;
-use serde_json::{Map, Value as Json, value::RawValue};
+use serde_json::{Map, Value as Json, json, value::RawValue};
 
 use crate::{
     DecodeError, LINES_MAX,
@@ -16,6 +16,9 @@ use crate::{
 
 /// Values within values that are read; what is deeper is left out.
 const DEPTH_MAX: usize = 16;
+
+/// Why lines of a request that was taken are missing.
+const LEFT_OUT: &str = "some lines are too old, too large or from the future";
 
 /// Reads a message of protocol buffers.
 pub fn decode_protobuf(body: &[u8], arrival: &Arrival) -> Result<Vec<Line>, DecodeError> {
@@ -320,6 +323,54 @@ fn unsigned(value: &Json) -> u64 {
     value.as_u64().or_else(|| value.as_str()?.parse().ok()).unwrap_or_default()
 }
 
+/// The answer to a request of which so many lines were left out, as protocol buffers.
+pub fn answer(rejected: usize) -> Vec<u8> {
+    if rejected == 0 {
+        return Vec::new();
+    }
+    let mut partial = vec![1 << 3];
+    write_varint(&mut partial, rejected as u64);
+    write_bytes(&mut partial, 2, LEFT_OUT.as_bytes());
+    let mut answer = Vec::new();
+    write_bytes(&mut answer, 1, &partial);
+    answer
+}
+
+/// The same as JSON.
+pub fn answer_json(rejected: usize) -> String {
+    if rejected == 0 {
+        return "{}".to_owned();
+    }
+    let partial = json!({ "rejectedLogRecords": rejected.to_string(), "errorMessage": LEFT_OUT });
+    json!({ "partialSuccess": partial }).to_string()
+}
+
+/// Why a request is refused: `google.rpc.Status`, as protocol buffers.
+pub fn refusal(text: &str) -> Vec<u8> {
+    let mut status = Vec::new();
+    write_bytes(&mut status, 2, text.as_bytes());
+    status
+}
+
+/// The same as JSON.
+pub fn refusal_json(text: &str) -> String {
+    json!({ "message": text }).to_string()
+}
+
+fn write_bytes(message: &mut Vec<u8>, field: u8, bytes: &[u8]) {
+    message.push((field << 3) | 2);
+    write_varint(message, bytes.len() as u64);
+    message.extend_from_slice(bytes);
+}
+
+fn write_varint(message: &mut Vec<u8>, mut number: u64) {
+    while number >= 0x80 {
+        message.push((number as u8 & 0x7f) | 0x80);
+        number >>= 7;
+    }
+    message.push(number as u8);
+}
+
 /// The value in `{"stringValue": ..}` and the like.
 fn plain(any_value: &Json, depth: usize) -> Json {
     let Some((kind, value)) = any_value.as_object().and_then(|members| members.iter().next())
@@ -349,7 +400,6 @@ fn plain(any_value: &Json, depth: usize) -> Json {
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
-    use serde_json::json;
 
     use super::*;
     use crate::{
@@ -422,6 +472,23 @@ mod tests {
         let line = record(json!({"traceId": "00000000000000000000000000000000"}));
         assert_eq!((line.time, line.body.as_str()), (arrival("otlp").now, ""));
         assert_eq!(line.attributes, []);
+    }
+
+    #[test]
+    fn answers() {
+        assert_eq!((answer(0), answer_json(0)), (Vec::new(), "{}".to_owned()));
+        let message = answer(300);
+        let [Ok((1, Value::Bytes(partial)))] = Fields::new(&message).collect::<Vec<_>>()[..] else {
+            panic!("{message:?}");
+        };
+        let fields: Vec<_> = Fields::new(partial).map(Result::unwrap).collect();
+        assert_eq!(fields, [(1, Value::Number(300)), (2, Value::Bytes(LEFT_OUT.as_bytes()))]);
+        let partial: Json = serde_json::from_str(&answer_json(300)).unwrap();
+        assert_eq!(partial["partialSuccess"]["rejectedLogRecords"], "300");
+        let status = refusal("no");
+        let fields: Vec<_> = Fields::new(&status).map(Result::unwrap).collect();
+        assert_eq!(fields, [(2, Value::Bytes(b"no"))]);
+        assert_eq!(refusal_json("no"), "{\"message\":\"no\"}");
     }
 
     #[test]
