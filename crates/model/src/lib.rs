@@ -8,7 +8,6 @@
 mod labels;
 mod time;
 
-pub mod calendar;
 pub mod catalogue;
 pub mod detail;
 pub mod exchange;
@@ -21,4 +20,4 @@ pub mod series;
 pub mod span;
 
 pub use labels::{Labels, LabelsBuilder, NAME};
-pub use time::{Clock, UnixMs};
+pub use time::{Clock, UnixMs, civil_from_days, days_from_civil, parse_rfc3339};

@@ -327,7 +327,7 @@ pub(crate) fn time(value: &Value) -> Option<UnixMs> {
             if let Ok(number) = text.parse::<f64>() {
                 return since_epoch(number);
             }
-            model::calendar::parse_rfc3339(text).or_else(|| {
+            model::parse_rfc3339(text).or_else(|| {
                 // Elasticsearch takes UTC where no zone is given, and zones without a colon.
                 let (head, zone) = text.split_at_checked(text.len().saturating_sub(5))?;
                 let zone = zone.strip_prefix(['+', '-']).filter(|_| text.contains('T'));
@@ -335,9 +335,9 @@ pub(crate) fn time(value: &Value) -> Option<UnixMs> {
                 match digits.and_then(|digits| digits.split_at_checked(2)) {
                     Some((hours, minutes)) => {
                         let sign = text.as_bytes().get(head.len()).map(|sign| char::from(*sign))?;
-                        model::calendar::parse_rfc3339(&format!("{head}{sign}{hours}:{minutes}"))
+                        model::parse_rfc3339(&format!("{head}{sign}{hours}:{minutes}"))
                     }
-                    None => model::calendar::parse_rfc3339(&format!("{text}Z")),
+                    None => model::parse_rfc3339(&format!("{text}Z")),
                 }
             })
         }

@@ -6,9 +6,9 @@
 use std::ops::Range;
 
 use model::{
-    UnixMs,
-    calendar::{civil_from_days, days_from_civil, parse_rfc3339},
+    UnixMs, civil_from_days, days_from_civil,
     log::{Line, Severity},
+    parse_rfc3339,
 };
 
 use crate::draft::{Arrival, Draft};

@@ -1,9 +1,6 @@
 //! Times as people and Prometheus' clients write them.
 
-use model::{
-    UnixMs,
-    calendar::{civil_from_days, parse_rfc3339},
-};
+use model::{UnixMs, civil_from_days, parse_rfc3339};
 
 /// Beyond this, seconds in a float no longer tell milliseconds apart.
 const SECONDS_MAX: f64 = 9e12;

@@ -6,6 +6,7 @@
 
 use std::{
     collections::{BTreeMap, HashMap, hash_map},
+    io,
     sync::Arc,
     time::Duration,
 };
@@ -18,11 +19,12 @@ use tantivy::{
 };
 
 use super::{
+    blocks::{Block, By, Code, pattern},
     filter::Filter,
     kind::Kind,
-    part::{Part, TIME, guarded},
-    schema::{FieldType, Record, Schema, from_thousandths},
-    search::{Deadline, QueryError, is_inside, numeric, overlaps},
+    part::{Content, Part, TIME, guarded},
+    schema::{FieldType, KEYWORD_BYTES_MAX, Record, Schema, from_thousandths},
+    search::{Deadline, LOOK_EVERY, QueryError, is_inside, numeric, overlaps},
     sketch::Summary,
     tail::Batch,
 };
@@ -184,6 +186,9 @@ impl<'a> Plan<'a> {
             Dimension::Field(position) | Dimension::Scale { position, .. } => Some(position),
         });
         for position in keys.chain(self.fields.iter().map(|(position, _)| *position)) {
+            // The body tells its pattern.
+            let is_pattern = self.field_type(position) == Some(FieldType::Pattern);
+            let position = self.schema.body().filter(|_| is_pattern).unwrap_or(position);
             if let Some(wanted) = wanted.get_mut(position) {
                 *wanted = true;
             }
@@ -213,6 +218,14 @@ impl<'a> Plan<'a> {
     fn keys_of(&self, record: &Record) -> Vec<Key> {
         let key = |dimension: &Dimension| match *dimension {
             Dimension::Time(step) => Key::Time(UnixMs(record.time.0.div_euclid(step) * step)),
+            Dimension::Field(position) if self.field_type(position) == Some(FieldType::Pattern) => {
+                let body = self.schema.body().and_then(|body| record.value(body)?.as_text());
+                let cut = |pattern: &str| {
+                    let end = pattern.floor_char_boundary(KEYWORD_BYTES_MAX);
+                    Key::Value(pattern.get(..end).unwrap_or_default().into())
+                };
+                body.filter(|body| !body.is_empty()).map_or(Key::Absent, |body| cut(&pattern(body)))
+            }
             Dimension::Field(position) => match record.value(position) {
                 None => Key::Absent,
                 Some(value) => {
@@ -392,9 +405,22 @@ impl Plan<'_> {
         if part.times.is_none_or(|times| !overlaps(self.range, times)) {
             return Ok(groups);
         }
-        let query = part.query(self.schema, self.filter)?;
-        let weight = query.weight(EnableScoring::disabled_from_searcher(&part.searcher))?;
-        for reader in part.searcher.segment_readers() {
+        let indexed = match &part.content {
+            Content::Index(indexed) => indexed,
+            Content::Blocks(files) => {
+                for (_, _, block) in files.blocks(self.schema) {
+                    if refused.is_some() || !deadline.allows(LOOK_EVERY) {
+                        break;
+                    }
+                    self.block(&block, &mut groups)?;
+                    *refused = self.check(groups.by_keys.len(), groups.cells).err();
+                }
+                return Ok(groups);
+            }
+        };
+        let query = indexed.query(self.schema, self.filter)?;
+        let weight = query.weight(EnableScoring::disabled_from_searcher(&indexed.searcher))?;
+        for reader in indexed.searcher.segment_readers() {
             let times = reader.fast_fields().i64(TIME)?;
             let span = (times.min_value(), times.max_value());
             if !overlaps(self.range, span) {
@@ -419,6 +445,41 @@ impl Plan<'_> {
             groups.merge(segment.named()?);
         }
         Ok(groups)
+    }
+}
+
+impl Plan<'_> {
+    /// Counts what a block has by its columns; for anything else its records are read.
+    fn block(&self, block: &Block<'_>, groups: &mut Groups) -> io::Result<()> {
+        let found = block.find(self.filter, self.range)?;
+        if found.is_empty() {
+            return Ok(());
+        }
+        let by: Option<Vec<By>> = self
+            .dimensions
+            .iter()
+            .map(|dimension| match *dimension {
+                Dimension::Field(position) => Some(By::Field(position)),
+                Dimension::Time(step) => Some(By::Time(step)),
+                Dimension::Scale { .. } => None,
+            })
+            .collect();
+        let Some(by) = by.filter(|_| self.fields.is_empty()) else {
+            for row in found.rows() {
+                self.add(groups, &block.record(row)?);
+            }
+            return Ok(());
+        };
+        for (codes, count) in block.counted(&found, &by)? {
+            let key = |code: Code| match code {
+                Code::Absent => Key::Absent,
+                Code::Text(text) => Key::Value(text),
+                Code::Time(time) => Key::Time(UnixMs(time)),
+            };
+            let keys: Vec<Key> = codes.into_iter().map(key).collect();
+            groups.by_keys.entry(keys).or_insert_with(|| self.group()).count += count;
+        }
+        Ok(())
     }
 }
 

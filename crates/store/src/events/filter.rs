@@ -399,6 +399,9 @@ impl Parser<'_> {
                 _ => exact(&written)?,
             }
         };
+        // The body tells its pattern.
+        let of_body = self.schema.body().filter(|_| field.field_type == FieldType::Pattern);
+        let position = of_body.unwrap_or(position);
         self.is(Condition { position, field_type: field.field_type, name, test })
     }
 
