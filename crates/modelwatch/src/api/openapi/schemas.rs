@@ -185,6 +185,7 @@ fn request() -> Value {
             | FieldType::Id
             | FieldType::Text
             | FieldType::Body
+            | FieldType::Pattern
             | FieldType::Kept => text(),
             // Shown by another endpoint only.
             FieldType::Private => return None,
