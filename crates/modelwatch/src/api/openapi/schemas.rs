@@ -190,6 +190,7 @@ fn request() -> Value {
             | FieldType::Id
             | FieldType::Text
             | FieldType::Body
+            | FieldType::Pattern
             | FieldType::Kept => text(),
             // Shown by another endpoint only, or not kept.
             FieldType::Private | FieldType::Pattern => return None,
