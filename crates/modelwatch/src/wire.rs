@@ -50,6 +50,9 @@ const KEEPER_PATIENCE: Duration = Duration::from_secs(1);
 /// How long tasks may take to end.
 pub(crate) const RUNTIME_PATIENCE: Duration = Duration::from_millis(500);
 
+/// Where the data directory keeps how far logs were read.
+const LOG_POSITIONS: &str = "log-positions.json";
+
 /// How long the first look for engines is waited for before it is reported.
 const FIRST_LOOK_MAX: Duration = Duration::from_secs(5);
 
@@ -144,6 +147,7 @@ fn assemble(
             let events = Arc::clone(&events);
             Arc::new(move |record: LogRecord| events.push(record))
         },
+        lines: None,
     };
     let instance = instance(&inventory, address);
     let settings = collect_settings(&config, &instance, address.port());
@@ -284,6 +288,7 @@ pub(crate) fn collect_settings(
         engines: engines.collect(),
         scrapes: config.scrapes.iter().map(|scrape| scrape.job(&variable)).collect(),
         probes: probes.collect(),
+        logs: config.logs.settings(config.storage.path.join(LOG_POSITIONS)),
     }
 }
 

@@ -89,7 +89,6 @@ struct Followed {
 /// What a source has to tell of its files.
 #[derive(Clone, Debug, Default)]
 pub(super) struct FileReport {
-    pub(super) path: String,
     pub(super) origin: Arc<Origin>,
     pub(super) counts: Counts,
     /// Bytes that are there and not stored.
@@ -557,7 +556,6 @@ impl Files {
 
     pub(super) fn reports(&self) -> Vec<FileReport> {
         let report = |one: &Followed| FileReport {
-            path: one.path.display().to_string(),
             origin: Arc::clone(&one.origin),
             counts: one.feed.as_ref().map(|feed| feed.counts).unwrap_or_default(),
             lag: one.size.saturating_sub(one.feed.as_ref().map_or(0, Feed::stored)),
@@ -565,7 +563,7 @@ impl Files {
         let past = self.past.values().map(|(origin, counts)| FileReport {
             origin: Arc::clone(origin),
             counts: *counts,
-            ..FileReport::default()
+            lag: 0,
         });
         self.followed.iter().map(report).chain(past).collect()
     }

@@ -13,11 +13,15 @@ mod files;
 mod glob;
 mod place;
 mod positions;
+mod report;
 mod siblings;
 #[cfg(test)]
 mod tests;
+mod thread;
 
 use std::{path::PathBuf, sync::Arc};
+
+pub(crate) use thread::start;
 
 use model::{
     UnixMs,

@@ -9,7 +9,7 @@ use std::{
     time::Duration,
 };
 
-use model::{Clock, UnixMs, log::Origin};
+use model::{Clock, log::Origin};
 
 use super::{
     Chunk, From, Limits, LineSink, RawLine, Refused,
