@@ -1509,6 +1509,11 @@ pub static MESSAGES: &[Message] = &[
         zh: "无法看到推理引擎的进程，因此缺少其 CPU 与内存数据。请以同一用户或 root 运行 modelwatch",
     },
     Message {
+        code: "hint.log_engine_none",
+        en: "{instance} has no log that can be followed: its output goes to {output}. Send it to a file (>> /var/log/engine.log 2>&1), or run the engine as a unit of systemd or in a container",
+        zh: "{instance} 没有可跟踪的日志：其输出写到 {output}。请将输出重定向到文件（>> /var/log/engine.log 2>&1），或以 systemd 单元或容器方式运行该引擎",
+    },
+    Message {
         code: "hint.log_files_cut",
         en: "{count} files of logs are not followed, because there are too many. Name fewer with [[log_file]], or raise the limit of open files (LimitNOFILE)",
         zh: "日志文件过多，有 {count} 个未被跟踪。请用 [[log_file]] 指定更少的文件，或调大打开文件数上限（LimitNOFILE）",

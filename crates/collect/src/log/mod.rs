@@ -8,6 +8,7 @@
 //! deleted. The bias is to take a line rather twice than not at all, where a file system tells too little.
 
 mod cursor;
+mod engines;
 mod feed;
 mod files;
 mod glob;
@@ -18,6 +19,7 @@ mod siblings;
 #[cfg(test)]
 mod tests;
 mod thread;
+mod unwrap;
 
 use std::{path::PathBuf, sync::Arc};
 

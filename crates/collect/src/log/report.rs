@@ -33,8 +33,11 @@ pub(super) struct Amount {
 
 pub(super) struct Reports {
     files: SourceHandle,
+    discovered: SourceHandle,
     guard: Guard,
     told: Option<Duration>,
+    /// How many engines there are, and what to know of those without a log.
+    pub(super) engines: (usize, Option<Hint>),
     /// Why positions cannot be kept.
     unsaved: Option<Failure>,
 }
@@ -44,6 +47,8 @@ impl Reports {
         let register = |name: &str| shared.registry.register(name.into(), SourceGroup::Log, PERIOD);
         Self {
             files: register("log_files"),
+            discovered: register("log_engines"),
+            engines: (0, None),
             guard: Guard::new(register("logs")),
             told: None,
             unsaved: None,
@@ -66,6 +71,7 @@ impl Reports {
         }
         self.told = Some(now.monotonic);
         self.tell_files(shared, files, now);
+        self.tell_engines(shared, files, now);
         let amounts = amounts(files);
         let mut batch = Batch::new(now.wall);
         let unsaved = self.unsaved.clone();
@@ -76,6 +82,27 @@ impl Reports {
         if !batch.samples.is_empty() {
             (shared.sinks.batch)(batch);
         }
+    }
+
+    fn tell_engines(&self, shared: &Shared, files: &Files, now: Now) {
+        let (engines, hint) = &self.engines;
+        let reason = match engines {
+            _ if !shared.settings.logs.discover => Some("logs.discover is false"),
+            0 => Some("no process of an engine can be seen"),
+            _ => None,
+        };
+        match reason {
+            Some(reason) => {
+                self.discovered.failed(Duration::ZERO, Failure::new(FailureKind::Absent, reason))
+            }
+            None => {
+                let reports = files.reports();
+                let count =
+                    reports.iter().filter(|report| !report.origin.engine.is_empty()).count();
+                self.discovered.succeeded(now.wall, Duration::ZERO, count);
+            }
+        }
+        self.discovered.set_hint(hint.clone());
     }
 
     fn tell_files(&self, shared: &Shared, files: &Files, now: Now) {

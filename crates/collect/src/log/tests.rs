@@ -16,6 +16,7 @@ use super::{
     files::{Candidate, Files, Now, Round},
     glob,
     positions::Positions,
+    unwrap::Form,
 };
 
 /// Keeps lines as a store does that joins lines to records: the last one stays open until the next comes, or
@@ -119,6 +120,7 @@ impl Bench {
             path,
             from: self.from,
             pattern: Some(self.pattern.as_str().into()),
+            form: Form::Plain,
         });
         let Follower { files, positions } = &mut self.follower;
         files.scan(candidates.collect(), positions, &self.sink, self.now);

@@ -10,14 +10,16 @@ use std::{
     time::Duration,
 };
 
-use model::log::Origin;
+use model::{UnixMs, log::Origin};
 
 use super::{
     LineSink, LogFile, Settings,
+    engines::{self, EngineLogs},
     files::{Candidate, Files, Now, Round},
     glob,
     positions::Positions,
     report::Reports,
+    unwrap::Form,
 };
 use crate::{Failure, FailureKind, collector::Shared, inventory, schedule::Watch};
 
@@ -70,6 +72,8 @@ struct Logs<'a> {
     host: String,
     files: Files,
     positions: Positions,
+    /// Engines that started later are new to us.
+    since: UnixMs,
     /// When each thing was done last.
     scanned: Option<Duration>,
     saved: Duration,
@@ -91,6 +95,7 @@ impl<'a> Logs<'a> {
             reports,
             host: inventory::read(&shared.settings.root).hostname.unwrap_or_default(),
             files: Files::new(settings.limits, files_max()),
+            since: positions.saved.unwrap_or(shared.since).min(shared.since),
             positions,
             scanned: None,
             saved: Duration::ZERO,
@@ -141,6 +146,12 @@ impl<'a> Logs<'a> {
         for file in &self.settings.files {
             candidates.extend(self.named(file));
         }
+        let mut engines = EngineLogs::default();
+        if self.settings.discover {
+            engines = engines::find(self.shared, &self.host, self.since);
+            candidates.append(&mut engines.files);
+        }
+        self.reports.engines = (engines.engines, engines.hint);
         self.files.scan(candidates, &mut self.positions, self.sink, now);
     }
 
@@ -163,6 +174,7 @@ impl<'a> Logs<'a> {
                 path,
                 from: file.from,
                 pattern: Some(Arc::clone(&pattern)),
+                form: Form::Plain,
             }
         });
         found.collect()
