@@ -12,6 +12,7 @@ mod gateway;
 mod gateway_vllm;
 mod hostile;
 mod live;
+mod logs;
 mod node_exporter;
 mod ollama;
 mod prometheus;

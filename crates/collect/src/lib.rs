@@ -27,6 +27,7 @@ mod tls;
 pub mod accelerator;
 pub mod exposition;
 pub mod inventory;
+pub mod log;
 pub mod probe;
 pub mod scrape;
 

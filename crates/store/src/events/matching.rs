@@ -83,15 +83,29 @@ pub(super) fn is_between(number: f64, low: Bound, high: Bound) -> bool {
     low.is_none_or(is_above) && high.is_none_or(is_below)
 }
 
+/// Whether a text has these words one after the other; of the last perhaps only the beginning is wanted.
 pub(super) fn has_words(text: &str, wanted: &[String], is_prefix: bool) -> bool {
-    let Some((last, before)) = wanted.split_last() else { return false };
-    let words: Vec<String> = Words::new(text).collect();
-    words.windows(wanted.len()).any(|window| {
-        let is_last = |word: &String| {
-            if is_prefix { word.starts_with(last.as_str()) } else { word == last }
-        };
-        window.starts_with(before) && window.last().is_some_and(is_last)
-    })
+    let Some(last) = wanted.len().checked_sub(1) else { return false };
+    let mut words = Words::new(text);
+    let mut word = String::new();
+    // How many of the wanted words stand before the next, for each way to read what was there so far.
+    let mut begun: Vec<usize> = Vec::new();
+    while words.read(&mut word).is_some() {
+        begun.push(0);
+        begun.retain_mut(|count| {
+            let is_wanted =
+                wanted.get(*count).is_some_and(|wanted| match is_prefix && *count == last {
+                    true => word.starts_with(wanted.as_str()),
+                    false => word == *wanted,
+                });
+            *count += 1;
+            is_wanted
+        });
+        if begun.iter().any(|count| *count > last) {
+            return true;
+        }
+    }
+    false
 }
 
 /// Whether the index remembers by itself that the field is known, because it has no column of it.

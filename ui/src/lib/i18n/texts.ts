@@ -8,6 +8,7 @@ export const texts = {
   gpus: { en: "GPUs & hosts", zh: "GPU 与主机" },
   keys: { en: "Keys", zh: "密钥" },
   explore: { en: "Explore", zh: "指标探索" },
+  logs: { en: "Logs", zh: "日志" },
   page_failed: { en: "This page could not be loaded.", zh: "页面加载失败。" },
   no_answer: { en: "The server does not answer.", zh: "服务器没有响应。" },
   no_sense: { en: "The server's answer cannot be read: it broke off, or something in between answered in its place.", zh: "无法读取服务器的响应：响应不完整，或由中间代理返回。" },

@@ -16,7 +16,7 @@ use axum::{
 };
 use serde_json::{Map, Value, json};
 
-use super::{events, gateway, json::response, moment, range, requests};
+use super::{events, gateway, json::response, logs, moment, range, requests};
 use crate::wire::App;
 
 /// An endpoint.
@@ -77,6 +77,41 @@ const USAGE: &[Parameter] = &[
     FILTER,
     ("format", Choice(&["json", "csv"]), false, "csv for a file; json without it"),
 ];
+const LOGS: &[Parameter] = &[
+    START,
+    END,
+    FILTER,
+    ("order", Choice(&["newest", "oldest"]), false, "Which lines come first; newest without it"),
+    ("limit", Whole(0, logs::PAGE_MAX as i64), false, "Lines of a page; 100 without it"),
+    ("cursor", Text, false, "The next of the page before, with the same order"),
+];
+const LOGS_EXPORT: &[Parameter] = &[
+    START,
+    END,
+    FILTER,
+    (
+        "format",
+        Choice(&["ndjson", "csv"]),
+        false,
+        "ndjson, a line as JSON on each line, without it",
+    ),
+    ("order", Choice(&["newest", "oldest"]), false, "Which lines come first; oldest without it"),
+    ("limit", Whole(0, logs::LINES_MAX as i64), false, "Most lines; 1,000,000 without it"),
+];
+const LOGS_HISTOGRAM: &[Parameter] = &[
+    START,
+    END,
+    FILTER,
+    ("columns", Whole(0, logs::COLUMNS_MAX), false, "Columns of time; 120 without it"),
+    ("by", Text, false, "The field whose values are told apart; severity without it"),
+];
+const LOGS_FACETS: &[Parameter] = &[
+    START,
+    END,
+    FILTER,
+    ("field", Texts, false, "Up to 16 fields; those that most people want without it"),
+    ("limit", Whole(0, 1_000), false, "Values of each field; 10 without it"),
+];
 const EVENTS: &[Parameter] = &[
     START,
     END,
@@ -102,6 +137,9 @@ const MOMENT: &[Parameter] = &[
         "How far the window reaches to both sides; 60,000 without it",
     ),
 ];
+
+/// In place of a schema: the answer is a file, of one of the formats that `format` names.
+const FILE: &str = "";
 
 /// All of it, in the order of the paths.
 #[expect(clippy::too_many_lines, reason = "a table")]
@@ -136,6 +174,28 @@ fn routes() -> Vec<Route> {
             get(requests::usage),
             USAGE,
             "Usage",
+        ),
+        route("/api/mw/v1/logs", "Lines of logs", get(logs::search), LOGS, "Lines"),
+        route(
+            "/api/mw/v1/logs/export",
+            "Lines as a file; the last record of one that was cut says so",
+            get(logs::export),
+            LOGS_EXPORT,
+            FILE,
+        ),
+        route(
+            "/api/mw/v1/logs/facets",
+            "Which values fields of lines have, and how often",
+            get(logs::facets),
+            LOGS_FACETS,
+            "Facets",
+        ),
+        route(
+            "/api/mw/v1/logs/histogram",
+            "How many lines there were when",
+            get(logs::histogram),
+            LOGS_HISTOGRAM,
+            "LineHistogram",
         ),
         route(
             "/api/mw/v1/moment",
@@ -232,7 +292,12 @@ fn operation(route: &Route, method: &str) -> Value {
         .filter(|word| !word.is_empty())
         .fold(method.to_owned(), |name, word| name + "_" + word);
     let mut content = Map::new();
-    content.insert("application/json".into(), json!({ "schema": schemas::named(route.answer) }));
+    if route.answer == FILE {
+        content.insert("application/x-ndjson".into(), json!({ "schema": { "type": "string" } }));
+    } else {
+        let schema = json!({ "schema": schemas::named(route.answer) });
+        content.insert("application/json".into(), schema);
+    }
     if route.parameters.iter().any(|(name, ..)| *name == "format") {
         content.insert("text/csv".into(), json!({ "schema": { "type": "string" } }));
     }

@@ -1,7 +1,7 @@
 //! What answers look like (JSON Schema 2020-12, as OpenAPI 3.1 has it). Objects have no members but those named,
 //! so that a check against real answers finds what is not described.
 
-use model::exchange::Exchange;
+use model::{exchange::Exchange, log::Severity};
 use serde_json::{Map, Value, json};
 use store::events::{Event as _, FieldType};
 
@@ -15,10 +15,16 @@ pub(super) fn all() -> Map<String, Value> {
         ("Event", event()),
         ("Events", object(&[("events", list(named("Event"))), ("omitted", whole())], &[])),
         ("Evidence", evidence()),
+        ("Facet", facet()),
+        ("Facets", object(&[("facets", list(named("Facet")))], &[])),
         ("Gateway", gateway()),
         ("Heatmap", heatmap()),
         ("Key", key()),
         ("Keys", object(&[("keys", list(named("Key"))), ("anonymous", flag())], &[])),
+        ("KnownLine", known_line()),
+        ("Line", line()),
+        ("LineHistogram", line_histogram()),
+        ("Lines", lines()),
         ("Message", object(&[("code", text()), ("params", map(text()))], &[])),
         ("Moment", moment()),
         ("Percentiles", percentiles()),
@@ -28,6 +34,7 @@ pub(super) fn all() -> Map<String, Value> {
         ("Series", series()),
         ("Summary", object(&[("rows", list(named("SummaryRow")))], &[])),
         ("SummaryRow", summary_row()),
+        ("Translated", object(&[("en", text()), ("zh", text())], &[])),
         ("Upstream", upstream()),
         ("Usage", object(&[("rows", list(named("UsageRow")))], &[])),
         ("UsageRow", usage_row()),
@@ -90,12 +97,15 @@ fn error() -> Value {
     object(&always, &[("code", text()), ("params", map(text()))])
 }
 
+fn severity() -> Value {
+    word(&Severity::ALL.map(Severity::as_str))
+}
+
 fn event() -> Value {
-    let severity = word(&["trace", "debug", "info", "warn", "error", "fatal"]);
     let members = [
         ("time", time()),
         ("source", text()),
-        ("severity", severity),
+        ("severity", severity()),
         ("code", text()),
         ("params", map(text())),
     ];
@@ -203,6 +213,56 @@ fn requests() -> Value {
         ("damaged", whole()),
     ];
     object(&members, &[])
+}
+
+/// A line that is known: what it means, and what to do.
+fn known_line() -> Value {
+    let members = [
+        ("code", text()),
+        ("severity", severity()),
+        ("cause", named("Translated")),
+        ("remedy", named("Translated")),
+    ];
+    object(&members, &[("link", text())])
+}
+
+/// A line; what is not known is not there.
+fn line() -> Value {
+    let always = [("time", time()), ("severity", or_null(severity())), ("body", text())];
+    let origin = ["source", "origin", "host", "service", "engine", "instance", "model"];
+    let mut maybe: Vec<(&str, Value)> = origin.map(|name| (name, text())).to_vec();
+    maybe.extend([
+        ("id", text()),
+        ("attributes", map(text())),
+        ("known", list(named("KnownLine"))),
+    ]);
+    object(&always, &maybe)
+}
+
+fn lines() -> Value {
+    let members = [
+        ("lines", list(named("Line"))),
+        ("next", or_null(text())),
+        ("total", whole()),
+        ("damaged", whole()),
+    ];
+    object(&members, &[])
+}
+
+fn line_histogram() -> Value {
+    let series = object(&[("key", or_null(text())), ("counts", list(whole()))], &[]);
+    let members = [
+        ("start", time()),
+        ("step_ms", whole()),
+        ("series", list(series)),
+        ("others", list(whole())),
+    ];
+    object(&members, &[])
+}
+
+fn facet() -> Value {
+    let value = object(&[("value", or_null(text())), ("count", whole())], &[]);
+    object(&[("field", text()), ("values", list(value)), ("others", whole())], &[])
 }
 
 fn bodies() -> Value {

@@ -71,12 +71,12 @@ impl Found {
 }
 
 /// What a template says about all of its rows.
-#[derive(Clone, Copy, PartialEq)]
+#[derive(Clone, PartialEq)]
 enum Answer {
     No,
     Yes,
-    /// It depends on values.
-    Look,
+    /// It depends on values, one of which must have this word in lower case of ASCII, where there is one.
+    Look(Option<Box<str>>),
 }
 
 impl From<bool> for Answer {
@@ -151,7 +151,7 @@ impl Block<'_> {
 
     fn by_stream(&self, condition: &Condition, within: Found) -> io::Result<Found> {
         let matches = |text: &str| condition.test == Test::Present || condition.test.matches(text);
-        let streams = self.dictionary()?.streams.iter();
+        let streams = self.dictionary()?.streams();
         let wanted: Vec<bool> =
             streams.map(|stream| stream.get(condition.position).is_some_and(matches)).collect();
         if wanted.iter().all(|wanted| !wanted) {
@@ -197,7 +197,7 @@ impl Block<'_> {
             |template| {
                 Ok(match slot(template) {
                     Some(_) if condition.test == Test::Present => Answer::Yes,
-                    Some(_) if may_match => Answer::Look,
+                    Some(_) if may_match => Answer::Look(None),
                     _ => Answer::No,
                 })
             },
@@ -233,14 +233,13 @@ impl Block<'_> {
             }
         });
         found = found.with(&within, |found, within| found & within);
-        if !answers.contains(&Answer::Look) {
+        if !answers.iter().any(|answer| matches!(answer, Answer::Look(_))) {
             return Ok(found);
         }
-        let is_to_look = |row: usize| answers.get(ids.get(row)) == Some(&Answer::Look);
         let mut rows = Vec::new();
         within.each(|row| {
-            if is_to_look(row) {
-                rows.push(row);
+            if let Some(Answer::Look(word)) = answers.get(ids.get(row)) {
+                rows.push((row, word.as_deref()));
             }
         });
         if rows.is_empty() {
@@ -249,7 +248,7 @@ impl Block<'_> {
         let ordinals = self.ordinals()?;
         let mut groups = vec![None; templates.len()];
         let mut body = String::new();
-        for row in rows {
+        for (row, word) in rows {
             let id = ids.get(row);
             let (Some(template), Some(ordinal)) = (templates.get(id), ordinals.get(row)) else {
                 return Err(damaged());
@@ -259,7 +258,8 @@ impl Block<'_> {
                 Some(group) => group,
                 none => none.insert(self.group(id)?),
             };
-            if look(template, group, *ordinal, &mut body) {
+            let is_possible = word.is_none_or(|word| group.has(*ordinal, word));
+            if is_possible && look(template, group, *ordinal, &mut body) {
                 found.put(row);
             }
         }
@@ -278,15 +278,15 @@ impl Block<'_> {
         if condition.field_type == FieldType::Pattern {
             let test =
                 |pattern: &str| condition.test == Test::Present || condition.test.matches(pattern);
-            return Ok(template.pattern.as_deref().map_or(Answer::Look, |p| test(p).into()));
+            return Ok(template.pattern.as_deref().map_or(Answer::Look(None), |p| test(p).into()));
         }
         if template.is_whole {
             return Ok(match &condition.test {
                 Test::Words { words, is_prefix } => {
                     let exact = words.iter().take(words.len() - usize::from(*is_prefix));
-                    if self.may_hold_all(exact.cloned())? { Answer::Look } else { Answer::No }
+                    if self.may_hold_all(exact.cloned())? { Answer::Look(None) } else { Answer::No }
                 }
-                _ => Answer::Look,
+                _ => Answer::Look(None),
             });
         }
         let has_values = template.slots() > 0;
@@ -295,7 +295,7 @@ impl Block<'_> {
             Test::Present => Answer::Yes,
             Test::Character(wanted) => in_text(&|text| text.contains(*wanted)).into(),
             Test::Words { words, is_prefix } => self.of_words(words, *is_prefix, template)?,
-            _ if has_values => Answer::Look,
+            _ if has_values => Answer::Look(None),
             test => in_text(&|text| test.matches(text)).into(),
         })
     }
@@ -313,18 +313,21 @@ impl Block<'_> {
             return Ok(Answer::No);
         }
         let Some((last, before)) = words.split_last() else { return Ok(Answer::No) };
-        let mut has_value = is_prefix || may_be_value(last);
+        let (mut has_value, mut only_in_values) = (is_prefix, None);
         for (word, is_end) in before.iter().map(|word| (word, false)).chain([(last, is_prefix)]) {
             let one = std::slice::from_ref(word);
             let is_in_text = template.pieces.iter().any(|piece| has_words(piece, one, is_end));
             let may_be = is_end || may_be_value(word) && self.may_hold(word)?;
-            if !is_in_text && !may_be {
-                return Ok(Answer::No);
+            if !is_in_text {
+                if !may_be || !self.has_value(template, word)? {
+                    return Ok(Answer::No);
+                }
+                only_in_values = Some(word.as_str()).filter(|word| word.is_ascii());
             }
             has_value |= may_be;
         }
         // Without a word that may be a value, the text between two values would have had them all.
-        Ok(if has_value { Answer::Look } else { Answer::No })
+        Ok(if has_value { Answer::Look(only_in_values.map(Into::into)) } else { Answer::No })
     }
 }
 

@@ -17,7 +17,7 @@ use super::{
 };
 use crate::{
     events::{
-        schema::{FieldType, Record, Schema, Value},
+        schema::{Field, FieldType, Record, Schema, Value},
         search::{is_inside, overlaps},
     },
     varint::{Reader, unzigzag},
@@ -36,23 +36,38 @@ pub(crate) struct Block<'a> {
     /// Of each row, how many rows before it have its template.
     ordinals: OnceCell<Vec<u32>>,
     counts: RefCell<HashMap<usize, Rc<Vec<u64>>>>,
-    frames: RefCell<HashMap<usize, Rc<Vec<u8>>>>,
+    values: RefCell<HashMap<usize, Rc<Values>>>,
     groups: RefCell<HashMap<u16, Rc<Group>>>,
 }
 
 /// What rows of a block have in common.
 pub(super) struct Dictionary {
-    pub(super) streams: Vec<Stream>,
+    bytes: Vec<u8>,
+    /// Where in them the words are that records of a stream share.
+    streams: Vec<Range<usize>>,
     pub(super) templates: Vec<Template>,
 }
 
-/// The words that records of a stream share, by the position of their field.
-#[derive(Default)]
-pub(super) struct Stream(pub(super) Vec<(usize, Box<str>)>);
+impl Dictionary {
+    pub(super) fn streams(&self) -> impl ExactSizeIterator<Item = Stream<'_>> {
+        self.streams.iter().map(|range| Stream(self.bytes.get(range.clone()).unwrap_or_default()))
+    }
+}
 
-impl Stream {
-    pub(super) fn get(&self, position: usize) -> Option<&str> {
-        self.0.iter().find(|(at, _)| *at == position).map(|(_, text)| &**text)
+/// The words that records of a stream share, each behind the position of its field.
+#[derive(Clone, Copy)]
+pub(super) struct Stream<'a>(&'a [u8]);
+
+impl<'a> Stream<'a> {
+    pub(super) fn get(self, position: usize) -> Option<&'a str> {
+        let mut reader = Reader::new(self.0);
+        loop {
+            let (at, length) = (reader.size()?, reader.size()?);
+            let text = reader.bytes(length)?;
+            if at == position {
+                return std::str::from_utf8(text).ok();
+            }
+        }
     }
 }
 
@@ -68,6 +83,7 @@ pub(super) struct Template {
     rows: u32,
     frame: usize,
     at: usize,
+    length: usize,
 }
 
 impl Template {
@@ -110,12 +126,28 @@ pub(super) struct Group {
     slots: Vec<Vec<Range<u32>>>,
 }
 
+/// Values of templates: as they are, and in lower case of ASCII as soon as somebody asks.
+struct Values {
+    bytes: Rc<Vec<u8>>,
+    lower: OnceCell<Vec<u8>>,
+}
+
 impl Group {
     pub(super) fn value(&self, slot: usize, ordinal: u32) -> &str {
         let range = self.slots.get(slot).and_then(|slot| slot.get(ordinal as usize));
         let bytes =
             range.and_then(|range| self.bytes.get(range.start as usize..range.end as usize));
         std::str::from_utf8(bytes.unwrap_or_default()).unwrap_or_default()
+    }
+}
+
+impl Group {
+    /// Whether any value of a row has a word in it that is in lower case of ASCII.
+    pub(super) fn has(&self, ordinal: u32, word: &str) -> bool {
+        let has = |value: &[u8]| {
+            value.windows(word.len().max(1)).any(|part| part.eq_ignore_ascii_case(word.as_bytes()))
+        };
+        (0..self.slots.len()).any(|slot| has(self.value(slot, ordinal).as_bytes()))
     }
 }
 
@@ -132,7 +164,7 @@ impl<'a> Block<'a> {
             bloom: OnceCell::new(),
             ordinals: OnceCell::new(),
             counts: RefCell::default(),
-            frames: RefCell::default(),
+            values: RefCell::default(),
             groups: RefCell::default(),
         }
     }
@@ -143,6 +175,10 @@ impl<'a> Block<'a> {
 
     pub(crate) fn span(&self) -> (i64, i64) {
         self.head.times
+    }
+
+    pub(crate) fn last_number(&self) -> u64 {
+        self.head.last_number()
     }
 
     pub(crate) fn number(&self, row: u32) -> u64 {
@@ -157,7 +193,7 @@ impl<'a> Block<'a> {
     pub(super) fn dictionary(&self) -> io::Result<&Dictionary> {
         once(&self.dictionary, || {
             let bytes = self.frame(DICTIONARY)?;
-            read_dictionary(&bytes).ok_or_else(damaged)
+            read_dictionary(bytes).ok_or_else(damaged)
         })
     }
 
@@ -167,7 +203,7 @@ impl<'a> Block<'a> {
     }
 
     pub(super) fn streams(&self) -> io::Result<&Ids> {
-        let count = self.dictionary()?.streams.len();
+        let count = self.dictionary()?.streams().len();
         once(&self.streams, || ids(self.frame(STREAMS)?, count, self.head.rows))
     }
 
@@ -219,22 +255,36 @@ impl<'a> Block<'a> {
             return Ok(Rc::clone(known));
         }
         let template = self.dictionary()?.templates.get(id).ok_or_else(damaged)?;
-        let counts =
-            self.schema.fields.iter().filter(|field| field.field_type == FieldType::Count).count();
-        let at = COUNTS + counts + template.frame;
-        let known = self.frames.borrow().get(&at).cloned();
-        let bytes = match known {
-            Some(bytes) => bytes,
-            None => {
-                let bytes = Rc::new(self.frame(at)?);
-                self.frames.borrow_mut().insert(at, Rc::clone(&bytes));
-                bytes
-            }
-        };
+        let bytes = Rc::clone(&self.values(template)?.bytes);
         let slots = read_group(&bytes, template).ok_or_else(damaged)?;
         let group = Rc::new(Group { bytes, slots });
         self.groups.borrow_mut().insert(key, Rc::clone(&group));
         Ok(group)
+    }
+
+    /// The frame in which the values of a template are.
+    fn values(&self, template: &Template) -> io::Result<Rc<Values>> {
+        let is_count = |field: &&Field| field.field_type == FieldType::Count;
+        let at = COUNTS + self.schema.fields.iter().filter(is_count).count() + template.frame;
+        if let Some(known) = self.values.borrow().get(&at) {
+            return Ok(Rc::clone(known));
+        }
+        let bytes = Rc::new(self.frame(at)?);
+        let values = Rc::new(Values { bytes, lower: OnceCell::new() });
+        self.values.borrow_mut().insert(at, Rc::clone(&values));
+        Ok(values)
+    }
+
+    /// Whether a word, in lower case, is anywhere among the values of a template. Words beyond ASCII may be there
+    /// in upper case, so they are taken to be.
+    pub(super) fn has_value(&self, template: &Template, word: &str) -> io::Result<bool> {
+        if !word.is_ascii() {
+            return Ok(true);
+        }
+        let values = self.values(template)?;
+        let lower = values.lower.get_or_init(|| values.bytes.to_ascii_lowercase());
+        let own = lower.get(template.at..template.at + template.length);
+        Ok(memchr::memmem::find(own.unwrap_or_default(), word.as_bytes()).is_some())
     }
 
     /// Puts a body together again.
@@ -256,7 +306,7 @@ impl<'a> Block<'a> {
     pub(crate) fn record(&self, row: u32) -> io::Result<Record> {
         let at = row as usize;
         let dictionary = self.dictionary()?;
-        let stream = dictionary.streams.get(self.streams()?.get(at)).ok_or_else(damaged)?;
+        let stream = dictionary.streams().nth(self.streams()?.get(at)).ok_or_else(damaged)?;
         let id = self.templates()?.get(at);
         let template = dictionary.templates.get(id).ok_or_else(damaged)?;
         let ordinal = self.ordinals()?.get(at).copied().ok_or_else(damaged)?;
@@ -349,44 +399,34 @@ fn deltas(bytes: &[u8], rows: u32) -> io::Result<Vec<i64>> {
     Ok(column)
 }
 
-fn read_dictionary(bytes: &[u8]) -> Option<Dictionary> {
-    let mut reader = Reader::new(bytes);
-    let mut streams = Vec::new();
-    for key in read_keys(&mut reader)? {
-        streams.push(read_stream(key)?);
-    }
-    let keys = read_keys(&mut reader)?;
-    let mut templates = Vec::new();
+fn read_dictionary(bytes: Vec<u8>) -> Option<Dictionary> {
+    let mut reader = Reader::new(&bytes);
+    let streams = read_keys(&mut reader, bytes.len())?;
+    let keys = read_keys(&mut reader, bytes.len())?;
+    let mut templates = Vec::with_capacity(keys.len());
     for key in keys {
-        templates.push(read_template(key)?);
+        templates.push(read_template(bytes.get(key)?)?);
     }
     for template in &mut templates {
         template.rows = u32::try_from(reader.varint()?).ok()?;
         template.frame = reader.size()?;
         template.at = reader.size()?;
+        template.length = reader.size()?;
     }
-    Some(Dictionary { streams, templates })
+    Some(Dictionary { bytes, streams, templates })
 }
 
-fn read_keys<'a>(reader: &mut Reader<'a>) -> Option<Vec<&'a [u8]>> {
+/// Where keys are among `all` bytes, at whose end the reader's are.
+fn read_keys(reader: &mut Reader<'_>, all: usize) -> Option<Vec<Range<usize>>> {
     let count = reader.size().filter(|count| *count <= 1 << 16)?;
     let mut keys = Vec::with_capacity(count);
     for _ in 0..count {
         let length = reader.size()?;
-        keys.push(reader.bytes(length)?);
+        let begin = all - reader.rest().len();
+        reader.bytes(length)?;
+        keys.push(begin..begin + length);
     }
     Some(keys)
-}
-
-fn read_stream(key: &[u8]) -> Option<Stream> {
-    let mut reader = Reader::new(key);
-    let mut stream = Stream::default();
-    while !reader.is_empty() {
-        let (position, length) = (reader.size()?, reader.size()?);
-        let text = std::str::from_utf8(reader.bytes(length)?).ok()?;
-        stream.0.push((position, text.into()));
-    }
-    Some(stream)
 }
 
 fn read_template(key: &[u8]) -> Option<Template> {
@@ -409,7 +449,7 @@ fn read_template(key: &[u8]) -> Option<Template> {
         pattern.truncate(end);
     }
     let pattern = pattern.map(String::into_boxed_str);
-    Some(Template { is_whole, pieces, pattern, names, rows: 0, frame: 0, at: 0 })
+    Some(Template { is_whole, pieces, pattern, names, rows: 0, frame: 0, at: 0, length: 0 })
 }
 
 fn read_group(bytes: &[u8], template: &Template) -> Option<Vec<Vec<Range<u32>>>> {

@@ -191,7 +191,7 @@ impl Builder {
         let mut packer = Packer { level, begin, out, frames: Vec::new() };
         let mut order: Vec<usize> = (0..self.groups.len()).collect();
         order.sort_unstable_by_key(|at| self.groups.get(*at).map_or(0, |group| group.rows));
-        let mut places = vec![(0_u64, 0_u64); self.groups.len()];
+        let mut places = vec![(0_u64, 0_u64, 0_u64); self.groups.len()];
         let mut values: Vec<Vec<u8>> = vec![Vec::new()];
         for at in order {
             let Some(group) = self.groups.get(at) else { continue };
@@ -200,20 +200,22 @@ impl Builder {
             }
             let frame = values.len() as u64 - 1;
             if let (Some(last), Some(place)) = (values.last_mut(), places.get_mut(at)) {
-                *place = (frame, last.len() as u64);
+                let begin = last.len();
                 for slot in &group.slots {
                     put(last, slot.len() as u64);
                     last.extend_from_slice(slot);
                 }
+                *place = (frame, begin as u64, (last.len() - begin) as u64);
             }
         }
         let mut dictionary = Vec::new();
         write_dictionary(&mut dictionary, &self.stream_keys);
         write_dictionary(&mut dictionary, &self.template_keys);
-        for (group, (frame, at)) in self.groups.iter().zip(places) {
+        for (group, (frame, at, length)) in self.groups.iter().zip(places) {
             put(&mut dictionary, u64::from(group.rows));
             put(&mut dictionary, frame);
             put(&mut dictionary, at);
+            put(&mut dictionary, length);
         }
         packer.pack(&dictionary)?;
         packer.pack(&deltas(&self.times))?;

@@ -9,7 +9,7 @@ use model::{exchange::Exchange, series::TimeRange};
 use super::*;
 use crate::{
     disk::{Fault, Faults, Operation},
-    events::{Aggregate, Event as _, Filter, Measure, Order, Search, tail::Open},
+    events::{Aggregate, Filter, Measure, Order, Search, tail::Open},
     segment::Packer,
 };
 
