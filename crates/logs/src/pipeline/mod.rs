@@ -207,6 +207,11 @@ impl Pipelines {
         self.pipelines.is_empty()
     }
 
+    /// Whether there is one of that name.
+    pub fn has(&self, name: &str) -> bool {
+        self.pipelines.iter().any(|pipeline| pipeline.name == name)
+    }
+
     /// Takes a line through the pipelines that are for it, and adds the figures found on the way.
     pub fn apply(&self, line: &mut Line, figures: &mut Vec<Figure>) -> Verdict {
         for pipeline in &self.pipelines {

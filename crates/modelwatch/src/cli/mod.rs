@@ -11,6 +11,7 @@ mod import;
 mod input;
 mod key;
 mod peer;
+mod pipeline;
 mod progress;
 mod query;
 mod store;
@@ -85,6 +86,10 @@ enum Command {
     Key {
         #[command(subcommand)]
         work: key::KeyWork,
+    },
+    Pipeline {
+        #[command(subcommand)]
+        work: pipeline::PipelineWork,
     },
     Query(query::Words),
     Top(top::Options),
@@ -178,6 +183,9 @@ pub(crate) fn main() -> ExitCode {
         Command::Key { work } => {
             with_config(config, language, |config| key::key(&config, work, language))
         }
+        Command::Pipeline { work } => {
+            with_config(config, language, |config| pipeline::pipeline(&config, work, language))
+        }
         Command::Query(words) => {
             with_config(config, language, |config| query::query(&config, &words, language))
         }
@@ -245,8 +253,9 @@ fn translated(command: clap::Command, language: Language) -> clap::Command {
             .disable_help_flag(true)
             .disable_help_subcommand(true)
     };
-    let nested: [(&str, &[(&str, Names)]); 2] = [
+    let nested: [(&str, &[(&str, Names)]); 3] = [
         ("key", &[("create", key::CREATE), ("list", &[]), ("revoke", &["which"])]),
+        ("pipeline", &[("test", pipeline::TEST)]),
         ("store", &[("verify", &["path"]), ("repair", &["path"])]),
     ];
     let command = nested.into_iter().fold(command, |command, (name, works)| {

@@ -6,7 +6,9 @@
 mod gateway;
 mod keys;
 mod keys_gateway;
+mod keys_logs;
 mod keys_scrape;
+mod logs;
 mod parse;
 mod reference;
 mod scrape;
@@ -22,6 +24,10 @@ use std::{
 
 use model::message::{Language, render};
 
+use ::logs::{
+    Zone,
+    pipeline::{BadPipeline, Pipelines},
+};
 pub(crate) use gateway::{Address, Gateway, GatewayUpstream};
 pub(crate) use reference::reference;
 pub(crate) use scrape::Scrape;
@@ -41,6 +47,7 @@ pub(crate) struct Config {
     pub(crate) gateway: Gateway,
     pub(crate) probes: Vec<Probe>,
     pub(crate) scrapes: Vec<Scrape>,
+    log_pipelines: Vec<logs::LogPipeline>,
     pub(crate) accelerator_commands: Vec<AcceleratorCommand>,
     pub(crate) log_level: String,
 }
@@ -272,6 +279,7 @@ impl Default for Config {
             gateway: Gateway::default(),
             probes: Vec::new(),
             scrapes: Vec::new(),
+            log_pipelines: Vec::new(),
             accelerator_commands: Vec::new(),
             log_level: "info".into(),
         }
@@ -279,6 +287,12 @@ impl Default for Config {
 }
 
 impl Config {
+    /// The pipelines for lines of logs, whose times are of `zone` where they do not say. A configuration that was
+    /// checked has none that are bad.
+    pub(crate) fn log_pipelines(&self, zone: Zone) -> Result<Pipelines, Vec<BadPipeline>> {
+        logs::compile(&self.log_pipelines, zone)
+    }
+
     /// The settings in force, as lines that a configuration file could hold.
     pub(crate) fn lines(&self) -> Vec<String> {
         let (server, storage, collect, query) =
@@ -325,6 +339,7 @@ impl Config {
         lines.extend(self.accelerator_commands.iter().flat_map(AcceleratorCommand::lines));
         lines.extend(self.engines.iter().flat_map(Engine::lines));
         lines.extend(self.gateway.lines());
+        lines.extend(self.log_pipelines.iter().flat_map(logs::LogPipeline::lines));
         lines.extend(self.probes.iter().flat_map(Probe::lines));
         lines.extend(self.scrapes.iter().flat_map(Scrape::lines));
         lines
@@ -411,6 +426,7 @@ fn resolve(text: &str, environment: &Environment<'_>) -> Result<Config, Vec<Prob
     let line_of = |name: &str| parse::line_in(text, "gateway", name);
     gateway::check(&config.gateway, &line_of, environment, &mut problems);
     scrape::check(&config.scrapes, environment, &mut problems);
+    logs::check(&config.log_pipelines, &mut problems);
     check_commands(&config.accelerator_commands, &mut problems);
     let line = parse::line_of(text, "accelerator_libraries");
     check_libraries(&config.collect.accelerator_libraries, line, &mut problems);
