@@ -10,10 +10,11 @@ mod export;
 mod import;
 mod input;
 mod key;
+mod logs;
 mod peer;
 mod pipeline;
 mod progress;
-mod query;
+pub(crate) mod query;
 mod store;
 mod top;
 
@@ -87,6 +88,7 @@ enum Command {
         #[command(subcommand)]
         work: key::KeyWork,
     },
+    Logs(logs::Words),
     Pipeline {
         #[command(subcommand)]
         work: pipeline::PipelineWork,
@@ -182,6 +184,9 @@ pub(crate) fn main() -> ExitCode {
         Command::Explain { logs } => ended(explain::explain(&logs, language)),
         Command::Key { work } => {
             with_config(config, language, |config| key::key(&config, work, language))
+        }
+        Command::Logs(words) => {
+            with_config(config, language, |config| logs::logs(&config, &words, language))
         }
         Command::Pipeline { work } => {
             with_config(config, language, |config| pipeline::pipeline(&config, work, language))
@@ -282,6 +287,18 @@ fn translated(command: clap::Command, language: Language) -> clap::Command {
             with_texts(described(command, &format!("help.{name}")), arguments, language)
         })
     });
+    let with_examples: [(&str, &str, Names); 4] = [
+        ("logs", "help.logs_command", logs::ARGUMENTS),
+        ("query", "help.query", query::ARGUMENTS),
+        ("top", "help.top", top::ARGUMENTS),
+        ("bench", "help.bench", bench::ARGUMENTS),
+    ];
+    let command = with_examples.into_iter().fold(command, |command, (name, about, arguments)| {
+        let after = text(&format!("help.{name}_after"));
+        command.mut_subcommand(name, |command| {
+            with_texts(described(command, about), arguments, language).after_help(after)
+        })
+    });
     described(command, "help.about")
         .after_help(text("help.after"))
         .disable_version_flag(true)
@@ -289,20 +306,6 @@ fn translated(command: clap::Command, language: Language) -> clap::Command {
         .arg(flag("version", 'V', ArgAction::Version))
         .mut_arg("config", |arg| arg.help(text("help.config")).help_heading(&options))
         .mut_arg("lang", |arg| arg.help(text("help.lang")).help_heading(&options))
-        .mut_subcommand("query", |command| {
-            let after = text("help.query_after");
-            with_texts(described(command, "help.query"), query::ARGUMENTS, language)
-                .after_help(after)
-        })
-        .mut_subcommand("top", |command| {
-            let after = text("help.top_after");
-            with_texts(described(command, "help.top"), top::ARGUMENTS, language).after_help(after)
-        })
-        .mut_subcommand("bench", |command| {
-            let after = text("help.bench_after");
-            with_texts(described(command, "help.bench"), bench::ARGUMENTS, language)
-                .after_help(after)
-        })
         .mut_subcommand("docs", |command| {
             with_texts(described(command, "help.docs"), &["page"], language)
                 .mut_arg("page", |arg| arg.hide_possible_values(true))

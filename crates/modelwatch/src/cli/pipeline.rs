@@ -26,13 +26,8 @@ use super::{WRONG_USE, complain, ended, explain::shown, input, say};
 use crate::{api::rfc3339, config::Config, zone};
 
 /// The arguments of `test`, for their help.
-pub(super) const TEST: &[&str] = &[
-    "pipeline_name",
-    "pipeline_source",
-    "pipeline_service",
-    "pipeline_engine",
-    "pipeline_log",
-];
+pub(super) const TEST: &[&str] =
+    &["pipeline_name", "pipeline_source", "pipeline_service", "pipeline_engine", "pipeline_log"];
 
 #[derive(Clone, Subcommand)]
 pub(super) enum PipelineWork {
@@ -55,7 +50,7 @@ pub(super) struct Words {
 
 pub(super) fn pipeline(config: &Config, work: PipelineWork, language: Language) -> ExitCode {
     let PipelineWork::Test(words) = work;
-    let zone = zone::machine();
+    let zone = zone::of_lines();
     let pipelines = match config.log_pipelines(zone.clone()) {
         Ok(pipelines) if !pipelines.is_empty() => pipelines,
         Ok(_) => return wrong("pipeline.none", &[], language),
@@ -172,7 +167,9 @@ impl<'a> Test<'a> {
             ("effect", render::<&str, &str>(effect, &[], self.language)),
         ];
         self.say("pipeline.step", &params);
-        changes(before, trace.line).iter().for_each(|change| (self.tell)(&format!("      {change}")));
+        changes(before, trace.line)
+            .iter()
+            .for_each(|change| (self.tell)(&format!("      {change}")));
     }
 
     fn figure(&self, figure: &Figure) {

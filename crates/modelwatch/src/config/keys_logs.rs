@@ -53,12 +53,18 @@ macro_rules! step {
 
 /// Sorted by path.
 pub(super) static KEYS: &[Key] = &[
-    pipeline!("match", matches,
+    pipeline!(
+        "match",
+        matches,
         "Which lines the pipeline is for, as in \"service = nginx and origin = /var/log/nginx/*.log\"; all lines without it. See [log pipelines](log-pipelines.md).",
-        "流水线处理哪些日志行，例如 \"service = nginx and origin = /var/log/nginx/*.log\"；不填则处理所有行。参见 [日志流水线](log-pipelines.md)。"),
-    pipeline!("name", name,
+        "流水线处理哪些日志行，例如 \"service = nginx and origin = /var/log/nginx/*.log\"；不填则处理所有行。参见 [日志流水线](log-pipelines.md)。"
+    ),
+    pipeline!(
+        "name",
+        name,
         "Name of the pipeline. Required in each [[log_pipeline]].",
-        "流水线名称。每个 [[log_pipeline]] 必填。"),
+        "流水线名称。每个 [[log_pipeline]] 必填。"
+    ),
     step!("by" Type::Text, Text, by,
         "For sample: count lines separately by this field, or by pattern, which is the body without its values.",
         "用于 sample：按该字段的取值分别计数；pattern 表示按去除数值后的正文。"),

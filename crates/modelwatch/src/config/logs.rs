@@ -71,7 +71,10 @@ fn step_lines(step: &StepText) -> Vec<String> {
 }
 
 /// All pipelines, ready for lines. What could be wrong was checked, so that none are left out.
-pub(super) fn compile(pipelines: &[LogPipeline], zone: Zone) -> Result<Pipelines, Vec<BadPipeline>> {
+pub(super) fn compile(
+    pipelines: &[LogPipeline],
+    zone: Zone,
+) -> Result<Pipelines, Vec<BadPipeline>> {
     let texts: Vec<PipelineText> = pipelines.iter().map(|one| one.text.clone()).collect();
     Pipelines::compile(&texts, zone)
 }
@@ -81,11 +84,8 @@ pub(super) fn check(pipelines: &[LogPipeline], problems: &mut Vec<Problem>) {
     let Err(bad) = compile(pipelines, Zone::utc()) else { return };
     for BadPipeline { pipeline, step, key, reason } in bad {
         let Some(pipeline) = pipelines.get(pipeline) else { continue };
-        let mut params = vec![
-            ("name", pipeline.text.name.clone()),
-            ("key", key.to_owned()),
-            ("reason", reason),
-        ];
+        let mut params =
+            vec![("name", pipeline.text.name.clone()), ("key", key.to_owned()), ("reason", reason)];
         if step == 0 {
             problems.push(Problem::new(pipeline.line, "config.log_pipeline", params));
             continue;

@@ -326,7 +326,10 @@ mod tests {
 
     use model::message::Language;
 
-    use super::{super::{keys_logs, keys_scrape}, *};
+    use super::{
+        super::{keys_logs, keys_scrape},
+        *,
+    };
 
     fn check(text: &str, expected: &str) {
         let (_, problems) = parse(text);

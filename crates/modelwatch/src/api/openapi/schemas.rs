@@ -23,7 +23,10 @@ pub(super) fn all() -> Map<String, Value> {
         ("Keys", object(&[("keys", list(named("Key"))), ("anonymous", flag())], &[])),
         ("KnownLine", known_line()),
         ("Line", line()),
+        ("LineContext", object(&[("lines", list(named("Line"))), ("at", whole())], &[])),
         ("LineHistogram", line_histogram()),
+        ("LinePattern", line_pattern()),
+        ("LinePatterns", line_patterns()),
         ("Lines", lines()),
         ("Message", object(&[("code", text()), ("params", map(text()))], &[])),
         ("Moment", moment()),
@@ -186,8 +189,8 @@ fn request() -> Value {
             | FieldType::Text
             | FieldType::Body
             | FieldType::Kept => text(),
-            // Shown by another endpoint only.
-            FieldType::Private => return None,
+            // Shown by another endpoint only, or not kept.
+            FieldType::Private | FieldType::Pattern => return None,
         };
         Some((field.name, schema))
     };
@@ -257,6 +260,24 @@ fn line_histogram() -> Value {
         ("series", list(series)),
         ("others", list(whole())),
     ];
+    object(&members, &[])
+}
+
+fn line_pattern() -> Value {
+    let always = [
+        ("pattern", text()),
+        ("count", whole()),
+        ("first", time()),
+        ("last", time()),
+        ("severity", or_null(severity())),
+        ("trend", list(whole())),
+    ];
+    object(&always, &[("example", named("Line"))])
+}
+
+fn line_patterns() -> Value {
+    let members =
+        [("patterns", list(named("LinePattern"))), ("total", whole()), ("others", whole())];
     object(&members, &[])
 }
 
