@@ -59,7 +59,7 @@ impl Field {
     pub(super) fn settable(name: &str) -> Result<Self, String> {
         match Self::named(name)? {
             Self::Source | Self::Origin => {
-                Err(format!("{name} cannot be changed; attributes.{name} can"))
+                Err(format!("how a line came cannot be changed, but attributes.{name} can"))
             }
             field => Ok(field),
         }

@@ -294,7 +294,7 @@ fn what_is_wrong_with_a_step_is_said_with_its_place() {
     );
     check(
         step(|step| step.regex = some("(?<source>a)")),
-        "pipeline 1, step 1, regex: source cannot be changed; attributes.source can",
+        "pipeline 1, step 1, regex: how a line came cannot be changed, but attributes.source can",
     );
     check(
         step(|step| step.regex = some(r"(?<a>\w{1000}{1000})")),
@@ -311,7 +311,7 @@ fn what_is_wrong_with_values_and_names_is_said_too() {
     let check = check_bad;
     check(
         step(|step| step.rename = pairs(&[("a", "origin")])),
-        "pipeline 1, step 1, rename: origin cannot be changed; attributes.origin can",
+        "pipeline 1, step 1, rename: how a line came cannot be changed, but attributes.origin can",
     );
     check(step(|step| step.set = pairs(&[("a", "${b")])), "pipeline 1, step 1, set: a ${ has no }");
     check(

@@ -62,7 +62,7 @@ pub(super) fn pipeline(config: &Config, work: PipelineWork, language: Language) 
     let test = || -> anyhow::Result<bool> {
         let path = &words.pipeline_log;
         let mut input = input::open(path).with_context(|| path.display().to_string())?;
-        let mut test = Test::new(&pipelines, &words, language);
+        let mut test = Test::new(&pipelines, &words, language, &say);
         test.read(&mut input, zone, Clock::system().now())?;
         test.counts();
         Ok(true)
@@ -83,11 +83,16 @@ struct Test<'a> {
     language: Language,
     kept: u64,
     dropped: u64,
-    tell: fn(&str),
+    tell: &'a dyn Fn(&str),
 }
 
 impl<'a> Test<'a> {
-    fn new(pipelines: &'a Pipelines, words: &'a Words, language: Language) -> Self {
+    fn new(
+        pipelines: &'a Pipelines,
+        words: &'a Words,
+        language: Language,
+        tell: &'a dyn Fn(&str),
+    ) -> Self {
         let path: &Path = &words.pipeline_log;
         let origin = Origin {
             source: words.pipeline_source.clone(),
@@ -97,7 +102,7 @@ impl<'a> Test<'a> {
             ..Origin::default()
         };
         let only = words.pipeline_name.as_deref();
-        Self { pipelines, only, origin: Arc::new(origin), language, kept: 0, dropped: 0, tell: say }
+        Self { pipelines, only, origin: Arc::new(origin), language, kept: 0, dropped: 0, tell }
     }
 
     fn read(&mut self, input: &mut impl BufRead, zone: Zone, now: UnixMs) -> anyhow::Result<()> {
@@ -255,4 +260,94 @@ fn changes(before: &Line, after: &Line) -> Vec<String> {
     let gone = before.attributes.iter().filter(|(name, _)| value(after, name).is_none());
     changes.extend(gone.map(|(name, _)| format!("- {}", shown(name))));
     changes
+}
+
+#[cfg(test)]
+mod tests {
+    use std::cell::RefCell;
+
+    use super::*;
+    use crate::config::{self, Environment};
+
+    const PAGE: &str = include_str!("../../../../docs/log-pipelines.md");
+    /// 2026-11-28T12:00:00Z
+    const NOW: UnixMs = UnixMs(1_795_867_200_000);
+
+    /// What follows the next line that begins a block of this kind, and what is behind the block.
+    fn block<'a>(page: &'a str, kind: &str) -> Option<(&'a str, &'a str)> {
+        page.split_once(&format!("```{kind}\n"))?.1.split_once("```")
+    }
+
+    fn words(service: &str) -> Words {
+        Words {
+            pipeline_name: None,
+            pipeline_source: "file".into(),
+            pipeline_service: service.into(),
+            pipeline_engine: String::new(),
+            pipeline_log: "/var/log/legacy.log".into(),
+        }
+    }
+
+    fn configured(text: &str) -> Config {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("modelwatch.toml");
+        std::fs::write(&path, text).unwrap();
+        let environment = Environment { variable: &|_| None, is_root: false };
+        config::load(Some(&path), &environment).unwrap()
+    }
+
+    fn tested(config: &str, log: &str, words: &Words, language: Language) -> String {
+        let pipelines = configured(config).log_pipelines(Zone::utc()).unwrap();
+        let said = RefCell::new(String::new());
+        let tell = |line: &str| said.borrow_mut().push_str(&format!("{line}\n"));
+        let mut test = Test::new(&pipelines, words, language, &tell);
+        test.read(&mut log.as_bytes(), Zone::utc(), NOW).unwrap();
+        test.counts();
+        said.into_inner()
+    }
+
+    #[test]
+    fn the_examples_of_the_page_do_what_it_says() {
+        let mut rest = PAGE;
+        let mut count = 0;
+        while let Some((config, after)) = block(rest, "toml") {
+            let (log, after) = block(after, "log").unwrap();
+            let (expected, after) = block(after, "text").unwrap();
+            let said = tested(config, log, &words("worker"), Language::English);
+            assert_eq!(said, expected, "example {}:\n{said}", count + 1);
+            rest = after;
+            count += 1;
+        }
+        assert_eq!(count, 2);
+    }
+
+    #[test]
+    fn it_is_said_in_chinese_too_and_nothing_steers_the_terminal() {
+        let config = "[[log_pipeline]]\nname = \"x\"\nmatch = \"service = y\"\n[[log_pipeline.step]]\n\
+                      if = \"severity > warn\"\ndrop = \"body = *\"\n";
+        let said = tested(config, "a\u{1b}]0;x\u{7}\nerror: b", &words("y"), Language::Chinese);
+        assert!(said.contains("第 1 步 drop：已跳过，条件不满足"), "{said}");
+        assert!(
+            said.contains("共 2 行，保留 1 行，丢弃 1 行") && !said.contains('\u{1b}'),
+            "{said}"
+        );
+        let said = tested(config, "a", &words("other"), Language::Chinese);
+        assert!(said.contains("没有流水线处理此行"), "{said}");
+        let mut only = words("other");
+        only.pipeline_name = Some("x".into());
+        let said = tested(config, "error: b", &only, Language::English);
+        assert!(said.contains("x, step 1, drop: dropped the line"), "{said}");
+    }
+
+    #[test]
+    fn what_is_configured_can_be_written_down_again() {
+        let config = block(PAGE, "toml").unwrap().0;
+        let pipelines = |config: &Config| {
+            let lines = config.lines().into_iter();
+            lines.skip_while(|line| line != "[[log_pipeline]]").collect::<Vec<_>>().join("\n")
+        };
+        let lines = pipelines(&configured(config));
+        assert_eq!(pipelines(&configured(&lines)), lines);
+        assert!(lines.contains("labels = { \"request\" = \"request\" }"), "{lines}");
+    }
 }
