@@ -518,6 +518,16 @@ pub static MESSAGES: &[Message] = &[
         zh: "log_file.path = \"{path}\" 必须以 / 开头，例如 /var/log/app/*.log",
     },
     Message {
+        code: "config.log_pipeline",
+        en: "the log pipeline {name} cannot be used: {key}: {reason}",
+        zh: "日志流水线 {name} 无法使用：{key}：{reason}",
+    },
+    Message {
+        code: "config.log_pipeline_step",
+        en: "step {step} of the log pipeline {name} cannot be used: {key}: {reason}",
+        zh: "日志流水线 {name} 的第 {step} 步无法使用：{key}：{reason}",
+    },
+    Message {
         code: "config.probe_prompt",
         en: "this [[probe]] would make an engine work; set send_prompt = true to accept that, and model to the model that is asked",
         zh: "该 [[probe]] 会让推理引擎执行一次生成；请设置 send_prompt = true 表示接受，并用 model 指定所请求的模型",
@@ -1430,6 +1440,41 @@ pub static MESSAGES: &[Message] = &[
         zh: "数据目录；不指定则使用配置中的目录",
     },
     Message {
+        code: "help.pipeline",
+        en: "Log pipelines of the configuration",
+        zh: "配置中的日志流水线",
+    },
+    Message {
+        code: "help.pipeline_engine",
+        en: "Kind of engine that the lines are said to be of",
+        zh: "假定的日志所属引擎类型",
+    },
+    Message {
+        code: "help.pipeline_log",
+        en: "File of lines, - for standard input; gzip is understood",
+        zh: "日志文件，- 表示标准输入，支持 gzip",
+    },
+    Message {
+        code: "help.pipeline_name",
+        en: "Take this pipeline only, whatever lines it is for",
+        zh: "仅使用该流水线，忽略其 match 条件",
+    },
+    Message {
+        code: "help.pipeline_service",
+        en: "Service that the lines are said to be of",
+        zh: "假定的日志所属服务",
+    },
+    Message {
+        code: "help.pipeline_source",
+        en: "How the lines are said to have come. Default: file",
+        zh: "假定的日志来源方式，默认 file",
+    },
+    Message {
+        code: "help.pipeline_test",
+        en: "Show what the log pipelines of the configuration do with the lines of a file, step by step",
+        zh: "逐步显示配置中的日志流水线如何处理文件中的日志行",
+    },
+    Message {
         code: "help.query",
         en: "Ask with PromQL, now or over a range, and print the answer",
         zh: "用 PromQL 查询某一时刻或一段时间，并打印结果",
@@ -1918,6 +1963,52 @@ pub static MESSAGES: &[Message] = &[
         code: "note.trtllm_metrics_off",
         en: "Its metrics are off. Set return_perf_metrics: true in its options",
         zh: "指标未开启。请在选项中设置 return_perf_metrics: true",
+    },
+    Message {
+        code: "pipeline.counts",
+        en: "  {pipeline}, step {step}, {kind}: done {done}, nothing to do {missed}, left out {skipped}, dropped {dropped}",
+        zh: "  {pipeline} 第 {step} 步 {kind}：执行 {done}，无需处理 {missed}，跳过 {skipped}，丢弃 {dropped}",
+    },
+    Message { code: "pipeline.dropped", en: "  dropped", zh: "  已丢弃" },
+    Message { code: "pipeline.effect_done", en: "done", zh: "已执行" },
+    Message { code: "pipeline.effect_dropped", en: "dropped the line", zh: "丢弃该行" },
+    Message { code: "pipeline.effect_missed", en: "nothing to do", zh: "无需处理" },
+    Message {
+        code: "pipeline.effect_skipped",
+        en: "left out, its condition does not hold",
+        zh: "已跳过，条件不满足",
+    },
+    Message { code: "pipeline.kept", en: "  kept: {line}", zh: "  保留：{line}" },
+    Message { code: "pipeline.line", en: "line {number}: {line}", zh: "第 {number} 行：{line}" },
+    Message {
+        code: "pipeline.metric",
+        en: "  metric {metric} ({kind}): {value}",
+        zh: "  指标 {metric}（{kind}）：{value}",
+    },
+    Message {
+        code: "pipeline.none",
+        en: "the configuration has no [[log_pipeline]]; name a file that has one with --config",
+        zh: "配置中没有 [[log_pipeline]]，请用 --config 指定包含流水线的配置文件",
+    },
+    Message {
+        code: "pipeline.not_for",
+        en: "  no pipeline is for this line",
+        zh: "  没有流水线处理此行",
+    },
+    Message {
+        code: "pipeline.step",
+        en: "  {pipeline}, step {step}, {kind}: {effect}",
+        zh: "  {pipeline} 第 {step} 步 {kind}：{effect}",
+    },
+    Message {
+        code: "pipeline.summary",
+        en: "lines {lines}, kept {kept}, dropped {dropped}",
+        zh: "共 {lines} 行，保留 {kept} 行，丢弃 {dropped} 行",
+    },
+    Message {
+        code: "pipeline.unknown",
+        en: "the configuration has no log pipeline named {name}",
+        zh: "配置中没有名为 {name} 的日志流水线",
     },
     Message { code: "query.avg", en: "avg", zh: "平均" },
     Message {

@@ -38,7 +38,7 @@ use crate::{
     receivers,
     verdict::Verdicts,
     writer::{self, Keeper, Queue},
-    zone::Zone,
+    zone,
 };
 
 /// How often modelwatch records its own health.
@@ -144,11 +144,13 @@ fn assemble(
         let queue = queue.clone();
         Box::new(move |record| queue.note(record))
     });
-    let zone = Zone::local();
-    let zone = logs::Zone::new(move |time: UnixMs| {
-        i32::try_from(zone.offset(time.0.div_euclid(1_000)) / 60).unwrap_or(0)
-    });
-    let lines = Lines::new(store.clone(), clock.clone(), zone, Arc::clone(&events));
+    let zone = zone::of_lines();
+    // What could be wrong with them was found with the configuration.
+    let pipelines = config.log_pipelines(zone.clone()).map_err(|bad| {
+        let texts: Vec<String> = bad.iter().map(ToString::to_string).collect();
+        anyhow::anyhow!("log pipelines cannot be used: {}", texts.join("; "))
+    })?;
+    let lines = Lines::new(store.clone(), clock.clone(), zone, pipelines, Arc::clone(&events));
     let sinks = Sinks {
         batch: {
             let queue = queue.clone();

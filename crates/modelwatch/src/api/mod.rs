@@ -48,7 +48,7 @@ pub(crate) use prometheus::{POINTS_MAX, Report, narrow, own_metadata};
 pub(crate) use query::{Limits, Queries};
 pub(crate) use receive::Receive;
 pub(crate) use requests::csv_field;
-pub(crate) use time::{date, parse_time};
+pub(crate) use time::{date, parse_time, rfc3339};
 pub(crate) use write::{Gate, REFUSED, SAMPLES_WRITTEN};
 
 /// Largest request body but that of remote write, which has its own limit.
