@@ -239,8 +239,12 @@ fn tantivy_peer(folder: &Path, clock: &Clock, midnight: UnixMs, lines: u64) -> D
     let bytes: u64 =
         fs::read_dir(folder)?.filter_map(|entry| Some(entry.ok()?.metadata().ok()?.len())).sum();
     figure("tantivy: size, part of the text", bytes as f64 / raw as f64)?;
+    tantivy_queries(&index, message, clock)
+}
+
+fn tantivy_queries(index: &Index, message: Field, clock: &Clock) -> Done {
     let searcher = index.reader()?.searcher();
-    let parser = QueryParser::for_index(&index, vec![message]);
+    let parser = QueryParser::for_index(index, vec![message]);
     for (name, text) in SEARCHES.iter().filter(|(name, _)| *name != "Chinese") {
         let query = parser.parse_query(
             &text
@@ -251,7 +255,7 @@ fn tantivy_peer(folder: &Path, clock: &Clock, midnight: UnixMs, lines: u64) -> D
         )?;
         let newest =
             || TopDocs::with_limit(100).order_by_fast_field::<DateTime>("ts", tantivy::Order::Desc);
-        self::time(clock, &format!("tantivy: {name}: count and newest 100"), || {
+        time(clock, &format!("tantivy: {name}: count and newest 100"), || {
             searcher.search(&query, &(Count, newest())).map(|(count, _)| count)
         })?;
     }

@@ -19,7 +19,7 @@ use tantivy::{
 };
 
 use super::{
-    blocks::{Block, By, Code, pattern},
+    blocks::{Block, By, Code, Files, pattern},
     filter::Filter,
     kind::Kind,
     part::{Content, Part, TIME, guarded},
@@ -115,10 +115,15 @@ pub struct Table {
 
 /// [`GroupBy`] with positions in place of names.
 #[derive(Clone, Copy)]
-enum Dimension {
+enum Dimension<'a> {
     Field(usize),
+    /// Of a map, the value of this name.
+    Named(usize, &'a str),
     Time(i64),
-    Scale { position: usize, per_doubling: f64 },
+    Scale {
+        position: usize,
+        per_doubling: f64,
+    },
 }
 
 /// The question, understood.
@@ -126,7 +131,7 @@ struct Plan<'a> {
     schema: &'static Schema,
     filter: &'a Filter,
     range: TimeRange,
-    dimensions: Vec<Dimension>,
+    dimensions: Vec<Dimension<'a>>,
     /// Fields that are measured, and whether their distribution is.
     fields: Vec<(usize, bool)>,
     /// Whether the times of records are measured.
@@ -162,7 +167,7 @@ impl<'a> Plan<'a> {
         for by in question.by {
             dimensions.push(dimension(schema, *by)?);
         }
-        let is_time = |dimension: &&Dimension| matches!(dimension, Dimension::Time(_));
+        let is_time = |dimension: &&Dimension<'_>| matches!(dimension, Dimension::Time(_));
         let times = dimensions.iter().filter(is_time).count();
         if times > 1 || dimensions.len() - times > KEYS_MAX {
             return Err(QueryError::TooManyKeys);
@@ -200,7 +205,9 @@ impl<'a> Plan<'a> {
         self.filter.mark(&mut wanted);
         let keys = self.dimensions.iter().filter_map(|dimension| match *dimension {
             Dimension::Time(_) => None,
-            Dimension::Field(position) | Dimension::Scale { position, .. } => Some(position),
+            Dimension::Field(position)
+            | Dimension::Named(position, _)
+            | Dimension::Scale { position, .. } => Some(position),
         });
         for position in keys.chain(self.fields.iter().map(|(position, _)| *position)) {
             // The body tells its pattern.
@@ -234,8 +241,15 @@ impl<'a> Plan<'a> {
 
     /// The same as [`Segment`] does for a record in the index.
     fn keys_of(&self, record: &Record) -> Vec<Key> {
-        let key = |dimension: &Dimension| match *dimension {
+        let key = |dimension: &Dimension<'_>| match *dimension {
             Dimension::Time(step) => Key::Time(UnixMs(record.time.0.div_euclid(step) * step)),
+            Dimension::Named(position, name) => match record.value(position) {
+                Some(super::Value::Map(pairs)) => {
+                    let found = pairs.iter().find(|(known, _)| **known == *name);
+                    found.map_or(Key::Absent, |(_, value)| Key::Value(value.clone()))
+                }
+                _ => Key::Absent,
+            },
             Dimension::Field(position) if self.field_type(position) == Some(FieldType::Pattern) => {
                 let body = self.schema.body().and_then(|body| record.value(body)?.as_text());
                 let cut = |pattern: &str| {
@@ -261,21 +275,24 @@ impl<'a> Plan<'a> {
     }
 }
 
-fn dimension(schema: &Schema, by: GroupBy<'_>) -> Result<Dimension, QueryError> {
+fn dimension<'a>(schema: &Schema, by: GroupBy<'a>) -> Result<Dimension<'a>, QueryError> {
     match by {
         GroupBy::Time(step) => {
             let step = i64::try_from(step.as_millis()).unwrap_or(i64::MAX);
             if step > 0 { Ok(Dimension::Time(step)) } else { Err(QueryError::InvalidStep) }
         }
         GroupBy::Field(name) => {
-            let position =
-                schema.position(name).ok_or_else(|| QueryError::UnknownField(name.to_owned()))?;
-            let is_right =
-                schema.fields.get(position).is_some_and(|field| field.field_type.is_groupable());
-            if is_right {
-                Ok(Dimension::Field(position))
-            } else {
-                Err(QueryError::NotGroupable(name.to_owned()))
+            let Some((position, of_map)) = schema.find(name) else {
+                return Err(QueryError::UnknownField(name.to_owned()));
+            };
+            let field_type = schema.fields.get(position).map(|field| field.field_type);
+            match of_map {
+                None if field_type.is_some_and(FieldType::is_groupable) => {
+                    Ok(Dimension::Field(position))
+                }
+                // An index has no column of a map.
+                Some(of_map) if schema.body().is_some() => Ok(Dimension::Named(position, of_map)),
+                _ => Err(QueryError::NotGroupable(name.to_owned())),
             }
         }
         GroupBy::Scale { field, per_doubling } => {
@@ -359,6 +376,54 @@ impl Kind {
             plan.check(groups.by_keys.len(), groups.cells)?;
         }
         Ok(Table { rows: rows(&plan, question.measures, groups), damaged })
+    }
+}
+
+impl Kind {
+    pub(super) fn largest_of_newest(
+        &self,
+        (word, count): (&str, &str),
+        records: u64,
+    ) -> Result<HashMap<Box<str>, u64>, QueryError> {
+        let position = |name: &str| {
+            let position = self.schema.position(name);
+            position.ok_or_else(|| QueryError::UnknownField(name.to_owned()))
+        };
+        let (word, count) = (position(word)?, position(count)?);
+        let mut largest = HashMap::new();
+        let mut add = |word: &str, count: u64| {
+            let known = largest.entry(word.into()).or_insert(count);
+            *known = count.max(*known);
+        };
+        let snapshot = self.snapshot();
+        let mut unpacker = Unpacker::default();
+        for batch in &snapshot.tail {
+            let read = batch.each(&mut unpacker, |_, encoded| {
+                let record = Record::decode_some(encoded, |at| at == word || at == count);
+                let value = |at| record.as_ref().and_then(|record| record.value(at));
+                if let (Some(super::Value::Text(word)), Some(super::Value::Count(count))) =
+                    (value(word), value(count))
+                {
+                    add(word, *count);
+                }
+                true
+            });
+            if read.is_err() {
+                self.note_damage();
+            }
+        }
+        let files = snapshot.parts.iter().filter_map(|part| match &part.content {
+            Content::Blocks(files) => Some(files),
+            Content::Index(_) => None,
+        });
+        let newest = files.clone().map(Files::committed).max().unwrap_or(0);
+        for (_, _, block) in files.flat_map(|files| files.blocks(self.schema)) {
+            let is_new = block.last_number() > newest.saturating_sub(records);
+            if is_new && block.largest((word, count), &mut add).is_err() {
+                self.note_damage();
+            }
+        }
+        Ok(largest)
     }
 }
 
@@ -476,11 +541,12 @@ impl Plan<'_> {
         if found.is_empty() {
             return Ok(());
         }
-        let by: Option<Vec<By>> = self
+        let by: Option<Vec<By<'_>>> = self
             .dimensions
             .iter()
             .map(|dimension| match *dimension {
                 Dimension::Field(position) => Some(By::Field(position)),
+                Dimension::Named(_, name) => Some(By::Attribute(name)),
                 Dimension::Time(step) => Some(By::Time(step)),
                 Dimension::Scale { .. } => None,
             })
@@ -720,7 +786,7 @@ impl Codes {
     fn open(
         plan: &Plan<'_>,
         reader: &SegmentReader,
-        dimension: Dimension,
+        dimension: Dimension<'_>,
         (first, last): (i64, i64),
     ) -> tantivy::Result<Self> {
         let columns = reader.fast_fields();
@@ -736,6 +802,7 @@ impl Codes {
                 let source = Source::Scale { column, per_doubling, first };
                 ((last - first) as u64 + 2, source)
             }
+            Dimension::Named(..) => (1, Source::Absent),
             Dimension::Field(position) if plan.field_type(position) == Some(FieldType::Count) => {
                 match columns.column_opt::<u64>(plan.name(position))? {
                     // More values than groups are too many anyway.

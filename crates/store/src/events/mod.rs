@@ -28,7 +28,8 @@ mod wal;
 mod words;
 
 use std::{
-    fs::DirBuilder, io, os::unix::fs::DirBuilderExt as _, path::Path, sync::Arc, time::Duration,
+    collections::HashMap, fs::DirBuilder, io, os::unix::fs::DirBuilderExt as _, path::Path,
+    sync::Arc, time::Duration,
 };
 
 use model::{Clock, UnixMs, exchange::Exchange, log::Line, series::TimeRange};
@@ -192,6 +193,17 @@ impl Events {
     /// Sums records of a kind up.
     pub fn aggregate(&self, kind: &str, question: &Aggregate<'_>) -> Result<Table, QueryError> {
         self.kind(kind)?.aggregate(question)
+    }
+
+    /// Of each value of a word that the newest records have, the largest value of a count; only for kinds that are
+    /// kept in blocks. Looks at `records` of them at least, or all.
+    pub fn largest_of_newest(
+        &self,
+        kind: &str,
+        (word, count): (&str, &str),
+        records: u64,
+    ) -> Result<HashMap<Box<str>, u64>, QueryError> {
+        self.kind(kind)?.largest_of_newest((word, count), records)
     }
 
     /// How often which values of a number occurred when, for a heat map.

@@ -82,6 +82,22 @@ impl Schema {
         self.fields.iter().position(|field| field.field_type == FieldType::Body)
     }
 
+    /// The field that a name means: its position, and of a map the name in it. `parameters.seed` is `seed` of the map
+    /// `parameters`; a name that is no field's may be one of a map that is free.
+    pub(super) fn find<'a>(&self, name: &'a str) -> Option<(usize, Option<&'a str>)> {
+        if let Some(position) = self.position(name) {
+            return Some((position, None));
+        }
+        let is_map = |position: &usize| {
+            self.fields.get(*position).is_some_and(|field| field.field_type == FieldType::Map)
+        };
+        let of = name
+            .split_once('.')
+            .and_then(|(map, of)| Some((self.position(map).filter(is_map)?, Some(of))));
+        let is_rest = |field: &Field| field.is_free && field.field_type == FieldType::Map;
+        of.or_else(|| Some((self.fields.iter().position(is_rest)?, Some(name))))
+    }
+
     /// The position of a field.
     pub fn position(&self, name: &str) -> Option<usize> {
         self.fields.iter().position(|field| field.name == name)

@@ -177,6 +177,10 @@ impl<'a> Block<'a> {
         self.head.times
     }
 
+    pub(crate) fn last_number(&self) -> u64 {
+        self.head.last_number()
+    }
+
     pub(crate) fn number(&self, row: u32) -> u64 {
         self.head.number(row)
     }

@@ -2,14 +2,19 @@
 
 use std::{collections::HashMap, io};
 
-use super::{find::Found, read::Block};
+use super::{
+    find::Found,
+    read::{Block, Template},
+};
 use crate::events::schema::FieldType;
 
 /// By what rows are grouped.
 #[derive(Clone, Copy)]
-pub(crate) enum By {
+pub(crate) enum By<'a> {
     /// The field at a position, a keyword or the pattern.
     Field(usize),
+    /// The attribute of this name.
+    Attribute(&'a str),
     /// A step of time in milliseconds.
     Time(i64),
 }
@@ -63,7 +68,7 @@ impl Block<'_> {
     pub(crate) fn counted(
         &self,
         found: &Found,
-        by: &[By],
+        by: &[By<'_>],
         has_times: bool,
     ) -> io::Result<Vec<(Vec<Code>, Tally)>> {
         if by.is_empty() && !has_times {
@@ -119,7 +124,33 @@ impl Block<'_> {
         Ok(groups)
     }
 
-    fn column(&self, by: By, found: &Found) -> io::Result<Column> {
+    /// Tells each word of a field, and the largest value of a count among its rows.
+    pub(crate) fn largest(
+        &self,
+        (word, count): (usize, usize),
+        tell: &mut impl FnMut(&str, u64),
+    ) -> io::Result<()> {
+        let words: Vec<Option<&str>> =
+            self.dictionary()?.streams().map(|stream| stream.get(word)).collect();
+        if words.iter().all(Option::is_none) {
+            return Ok(());
+        }
+        let counts = self.counts(count)?;
+        let mut largest = vec![0; words.len()];
+        self.streams()?.each(|row, stream| {
+            if let (Some(largest), Some(count)) = (largest.get_mut(stream), counts.get(row)) {
+                *largest = (*count).max(*largest);
+            }
+        });
+        for (word, largest) in words.into_iter().zip(largest) {
+            if let (Some(word), Some(largest)) = (word, largest.checked_sub(1)) {
+                tell(word, largest);
+            }
+        }
+        Ok(())
+    }
+
+    fn column(&self, by: By<'_>, found: &Found) -> io::Result<Column> {
         let mut codes = vec![Code::Absent];
         let mut known: HashMap<Code, u32> = HashMap::new();
         let mut code_of = |code: Code| {
@@ -146,6 +177,10 @@ impl Block<'_> {
                 });
                 Rows::Each(each)
             }
+            By::Attribute(name) => {
+                let mut of = |value: &str| code_of(Code::Text(value.into()));
+                Rows::Each(self.attribute(name, found, &mut of)?)
+            }
             By::Field(position) => {
                 let field_type = self.schema.fields.get(position).map(|field| field.field_type);
                 let dictionary = self.dictionary()?;
@@ -169,13 +204,50 @@ impl Block<'_> {
         Ok(Column { codes, rows })
     }
 
+    fn attribute(
+        &self,
+        name: &str,
+        found: &Found,
+        of: &mut dyn FnMut(&str) -> u32,
+    ) -> io::Result<Vec<u32>> {
+        let templates = &self.dictionary()?.templates;
+        let slot = |template: &Template| {
+            let at = template.names.iter().position(|known| &**known == name)?;
+            Some(template.slots() + at)
+        };
+        let slots: Vec<Option<usize>> = templates.iter().map(slot).collect();
+        let mut each = vec![0; self.rows() as usize];
+        if slots.iter().all(Option::is_none) {
+            return Ok(each);
+        }
+        let (ids, ordinals) = (self.templates()?, self.ordinals()?);
+        let mut groups = vec![None; templates.len()];
+        let mut result = Ok(());
+        found.each(|row| {
+            let id = ids.get(row);
+            let Some(slot) = slots.get(id).copied().flatten() else { return };
+            let (Some(place), Some(group)) = (each.get_mut(row), groups.get_mut(id)) else {
+                return;
+            };
+            if group.is_none() {
+                match self.group(id) {
+                    Ok(read) => *group = Some(read),
+                    Err(error) => result = Err(error),
+                }
+            }
+            if let (Some(group), Some(ordinal)) = (group, ordinals.get(row)) {
+                *place = of(group.value(slot, *ordinal));
+            }
+        });
+        result.map(|()| each)
+    }
+
     fn patterns(&self, found: &Found, of: &mut dyn FnMut(Option<&str>) -> u32) -> io::Result<Rows> {
         let templates = &self.dictionary()?.templates;
         let all_known = templates.iter().all(|template| template.pattern.is_some());
         if all_known {
-            let pattern = |template: &super::read::Template| {
-                of(template.pattern.as_deref().filter(|p| !p.is_empty()))
-            };
+            let pattern =
+                |template: &Template| of(template.pattern.as_deref().filter(|p| !p.is_empty()));
             return Ok(Rows::Templates(templates.iter().map(pattern).collect()));
         }
         let mut each = vec![0; self.rows() as usize];

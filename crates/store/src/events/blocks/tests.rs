@@ -77,6 +77,7 @@ fn seen(events: &Events, filter: &str, range: TimeRange) -> Vec<String> {
         &[time, field("engine")],
         &[field("host"), field("pattern"), time],
         &[field("offset")],
+        &[field("k"), field("attributes.none")],
     ] {
         let question = Aggregate {
             filter: &filter,
@@ -238,6 +239,32 @@ fn small_files_are_put_together_and_nothing_is_lost() {
     assert!(most <= 8, "{most} files");
     drop(events);
     assert_eq!(count(&open(folder.path())), Some(700.0));
+}
+
+#[test]
+fn the_largest_of_the_newest_are_told() {
+    let folder = tempfile::tempdir().unwrap();
+    let events = open(folder.path());
+    let at = |file: &str, offset| Line {
+        place: Some(Place { file: file.into(), offset }),
+        ..line(offset, "a")
+    };
+    let check = |records, expected: &[(&str, u64)]| {
+        let largest = events.largest_of_newest(LINES, ("file", "offset"), records).unwrap();
+        let mut largest: Vec<(&str, u64)> =
+            largest.iter().map(|(file, at)| (&**file, *at)).collect();
+        largest.sort_unstable();
+        assert_eq!(largest, expected);
+    };
+    check(10, &[]);
+    events.append(&[at("a", 5), at("b", 7), at("a", 3), line(0, "without")]).unwrap();
+    check(10, &[("a", 5), ("b", 7)]);
+    events.commit().unwrap();
+    check(10, &[("a", 5), ("b", 7)]);
+    events.append(&[at("a", 9)]).unwrap();
+    check(1, &[("a", 9), ("b", 7)]);
+    events.commit().unwrap();
+    check(1, &[("a", 9)]);
 }
 
 #[test]
