@@ -688,6 +688,11 @@ pub static MESSAGES: &[Message] = &[
         zh: "{instance} 的序列数已达上限，其新序列的样本被拒绝。请查明原因，或调大 [storage] instance_series_max",
     },
     Message {
+        code: "event.log_pattern_new",
+        en: "{service} wrote what it has not written before: {line}",
+        zh: "{service} 写出了从未出现过的日志：{line}",
+    },
+    Message {
         code: "event.model_loaded",
         en: "{engine} at {url} loaded {model} (seconds that took: {seconds})",
         zh: "{engine}（{url}）已加载模型 {model}（耗时秒数：{seconds}）",

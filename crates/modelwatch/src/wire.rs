@@ -36,6 +36,7 @@ use crate::{
     own::CostMeter,
     verdict::Verdicts,
     writer::{self, Keeper, Queue},
+    zone::Zone,
 };
 
 /// How often modelwatch records its own health.
@@ -135,6 +136,11 @@ fn assemble(
         let queue = queue.clone();
         Box::new(move |record| queue.note(record))
     });
+    let zone = Zone::local();
+    let zone = logs::Zone::new(move |time: UnixMs| {
+        i32::try_from(zone.offset(time.0.div_euclid(1_000)) / 60).unwrap_or(0)
+    });
+    let lines = Lines::new(store.clone(), clock.clone(), zone, Arc::clone(&events));
     let sinks = Sinks {
         batch: {
             let queue = queue.clone();
@@ -168,7 +174,7 @@ fn assemble(
     let app = App {
         queries: Queries::new(Arc::new(store.clone()), clock.clone(), limits),
         verdicts: Verdicts::new(clock.now()).context("a built-in condition does not parse")?,
-        lines: Lines::new(store.clone(), clock.clone()),
+        lines,
         config,
         clock,
         store,

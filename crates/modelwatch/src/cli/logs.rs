@@ -6,7 +6,6 @@
 
 mod ask;
 mod print;
-mod zone;
 
 use std::{
     collections::HashSet,

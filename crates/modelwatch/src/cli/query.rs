@@ -9,7 +9,7 @@ pub(super) mod remote;
 mod rows;
 mod table;
 pub(super) mod text;
-pub(super) mod time;
+pub(crate) mod time;
 
 use std::{
     io::{self, BufWriter, IsTerminal as _, Write, stdout},

@@ -5,12 +5,13 @@ use std::time::Duration;
 use model::message::{Language, render};
 use serde_json::Value;
 
-use super::{Wish, zone::Zone};
+use super::Wish;
 use crate::cli::{
     complain,
     peer::{Answer, Peer},
     query::{Failure, text::harmless},
 };
+use crate::zone::Zone;
 
 /// Largest answer that is read; beyond it the question fails.
 const ANSWER_BYTES_MAX: usize = 128 << 20;

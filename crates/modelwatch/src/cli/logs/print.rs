@@ -13,8 +13,8 @@ use model::{
 };
 use serde_json::Value;
 
-use super::zone::Zone;
 use crate::api::{csv_header, csv_row};
+use crate::zone::Zone;
 
 /// Explanations that are remembered, so that each is given once; then it begins anew.
 const EXPLAINED_MAX: usize = 1_000;

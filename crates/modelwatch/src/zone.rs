@@ -17,7 +17,7 @@ const DAY: i64 = 86_400;
 
 /// By how much clocks differ from UTC, in seconds, and since when.
 #[derive(Debug, Default, PartialEq)]
-pub(super) struct Zone {
+pub(crate) struct Zone {
     /// Unix seconds from which on a difference holds, in their order.
     changes: Vec<(i64, i64)>,
     /// Before the first change.
@@ -53,7 +53,7 @@ enum Day {
 
 impl Zone {
     /// The zone of this process.
-    pub(super) fn local() -> Self {
+    pub(crate) fn local() -> Self {
         let name = std::env::var("TZ").ok();
         Self::named(name.as_deref())
     }
@@ -90,7 +90,7 @@ impl Zone {
     }
 
     /// Seconds to be added to UTC.
-    fn offset(&self, seconds: i64) -> i64 {
+    pub(crate) fn offset(&self, seconds: i64) -> i64 {
         let after = self.changes.partition_point(|(from, _)| *from <= seconds);
         match (&self.rule, after.checked_sub(1).and_then(|at| self.changes.get(at))) {
             (Some(rule), _) if after == self.changes.len() => rule.offset(seconds),
@@ -100,7 +100,7 @@ impl Zone {
     }
 
     /// `2026-11-28 14:03:22.123`
-    pub(super) fn text(&self, time: UnixMs) -> String {
+    pub(crate) fn text(&self, time: UnixMs) -> String {
         let offset = self.offset(time.0.div_euclid(1_000));
         let text = rfc3339(UnixMs(time.0.saturating_add(offset * 1_000)));
         match text.strip_suffix('Z').and_then(|text| text.split_once('T')) {
