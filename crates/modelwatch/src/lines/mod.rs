@@ -17,6 +17,7 @@ use std::{
 use logs::{Entry, Reader, Told, Zone};
 use model::{Clock, UnixMs, log::Line, sample::Batch};
 use store::{Store, events::AppendError};
+use tokio::sync::broadcast;
 
 use self::{figures::Series, news::News, streams::Streams};
 use crate::events::Events;
@@ -25,6 +26,8 @@ use crate::events::Events;
 pub(crate) const KNOWN: &str = "known";
 /// A line from further ahead was written under a wrong clock; its time is when it came.
 const AHEAD_MAX: Duration = Duration::from_secs(5 * 60);
+/// Batches that somebody who watches may be behind; then the oldest are lost, and it is told how many.
+const BEHIND_MAX: usize = 256;
 
 /// Where lines go. Cheap to clone.
 #[derive(Clone)]
@@ -38,6 +41,8 @@ struct Inner {
     series: Mutex<Series>,
     news: Mutex<News>,
     streams: Mutex<Streams>,
+    /// For those who watch what is kept.
+    watched: broadcast::Sender<Arc<[Line]>>,
 }
 
 impl Lines {
@@ -45,7 +50,13 @@ impl Lines {
     pub(crate) fn new(store: Store, clock: Clock, zone: Zone, events: Arc<Events>) -> Self {
         let news = Mutex::new(News::new(clock.monotonic()));
         let (series, streams) = (Mutex::default(), Mutex::default());
-        Self(Arc::new(Inner { store, clock, zone, events, series, news, streams }))
+        let watched = broadcast::Sender::new(BEHIND_MAX);
+        Self(Arc::new(Inner { store, clock, zone, events, series, news, streams, watched }))
+    }
+
+    /// The lines that are kept from now on, in batches.
+    pub(crate) fn subscribe(&self) -> broadcast::Receiver<Arc<[Line]>> {
+        self.0.watched.subscribe()
     }
 
     /// Keeps lines that a receiver brings and returns how many were taken; what is taken survives the death of the
@@ -101,6 +112,10 @@ impl Lines {
             Ok(taken) => taken,
             Err(error) => return Err((lines, error)),
         };
+        if self.0.watched.receiver_count() > 0 {
+            // They may be gone by now, which is fine.
+            drop(self.0.watched.send(lines.clone().into()));
+        }
         let monotonic = self.0.clock.monotonic();
         let mut news = lock(&self.0.news);
         let told: Vec<_> = lines.iter().filter_map(|line| news.look(line, monotonic)).collect();

@@ -10,6 +10,7 @@ mod facets;
 mod histogram;
 mod patterns;
 mod search;
+mod tail;
 
 use std::time::Duration;
 
@@ -18,7 +19,6 @@ use model::log::Line;
 use serde_json::{Map, Value, json};
 use store::events::{Aggregate, Hit, Key, Measure, QueryError, read_line};
 
-pub(crate) use self::export::{LINES_MAX, csv_header, csv_row};
 pub(super) use self::{
     context::{LINES_AROUND_MAX, context},
     export::export,
@@ -26,6 +26,11 @@ pub(super) use self::{
     histogram::{COLUMNS_MAX, histogram},
     patterns::{PATTERNS_MAX, patterns},
     search::{PAGE_MAX, search},
+    tail::tail,
+};
+pub(crate) use self::{
+    export::{LINES_MAX, csv_header, csv_row},
+    tail::TAILS_MAX,
 };
 
 /// How long a question may take.
