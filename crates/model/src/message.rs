@@ -1353,8 +1353,8 @@ pub static MESSAGES: &[Message] = &[
     },
     Message {
         code: "help.logs_after",
-        en: "QUERY has words, phrases (\"out of memory\"), fields (severity:error host:node-1), ranges, wildcards, regular expressions\n(/Xid .*: 79/), AND, OR, NOT and parentheses; see docs/logs.md. A time is RFC 3339 (2026-11-24T10:00:00Z), seconds since 1970,\nnow, or so long ago: -1h. Times are shown in the zone of this terminal. Exit status: 0 answered, 1 no answer, 2 something\non the command line is wrong.\n\nExamples:\n  modelwatch logs 'severity:error'\n  modelwatch logs 'engine:vllm \"out of memory\"' --since 1d --context 5\n  modelwatch logs 'host:node-1 -severity:debug' --patterns\n  modelwatch logs Xid --from 2026-11-24T10:00:00Z --to 2026-11-24T11:00:00Z --csv > xid.csv",
-        zh: "QUERY 可包含单词、短语（\"out of memory\"）、字段（severity:error host:node-1）、范围、通配符、正则表达式\n（/Xid .*: 79/）、AND、OR、NOT 与括号，详见 docs/logs.md。时间可写作 RFC 3339（2026-11-24T10:00:00Z）、Unix 秒数、\nnow，或距今多久：-1h。时间按本终端的时区显示。退出码：0 已得到结果，1 未得到结果，2 命令行有误。\n\n示例：\n  modelwatch logs 'severity:error'\n  modelwatch logs 'engine:vllm \"out of memory\"' --since 1d --context 5\n  modelwatch logs 'host:node-1 -severity:debug' --patterns\n  modelwatch logs Xid --from 2026-11-24T10:00:00Z --to 2026-11-24T11:00:00Z --csv > xid.csv",
+        en: "QUERY has words, phrases (\"out of memory\"), fields (severity:error host:node-1), ranges, wildcards, regular expressions\n(/Xid .*: 79/), AND, OR, NOT and parentheses; see docs/logs.md. A time is RFC 3339 (2026-11-24T10:00:00Z), seconds since 1970,\nnow, or so long ago: -1h. Times are shown in the zone of this terminal. Exit status: 0 answered, 1 no answer, 2 something\non the command line is wrong.\n\nExamples:\n  modelwatch logs 'severity:error'\n  modelwatch logs 'engine:vllm \"out of memory\"' --since 1d --context 5\n  modelwatch logs 'host:node-1 -severity:debug' --patterns\n  modelwatch logs 'engine:vllm' --follow\n  modelwatch logs Xid --from 2026-11-24T10:00:00Z --to 2026-11-24T11:00:00Z --csv > xid.csv",
+        zh: "QUERY 可包含单词、短语（\"out of memory\"）、字段（severity:error host:node-1）、范围、通配符、正则表达式\n（/Xid .*: 79/）、AND、OR、NOT 与括号，详见 docs/logs.md。时间可写作 RFC 3339（2026-11-24T10:00:00Z）、Unix 秒数、\nnow，或距今多久：-1h。时间按本终端的时区显示。退出码：0 已得到结果，1 未得到结果，2 命令行有误。\n\n示例：\n  modelwatch logs 'severity:error'\n  modelwatch logs 'engine:vllm \"out of memory\"' --since 1d --context 5\n  modelwatch logs 'host:node-1 -severity:debug' --patterns\n  modelwatch logs 'engine:vllm' --follow\n  modelwatch logs Xid --from 2026-11-24T10:00:00Z --to 2026-11-24T11:00:00Z --csv > xid.csv",
     },
     Message {
         code: "help.logs_command",
@@ -1367,6 +1367,11 @@ pub static MESSAGES: &[Message] = &[
         zh: "同时显示每行在同一日志中前后各多少行",
     },
     Message { code: "help.logs_csv", en: "Print a table as CSV", zh: "以 CSV 表格输出" },
+    Message {
+        code: "help.logs_follow",
+        en: "Go on with new lines as they come; --limit 0 for these alone",
+        zh: "持续输出新到的日志；加 --limit 0 则只输出新日志",
+    },
     Message {
         code: "help.logs_from",
         en: "Begin of the time that is looked at",
@@ -1870,6 +1875,11 @@ pub static MESSAGES: &[Message] = &[
         zh: "{start} 至 {end} 没有匹配的日志。可用 --since 扩大时间范围，或放宽 QUERY 的条件",
     },
     Message {
+        code: "logs.hung_up",
+        en: "{url} hung up. Start again once it answers",
+        zh: "{url} 断开了连接。待其恢复响应后请重新运行",
+    },
+    Message {
         code: "logs.known_again",
         en: "  Known          {code}, explained above",
         zh: "  已知  {code}，说明见上文",
@@ -1913,6 +1923,11 @@ pub static MESSAGES: &[Message] = &[
         code: "logs.not_modelwatch",
         en: "{url} answers, but not as a modelwatch that keeps logs does: {status} {text}. Name another server with --url",
         zh: "{url} 有响应，但不是保存日志的 modelwatch 的响应：{status} {text}。请用 --url 指定其他服务器",
+    },
+    Message {
+        code: "logs.skipped",
+        en: "… {count} lines skipped: they came too fast to be shown",
+        zh: "… 跳过 {count} 行：到达过快，无法逐行显示",
     },
     Message {
         code: "logs.too_large",

@@ -77,6 +77,8 @@ pub(crate) struct App {
     pub(crate) gateway: Option<exchanges::View>,
     /// Turns of exports.
     pub(crate) exports: Arc<Semaphore>,
+    /// Places of those who watch lines as they come.
+    pub(crate) tails: Arc<Semaphore>,
     pub(crate) cost: CostMeter,
     pub(crate) verdicts: Verdicts,
     /// Turns true when the program ends.
@@ -200,6 +202,7 @@ fn assemble(
         gate: Gate::default(),
         gateway: exchanges.as_ref().map(Exchanges::view),
         exports: Arc::new(Semaphore::new(api::EXPORTS_MAX)),
+        tails: Arc::new(Semaphore::new(api::TAILS_MAX)),
         cost: CostMeter::default(),
         stop: watch::channel(false).0,
         instance,

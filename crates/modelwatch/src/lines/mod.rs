@@ -24,6 +24,7 @@ use model::{
     sample::Batch,
 };
 use store::{Store, events::AppendError};
+use tokio::sync::broadcast;
 
 use self::{figures::Series, news::News, streams::Streams};
 use crate::events::Events;
@@ -32,6 +33,8 @@ use crate::events::Events;
 pub(crate) const KNOWN: &str = "known";
 /// A line from further ahead was written under a wrong clock; its time is when it came.
 const AHEAD_MAX: Duration = Duration::from_secs(5 * 60);
+/// Batches that somebody who watches may be behind; then the oldest are lost, and it is told how many.
+const BEHIND_MAX: usize = 256;
 
 /// What lines say, and whose log they are of.
 type Figures = Vec<(Arc<Origin>, Figure)>;
@@ -49,6 +52,8 @@ struct Inner {
     series: Mutex<Series>,
     news: Mutex<News>,
     streams: Mutex<Streams>,
+    /// For those who watch what is kept.
+    watched: broadcast::Sender<Arc<[Line]>>,
 }
 
 impl Lines {
@@ -62,7 +67,14 @@ impl Lines {
     ) -> Self {
         let news = Mutex::new(News::new(clock.monotonic()));
         let (series, streams) = (Mutex::default(), Mutex::default());
-        Self(Arc::new(Inner { store, clock, zone, events, pipelines, series, news, streams }))
+        let watched = broadcast::Sender::new(BEHIND_MAX);
+        let inner = Inner { store, clock, zone, events, pipelines, series, news, streams, watched };
+        Self(Arc::new(inner))
+    }
+
+    /// The lines that are kept from now on, in batches.
+    pub(crate) fn subscribe(&self) -> broadcast::Receiver<Arc<[Line]>> {
+        self.0.watched.subscribe()
     }
 
     /// Keeps lines that a receiver brings and returns how many were taken; what is taken survives the death of the
@@ -133,6 +145,10 @@ impl Lines {
             Ok(taken) => taken,
             Err(error) => return Err((lines, error)),
         };
+        if self.0.watched.receiver_count() > 0 {
+            // They may be gone by now, which is fine.
+            drop(self.0.watched.send(lines.clone().into()));
+        }
         let monotonic = self.0.clock.monotonic();
         let mut news = lock(&self.0.news);
         let told: Vec<_> = lines.iter().filter_map(|line| news.look(line, monotonic)).collect();

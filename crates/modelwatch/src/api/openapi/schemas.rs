@@ -39,6 +39,7 @@ pub(super) fn all() -> Map<String, Value> {
         ("Series", series()),
         ("Summary", object(&[("rows", list(named("SummaryRow")))], &[])),
         ("SummaryRow", summary_row()),
+        ("Tail", object(&[("lines", list(named("Line"))), ("skipped", whole())], &[])),
         ("Translated", object(&[("en", text()), ("zh", text())], &[])),
         ("Upstream", upstream()),
         ("Usage", object(&[("rows", list(named("UsageRow")))], &[])),
