@@ -528,6 +528,26 @@ pub static MESSAGES: &[Message] = &[
         zh: "对 {target} 的同一 [[probe]] 重复列出",
     },
     Message {
+        code: "config.receive_incomplete",
+        en: "[receive] has no {key}",
+        zh: "[receive] 缺少 {key}",
+    },
+    Message {
+        code: "config.receive_remote",
+        en: "{key} = \"{listen}\" can be reached from other machines, and senders show neither a token nor use TLS: everybody could forge lines. Listen on 127.0.0.1, use TLS, or set receive.allow_remote_without_token = true to accept that",
+        zh: "{key} = \"{listen}\" 可被其他机器访问，而发送方既无令牌也不使用 TLS：任何人都可以伪造日志。请监听 127.0.0.1、使用 TLS，或设置 receive.allow_remote_without_token = true 表示接受该风险",
+    },
+    Message {
+        code: "config.receive_token",
+        en: "receive.tokens holds references, not tokens: write \"env:NAME\" or \"file:/path\"",
+        zh: "receive.tokens 只接受引用，不接受令牌本身：请写成 \"env:变量名\" 或 \"file:/路径\"",
+    },
+    Message {
+        code: "config.receive_token_file",
+        en: "the token in {path}, named by receive.tokens, cannot be read: {reason}",
+        zh: "无法读取 receive.tokens 指定的令牌文件 {path}：{reason}",
+    },
+    Message {
         code: "config.relabel",
         en: "a rule of the scrape job {job} cannot be used: {reason}",
         zh: "抓取任务 {job} 的一条重标记规则无法使用：{reason}",
@@ -2157,6 +2177,24 @@ pub static MESSAGES: &[Message] = &[
         code: "start.port_taken_by",
         en: "{listen} is taken by {holder}. Stop it, or choose another port with [server] listen",
         zh: "{listen} 已被 {holder} 占用。请停止该程序，或用 [server] listen 换一个端口",
+    },
+    Message {
+        code: "start.receiver", en: "  receives logs {url}", zh: "  接收日志      {url}"
+    },
+    Message {
+        code: "start.receiver_certificate",
+        en: "the certificate of the receivers of logs cannot be used: {path}: {reason}. Check the files that [receive] names",
+        zh: "无法使用日志接收端口的证书：{path}：{reason}。请检查 [receive] 中的证书文件",
+    },
+    Message {
+        code: "start.receiver_failed",
+        en: "failed to listen on {listen}: {reason}. Check [receive] {key}",
+        zh: "无法监听 {listen}：{reason}。请检查 [receive] {key}",
+    },
+    Message {
+        code: "start.receiver_port_taken",
+        en: "{listen} is taken by {holder}. Stop it, or choose another port with [receive] {key}",
+        zh: "{listen} 已被 {holder} 占用。请停止该程序，或用 [receive] {key} 换一个端口",
     },
     Message { code: "start.stopping", en: "  stopping", zh: "  正在停止" },
     Message {

@@ -122,6 +122,42 @@ impl Clock {
     }
 }
 
+/// `2026-11-24T10:00:00.5+01:00`; leap seconds count as the second before.
+pub fn parse_rfc3339(text: &str) -> Option<UnixMs> {
+    let (date, rest) = text.split_once(['T', 't', ' '])?;
+    let mut date = date.splitn(3, '-').map(|part| part.parse::<i64>().ok());
+    let (year, month, day) = (date.next()??, date.next()??, date.next()??);
+    let zone_at = rest.find(['Z', 'z', '+', '-'])?;
+    let (time, zone) = rest.split_at(zone_at);
+    let (time, fraction) = time.split_once('.').unwrap_or((time, "0"));
+    let mut time = time.splitn(3, ':').map(|part| part.parse::<i64>().ok());
+    let (hour, minute, second) = (time.next()??, time.next()??, time.next()??);
+    let valid = (0..10_000).contains(&year)
+        && (1..=12).contains(&month)
+        && (1..=31).contains(&day)
+        && (0..24).contains(&hour)
+        && (0..60).contains(&minute)
+        && (0..=60).contains(&second)
+        && fraction.bytes().all(|byte| byte.is_ascii_digit());
+    if !valid {
+        return None;
+    }
+    let millis: i64 = format!("{fraction:0<3}").get(..3)?.parse().ok()?;
+    let offset_minutes = match zone.as_bytes().first()? {
+        b'Z' | b'z' => 0,
+        sign => {
+            let (hours, minutes) = zone.get(1..)?.split_once(':')?;
+            let minutes = hours.parse::<i64>().ok()? * 60 + minutes.parse::<i64>().ok()?;
+            if *sign == b'-' { -minutes } else { minutes }
+        }
+    };
+    let seconds = days_from_civil(year, month, day) * 86_400
+        + hour * 3_600
+        + (minute - offset_minutes) * 60
+        + second.min(59);
+    Some(UnixMs(seconds * 1_000 + millis))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -139,5 +175,16 @@ mod tests {
         let copy = clock.clone();
         clock.set(UnixMs(7_000));
         assert_eq!((copy.now(), copy.monotonic()), (UnixMs(7_000), Duration::from_secs(7)));
+    }
+
+    #[test]
+    fn times() {
+        let check = |text, expected: Option<i64>| {
+            assert_eq!(parse_rfc3339(text), expected.map(UnixMs), "{text}");
+        };
+        check("2026-11-22T10:00:00.1234567Z", Some(1_795_341_600_123));
+        check("2026-11-22 12:00:00+02:00", Some(1_795_341_600_000));
+        check("2026-11-22T10:00:00", None);
+        check("2026-13-22T10:00:00Z", None);
     }
 }

@@ -17,6 +17,7 @@ mod latest;
 mod limits;
 mod lines;
 mod own;
+mod receivers;
 mod upstreams;
 mod verdict;
 mod wire;

@@ -20,6 +20,7 @@ use model::{
     message::{Language, render},
     sample::Batch,
 };
+use receive::serve::Servers;
 use store::{OpenError, Recovery, Store};
 use tokio::{
     runtime::Runtime,
@@ -28,12 +29,13 @@ use tokio::{
 };
 
 use crate::{
-    api::{self, Gate, Hub, Limits, Queries},
+    api::{self, Gate, Hub, Limits, Queries, Receive},
     config::Config,
     events::Events,
     exchanges::{self, Exchanges},
     lines::Lines,
     own::CostMeter,
+    receivers,
     verdict::Verdicts,
     writer::{self, Keeper, Queue},
     zone::Zone,
@@ -67,6 +69,7 @@ pub(crate) struct App {
     pub(crate) lines: Lines,
     pub(crate) hub: Hub,
     pub(crate) gate: Gate,
+    pub(crate) receive: Receive,
     /// Absent where the configuration asks for no gateway.
     pub(crate) gateway: Option<exchanges::View>,
     /// Turns of exports.
@@ -88,6 +91,7 @@ pub(crate) fn serve(config: Config, language: Language, say: Say<'_>) -> anyhow:
     let clock = Clock::system();
     let inventory = inventory::read(&config.collect.root);
     let (listener, address) = bind(config.server.listen, &config.collect.root, language)?;
+    let servers = receivers::bind(&config, language)?;
     let (store, recovery) = open_store(&config, &clock, language, say)?;
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
@@ -105,7 +109,8 @@ pub(crate) fn serve(config: Config, language: Language, say: Say<'_>) -> anyhow:
     text("start.data", ("path", app.config.storage.path.display().to_string()));
     text("start.page", ("url", format!("http://{}/", reachable(address))));
     introduce_gateway(&app, language, say);
-    let result = runtime.block_on(run(&app, listener, language, say));
+    receivers::introduce(&servers.addresses(), language, say);
+    let result = runtime.block_on(run(&app, listener, servers, language, say));
     if let Some(exchanges) = exchanges {
         exchanges.stop();
     }
@@ -171,10 +176,13 @@ fn assemble(
         waiting_max: size(config.query.waiting_max),
     };
     let started = clock.now();
+    let desk = receive::Desk::new(Box::new(lines.clone()), clock.clone());
+    let tokens = config.receive.tokens(&|name| std::env::var(name).ok());
     let app = App {
         queries: Queries::new(Arc::new(store.clone()), clock.clone(), limits),
         verdicts: Verdicts::new(clock.now()).context("a built-in condition does not parse")?,
         lines,
+        receive: Receive::new(desk, tokens),
         config,
         clock,
         store,
@@ -316,13 +324,17 @@ fn accelerator_commands(config: &Config) -> Vec<collect::accelerator::Command> {
 async fn run(
     app: &Arc<App>,
     listener: TcpListener,
+    servers: Servers,
     language: Language,
     say: Say<'_>,
 ) -> anyhow::Result<()> {
     let signals = Signals::catch()?;
     let listener = tokio::net::TcpListener::from_std(listener).context("failed to listen")?;
+    let (desk, tokens) = (&app.receive.desk, &app.receive.tokens);
+    servers.start(desk, tokens, &app.stop.subscribe()).context("failed to receive logs")?;
     let mut stopped = app.stop.subscribe();
-    let server = axum::serve(listener, api::router(Arc::clone(app)))
+    let service = api::router(Arc::clone(app)).into_make_service_with_connect_info::<SocketAddr>();
+    let server = axum::serve(listener, service)
         .with_graceful_shutdown(async move { drop(stopped.wait_for(|stop| *stop).await) });
     let server = tokio::spawn(server.into_future());
     let live = tokio::spawn(api::run_live(Arc::clone(app), app.stop.subscribe()));

@@ -18,6 +18,7 @@ mod product;
 mod prometheus;
 mod query;
 mod range;
+mod receive;
 mod requests;
 mod time;
 mod write;
@@ -45,6 +46,7 @@ pub(crate) use page::kind as page_kind;
 pub(crate) use product::{collected_json, event_json, seen_json};
 pub(crate) use prometheus::{POINTS_MAX, Report, narrow, own_metadata};
 pub(crate) use query::{Limits, Queries};
+pub(crate) use receive::Receive;
 pub(crate) use requests::csv_field;
 pub(crate) use time::{date, parse_time};
 pub(crate) use write::{Gate, REFUSED, SAMPLES_WRITTEN};
@@ -69,6 +71,7 @@ pub(crate) fn router(app: Arc<App>) -> Router {
         .merge(admin::router())
         .merge(openapi::router())
         .merge(prometheus::router())
+        .merge(receive::router())
         .fallback(page::page)
         .with_state(Arc::clone(&app));
     guarded(routes, app.config.server.allowed_hosts.clone())

@@ -1,6 +1,6 @@
 //! Times as people and Prometheus' clients write them.
 
-use model::{UnixMs, civil_from_days, days_from_civil};
+use model::{UnixMs, civil_from_days, parse_rfc3339};
 
 /// Beyond this, seconds in a float no longer tell milliseconds apart.
 const SECONDS_MAX: f64 = 9e12;
@@ -19,42 +19,6 @@ pub(crate) fn parse_time(text: &str) -> Option<UnixMs> {
     }
     let boundary = ALL_TIME.iter().find(|(known, _)| *known == text).map(|(_, time)| *time);
     boundary.or_else(|| parse_rfc3339(text))
-}
-
-/// `2026-11-24T10:00:00.5+01:00`; leap seconds count as the second before.
-fn parse_rfc3339(text: &str) -> Option<UnixMs> {
-    let (date, rest) = text.split_once(['T', 't', ' '])?;
-    let mut date = date.splitn(3, '-').map(|part| part.parse::<i64>().ok());
-    let (year, month, day) = (date.next()??, date.next()??, date.next()??);
-    let zone_at = rest.find(['Z', 'z', '+', '-'])?;
-    let (time, zone) = rest.split_at(zone_at);
-    let (time, fraction) = time.split_once('.').unwrap_or((time, "0"));
-    let mut time = time.splitn(3, ':').map(|part| part.parse::<i64>().ok());
-    let (hour, minute, second) = (time.next()??, time.next()??, time.next()??);
-    let valid = (0..10_000).contains(&year)
-        && (1..=12).contains(&month)
-        && (1..=31).contains(&day)
-        && (0..24).contains(&hour)
-        && (0..60).contains(&minute)
-        && (0..=60).contains(&second)
-        && fraction.bytes().all(|byte| byte.is_ascii_digit());
-    if !valid {
-        return None;
-    }
-    let millis: i64 = format!("{fraction:0<3}").get(..3)?.parse().ok()?;
-    let offset_minutes = match zone.as_bytes().first()? {
-        b'Z' | b'z' => 0,
-        sign => {
-            let (hours, minutes) = zone.get(1..)?.split_once(':')?;
-            let minutes = hours.parse::<i64>().ok()? * 60 + minutes.parse::<i64>().ok()?;
-            if *sign == b'-' { -minutes } else { minutes }
-        }
-    };
-    let seconds = days_from_civil(year, month, day) * 86_400
-        + hour * 3_600
-        + (minute - offset_minutes) * 60
-        + second.min(59);
-    Some(UnixMs(seconds * 1_000 + millis))
 }
 
 /// Go's zero time, which Prometheus shows for what never happened.

@@ -13,7 +13,7 @@ mod key;
 mod logs;
 mod peer;
 mod progress;
-mod query;
+pub(crate) mod query;
 mod store;
 mod top;
 

@@ -6,8 +6,10 @@
 mod gateway;
 mod keys;
 mod keys_gateway;
+mod keys_receive;
 mod keys_scrape;
 mod parse;
+mod receive;
 mod reference;
 mod scrape;
 mod units;
@@ -23,6 +25,7 @@ use std::{
 use model::message::{Language, render};
 
 pub(crate) use gateway::{Address, Gateway, GatewayUpstream};
+pub(crate) use receive::Receive;
 pub(crate) use reference::reference;
 pub(crate) use scrape::Scrape;
 pub(crate) use units::{duration, duration_text};
@@ -40,6 +43,7 @@ pub(crate) struct Config {
     pub(crate) engines: Vec<Engine>,
     pub(crate) gateway: Gateway,
     pub(crate) probes: Vec<Probe>,
+    pub(crate) receive: Receive,
     pub(crate) scrapes: Vec<Scrape>,
     pub(crate) accelerator_commands: Vec<AcceleratorCommand>,
     pub(crate) log_level: String,
@@ -271,6 +275,7 @@ impl Default for Config {
             engines: Vec::new(),
             gateway: Gateway::default(),
             probes: Vec::new(),
+            receive: Receive::default(),
             scrapes: Vec::new(),
             accelerator_commands: Vec::new(),
             log_level: "info".into(),
@@ -326,6 +331,7 @@ impl Config {
         lines.extend(self.engines.iter().flat_map(Engine::lines));
         lines.extend(self.gateway.lines());
         lines.extend(self.probes.iter().flat_map(Probe::lines));
+        lines.extend(self.receive.lines());
         lines.extend(self.scrapes.iter().flat_map(Scrape::lines));
         lines
     }
@@ -410,6 +416,8 @@ fn resolve(text: &str, environment: &Environment<'_>) -> Result<Config, Vec<Prob
     check_probes(&config.probes, environment, &mut problems);
     let line_of = |name: &str| parse::line_in(text, "gateway", name);
     gateway::check(&config.gateway, &line_of, environment, &mut problems);
+    let line_of = |name: &str| parse::line_in(text, "receive", name);
+    receive::check(&config.receive, &line_of, environment, &mut problems);
     scrape::check(&config.scrapes, environment, &mut problems);
     check_commands(&config.accelerator_commands, &mut problems);
     let line = parse::line_of(text, "accelerator_libraries");

@@ -7,6 +7,7 @@
 mod context;
 mod export;
 mod facets;
+mod findings;
 mod histogram;
 mod patterns;
 mod search;
@@ -23,6 +24,7 @@ pub(super) use self::{
     context::{LINES_AROUND_MAX, context},
     export::export,
     facets::facets,
+    findings::findings,
     histogram::{COLUMNS_MAX, histogram},
     patterns::{PATTERNS_MAX, patterns},
     search::{PAGE_MAX, search},

@@ -91,6 +91,8 @@ const LOGS_CONTEXT: &[Parameter] = &[
     ("before", Whole(0, logs::LINES_AROUND_MAX as i64), false, "Lines before it; 10 without it"),
     ("after", Whole(0, logs::LINES_AROUND_MAX as i64), false, "Lines after it; 10 without it"),
 ];
+const LOGS_FINDINGS: &[Parameter] =
+    &[START, END, ("instance", Text, false, "Only what this engine wrote")];
 const LOGS_PATTERNS: &[Parameter] = &[
     START,
     END,
@@ -208,6 +210,13 @@ fn routes() -> Vec<Route> {
             get(logs::facets),
             LOGS_FACETS,
             "Facets",
+        ),
+        route(
+            "/api/mw/v1/logs/findings",
+            "What is known of lines: causes and remedies, gravest first",
+            get(logs::findings),
+            LOGS_FINDINGS,
+            "Findings",
         ),
         route(
             "/api/mw/v1/logs/histogram",

@@ -17,6 +17,8 @@ pub(super) fn all() -> Map<String, Value> {
         ("Evidence", evidence()),
         ("Facet", facet()),
         ("Facets", object(&[("facets", list(named("Facet")))], &[])),
+        ("Finding", finding()),
+        ("Findings", object(&[("findings", list(named("Finding")))], &[])),
         ("Gateway", gateway()),
         ("Heatmap", heatmap()),
         ("Key", key()),
@@ -188,6 +190,7 @@ fn request() -> Value {
             | FieldType::Id
             | FieldType::Text
             | FieldType::Body
+            | FieldType::Pattern
             | FieldType::Kept => text(),
             // Shown by another endpoint only, or not kept.
             FieldType::Private | FieldType::Pattern => return None,
@@ -279,6 +282,21 @@ fn line_patterns() -> Value {
     let members =
         [("patterns", list(named("LinePattern"))), ("total", whole()), ("others", whole())];
     object(&members, &[])
+}
+
+fn finding() -> Value {
+    let always = [
+        ("code", text()),
+        ("severity", severity()),
+        ("cause", named("Translated")),
+        ("remedy", named("Translated")),
+        ("count", whole()),
+        ("first", time()),
+        ("last", time()),
+        ("instances", list(text())),
+        ("evidence", list(named("Line"))),
+    ];
+    object(&always, &[("link", text())])
 }
 
 fn facet() -> Value {

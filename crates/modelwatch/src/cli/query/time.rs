@@ -47,7 +47,7 @@ pub(super) fn default_step_ms(range_ms: i64) -> i64 {
 }
 
 /// RFC 3339 in UTC, with milliseconds where there are some. Years beyond four digits are Unix seconds.
-pub(in crate::cli) fn rfc3339(time: UnixMs) -> String {
+pub(crate) fn rfc3339(time: UnixMs) -> String {
     let (seconds, millis) = (time.0.div_euclid(1_000), time.0.rem_euclid(1_000));
     let (days, of_day) = (seconds.div_euclid(86_400), seconds.rem_euclid(86_400));
     let (year, month, day) = date(days);
