@@ -513,6 +513,11 @@ pub static MESSAGES: &[Message] = &[
         zh: "该 [[{section}]] 缺少 {key}",
     },
     Message {
+        code: "config.log_path",
+        en: "log_file.path = \"{path}\" has to begin with /, as in /var/log/app/*.log",
+        zh: "log_file.path = \"{path}\" 必须以 / 开头，例如 /var/log/app/*.log",
+    },
+    Message {
         code: "config.probe_prompt",
         en: "this [[probe]] would make an engine work; set send_prompt = true to accept that, and model to the model that is asked",
         zh: "该 [[probe]] 会让推理引擎执行一次生成；请设置 send_prompt = true 表示接受，并用 model 指定所请求的模型",
@@ -1588,6 +1593,21 @@ pub static MESSAGES: &[Message] = &[
         code: "hint.listener_permission",
         en: "The process of an engine cannot be seen, so its CPU and memory are missing. Run modelwatch as the same user or as root",
         zh: "无法看到推理引擎的进程，因此缺少其 CPU 与内存数据。请以同一用户或 root 运行 modelwatch",
+    },
+    Message {
+        code: "hint.log_engine_none",
+        en: "{instance} has no log that can be followed: its output goes to {output}. Send it to a file (>> /var/log/engine.log 2>&1), or run the engine as a unit of systemd or in a container",
+        zh: "{instance} 没有可跟踪的日志：其输出写到 {output}。请将输出重定向到文件（>> /var/log/engine.log 2>&1），或以 systemd 单元或容器方式运行该引擎",
+    },
+    Message {
+        code: "hint.log_files_cut",
+        en: "{count} files of logs are not followed, because there are too many. Name fewer with [[log_file]], or raise the limit of open files (LimitNOFILE)",
+        zh: "日志文件过多，有 {count} 个未被跟踪。请用 [[log_file]] 指定更少的文件，或调大打开文件数上限（LimitNOFILE）",
+    },
+    Message {
+        code: "hint.log_permission",
+        en: "{path} may not be read. Run modelwatch as root, or add its user to the group that owns the file (usually adm or systemd-journal)",
+        zh: "没有权限读取 {path}。请以 root 运行 modelwatch，或将其用户加入该文件所属的组（通常为 adm 或 systemd-journal）",
     },
     Message {
         code: "hint.model_folders_cut",

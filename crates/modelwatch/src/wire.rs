@@ -53,6 +53,9 @@ const KEEPER_PATIENCE: Duration = Duration::from_secs(1);
 /// How long tasks may take to end.
 pub(crate) const RUNTIME_PATIENCE: Duration = Duration::from_millis(500);
 
+/// Where the data directory keeps how far logs were read.
+const LOG_POSITIONS: &str = "log-positions.json";
+
 /// How long the first look for engines is waited for before it is reported.
 const FIRST_LOOK_MAX: Duration = Duration::from_secs(5);
 
@@ -155,6 +158,7 @@ fn assemble(
             let events = Arc::clone(&events);
             Arc::new(move |record: LogRecord| events.push(record))
         },
+        lines: Some(Arc::new(lines.clone())),
     };
     let instance = instance(&inventory, address);
     let settings = collect_settings(&config, &instance, address.port());
@@ -298,6 +302,7 @@ pub(crate) fn collect_settings(
         engines: engines.collect(),
         scrapes: config.scrapes.iter().map(|scrape| scrape.job(&variable)).collect(),
         probes: probes.collect(),
+        logs: config.logs.settings(config.storage.path.join(LOG_POSITIONS)),
     }
 }
 

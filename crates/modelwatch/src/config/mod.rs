@@ -6,8 +6,10 @@
 mod gateway;
 mod keys;
 mod keys_gateway;
+mod keys_logs;
 mod keys_receive;
 mod keys_scrape;
+mod logs;
 mod parse;
 mod receive;
 mod reference;
@@ -25,6 +27,7 @@ use std::{
 use model::message::{Language, render};
 
 pub(crate) use gateway::{Address, Gateway, GatewayUpstream};
+pub(crate) use logs::{Logs, NamedLog};
 pub(crate) use receive::Receive;
 pub(crate) use reference::reference;
 pub(crate) use scrape::Scrape;
@@ -47,6 +50,7 @@ pub(crate) struct Config {
     pub(crate) scrapes: Vec<Scrape>,
     pub(crate) accelerator_commands: Vec<AcceleratorCommand>,
     pub(crate) log_level: String,
+    pub(crate) logs: Logs,
 }
 
 #[derive(Clone, Debug, PartialEq)]
@@ -279,6 +283,7 @@ impl Default for Config {
             scrapes: Vec::new(),
             accelerator_commands: Vec::new(),
             log_level: "info".into(),
+            logs: Logs::default(),
         }
     }
 }
@@ -327,9 +332,12 @@ impl Config {
             format!("storage.series_max = {}", storage.series_max),
             format!("storage.window = \"{}\"", duration_text(storage.window)),
         ];
+        lines.extend(self.logs.lines());
+        lines.sort();
         lines.extend(self.accelerator_commands.iter().flat_map(AcceleratorCommand::lines));
         lines.extend(self.engines.iter().flat_map(Engine::lines));
         lines.extend(self.gateway.lines());
+        lines.extend(self.logs.files.iter().flat_map(NamedLog::lines));
         lines.extend(self.probes.iter().flat_map(Probe::lines));
         lines.extend(self.receive.lines());
         lines.extend(self.scrapes.iter().flat_map(Scrape::lines));
@@ -416,6 +424,7 @@ fn resolve(text: &str, environment: &Environment<'_>) -> Result<Config, Vec<Prob
     check_probes(&config.probes, environment, &mut problems);
     let line_of = |name: &str| parse::line_in(text, "gateway", name);
     gateway::check(&config.gateway, &line_of, environment, &mut problems);
+    logs::check(&config.logs, &mut problems);
     let line_of = |name: &str| parse::line_in(text, "receive", name);
     receive::check(&config.receive, &line_of, environment, &mut problems);
     scrape::check(&config.scrapes, environment, &mut problems);

@@ -7,7 +7,7 @@ use toml::{
 };
 
 use super::{
-    AcceleratorCommand, Config, Engine, Probe, Problem,
+    AcceleratorCommand, Config, Engine, NamedLog, Probe, Problem,
     gateway::GatewayUpstream,
     keys::{self, Key, Type, Value},
     scrape::{RelabelRule, Scrape},
@@ -44,6 +44,11 @@ pub(super) const LISTS: &[List] = &[
             let upstream = GatewayUpstream { line, ..GatewayUpstream::default() };
             config.gateway.upstreams.push(upstream);
         },
+    },
+    List {
+        key: "log_file.path",
+        required: &["path"],
+        begin: |config, line| config.logs.files.push(NamedLog { line, ..NamedLog::default() }),
     },
     List {
         key: "probe.kind",

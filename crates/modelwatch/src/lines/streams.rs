@@ -96,7 +96,7 @@ impl Lines {
         }
         self.prepare(&mut stream.pending);
         // They are this program's now, also when the store refuses them for a while.
-        drop(self.store_pending(stream));
+        self.store_pending(stream).unwrap_or_default();
         Ok(stream.stored)
     }
 

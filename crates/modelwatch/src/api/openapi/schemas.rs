@@ -193,7 +193,7 @@ fn request() -> Value {
             | FieldType::Pattern
             | FieldType::Kept => text(),
             // Shown by another endpoint only, or not kept.
-            FieldType::Private | FieldType::Pattern => return None,
+            FieldType::Private => return None,
         };
         Some((field.name, schema))
     };
