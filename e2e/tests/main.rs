@@ -17,6 +17,7 @@ mod node_exporter;
 mod ollama;
 mod prometheus;
 mod query;
+mod receive;
 mod scrape;
 mod start;
 mod storage;
