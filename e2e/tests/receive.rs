@@ -256,7 +256,7 @@ fn clients_of_loki_and_logstash() -> Result<()> {
 const OTEL: &[&str] = &[
     "opentelemetry-sdk==1.45.2",
     "opentelemetry-exporter-otlp==1.45.2",
-    "opentelemetry-instrumentation-logging",
+    "opentelemetry-instrumentation-logging==0.66b2",
 ];
 
 #[test]
