@@ -1,16 +1,22 @@
 //! Lines of logs as somebody looks for them: over HTTP and on the command line. The lines are written into the data
 //! folder before the real process starts on it.
 
-use std::{path::Path, sync::Arc};
+use std::{
+    ffi::OsStr,
+    fs::{self, File},
+    path::Path,
+    sync::Arc,
+};
 
-use anyhow::{Result, ensure};
-use e2e::{Modelwatch, encode, remote_write::recent_ms};
+use anyhow::{Context, Result, ensure};
+use e2e::{Modelwatch, PATIENCE, command, encode, remote_write::recent_ms, shape::expect_schema};
 use model::{
     Clock, UnixMs,
     log::{Line, Origin, Severity},
 };
 use serde_json::{Value, json};
 use store::{Options, Store};
+use xtask::process::Process;
 
 const QUIET: &str = "[collect]\ndiscover = false\n";
 const MINUTE_MS: i64 = 60_000;
@@ -124,5 +130,136 @@ fn lines_are_found_counted_and_summed_up() -> Result<()> {
         let answer = modelwatch.get(&path(wrong, ""))?;
         ensure!(answer.status == 400, "{wrong}: {}", answer.text());
     }
+    Ok(())
+}
+
+#[test]
+fn lines_have_patterns_and_neighbours_and_can_be_carried_away() -> Result<()> {
+    let folder = tempfile::tempdir()?;
+    let begin = seed(folder.path())?;
+    let modelwatch = Modelwatch::start(folder.path(), QUIET)?;
+    let span = format!("start={begin}&end={}", begin + 60 * MINUTE_MS - 1);
+    let ask = |more: &str, filter: &str| modelwatch.json(&path(more, filter));
+
+    let found = ask(&format!("/patterns?{span}&limit=2"), "")?;
+    let pattern = &found["patterns"][0];
+    ensure!(pattern["pattern"] == "request <*> took <*> ms" && pattern["count"] == 60, "{found}");
+    ensure!(pattern["first"] == begin && pattern["last"] == begin + 59 * MINUTE_MS, "{found}");
+    ensure!(pattern["example"]["body"] == "request 59 took 177 ms", "{found}");
+    ensure!(pattern["trend"].as_array().map(Vec::len) == Some(24), "{found}");
+    ensure!(found["patterns"][1]["severity"] == "error", "{found}");
+    ensure!(found["total"] == 3 && found["others"] == 1, "{found}");
+
+    let hit = ask(&format!("?{span}"), "\"request 30\"")?["lines"][0].clone();
+    let (id, time) = (hit["id"].as_str().context("no id")?, &hit["time"]);
+    let around = format!("/api/mw/v1/logs/context?id={id}&time={time}&before=2&after=1");
+    let found = modelwatch.json(&around)?;
+    let expected =
+        [28, 29, 30, 31].map(|minute| format!("request {minute} took {} ms", 3 * minute));
+    ensure!(bodies(&found) == expected && found["at"] == 2, "{found}");
+    let document = modelwatch.json("/api/mw/openapi.json")?;
+    let described = &document["paths"]["/api/mw/v1/logs/context"]["get"]["responses"]["200"];
+    expect_schema(&document, &described["content"]["application/json"]["schema"], &found)?;
+    let missing = modelwatch.get(&format!("/api/mw/v1/logs/context?id=1234567&time={time}"))?;
+    ensure!(missing.status == 404, "{}", missing.text());
+    for wrong in ["", "id=x&time=1", "id=1", "id=1&time=y", "id=1&time=1&before=-1"] {
+        let answer = modelwatch.get(&format!("/api/mw/v1/logs/context?{wrong}"))?;
+        ensure!(answer.status == 400, "{wrong}: {}", answer.text());
+    }
+
+    let file = modelwatch.get(&path(&format!("/export?{span}"), "severity:error"))?;
+    ensure!(file.header("content-type") == Some("application/x-ndjson"), "{:?}", file.headers);
+    let text = file.text();
+    let lines: Vec<Value> = text.lines().map(serde_json::from_str).collect::<Result<_, _>>()?;
+    ensure!(lines.len() == 6 && lines[5]["body"] == XID && lines[0]["time"] == begin, "{text}");
+    let file = modelwatch.get(&path(&format!("/export?{span}&format=csv&limit=1"), "host:b"))?;
+    let name = file.header("content-disposition").unwrap_or_default().to_owned();
+    ensure!(name == "attachment; filename=\"logs.csv\"", "{name}");
+    let text = file.text();
+    let rows: Vec<&str> = text.lines().collect();
+    ensure!(rows.len() == 3 && rows[0].starts_with("time,severity,source,"), "{text}");
+    ensure!(rows[1].contains("\"'=cmd|'/c calc'!A1"), "a formula: {text}");
+    ensure!(rows[2].contains("cut: there are more than 1 lines"), "{text}");
+    let answer = modelwatch.get(&path("/export?format=xml", ""))?;
+    ensure!(answer.status == 400, "{}", answer.text());
+    Ok(())
+}
+
+/// What a command yields.
+#[derive(Debug)]
+struct Printed {
+    code: Option<i32>,
+    out: String,
+    err: String,
+}
+
+/// Runs `modelwatch logs` with `words` to its end, in a zone an hour east of London.
+fn logs(folder: &Path, words: &[&str]) -> Result<Printed> {
+    let (out, err) = (folder.join("out"), folder.join("err"));
+    let words: Vec<&OsStr> = ["logs"].iter().chain(words).map(AsRef::as_ref).collect();
+    let mut command = command(&folder.join("state"), &words);
+    command.env("TZ", "AAA-1").stdout(File::create(&out)?).stderr(File::create(&err)?);
+    let status = Process::spawn(&mut command)?.wait_for(PATIENCE)?;
+    let [out, err] = [fs::read_to_string(out)?, fs::read_to_string(err)?];
+    Ok(Printed { code: status.code(), out, err })
+}
+
+#[test]
+fn lines_are_printed_in_both_languages() -> Result<()> {
+    let home = tempfile::tempdir()?;
+    let folder = home.path();
+    let begin = seed(folder)?;
+    let modelwatch = Modelwatch::start(folder, QUIET)?;
+    let url = format!("http://{}", modelwatch.address);
+    let ask = |words: &[&str]| logs(folder, &[words, &["--url", &url]].concat());
+
+    let printed = ask(&["request", "--limit", "3", "--since", "2h"])?;
+    ensure!(printed.code == Some(0), "{printed:?}");
+    let lines: Vec<&str> = printed.out.lines().collect();
+    ensure!(
+        lines.len() == 3 && lines[2].ends_with(" a /var/log/engine.log request 59 took 177 ms")
+    );
+    ensure!(lines[1].contains(" INFO  a ") && lines[2].contains(" -     a "), "{printed:?}");
+    ensure!(printed.err == "3 of 60 lines; more with --limit\n", "{printed:?}");
+    // The clock of the terminal.
+    let minutes = (begin + 59 * MINUTE_MS).div_euclid(MINUTE_MS) + 60;
+    let clock = format!(" {:02}:{:02}:", minutes / 60 % 24, minutes % 60);
+    ensure!(lines[2].contains(&clock), "{clock} {printed:?}");
+
+    let printed = ask(&["-host:a", "--since", "2h"])?;
+    ensure!(
+        printed.out.contains("显存不足␛[31m") && !printed.out.contains('\u{1b}'),
+        "{printed:?}"
+    );
+    ensure!(printed.out.contains("What to do "), "{printed:?}");
+    let printed = ask(&["Xid", "--since", "2h", "--lang", "zh"])?;
+    ensure!(printed.out.contains("  处理  ") && printed.err.is_empty(), "{printed:?}");
+    let printed = ask(&["\"request 30\"", "--since", "2h", "--context", "1"])?;
+    ensure!(printed.out.lines().count() == 3 && printed.err.is_empty(), "{printed:?}");
+    let printed = ask(&["\"request 30\" OR \"request 32\"", "--since", "2h", "--context", "1"])?;
+    ensure!(printed.out.lines().count() == 5 && !printed.out.contains("--\n"), "{printed:?}");
+    let printed = ask(&["took", "--since", "2h", "--patterns"])?;
+    ensure!(printed.out.contains("60 × INFO ") && printed.out.contains("request <*> took"));
+
+    let printed = ask(&["host:b", "--since", "2h", "--json", "--order", "oldest", "--limit", "6"])?;
+    let last = printed.out.lines().last().unwrap_or_default();
+    ensure!(serde_json::from_str::<Value>(last)?["body"] == XID, "{printed:?}");
+    let printed = ask(&["host:b", "--since", "2h", "--csv"])?;
+    ensure!(printed.out.lines().count() == 7 && printed.out.contains("\"'=cmd"), "{printed:?}");
+
+    let printed = ask(&["nothing:here"])?;
+    ensure!(printed.code == Some(0) && printed.err.contains("no line matches from"), "{printed:?}");
+    let printed = ask(&["(", "--lang", "zh"])?;
+    ensure!(printed.code == Some(2) && printed.err.contains("筛选"), "{printed:?}");
+    let printed = ask(&["--limit", "0"])?;
+    ensure!(printed.code == Some(2) && printed.err.contains("--limit 0: expected"), "{printed:?}");
+    let nobody = format!("http://127.0.0.1:{}", xtask::engine::free_port()?);
+    let printed = logs(folder, &["--url", &nobody])?;
+    ensure!(
+        printed.code == Some(1) && printed.err.contains("Start modelwatch there"),
+        "{printed:?}"
+    );
+    let printed = logs(folder, &["--help", "--lang", "zh"])?;
+    ensure!(printed.code == Some(0) && printed.out.contains("搜索已保存的日志"), "{printed:?}");
     Ok(())
 }

@@ -708,6 +708,11 @@ pub static MESSAGES: &[Message] = &[
         zh: "{instance} 的序列数已达上限，其新序列的样本被拒绝。请查明原因，或调大 [storage] instance_series_max",
     },
     Message {
+        code: "event.log_pattern_new",
+        en: "{service} wrote what it has not written before: {line}",
+        zh: "{service} 写出了从未出现过的日志：{line}",
+    },
+    Message {
         code: "event.model_loaded",
         en: "{engine} at {url} loaded {model} (seconds that took: {seconds})",
         zh: "{engine}（{url}）已加载模型 {model}（耗时秒数：{seconds}）",
@@ -1332,6 +1337,67 @@ pub static MESSAGES: &[Message] = &[
         zh: "引擎、容器或内核的日志，支持纯文本或 gzip；- 表示标准输入",
     },
     Message {
+        code: "help.logs_after",
+        en: "QUERY has words, phrases (\"out of memory\"), fields (severity:error host:node-1), ranges, wildcards, regular expressions\n(/Xid .*: 79/), AND, OR, NOT and parentheses; see docs/logs.md. A time is RFC 3339 (2026-11-24T10:00:00Z), seconds since 1970,\nnow, or so long ago: -1h. Times are shown in the zone of this terminal. Exit status: 0 answered, 1 no answer, 2 something\non the command line is wrong.\n\nExamples:\n  modelwatch logs 'severity:error'\n  modelwatch logs 'engine:vllm \"out of memory\"' --since 1d --context 5\n  modelwatch logs 'host:node-1 -severity:debug' --patterns\n  modelwatch logs Xid --from 2026-11-24T10:00:00Z --to 2026-11-24T11:00:00Z --csv > xid.csv",
+        zh: "QUERY 可包含单词、短语（\"out of memory\"）、字段（severity:error host:node-1）、范围、通配符、正则表达式\n（/Xid .*: 79/）、AND、OR、NOT 与括号，详见 docs/logs.md。时间可写作 RFC 3339（2026-11-24T10:00:00Z）、Unix 秒数、\nnow，或距今多久：-1h。时间按本终端的时区显示。退出码：0 已得到结果，1 未得到结果，2 命令行有误。\n\n示例：\n  modelwatch logs 'severity:error'\n  modelwatch logs 'engine:vllm \"out of memory\"' --since 1d --context 5\n  modelwatch logs 'host:node-1 -severity:debug' --patterns\n  modelwatch logs Xid --from 2026-11-24T10:00:00Z --to 2026-11-24T11:00:00Z --csv > xid.csv",
+    },
+    Message {
+        code: "help.logs_command",
+        en: "Search the lines of logs that are kept",
+        zh: "搜索已保存的日志",
+    },
+    Message {
+        code: "help.logs_context",
+        en: "So many lines of the same log before and after each line",
+        zh: "同时显示每行在同一日志中前后各多少行",
+    },
+    Message { code: "help.logs_csv", en: "Print a table as CSV", zh: "以 CSV 表格输出" },
+    Message {
+        code: "help.logs_from",
+        en: "Begin of the time that is looked at",
+        zh: "查找时间段的开始",
+    },
+    Message {
+        code: "help.logs_json",
+        en: "Print each line as JSON, with its attributes",
+        zh: "每行以 JSON 输出，含属性",
+    },
+    Message {
+        code: "help.logs_limit",
+        en: "Most lines to print; 100 without it",
+        zh: "最多输出的行数；不指定则为 100",
+    },
+    Message {
+        code: "help.logs_order",
+        en: "newest or oldest first; without it the newest lines, in the order in which they were written",
+        zh: "先输出 newest（最新）或 oldest（最旧）；不指定则取最新的若干行，按写入先后输出",
+    },
+    Message {
+        code: "help.logs_patterns",
+        en: "Print what lines have in common, most frequent first, instead of the lines",
+        zh: "不输出日志行，而是输出其共同模式，按出现次数从多到少",
+    },
+    Message {
+        code: "help.logs_query",
+        en: "Words and conditions, for example 'timeout severity:error'; without it every line",
+        zh: "查询条件，例如 'timeout severity:error'；不指定则为全部日志",
+    },
+    Message {
+        code: "help.logs_since",
+        en: "How far back to look, like 15m; 1h without it",
+        zh: "向前查找多久，例如 15m；不指定则为 1h",
+    },
+    Message {
+        code: "help.logs_to",
+        en: "End of that time; without it now",
+        zh: "查找时间段的结束；不指定则为当前时间",
+    },
+    Message {
+        code: "help.logs_url",
+        en: "Server to ask, like http://127.0.0.1:9640; without it the one of the configuration",
+        zh: "要查询的服务器，例如 http://127.0.0.1:9640；不指定则为配置中的服务器",
+    },
+    Message {
         code: "help.models",
         en: "The models it may ask, parted by commas; one may end with *; without it all",
         zh: "允许访问的模型，以逗号分隔，可用 * 结尾；不填则不限",
@@ -1728,6 +1794,66 @@ pub static MESSAGES: &[Message] = &[
     Message { code: "key.state_expired", en: "expired", zh: "已过期" },
     Message { code: "key.state_revoked", en: "revoked", zh: "已吊销" },
     Message { code: "key.state_valid", en: "valid", zh: "有效" },
+    Message {
+        code: "logs.damaged",
+        en: "{count} parts of the store could not be read; lines of them are missing. `modelwatch store verify` names them",
+        zh: "存储中有 {count} 处无法读取，其中的日志缺失。用 `modelwatch store verify` 查看详情",
+    },
+    Message {
+        code: "logs.empty",
+        en: "no line matches from {start} to {end}. Look further back with --since, or ask for less in QUERY",
+        zh: "{start} 至 {end} 没有匹配的日志。可用 --since 扩大时间范围，或放宽 QUERY 的条件",
+    },
+    Message {
+        code: "logs.known_again",
+        en: "  Known          {code}, explained above",
+        zh: "  已知  {code}，说明见上文",
+    },
+    Message {
+        code: "logs.limit",
+        en: "expected a number from 1 to {limit}",
+        zh: "应为 1 至 {limit} 的整数",
+    },
+    Message {
+        code: "logs.limit_context",
+        en: "expected a number from 1 to {limit}, because each line is shown with those around it",
+        zh: "应为 1 至 {limit} 的整数，因为每行都要显示上下文",
+    },
+    Message {
+        code: "logs.limit_order",
+        en: "expected a number from 1 to {limit}; more lines need --order newest or --order oldest",
+        zh: "应为 1 至 {limit} 的整数；更多行请加 --order newest 或 --order oldest",
+    },
+    Message {
+        code: "logs.more",
+        en: "{shown} of {total} lines; more with --limit",
+        zh: "共 {total} 行，已显示 {shown} 行；用 --limit 显示更多",
+    },
+    Message {
+        code: "logs.more_patterns",
+        en: "{count} lines have other patterns; more with --limit",
+        zh: "另有 {count} 行属于其他模式；用 --limit 显示更多",
+    },
+    Message {
+        code: "logs.no_answer",
+        en: "{reason}. Start modelwatch there, or name another server with --url",
+        zh: "{reason}。请启动该处的 modelwatch，或用 --url 指定其他服务器",
+    },
+    Message {
+        code: "logs.no_context",
+        en: "a table has no lines around others; leave one of the two out",
+        zh: "表格不能显示上下文，请去掉其中一项",
+    },
+    Message {
+        code: "logs.not_modelwatch",
+        en: "{url} answers, but not as a modelwatch that keeps logs does: {status} {text}. Name another server with --url",
+        zh: "{url} 有响应，但不是保存日志的 modelwatch 的响应：{status} {text}。请用 --url 指定其他服务器",
+    },
+    Message {
+        code: "logs.too_large",
+        en: "the answer is larger than {limit} MiB. Ask for fewer lines with --limit",
+        zh: "结果超过 {limit} MiB。请用 --limit 减少行数",
+    },
     Message {
         code: "note.engine_on_cpu",
         en: "Runs on the CPU although this machine has an accelerator; check the driver and the engine's build",

@@ -38,6 +38,7 @@ use crate::{
     receivers,
     verdict::Verdicts,
     writer::{self, Keeper, Queue},
+    zone::Zone,
 };
 
 /// How often modelwatch records its own health.
@@ -140,6 +141,11 @@ fn assemble(
         let queue = queue.clone();
         Box::new(move |record| queue.note(record))
     });
+    let zone = Zone::local();
+    let zone = logs::Zone::new(move |time: UnixMs| {
+        i32::try_from(zone.offset(time.0.div_euclid(1_000)) / 60).unwrap_or(0)
+    });
+    let lines = Lines::new(store.clone(), clock.clone(), zone, Arc::clone(&events));
     let sinks = Sinks {
         batch: {
             let queue = queue.clone();
@@ -170,7 +176,6 @@ fn assemble(
         waiting_max: size(config.query.waiting_max),
     };
     let started = clock.now();
-    let lines = Lines::new(store.clone(), clock.clone());
     let desk = receive::Desk::new(Box::new(lines.clone()), clock.clone());
     let tokens = config.receive.tokens(&|name| std::env::var(name).ok());
     let app = App {

@@ -47,6 +47,7 @@ pub(crate) use product::{collected_json, event_json, seen_json};
 pub(crate) use prometheus::{POINTS_MAX, Report, narrow, own_metadata};
 pub(crate) use query::{Limits, Queries};
 pub(crate) use receive::Receive;
+pub(crate) use requests::csv_field;
 pub(crate) use time::{date, parse_time};
 pub(crate) use write::{Gate, REFUSED, SAMPLES_WRITTEN};
 

@@ -483,7 +483,7 @@ impl Used {
 }
 
 /// Text from outside as a field of a table.
-pub(super) fn csv_field(text: &str) -> String {
+pub(crate) fn csv_field(text: &str) -> String {
     // A spreadsheet takes what begins so for a formula.
     let is_formula = text.starts_with(['=', '+', '-', '@', '\t', '\r']);
     let text = if is_formula { format!("'{text}") } else { text.to_owned() };

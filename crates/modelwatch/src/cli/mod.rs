@@ -10,9 +10,10 @@ mod export;
 mod import;
 mod input;
 mod key;
+mod logs;
 mod peer;
 mod progress;
-mod query;
+pub(crate) mod query;
 mod store;
 mod top;
 
@@ -86,6 +87,7 @@ enum Command {
         #[command(subcommand)]
         work: key::KeyWork,
     },
+    Logs(logs::Words),
     Query(query::Words),
     Top(top::Options),
     Bench(Box<bench::Words>),
@@ -177,6 +179,9 @@ pub(crate) fn main() -> ExitCode {
         Command::Explain { logs } => ended(explain::explain(&logs, language)),
         Command::Key { work } => {
             with_config(config, language, |config| key::key(&config, work, language))
+        }
+        Command::Logs(words) => {
+            with_config(config, language, |config| logs::logs(&config, &words, language))
         }
         Command::Query(words) => {
             with_config(config, language, |config| query::query(&config, &words, language))
@@ -273,6 +278,18 @@ fn translated(command: clap::Command, language: Language) -> clap::Command {
             with_texts(described(command, &format!("help.{name}")), arguments, language)
         })
     });
+    let with_examples: [(&str, &str, Names); 4] = [
+        ("logs", "help.logs_command", logs::ARGUMENTS),
+        ("query", "help.query", query::ARGUMENTS),
+        ("top", "help.top", top::ARGUMENTS),
+        ("bench", "help.bench", bench::ARGUMENTS),
+    ];
+    let command = with_examples.into_iter().fold(command, |command, (name, about, arguments)| {
+        let after = text(&format!("help.{name}_after"));
+        command.mut_subcommand(name, |command| {
+            with_texts(described(command, about), arguments, language).after_help(after)
+        })
+    });
     described(command, "help.about")
         .after_help(text("help.after"))
         .disable_version_flag(true)
@@ -280,20 +297,6 @@ fn translated(command: clap::Command, language: Language) -> clap::Command {
         .arg(flag("version", 'V', ArgAction::Version))
         .mut_arg("config", |arg| arg.help(text("help.config")).help_heading(&options))
         .mut_arg("lang", |arg| arg.help(text("help.lang")).help_heading(&options))
-        .mut_subcommand("query", |command| {
-            let after = text("help.query_after");
-            with_texts(described(command, "help.query"), query::ARGUMENTS, language)
-                .after_help(after)
-        })
-        .mut_subcommand("top", |command| {
-            let after = text("help.top_after");
-            with_texts(described(command, "help.top"), top::ARGUMENTS, language).after_help(after)
-        })
-        .mut_subcommand("bench", |command| {
-            let after = text("help.bench_after");
-            with_texts(described(command, "help.bench"), bench::ARGUMENTS, language)
-                .after_help(after)
-        })
         .mut_subcommand("docs", |command| {
             with_texts(described(command, "help.docs"), &["page"], language)
                 .mut_arg("page", |arg| arg.hide_possible_values(true))

@@ -90,7 +90,7 @@ fn line(time: i64, origin: &Arc<Origin>, severity: Severity, body: String) -> Li
 /// Figures, requests and health checks of one engine.
 fn engine(which: usize, end: i64, incident: &Incident, random: &mut Random, all: &mut Vec<Line>) {
     let origin = origin(which);
-    for before_end in (0..HOUR_MS).rev().step_by(1_000) {
+    for before_end in (1..=HOUR_MS / 1_000).rev().map(|seconds| seconds * 1_000) {
         let time = end - before_end;
         let trouble = incident.at(which, before_end);
         if trouble.is_down {

@@ -80,6 +80,10 @@ pub enum Measure<'a> {
     Max(&'a str),
     /// The part of the records, from 0 to 1, whose value is not larger; wrong by 0.8 % at most.
     Percentile(&'a str, f64),
+    /// When the earliest record was, in Unix milliseconds.
+    First,
+    /// When the latest record was.
+    Last,
 }
 
 /// What the records of a group have in common, as an answer tells it.
@@ -130,12 +134,23 @@ struct Plan<'a> {
     dimensions: Vec<Dimension<'a>>,
     /// Fields that are measured, and whether their distribution is.
     fields: Vec<(usize, bool)>,
+    /// Whether the times of records are measured.
+    has_times: bool,
 }
 
 /// What is known of a group.
 struct Group {
     count: u64,
+    /// Of the earliest and the latest record, where that is asked for.
+    times: (i64, i64),
     fields: Vec<Summary>,
+}
+
+/// Times of no record.
+const NO_TIMES: (i64, i64) = (i64::MAX, i64::MIN);
+
+fn widen(times: &mut (i64, i64), others: (i64, i64)) {
+    *times = (times.0.min(others.0), times.1.max(others.1));
 }
 
 /// What is known of all groups.
@@ -166,13 +181,15 @@ impl<'a> Plan<'a> {
             }
         }
         let Aggregate { filter, range, .. } = *question;
-        Ok(Self { schema, filter, range, dimensions, fields })
+        let is_time = |measure: &Measure<'_>| matches!(measure, Measure::First | Measure::Last);
+        let has_times = question.measures.iter().any(is_time);
+        Ok(Self { schema, filter, range, dimensions, fields, has_times })
     }
 
     fn group(&self) -> Group {
         let fields =
             self.fields.iter().map(|(_, has_distribution)| Summary::new(*has_distribution));
-        Group { count: 0, fields: fields.collect() }
+        Group { count: 0, times: NO_TIMES, fields: fields.collect() }
     }
 
     fn check(&self, groups: usize, cells: usize) -> Result<(), QueryError> {
@@ -207,6 +224,7 @@ impl<'a> Plan<'a> {
     fn add(&self, groups: &mut Groups, record: &Record) {
         let group = groups.by_keys.entry(self.keys_of(record)).or_insert_with(|| self.group());
         group.count += 1;
+        widen(&mut group.times, (record.time.0, record.time.0));
         for ((position, _), summary) in self.fields.iter().zip(&mut group.fields) {
             let number = record.value(*position).and_then(super::Value::as_number);
             groups.cells += number.map_or(0, |number| summary.add(number));
@@ -287,7 +305,7 @@ fn dimension<'a>(schema: &Schema, by: GroupBy<'a>) -> Result<Dimension<'a>, Quer
 /// The field of a measure, and whether its distribution is needed.
 fn measured(schema: &Schema, measure: Measure<'_>) -> Result<Option<(usize, bool)>, QueryError> {
     let (name, has_distribution) = match measure {
-        Measure::Count => return Ok(None),
+        Measure::Count | Measure::First | Measure::Last => return Ok(None),
         Measure::Sum(name) | Measure::Average(name) | Measure::Min(name) | Measure::Max(name) => {
             (name, false)
         }
@@ -424,6 +442,8 @@ fn rows(plan: &Plan<'_>, measures: &[Measure<'_>], groups: Groups) -> Vec<Row> {
             Measure::Min(name) => summary(name).map(|summary| summary.min),
             Measure::Max(name) => summary(name).map(|summary| summary.max),
             Measure::Percentile(name, part) => summary(name)?.quantile(part),
+            Measure::First => Some(group.times.0 as f64),
+            Measure::Last => Some(group.times.1 as f64),
         }
     };
     let row = |(keys, group): (Vec<Key>, Group)| Row {
@@ -444,6 +464,7 @@ impl Groups {
                 hash_map::Entry::Occupied(mut entry) => {
                     let present = entry.get_mut();
                     present.count += group.count;
+                    widen(&mut present.times, group.times);
                     for (summary, other) in present.fields.iter_mut().zip(&group.fields) {
                         self.cells += summary.merge(other);
                     }
@@ -536,14 +557,16 @@ impl Plan<'_> {
             }
             return Ok(());
         };
-        for (codes, count) in block.counted(&found, &by)? {
+        for (codes, tally) in block.counted(&found, &by, self.has_times)? {
             let key = |code: Code| match code {
                 Code::Absent => Key::Absent,
                 Code::Text(text) => Key::Value(text),
                 Code::Time(time) => Key::Time(UnixMs(time)),
             };
             let keys: Vec<Key> = codes.into_iter().map(key).collect();
-            groups.by_keys.entry(keys).or_insert_with(|| self.group()).count += count;
+            let group = groups.by_keys.entry(keys).or_insert_with(|| self.group());
+            group.count += tally.count;
+            widen(&mut group.times, tally.times);
         }
         Ok(())
     }
@@ -559,8 +582,8 @@ struct Segment<'a> {
     /// Numbers of groups by combination of codes.
     table: Vec<u32>,
     map: HashMap<u64, u32>,
-    /// The codes of each group, and its records.
-    groups: Vec<(u64, u64)>,
+    /// The codes of each group, its records, and their times where these are measured.
+    groups: Vec<(u64, u64, (i64, i64))>,
     /// Of the fields of the first group, then of the second.
     summaries: Vec<Summary>,
     /// What all distributions take.
@@ -705,13 +728,21 @@ impl<'a> Segment<'a> {
             };
             // Zero is a combination that was not met before.
             if *slot == 0 {
-                self.groups.push((*code, 0));
+                self.groups.push((*code, 0, NO_TIMES));
                 self.summaries.extend(self.plan.group().fields);
                 *slot = self.groups.len() as u32;
             }
             self.members.push(*slot - 1);
-            if let Some((_, count)) = self.groups.get_mut(*slot as usize - 1) {
+            if let Some((_, count, _)) = self.groups.get_mut(*slot as usize - 1) {
                 *count += 1;
+            }
+        }
+        if self.plan.has_times {
+            for (doc, member) in self.docs.iter().zip(&self.members) {
+                let group = self.groups.get_mut(*member as usize);
+                if let (Some((.., span)), Some(time)) = (group, self.times.first(*doc)) {
+                    widen(span, (time, time));
+                }
             }
         }
         let fields = self.fields.len();
@@ -732,7 +763,7 @@ impl<'a> Segment<'a> {
         let mut summaries = self.summaries.into_iter();
         // Looking a word up takes longer than anything else here.
         let mut known: Vec<HashMap<u64, Key>> = vec![HashMap::new(); self.dimensions.len()];
-        for (mut code, count) in self.groups {
+        for (mut code, count, times) in self.groups {
             let mut keys = Vec::with_capacity(self.dimensions.len());
             for (dimension, known) in self.dimensions.iter().zip(&mut known).rev() {
                 let own = code % dimension.size;
@@ -745,7 +776,7 @@ impl<'a> Segment<'a> {
             }
             keys.reverse();
             let fields = summaries.by_ref().take(fields).collect();
-            named.by_keys.insert(keys, Group { count, fields });
+            named.by_keys.insert(keys, Group { count, times, fields });
         }
         Ok(named)
     }

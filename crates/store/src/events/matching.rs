@@ -8,7 +8,8 @@ use super::{
 };
 
 impl Filter {
-    pub(super) fn matches(&self, record: &Record) -> bool {
+    /// Whether a record of the kind that the filter was read for is one of those.
+    pub fn matches(&self, record: &Record) -> bool {
         self.0.matches(record)
     }
 

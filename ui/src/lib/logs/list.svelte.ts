@@ -17,11 +17,15 @@ export interface Row extends Line {
 /** What stands for a line that has no number yet: two that agree in this are alike to their reader. */
 const likeness = ({ time, source, origin, host, body }: Line): string => [time, source, origin, host, body].join("\u0000");
 
+/** The number of a line is its own among those of its time only. */
+const nameOf = ({ id, time }: Line): string | null => (id ? `${id}@${time}` : null);
+
 /** Lines as rows. Those alike differ in how many there were before. */
 export function rowsOf(lines: Line[], salt = ""): Row[] {
   const counts = new Map<string, number>();
   return lines.map((line) => {
-    if (line.id) return { ...line, key: line.id };
+    const name = nameOf(line);
+    if (name) return { ...line, key: name };
     const like = likeness(line);
     const count = counts.get(like) ?? 0;
     counts.set(like, count + 1);
@@ -31,13 +35,14 @@ export function rowsOf(lines: Line[], salt = ""): Row[] {
 
 /** Takes out of new lines those that a page has brought already: each of the page stands for one. */
 export function unknownOf(fresh: Line[], known: Line[]): Line[] {
-  const ids = new Set(known.flatMap(({ id }) => id ?? []));
+  const names = new Set(known.map(nameOf));
   const counts = new Map<string, number>();
   if (fresh.some(({ id }) => !id)) {
     for (const line of known) counts.set(likeness(line), (counts.get(likeness(line)) ?? 0) + 1);
   }
   return fresh.filter((line) => {
-    if (line.id) return !ids.has(line.id);
+    const name = nameOf(line);
+    if (name) return !names.has(name);
     const count = counts.get(likeness(line)) ?? 0;
     counts.set(likeness(line), count - 1);
     return count <= 0;

@@ -12,12 +12,17 @@ const LENGTH_MAX = 1_000;
 export const piecesOf = (pattern: string): { text: string; isHole: boolean }[] =>
   pattern.split(/(<[*]>)/).filter(Boolean).map((text) => ({ text, isHole: text === HOLE }));
 
-/** The condition that finds the lines of a pattern: what differs may be anything. */
-export function conditionOf(pattern: string): string {
-  const holes = pattern.split(HOLE);
-  const fixed = holes.slice(0, WILDCARDS_MAX);
-  const written = fixed.map((text) => text.replace(/[^\p{L}\p{N}_.-]/gu, "\\$&")).join("*");
-  const isCut = holes.length > WILDCARDS_MAX || written.length > LENGTH_MAX;
+/**
+ * The condition that finds the lines of a pattern, of which `body` is one: what differs may be anything. Of several
+ * lines the first has to do, because a pattern has blanks for their ends.
+ */
+export function conditionOf(pattern: string, body: string): string {
+  const first = body.trim().split("\n", 1)[0] ?? "";
+  const words = pattern.split(" ");
+  const ofFirst = first === body.trim() ? words : words.slice(0, first.trim().split(/\s+/).length);
+  const holes = ofFirst.join(" ").split(HOLE);
+  const written = holes.slice(0, WILDCARDS_MAX).map((text) => text.replace(/[^\p{L}\p{N}_.-]/gu, "\\$&")).join("*");
+  const isCut = ofFirst.length < words.length || holes.length > WILDCARDS_MAX || written.length > LENGTH_MAX;
   return isCut ? `${written.slice(0, LENGTH_MAX).replace(/\\$/, "").replace(/\*$/, "")}*` : written;
 }
 

@@ -4,9 +4,12 @@
 //! ([docs/logs.md](../../../../../docs/logs.md)). Its bias: what a page asks every time it is opened is one pass
 //! over the store for each part of the page.
 
+mod context;
 mod export;
 mod facets;
+mod findings;
 mod histogram;
+mod patterns;
 mod search;
 
 use std::time::Duration;
@@ -18,9 +21,12 @@ use store::events::{Aggregate, Hit, Key, Measure, QueryError, read_line};
 
 pub(crate) use self::export::{LINES_MAX, csv_header, csv_row};
 pub(super) use self::{
+    context::{LINES_AROUND_MAX, context},
     export::export,
     facets::facets,
+    findings::findings,
     histogram::{COLUMNS_MAX, histogram},
+    patterns::{PATTERNS_MAX, patterns},
     search::{PAGE_MAX, search},
 };
 

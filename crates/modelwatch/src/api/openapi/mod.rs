@@ -85,6 +85,20 @@ const LOGS: &[Parameter] = &[
     ("limit", Whole(0, logs::PAGE_MAX as i64), false, "Lines of a page; 100 without it"),
     ("cursor", Text, false, "The next of the page before, with the same order"),
 ];
+const LOGS_CONTEXT: &[Parameter] = &[
+    ("id", Text, true, "The id of the line"),
+    ("time", Time, true, "Its time"),
+    ("before", Whole(0, logs::LINES_AROUND_MAX as i64), false, "Lines before it; 10 without it"),
+    ("after", Whole(0, logs::LINES_AROUND_MAX as i64), false, "Lines after it; 10 without it"),
+];
+const LOGS_FINDINGS: &[Parameter] =
+    &[START, END, ("instance", Text, false, "Only what this engine wrote")];
+const LOGS_PATTERNS: &[Parameter] = &[
+    START,
+    END,
+    FILTER,
+    ("limit", Whole(0, logs::PATTERNS_MAX as i64), false, "Most patterns; 100 without it"),
+];
 const LOGS_EXPORT: &[Parameter] = &[
     START,
     END,
@@ -177,6 +191,13 @@ fn routes() -> Vec<Route> {
         ),
         route("/api/mw/v1/logs", "Lines of logs", get(logs::search), LOGS, "Lines"),
         route(
+            "/api/mw/v1/logs/context",
+            "The lines of the same log around a line",
+            get(logs::context),
+            LOGS_CONTEXT,
+            "LineContext",
+        ),
+        route(
             "/api/mw/v1/logs/export",
             "Lines as a file; the last record of one that was cut says so",
             get(logs::export),
@@ -191,11 +212,25 @@ fn routes() -> Vec<Route> {
             "Facets",
         ),
         route(
+            "/api/mw/v1/logs/findings",
+            "What is known of lines: causes and remedies, gravest first",
+            get(logs::findings),
+            LOGS_FINDINGS,
+            "Findings",
+        ),
+        route(
             "/api/mw/v1/logs/histogram",
             "How many lines there were when",
             get(logs::histogram),
             LOGS_HISTOGRAM,
             "LineHistogram",
+        ),
+        route(
+            "/api/mw/v1/logs/patterns",
+            "What lines have in common, most frequent first",
+            get(logs::patterns),
+            LOGS_PATTERNS,
+            "LinePatterns",
         ),
         route(
             "/api/mw/v1/moment",

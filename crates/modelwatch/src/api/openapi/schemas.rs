@@ -17,13 +17,18 @@ pub(super) fn all() -> Map<String, Value> {
         ("Evidence", evidence()),
         ("Facet", facet()),
         ("Facets", object(&[("facets", list(named("Facet")))], &[])),
+        ("Finding", finding()),
+        ("Findings", object(&[("findings", list(named("Finding")))], &[])),
         ("Gateway", gateway()),
         ("Heatmap", heatmap()),
         ("Key", key()),
         ("Keys", object(&[("keys", list(named("Key"))), ("anonymous", flag())], &[])),
         ("KnownLine", known_line()),
         ("Line", line()),
+        ("LineContext", object(&[("lines", list(named("Line"))), ("at", whole())], &[])),
         ("LineHistogram", line_histogram()),
+        ("LinePattern", line_pattern()),
+        ("LinePatterns", line_patterns()),
         ("Lines", lines()),
         ("Message", object(&[("code", text()), ("params", map(text()))], &[])),
         ("Moment", moment()),
@@ -187,8 +192,8 @@ fn request() -> Value {
             | FieldType::Body
             | FieldType::Pattern
             | FieldType::Kept => text(),
-            // Shown by another endpoint only.
-            FieldType::Private => return None,
+            // Shown by another endpoint only, or not kept.
+            FieldType::Private | FieldType::Pattern => return None,
         };
         Some((field.name, schema))
     };
@@ -259,6 +264,39 @@ fn line_histogram() -> Value {
         ("others", list(whole())),
     ];
     object(&members, &[])
+}
+
+fn line_pattern() -> Value {
+    let always = [
+        ("pattern", text()),
+        ("count", whole()),
+        ("first", time()),
+        ("last", time()),
+        ("severity", or_null(severity())),
+        ("trend", list(whole())),
+    ];
+    object(&always, &[("example", named("Line"))])
+}
+
+fn line_patterns() -> Value {
+    let members =
+        [("patterns", list(named("LinePattern"))), ("total", whole()), ("others", whole())];
+    object(&members, &[])
+}
+
+fn finding() -> Value {
+    let always = [
+        ("code", text()),
+        ("severity", severity()),
+        ("cause", named("Translated")),
+        ("remedy", named("Translated")),
+        ("count", whole()),
+        ("first", time()),
+        ("last", time()),
+        ("instances", list(text())),
+        ("evidence", list(named("Line"))),
+    ];
+    object(&always, &[("link", text())])
 }
 
 fn facet() -> Value {

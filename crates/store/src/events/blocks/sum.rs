@@ -27,6 +27,29 @@ pub(crate) enum Code {
     Time(i64),
 }
 
+/// What is counted of a group.
+#[derive(Clone, Copy)]
+pub(crate) struct Tally {
+    pub(crate) count: u64,
+    /// Of the first and the last row.
+    pub(crate) times: (i64, i64),
+}
+
+impl Default for Tally {
+    fn default() -> Self {
+        Self { count: 0, times: (i64::MAX, i64::MIN) }
+    }
+}
+
+impl Tally {
+    fn add(&mut self, time: Option<i64>) {
+        self.count += 1;
+        if let Some(time) = time {
+            self.times = (self.times.0.min(time), self.times.1.max(time));
+        }
+    }
+}
+
 /// The value of each row, as numbers of what is in `codes`.
 struct Column {
     codes: Vec<Code>,
@@ -41,24 +64,26 @@ enum Rows {
 }
 
 impl Block<'_> {
-    /// How many of the rows are in which group.
+    /// How many of the rows are in which group, and the times of the first and last of each, where these are wanted.
     pub(crate) fn counted(
         &self,
         found: &Found,
         by: &[By<'_>],
-    ) -> io::Result<Vec<(Vec<Code>, u64)>> {
-        if by.is_empty() {
-            return Ok(vec![(Vec::new(), found.count())]);
+        has_times: bool,
+    ) -> io::Result<Vec<(Vec<Code>, Tally)>> {
+        if by.is_empty() && !has_times {
+            return Ok(vec![(Vec::new(), Tally { count: found.count(), ..Tally::default() })]);
         }
+        let times = if has_times { self.times()? } else { Default::default() };
         let columns =
             by.iter().map(|by| self.column(*by, found)).collect::<io::Result<Vec<_>>>()?;
-        let mut totals: Vec<u64> = Vec::new();
+        let mut totals: Vec<Tally> = Vec::new();
         let sizes: Vec<usize> = columns.iter().map(|column| column.codes.len()).collect();
         let product = sizes.iter().try_fold(1_usize, |all, size| all.checked_mul(*size));
-        let mut sparse: HashMap<Vec<u32>, u64> = HashMap::new();
+        let mut sparse: HashMap<Vec<u32>, Tally> = HashMap::new();
         // A table is faster than a hash map as long as it is not mostly empty.
         let table = product.filter(|product| *product <= 4 * self.rows() as usize + 1_024);
-        totals.resize(table.unwrap_or(0), 0);
+        totals.resize(table.unwrap_or(0), Tally::default());
         let (streams, templates) = (self.streams()?, self.templates()?);
         let code = |column: &Column, row: usize| match &column.rows {
             Rows::Streams(codes) => codes.get(streams.get(row)).copied().unwrap_or(0),
@@ -66,17 +91,18 @@ impl Block<'_> {
             Rows::Each(codes) => codes.get(row).copied().unwrap_or(0),
         };
         found.each(|row| {
+            let time = times.get(row).copied();
             if table.is_some() {
                 let at = columns
                     .iter()
                     .zip(&sizes)
                     .fold(0, |at, (column, size)| at * size + code(column, row) as usize);
                 if let Some(total) = totals.get_mut(at) {
-                    *total += 1;
+                    total.add(time);
                 }
             } else {
                 let key = columns.iter().map(|column| code(column, row)).collect();
-                *sparse.entry(key).or_default() += 1;
+                sparse.entry(key).or_default().add(time);
             }
         });
         let named = |codes: &[u32]| {
@@ -84,16 +110,16 @@ impl Block<'_> {
             let named = named.map(|(column, code)| column.codes.get(*code as usize).cloned());
             named.map(|code| code.unwrap_or(Code::Absent)).collect::<Vec<Code>>()
         };
-        let mut groups: Vec<(Vec<Code>, u64)> =
-            sparse.into_iter().map(|(codes, count)| (named(&codes), count)).collect();
-        for (at, count) in totals.into_iter().enumerate().filter(|(_, count)| *count > 0) {
+        let mut groups: Vec<(Vec<Code>, Tally)> =
+            sparse.into_iter().map(|(codes, tally)| (named(&codes), tally)).collect();
+        for (at, tally) in totals.into_iter().enumerate().filter(|(_, tally)| tally.count > 0) {
             let mut codes = vec![0; sizes.len()];
             let mut left = at;
             for (code, size) in codes.iter_mut().zip(&sizes).rev() {
                 *code = (left % size) as u32;
                 left /= size;
             }
-            groups.push((named(&codes), count));
+            groups.push((named(&codes), tally));
         }
         Ok(groups)
     }
