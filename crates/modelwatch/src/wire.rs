@@ -185,7 +185,7 @@ fn assemble(
         waiting_max: size(config.query.waiting_max),
     };
     let started = clock.now();
-    let desk = receive::Desk::new(Box::new(lines.clone()), clock.clone());
+    let desk = receive::desk::Desk::new(Box::new(lines.clone()), clock.clone());
     let tokens = config.receive.tokens(&|name| std::env::var(name).ok());
     let app = App {
         queries: Queries::new(Arc::new(store.clone()), clock.clone(), limits),

@@ -9,16 +9,16 @@ use model::{
 use serde_json::{Map, Value};
 
 /// Bytes of a body that are kept; the rest is cut off and counted in the attribute [`CUT`].
-pub const BODY_BYTES_MAX: usize = 512 << 10;
+pub(crate) const BODY_BYTES_MAX: usize = 512 << 10;
 
 /// Attributes of one line; further ones are left out and counted in [`CUT`].
-pub const ATTRIBUTES_MAX: usize = 128;
+pub(crate) const ATTRIBUTES_MAX: usize = 128;
 
 /// Bytes of the name of an attribute; one with a longer name is left out.
 pub(crate) const NAME_BYTES_MAX: usize = 256;
 
 /// Bytes of the value of an attribute that are kept.
-pub const VALUE_BYTES_MAX: usize = 8 << 10;
+pub(crate) const VALUE_BYTES_MAX: usize = 8 << 10;
 
 /// Bytes of all attributes of a line.
 pub(crate) const ATTRIBUTES_BYTES_MAX: usize = 128 << 10;
@@ -27,7 +27,7 @@ pub(crate) const ATTRIBUTES_BYTES_MAX: usize = 128 << 10;
 const DEPTH_MAX: usize = 16;
 
 /// The attribute that says how many bytes of a line were too much.
-pub const CUT: &str = "log.record.cut_bytes";
+pub(crate) const CUT: &str = "log.record.cut_bytes";
 
 /// What is known of lines before they are read: when they came, how, and from where.
 #[derive(Clone, Debug)]
@@ -63,7 +63,6 @@ const NAMES: &[(&str, Role)] = &[
     ("host", Role::Host),
     ("k8s.node.name", Role::Host),
     ("kubernetes.node.name", Role::Host),
-    ("node_name", Role::Host),
     ("node", Role::Host),
     ("agent.hostname", Role::Host),
     ("agent.name", Role::Host),

@@ -13,7 +13,10 @@ use axum::{
     http::{HeaderName, HeaderValue, Response, StatusCode},
     routing::{MethodRouter, get, post},
 };
-use receive::{Receiver, bulk};
+use receive::{
+    Arrival, bulk,
+    desk::{Reason, Receiver},
+};
 use serde_json::{Value, json};
 
 use super::{Decoded, JSON, Untaken, answer, expanded};
@@ -139,7 +142,7 @@ async fn bulk_index(
 
 async fn take(app: &Arc<App>, index: String, request: Request) -> Response<Body> {
     let started = app.clock.monotonic();
-    let decode = move |body: &[u8], coding: &str, arrival: &receive::Arrival| {
+    let decode = move |body: &[u8], coding: &str, arrival: &Arrival| {
         let mut read = bulk::decode(&expanded(coding, body)?, &index, arrival)?;
         Ok(Decoded { lines: std::mem::take(&mut read.lines), rest: read })
     };
@@ -148,7 +151,7 @@ async fn take(app: &Arc<App>, index: String, request: Request) -> Response<Body>
             let refused = read.refused() as u64;
             if refused > 0 {
                 let desk = &app.receive.desk;
-                desk.note_refused(Receiver::Elasticsearch, receive::Reason::Malformed, refused);
+                desk.note_refused(Receiver::Elasticsearch, Reason::Malformed, refused);
             }
             let took = app.clock.monotonic().saturating_sub(started).as_millis();
             let took = u64::try_from(took).unwrap_or(u64::MAX);

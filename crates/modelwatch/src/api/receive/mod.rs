@@ -26,9 +26,11 @@ use axum::{
 };
 use model::log::Line;
 use receive::{
-    Arrival, DecodeError, Desk, ExpandError, Keep, Reason, Receiver, Refused, Room,
+    Arrival, DecodeError,
     access::{Access, Tokens},
-    expand, hec,
+    desk::{Desk, Keep, Reason, Receiver, Refused, Room},
+    expand::{ExpandError, expand},
+    hec,
 };
 use store::events::AppendError;
 

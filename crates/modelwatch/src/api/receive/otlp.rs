@@ -9,7 +9,7 @@ use axum::{
     http::{Response, StatusCode},
     routing::post,
 };
-use receive::{Receiver, otlp};
+use receive::{desk::Receiver, otlp};
 
 use super::{Decoded, JSON, TEXT, Untaken, answer, expanded, is_kind};
 use crate::wire::App;

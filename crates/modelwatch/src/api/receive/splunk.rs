@@ -10,8 +10,9 @@ use axum::{
     routing::{get, post},
 };
 use receive::{
-    Receiver, Refused,
+    Arrival,
     access::Access,
+    desk::{Reason, Receiver, Refused},
     hec::{self, Answer, Channels, Metadata},
 };
 use serde::Deserialize;
@@ -69,7 +70,7 @@ async fn raw(
     take(&app, parameters, request, hec::decode_raw).await
 }
 
-type Decode = fn(&[u8], &Metadata, &receive::Arrival) -> Result<Vec<model::log::Line>, Answer>;
+type Decode = fn(&[u8], &Metadata, &Arrival) -> Result<Vec<model::log::Line>, Answer>;
 
 async fn take(
     app: &Arc<App>,
@@ -83,7 +84,7 @@ async fn take(
     }
     let Parameters { token, host, source, sourcetype, index, time, .. } = parameters;
     let metadata = Metadata { host, source, sourcetype, index, time };
-    let decode = move |body: &[u8], coding: &str, arrival: &receive::Arrival| {
+    let decode = move |body: &[u8], coding: &str, arrival: &Arrival| {
         let body = expanded(coding, body)?;
         match decode(&body, &metadata, arrival) {
             Ok(lines) => Ok(Decoded { lines, rest: None }),
@@ -102,7 +103,7 @@ async fn take(
             say(Answer::Success, ack)
         }
         Ok((Some(wrong), ..)) => {
-            app.receive.desk.note_refused(Receiver::Splunk, receive::Reason::Malformed, 1);
+            app.receive.desk.note_refused(Receiver::Splunk, Reason::Malformed, 1);
             say(wrong, None)
         }
         Err(untaken) => refuse(&untaken),
@@ -118,7 +119,7 @@ async fn acknowledgements(
         return say(Answer::ChannelMissing, None);
     };
     let token = parameters.token;
-    let decode = |body: &[u8], coding: &str, _: &receive::Arrival| {
+    let decode = |body: &[u8], coding: &str, _: &Arrival| {
         Ok(Decoded { lines: Vec::new(), rest: expanded(coding, body)?.into_owned() })
     };
     let asked = super::receive(&app, Receiver::Splunk, request, token.as_deref(), decode).await;
