@@ -38,7 +38,7 @@ use crate::{
     receivers,
     verdict::Verdicts,
     writer::{self, Keeper, Queue},
-    zone::Zone,
+    zone,
 };
 
 /// How often modelwatch records its own health.
@@ -77,6 +77,9 @@ pub(crate) struct App {
     pub(crate) gateway: Option<exchanges::View>,
     /// Turns of exports.
     pub(crate) exports: Arc<Semaphore>,
+    /// Places of those who watch lines as they come.
+    pub(crate) tails: Arc<Semaphore>,
+    pub(crate) saved: api::SavedSearches,
     pub(crate) cost: CostMeter,
     pub(crate) verdicts: Verdicts,
     /// Turns true when the program ends.
@@ -144,11 +147,13 @@ fn assemble(
         let queue = queue.clone();
         Box::new(move |record| queue.note(record))
     });
-    let zone = Zone::local();
-    let zone = logs::Zone::new(move |time: UnixMs| {
-        i32::try_from(zone.offset(time.0.div_euclid(1_000)) / 60).unwrap_or(0)
-    });
-    let lines = Lines::new(store.clone(), clock.clone(), zone, Arc::clone(&events));
+    let zone = zone::of_lines();
+    // What could be wrong with them was found with the configuration.
+    let pipelines = config.log_pipelines(zone.clone()).map_err(|bad| {
+        let texts: Vec<String> = bad.iter().map(ToString::to_string).collect();
+        anyhow::anyhow!("log pipelines cannot be used: {}", texts.join("; "))
+    })?;
+    let lines = Lines::new(store.clone(), clock.clone(), zone, pipelines, Arc::clone(&events));
     let sinks = Sinks {
         batch: {
             let queue = queue.clone();
@@ -187,6 +192,7 @@ fn assemble(
         verdicts: Verdicts::new(clock.now()).context("a built-in condition does not parse")?,
         lines,
         receive: Receive::new(desk, tokens),
+        saved: api::SavedSearches::new(&config.storage.path),
         config,
         clock,
         store,
@@ -198,6 +204,7 @@ fn assemble(
         gate: Gate::default(),
         gateway: exchanges.as_ref().map(Exchanges::view),
         exports: Arc::new(Semaphore::new(api::EXPORTS_MAX)),
+        tails: Arc::new(Semaphore::new(api::TAILS_MAX)),
         cost: CostMeter::default(),
         stop: watch::channel(false).0,
         instance,
