@@ -248,6 +248,7 @@ impl<'a> Logs<'a> {
                 from: file.from,
                 pattern: Some(Arc::clone(&pattern)),
                 form: Form::Plain,
+                is_history_read: file.is_compressed_history_read,
             }
         });
         found.collect()
@@ -292,6 +293,7 @@ impl<'a> Logs<'a> {
             from: From::End,
             pattern: Some((*found).into()),
             form: Form::Plain,
+            is_history_read: false,
         })
     }
 
