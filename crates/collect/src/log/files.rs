@@ -7,7 +7,7 @@
 //! into another folder, is lost.
 
 use std::{
-    collections::{BTreeMap, BTreeSet},
+    collections::{BTreeMap, BTreeSet, HashMap},
     fs::{self, File},
     io,
     os::unix::fs::MetadataExt as _,
@@ -106,6 +106,8 @@ struct Followed {
 
 pub(super) struct Files {
     followed: Vec<Followed>,
+    /// Where each is in the list, during a scan.
+    places: HashMap<Inode, usize>,
     /// The packed file that is read, and those that wait.
     history: Option<History>,
     packed: Vec<Packed>,
@@ -152,6 +154,7 @@ impl Files {
     pub(super) fn new(limits: Limits, files_max: usize) -> Self {
         Self {
             followed: Vec::new(),
+            places: HashMap::new(),
             history: None,
             packed: Vec::new(),
             leaving: Vec::new(),
@@ -178,6 +181,8 @@ impl Files {
     ) {
         self.note(positions, now);
         self.failures.clear();
+        let places = self.followed.iter().enumerate().map(|(at, one)| (one.inode, at));
+        self.places = places.collect();
         (self.left_out, self.is_waited_for) = (0, false);
         let mut seen = BTreeSet::new();
         let mut patterns = BTreeSet::new();
@@ -227,7 +232,8 @@ impl Files {
         if let Some(position) = positions.files.get_mut(&inode) {
             position.seen = now.wall.0;
         }
-        if let Some(followed) = self.followed.iter_mut().find(|one| one.inode == inode) {
+        let place = self.places.get(&inode);
+        if let Some(followed) = place.and_then(|at| self.followed.get_mut(*at)) {
             followed.moved = None;
             followed.path = candidate.path;
             followed.set_origin(candidate.origin);
@@ -363,6 +369,7 @@ impl Files {
         positions.files.insert(inode, followed.position(now));
         positions.is_changed = true;
         self.has_new = true;
+        self.places.insert(inode, self.followed.len());
         self.followed.push(Followed { after, ..followed });
         Ok(())
     }
@@ -449,6 +456,7 @@ impl Files {
             return false;
         };
         if self.followed.iter().all(|one| one.inode != followed.inode) {
+            self.places.insert(followed.inode, self.followed.len());
             self.followed.push(Followed { moved: Some(now.monotonic), ..followed });
         }
         true

@@ -1,5 +1,7 @@
 //! Files that are written, rotated and emptied while the follower dies: every line arrives exactly once.
 
+mod crash;
+
 use std::{
     collections::{BTreeMap, HashMap},
     fs::{self, File},

@@ -426,7 +426,7 @@ fn files_max() -> usize {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use std::{fs, path::Path, sync::Mutex};
 
     use model::{Clock, sample::Batch};
@@ -434,7 +434,11 @@ mod tests {
     use super::*;
     use crate::{Registry, Sinks, log::tests::TestSink};
 
-    fn shared(root: &Path, logs: Settings, sink: &Arc<TestSink>) -> (Arc<Shared>, Batches) {
+    pub(in super::super) fn shared(
+        root: &Path,
+        logs: Settings,
+        sink: &Arc<dyn LineSink>,
+    ) -> (Arc<Shared>, Batches) {
         let batches = Batches::default();
         let sinks = Sinks {
             batch: {
@@ -442,7 +446,7 @@ mod tests {
                 Arc::new(move |batch| batches.lock().unwrap().push(batch))
             },
             event: Arc::new(drop),
-            lines: Some(Arc::clone(sink) as Arc<dyn LineSink>),
+            lines: Some(Arc::clone(sink)),
         };
         let settings = crate::Settings {
             root: root.to_owned(),
@@ -462,7 +466,7 @@ mod tests {
         (Arc::new(shared), batches)
     }
 
-    type Batches = Arc<Mutex<Vec<Batch>>>;
+    pub(in super::super) type Batches = Arc<Mutex<Vec<Batch>>>;
 
     #[test]
     fn the_thread_follows_what_was_named_and_goes_on_after_a_restart() {
@@ -483,7 +487,8 @@ mod tests {
         };
         let sink = Arc::new(TestSink::default());
         for expected in [vec!["old", "last"], vec!["old", "last", "new"]] {
-            let (shared, batches) = shared(root, settings.clone(), &sink);
+            let taken: Arc<dyn LineSink> = sink.clone();
+            let (shared, batches) = shared(root, settings.clone(), &taken);
             let watch = start(&shared).unwrap();
             let deadline = shared.clock.monotonic() + Duration::from_secs(20);
             while sink.texts() != expected {
@@ -509,7 +514,7 @@ mod tests {
     }
 
     fn told(root: &Path, settings: Settings, failure: Option<Failure>) -> Vec<String> {
-        let sink = Arc::new(TestSink::default());
+        let sink: Arc<dyn LineSink> = Arc::new(TestSink::default());
         let (shared, _) = shared(root, settings, &sink);
         let mut reports = Reports::new(&shared);
         let mut logs = Logs::new(&shared, &*sink, &mut reports);
