@@ -87,6 +87,7 @@ fn child() {
 }
 
 #[test]
+#[expect(clippy::disallowed_methods, reason = "the process that is killed is this one once more")]
 fn every_line_once_through_kills() {
     let folder = tempfile::tempdir().unwrap();
     let logs = folder.path().join("logs");
