@@ -29,6 +29,7 @@ const SHOWN = {
   engines: /node-1:8000/,
   requests: /12,\d{3}|1\d,\d{3}/,
   gpus: /node-4\/gpu3/,
+  logs: /Qwen3-32B/,
   network: /node-3:30000/,
   explore: /PromQL|node_|up/,
   keys: /assistant/,

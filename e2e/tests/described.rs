@@ -97,6 +97,8 @@ fn questions(path: &str, now: i64, spike: i64) -> Vec<(String, &'static [&'stati
             (format!("at={now}&around_ms=5000"), &["/at"]),
         ],
         "/api/mw/v1/events" => vec![(String::new(), &["/events/0/code"])],
+        // Of a line that is there, it is asked in a test of its own.
+        "/api/mw/v1/logs/context" => Vec::new(),
         "/api/mw/v1/requests" => vec![(String::new(), &["/requests/0/id"])],
         "/api/mw/v1/requests/summary" => {
             vec![(String::new(), &["/rows/0"]), ("by=key".to_owned(), &["/rows/0"])]
@@ -134,6 +136,10 @@ fn answers_are_as_the_description_says() -> Result<()> {
     let mut refused = Vec::new();
     let paths = document["paths"].as_object().context("no paths")?;
     for (path, item) in paths {
+        // Files and live sockets have tests of their own.
+        if item["get"]["responses"]["200"]["content"]["application/json"].is_null() {
+            continue;
+        }
         for (question, needed) in questions(path, now, spike) {
             let asked = format!("{}?{question}", path.replace("{id}", &id));
             let found = modelwatch.json(&asked)?;
@@ -169,7 +175,11 @@ fn what_can_be_posted_answers_as_it_is_described() -> Result<()> {
     let paths = document["paths"].as_object().context("no paths")?;
     let posted: Vec<&String> =
         paths.iter().filter(|(_, item)| item["post"].is_object()).map(|(path, _)| path).collect();
-    ensure!(posted == ["/api/mw/v1/range"], "{posted:?}: say here what else is to be asked");
+    // Saved searches have a test of their own.
+    ensure!(
+        posted == ["/api/mw/v1/logs/saved", "/api/mw/v1/range"],
+        "{posted:?}: say here what else is to be asked"
+    );
     let operation = &paths["/api/mw/v1/range"]["post"];
     let post = |form: &str| {
         let headers = &[("Content-Type", "application/x-www-form-urlencoded")];

@@ -1,29 +1,36 @@
-//! One line taken apart: when it was written, how grave it is, and what it says.
+//! One line taken apart: when it was written, how grave it is, what it says, and which facts it names.
 //!
 //! What a container's runtime or the journal puts around a line is taken off first; what the program itself puts
-//! before its words comes next. Each form is a function and a line in a table; the first that fits is taken. What
-//! fits none keeps all its text. What this does not do: read times (they are passed on as written) or fields.
+//! before its words comes next. Each form is a function; the first byte tells which of them can fit, and the first
+//! that does is taken. What fits none keeps all its text. What this does not do: read times (they are passed on as
+//! written).
 
 use std::borrow::Cow;
 
 use model::log::Severity;
+
+use crate::{
+    access,
+    fields::{self, Field},
+    time::MONTHS,
+};
 
 /// A line, or what a runtime wrapped around it.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Line<'a> {
     /// As written; zone and year are often missing.
     pub time: Option<Cow<'a, str>>,
+    /// When what is around the line says that it came, as written.
+    pub taken_at: Option<Cow<'a, str>>,
     /// Absent where the line does not say.
     pub severity: Option<Severity>,
     pub body: Cow<'a, str>,
+    /// Further facts in their order, under OpenTelemetry's names where it has one.
+    pub attributes: Vec<Field<'a>>,
 }
 
-type Form = fn(&str) -> Option<Line<'_>>;
-
-const WRAPPERS: &[Form] = &[docker, cri, journal];
-const FORMS: &[Form] = &[vllm, llamacpp, slog, json, klog, uvicorn, dated, bracketed, kernel];
-/// Something may be wrapped twice, as by Docker and the journal.
-const WRAPPERS_MAX: usize = 2;
+/// Something may be wrapped by Docker, the journal, the process that started it, and the rank in its group.
+const WRAPPERS_MAX: usize = 4;
 /// A word that names a severity stands so near to the beginning, if it is about the line.
 const WORD_WITHIN: usize = 100;
 
@@ -37,6 +44,9 @@ pub fn parse(text: &str) -> Line<'_> {
 
 /// What programs write for terminals: `ESC [ ... m` and the like. Anything else that begins with ESC stays.
 fn without_colours(text: &str) -> Cow<'_, str> {
+    if memchr::memchr(0x1b, text.as_bytes()).is_none() {
+        return text.into();
+    }
     let Some((before, mut rest)) = text.split_once("\u{1b}[") else { return text.into() };
     let mut plain = before.to_owned();
     loop {
@@ -77,96 +87,190 @@ pub fn visible(text: &str) -> Cow<'_, str> {
 fn taken_apart(text: &str) -> Line<'_> {
     let mut line = Line { body: text.trim_end().into(), ..Line::default() };
     for _ in 0..WRAPPERS_MAX {
-        let Some(inner) = peeled(&line, WRAPPERS) else { break };
-        line = inner;
+        if !peel(&mut line, wrapper) {
+            break;
+        }
     }
-    line = peeled(&line, FORMS).unwrap_or(line);
+    line.taken_at = line.time.take();
+    if peel(&mut line, form) && line.severity.is_none() {
+        // A program may write its own head before that of its web server.
+        peel(&mut line, worded);
+    }
+    peel(&mut line, answered);
     if line.severity.is_none() {
         line.severity = guessed(&line.body);
     }
     line
 }
 
-/// What is inside, with what is known already where the inside does not say.
-fn peeled<'a>(line: &Line<'a>, forms: &[Form]) -> Option<Line<'a>> {
-    let fill = |inner: Line<'a>| Line {
-        time: inner.time.or_else(|| line.time.clone()),
-        severity: inner.severity.or(line.severity),
-        body: inner.body,
+/// Takes off what `form` knows. What is known already stays where the inside does not say.
+fn peel(line: &mut Line<'_>, form: fn(&str) -> Option<Line<'_>>) -> bool {
+    let inner = match &line.body {
+        Cow::Borrowed(text) => form(text),
+        Cow::Owned(text) => form(text).map(owned),
     };
-    match &line.body {
-        Cow::Borrowed(text) => forms.iter().find_map(|form| form(text)).map(fill),
-        Cow::Owned(text) => forms.iter().find_map(|form| form(text).map(owned)).map(fill),
+    let Some(inner) = inner else { return false };
+    if inner.time.is_some() {
+        line.time = inner.time;
     }
+    line.severity = inner.severity.or(line.severity);
+    line.body = inner.body;
+    if line.attributes.is_empty() {
+        line.attributes = inner.attributes;
+    } else {
+        line.attributes.extend(inner.attributes);
+    }
+    true
 }
 
 fn owned<'a>(line: Line<'_>) -> Line<'a> {
+    let own = |text: Cow<'_, str>| Cow::Owned(text.into_owned());
     Line {
-        time: line.time.map(|time| Cow::Owned(time.into_owned())),
+        time: line.time.map(own),
+        taken_at: line.taken_at.map(own),
         severity: line.severity,
-        body: Cow::Owned(line.body.into_owned()),
+        body: own(line.body),
+        attributes: line
+            .attributes
+            .into_iter()
+            .map(|(name, value)| (own(name), own(value)))
+            .collect(),
     }
+}
+
+/// What stands around the line of a program.
+fn wrapper(text: &str) -> Option<Line<'_>> {
+    match text.as_bytes().first()? {
+        b'{' => docker(text),
+        b'0'..=b'9' => cri(text),
+        b'A'..=b'Z' => journal(text),
+        b'(' => process(text),
+        b'[' => rank(text),
+        _ => None,
+    }
+}
+
+/// What a program puts before its words.
+fn form(text: &str) -> Option<Line<'_>> {
+    match text.as_bytes().first()? {
+        b'{' => json(text),
+        b'0'..=b'9' => llamacpp(text).or_else(|| dated(text)),
+        b'A'..=b'Z' => worded(text),
+        b'[' => bracketed(text),
+        b'a'..=b'z' | b'@' => logfmt(text),
+        _ => None,
+    }
+}
+
+/// What begins with the severity.
+fn worded(text: &str) -> Option<Line<'_>> {
+    if !text.as_bytes().first()?.is_ascii_uppercase() {
+        return None;
+    }
+    klog(text).or_else(|| vllm(text)).or_else(|| uvicorn(text))
+}
+
+/// An answer to a request, whose status says how grave it is, whatever the program says.
+fn answered(text: &str) -> Option<Line<'_>> {
+    let access = access::read(text)?;
+    let mut found = line(access.time, Some(access.severity()), text);
+    access.fields(&mut found.attributes);
+    Some(found)
 }
 
 /// `{"log":"...\n","stream":"stderr","time":"..."}`: Docker's driver `json-file`.
 fn docker(text: &str) -> Option<Line<'_>> {
-    let fields: serde_json::Map<String, serde_json::Value> =
-        text.starts_with("{\"log\":").then(|| serde_json::from_str(text).ok())??;
-    let text = |name: &str| fields.get(name).and_then(|value| value.as_str()).map(str::to_owned);
-    Some(Line {
-        time: text("time").map(Cow::Owned),
-        severity: None,
-        body: Cow::Owned(text("log")?.trim_end().to_owned()),
-    })
+    let fields = text.starts_with("{\"log\":").then(|| fields::json(text))??;
+    let mut found = Line::default();
+    for (name, value) in fields {
+        match &*name {
+            "log" => {
+                found.body = match value {
+                    Cow::Borrowed(text) => text.trim_end().into(),
+                    Cow::Owned(text) => text.trim_end().to_owned().into(),
+                }
+            }
+            "time" => found.time = Some(value),
+            "stream" => found.attributes.push(("log.iostream".into(), value)),
+            _ => {}
+        }
+    }
+    // A program's own object may begin with the same name; it has no stream.
+    (!found.attributes.is_empty()).then_some(found)
 }
 
 /// `2026-11-28T10:42:35.123456789Z stderr F ...`: what kubelets write under /var/log/pods.
 fn cri(text: &str) -> Option<Line<'_>> {
+    if text.as_bytes().get(10) != Some(&b'T') {
+        return None;
+    }
     let (time, rest) = text.split_once(' ')?;
     let (stream, rest) = rest.split_once(' ')?;
     let (_, body) = rest.split_once(' ')?;
     let is_cri = is_date_time(time) && matches!(stream, "stdout" | "stderr");
-    is_cri.then(|| line(Some(time), None, body))
+    is_cri.then(|| line(Some(time), None, body).with("log.iostream", stream))
 }
 
 /// `Nov 28 10:42:35 host unit[123]: ...`: the journal in short, and what syslog daemons write.
 fn journal(text: &str) -> Option<Line<'_>> {
     const TIME: usize = "Nov 28 10:42:35".len();
     let (time, rest) = text.split_at_checked(TIME)?;
-    let is_time = MONTHS.iter().any(|month| time.starts_with(month)) && time.ends_with(is_digit);
-    let (_, rest) = rest.strip_prefix(' ')?.split_once(' ')?;
+    let is_clock = time.get(7..).is_some_and(|clock| is_like(clock, "00:00:00"));
+    let is_time = is_clock && MONTHS.iter().any(|month| time.starts_with(month));
+    let (host, rest) = is_time.then(|| rest.strip_prefix(' '))??.split_once(' ')?;
     let (who, body) = rest.split_once(": ")?;
-    (is_time && !who.contains(' ')).then(|| line(Some(time), None, body))
-}
-
-const MONTHS: &[&str] =
-    &["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
-
-/// `(EngineCore pid=123) INFO 11-22 09:51:00 [loggers.py:1] ...`: vLLM.
-fn vllm(text: &str) -> Option<Line<'_>> {
-    let rest = match text.strip_prefix('(') {
-        Some(inner) => inner.split_once("pid=").and_then(|(_, rest)| rest.split_once(") "))?.1,
-        None => text,
-    };
-    let Some((word, after)) = rest.split_once(' ') else {
-        return text.starts_with('(').then(|| line(None, None, rest));
-    };
-    let severity = severity_of(word);
-    let time = severity.and_then(|_| after.split_at_checked("11-22 09:51:00".len()));
-    match time.filter(|(time, _)| is_like(time, "00-00 00:00:00")) {
-        Some((time, body)) => Some(line(Some(time), severity, without_place(body))),
-        None => text.starts_with('(').then(|| line(None, None, rest)),
+    if who.contains(' ') {
+        return None;
     }
+    let (name, pid) = match who.strip_suffix(']').and_then(|who| who.split_once('[')) {
+        Some((name, pid)) => (name, Some(pid)),
+        None => (who, None),
+    };
+    let found = line(Some(time), None, body).with("host.name", host).with("service.name", name);
+    Some(match pid {
+        Some(pid) => found.with("process.pid", pid),
+        None => found,
+    })
 }
 
-/// ` [core.py:12] ...`: the place in the program is before each line of a traceback too, whose indents matter.
-fn without_place(body: &str) -> &str {
+/// `(EngineCore pid=123) ...`: vLLM names the process before everything that it writes.
+fn process(text: &str) -> Option<Line<'_>> {
+    let (head, body) = text.strip_prefix('(')?.split_once(") ")?;
+    let (name, pid) = head.split_once(" pid=")?;
+    Some(line(None, None, body).with("process.title", name).with("process.pid", pid))
+}
+
+/// `[rank0]: ...`, `[rank0]:[E1128 ...`: PyTorch names the rank.
+fn rank(text: &str) -> Option<Line<'_>> {
+    let (rank, body) = text.strip_prefix("[rank")?.split_once("]:")?;
+    let is_rank = !rank.is_empty() && rank.bytes().all(|byte| byte.is_ascii_digit());
+    let body = body.strip_prefix(' ').unwrap_or(body);
+    is_rank.then(|| line(None, None, body).with("rank", rank))
+}
+
+/// `INFO 11-22 09:51:00 [loggers.py:1] ...`: vLLM.
+fn vllm(text: &str) -> Option<Line<'_>> {
+    let (word, after) = text.split_once(' ')?;
+    let severity = severity_of(word)?;
+    let (time, body) = after.split_at_checked("11-22 09:51:00".len())?;
+    if !is_like(time, "00-00 00:00:00") {
+        return None;
+    }
+    // The place in the program is before each line of a traceback too, whose indents matter.
     let place = body.strip_prefix(" [").and_then(|rest| rest.split_once("] "));
-    place.filter(|(place, _)| !place.contains(' ')).map_or(body.trim_start(), |(_, words)| words)
+    let Some((place, words)) = place.filter(|(place, _)| !place.contains(' ')) else {
+        return Some(line(Some(time), Some(severity), body.trim_start()));
+    };
+    let mut found = line(Some(time), Some(severity), words);
+    drop(fields::place(place.into(), &mut found.attributes));
+    Some(found)
 }
 
 /// `0.08.198.272 I slot print_timing: ...`: llama.cpp, whose time is the age of the process.
 fn llamacpp(text: &str) -> Option<Line<'_>> {
+    if text.as_bytes().iter().take(12).filter(|&&byte| byte == b'.').count() < 3 {
+        return None;
+    }
     let (time, rest) = text.split_once(' ')?;
     let is_age = time.len() >= 10
         && time.bytes().filter(|&byte| byte == b'.').count() == 3
@@ -176,35 +280,83 @@ fn llamacpp(text: &str) -> Option<Line<'_>> {
 }
 
 /// `time=2026-11-22T09:51:00.123Z level=WARN source=x.go:1 msg="..." k=v`: Ollama and other programs in Go.
-fn slog(text: &str) -> Option<Line<'_>> {
-    let rest = text.strip_prefix("time=")?;
-    let (time, rest) = rest.split_once(' ')?;
-    let (word, body) = rest.strip_prefix("level=")?.split_once(' ')?;
-    Some(line(Some(time.trim_matches('"')), severity_of(word), body))
+fn logfmt(text: &str) -> Option<Line<'_>> {
+    let (name, _) = text.split_at_checked(text.bytes().take(24).position(|byte| byte == b'=')?)?;
+    let is_head = fields::is_time(name) || fields::is_severity(name) || name == "msg";
+    let is_pair = || name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_');
+    if !is_head && !(is_pair() && (text.contains(" msg=") || text.contains(" level="))) {
+        return None;
+    }
+    let mut found = line(None, None, text);
+    let mut rest = text;
+    // What the line is told by elsewhere need not be in its words too.
+    while let Some((Some((name, value)), after)) = fields::pair(rest) {
+        if fields::is_time(name) && found.time.is_none() {
+            found.time = Some(value);
+        } else if fields::is_severity(name) && found.severity.is_none() {
+            found.severity = severity_of(&value);
+            if found.severity.is_none() {
+                break;
+            }
+        } else {
+            break;
+        }
+        rest = after;
+    }
+    found.body = rest.into();
+    for (name, value) in fields::logfmt(rest) {
+        if fields::is_time(&name) && found.time.is_none() {
+            found.time = Some(value);
+        } else if fields::is_severity(&name) && found.severity.is_none() {
+            found.severity = severity_of(&value);
+            if found.severity.is_none() {
+                found.attributes.push((name, value));
+            }
+        } else if name != "msg" {
+            fields::named((name, value), &mut found.attributes);
+        }
+    }
+    Some(found)
 }
 
-/// An object with a message, under the names that loggers use.
+/// An object with a message, under the names that loggers use. Without a message its text stays the body.
 fn json(text: &str) -> Option<Line<'_>> {
-    let fields: serde_json::Map<String, serde_json::Value> =
-        text.starts_with('{').then(|| serde_json::from_str(text).ok())??;
-    let first = |names: &[&str]| {
-        names.iter().find_map(|name| fields.get(*name)?.as_str()).map(str::to_owned)
-    };
-    Some(Line {
-        time: first(&["time", "timestamp", "ts", "@timestamp", "asctime"]).map(Cow::Owned),
-        severity: first(&["level", "severity", "levelname", "lvl"])
-            .and_then(|word| severity_of(&word)),
-        body: Cow::Owned(first(&["message", "msg", "event", "log"])?),
-    })
+    let mut found = Line::default();
+    let mut has_message = false;
+    for (name, value) in fields::json(text)? {
+        if fields::is_time(&name) && found.time.is_none() {
+            found.time = Some(value);
+        } else if fields::is_severity(&name) && found.severity.is_none() {
+            found.severity = severity_of(&value).or_else(|| number_severity(&value));
+        } else if fields::is_message(&name) && !has_message {
+            has_message = true;
+            found.body = value;
+        } else {
+            fields::named((name, value), &mut found.attributes);
+        }
+    }
+    if !has_message {
+        found.body = text.into();
+    }
+    Some(found)
 }
 
 /// `E1122 09:51:00.123456 1 server.cc:12] ...`: Triton and others that use glog.
 fn klog(text: &str) -> Option<Line<'_>> {
+    if !text.as_bytes().get(1)?.is_ascii_digit() {
+        return None;
+    }
     let (letter, rest) = text.split_at_checked(1)?;
     let severity = letter_severity(letter)?;
     let time = rest.get(.."1122 09:51:00".len()).filter(|time| is_like(time, "0000 00:00:00"))?;
-    let (_, body) = rest.split_once("] ")?;
-    Some(line(Some(time), Some(severity), body))
+    let (head, body) = rest.split_once("] ")?;
+    let mut found = line(Some(time), Some(severity), body);
+    let fraction = rest.get(time.len()..).filter(|rest| rest.starts_with('.'));
+    let digits = fraction.and_then(|rest| rest.split(' ').next()).map_or(0, str::len);
+    found.time = rest.get(..time.len() + digits).map(Cow::Borrowed);
+    let place = head.rsplit(' ').next().unwrap_or_default();
+    drop(fields::place(place.into(), &mut found.attributes));
+    Some(found)
 }
 
 /// `INFO:     127.0.0.1:1234 - "POST /v1/chat/completions HTTP/1.1" 500 Internal Server Error`: uvicorn.
@@ -215,40 +367,56 @@ fn uvicorn(text: &str) -> Option<Line<'_>> {
     body.starts_with("  ").then(|| line(None, Some(severity), body.trim_start()))
 }
 
-/// `2026-11-22 09:51:00,123 - name - ERROR - ...`, `2026-11-22T09:51:00Z  INFO target: ...`: loggers of Python and Rust.
+/// `2026-11-22 09:51:00,123 - name - ERROR - ...`, `2026-11-22T09:51:00Z  INFO target: ...`: loggers of Python and
+/// Rust; `2026/11/22 09:51:00 [error] 1#1: ...`: nginx, and programs in Go.
 fn dated(text: &str) -> Option<Line<'_>> {
     let day = text.get(.."2026-11-22 09:51:00".len()).filter(|time| is_date_time(time))?;
     let end = text.get(day.len()..)?.find(' ').map_or(text.len(), |at| at + day.len());
     let (time, body) = text.split_at_checked(end)?;
+    let (time, body) = match body.strip_prefix(" UTC") {
+        // A loggers' zone that has a name can be told only where it is that of everybody.
+        Some(after) if after.starts_with(' ') => (text.get(..end + " UTC".len())?, after),
+        _ => (time, body),
+    };
     let body = body.trim_start();
-    let severity = body.split([' ', ':', '|', '-', '[', ']']).take(12).find_map(|word| {
-        severity_of(word).filter(|_| word.bytes().all(|byte| byte.is_ascii_uppercase()))
+    let bracketed = body.strip_prefix('[').and_then(|rest| severity_of(rest.split(']').next()?));
+    let severity = bracketed.or_else(|| {
+        body.split([' ', ':', '|', '-', '[', ']']).take(12).find_map(|word| {
+            severity_of(word).filter(|_| word.bytes().all(|byte| byte.is_ascii_uppercase()))
+        })
     });
     Some(line(Some(time), severity, body))
 }
 
-/// `[2026-11-22 09:51:00 TP0] ...`: SGLang and LMDeploy.
+/// What begins with a bracket: `[2026-11-22 09:51:00 TP0] ...` of SGLang and LMDeploy, `[  123.456789] ...` of the
+/// kernel, in seconds since it started, and `[E1122 09:51:00.123456789 ProcessGroupNCCL.cpp:616] ...` of PyTorch.
 fn bracketed(text: &str) -> Option<Line<'_>> {
-    let (head, body) = text.strip_prefix('[')?.split_once("] ")?;
-    let time = head.get(.."2026-11-22 09:51:00".len()).filter(|time| is_date_time(time))?;
-    Some(line(Some(time), None, body))
-}
-
-/// `[  123.456789] ...`: the kernel's own, in seconds since it started.
-fn kernel(text: &str) -> Option<Line<'_>> {
-    let (head, body) = text.strip_prefix('[')?.split_once("] ")?;
+    let inner = text.strip_prefix('[')?;
+    if inner.as_bytes().first()?.is_ascii_uppercase() {
+        return klog(inner);
+    }
+    let (head, body) = inner.split_once("] ")?;
+    if let Some(time) = head.get(.."2026-11-22 09:51:00".len()).filter(|time| is_date_time(time)) {
+        let (after, rank) = head.get(time.len()..)?.split_once(' ').unwrap_or_default();
+        let time = head.get(..time.len() + after.len())?;
+        let found = line(Some(time), None, body);
+        return Some(if rank.is_empty() { found } else { found.with("rank", rank) });
+    }
     let time = head.trim();
     let is_age =
         time.contains('.') && time.bytes().all(|byte| byte == b'.' || byte.is_ascii_digit());
     is_age.then(|| line(Some(time), None, body))
 }
 
-fn line<'a>(time: Option<&'a str>, severity: Option<Severity>, body: &'a str) -> Line<'a> {
-    Line { time: time.map(Cow::Borrowed), severity, body: Cow::Borrowed(body) }
+impl<'a> Line<'a> {
+    fn with(mut self, name: &'static str, value: &'a str) -> Self {
+        self.attributes.push((name.into(), value.into()));
+        self
+    }
 }
 
-fn is_digit(letter: char) -> bool {
-    letter.is_ascii_digit()
+fn line<'a>(time: Option<&'a str>, severity: Option<Severity>, body: &'a str) -> Line<'a> {
+    Line { time: time.map(Cow::Borrowed), severity, body: Cow::Borrowed(body), ..Line::default() }
 }
 
 /// Whether a text has digits where the form has zeros, and is the form elsewhere.
@@ -262,18 +430,40 @@ fn is_like(text: &str, form: &str) -> bool {
 
 fn is_date_time(text: &str) -> bool {
     let head = text.get(.."2026-11-22 09:51:00".len()).unwrap_or_default();
-    is_like(head, "0000-00-00 00:00:00") || is_like(head, "0000-00-00T00:00:00")
+    matches!(head.as_bytes().get(4), Some(b'-' | b'/'))
+        && ["0000-00-00 00:00:00", "0000-00-00T00:00:00", "0000/00/00 00:00:00"]
+            .iter()
+            .any(|form| is_like(head, form))
 }
 
-fn severity_of(word: &str) -> Option<Severity> {
-    let is = |names: &[&str]| names.iter().any(|name| word.eq_ignore_ascii_case(name));
-    match word {
-        _ if is(&["trace"]) => Some(Severity::Trace),
-        _ if is(&["debug"]) => Some(Severity::Debug),
-        _ if is(&["info", "notice"]) => Some(Severity::Info),
-        _ if is(&["warn", "warning"]) => Some(Severity::Warn),
-        _ if is(&["error", "err"]) => Some(Severity::Error),
-        _ if is(&["fatal", "critical", "panic", "alert", "emerg"]) => Some(Severity::Fatal),
+/// The severity that a word names in any of the usual ways.
+pub(crate) fn severity_of(word: &str) -> Option<Severity> {
+    let is = |name: &str| word.eq_ignore_ascii_case(name);
+    match word.as_bytes().first()? | 0x20 {
+        b't' if is("trace") => Some(Severity::Trace),
+        b'd' if is("debug") => Some(Severity::Debug),
+        b'i' if is("info") || is("information") || is("informational") => Some(Severity::Info),
+        b'n' if is("notice") => Some(Severity::Info),
+        b'w' if is("warn") || is("warning") => Some(Severity::Warn),
+        b'e' if is("error") || is("err") => Some(Severity::Error),
+        b'e' if is("emerg") || is("emergency") => Some(Severity::Fatal),
+        b'f' if is("fatal") => Some(Severity::Fatal),
+        b'c' if is("critical") || is("crit") => Some(Severity::Fatal),
+        b'p' if is("panic") => Some(Severity::Fatal),
+        b'a' if is("alert") => Some(Severity::Fatal),
+        _ => None,
+    }
+}
+
+/// The numbers of pino and bunyan.
+fn number_severity(number: &str) -> Option<Severity> {
+    match number {
+        "10" => Some(Severity::Trace),
+        "20" => Some(Severity::Debug),
+        "30" => Some(Severity::Info),
+        "40" => Some(Severity::Warn),
+        "50" => Some(Severity::Error),
+        "60" => Some(Severity::Fatal),
         _ => None,
     }
 }
@@ -320,7 +510,8 @@ mod tests {
 
     fn check(text: &str, time: Option<&str>, severity: Option<Severity>, body: &str) {
         let line = parse(text);
-        let found = (line.time.as_deref(), line.severity, &*line.body);
+        let found_time = line.time.as_deref().or(line.taken_at.as_deref());
+        let found = (found_time, line.severity, &*line.body);
         assert_eq!(found, (time, severity, body), "{text}");
     }
 
@@ -385,7 +576,7 @@ mod tests {
         );
         check(
             "{\"log\":\"F1122 09:51:00.1 1 server.cc:12] gone\\n\",\"stream\":\"stderr\",\"time\":\"T\"}",
-            Some("1122 09:51:00"),
+            Some("1122 09:51:00.1"),
             Some(Fatal),
             "gone",
         );

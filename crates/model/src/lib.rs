@@ -20,4 +20,4 @@ pub mod series;
 pub mod span;
 
 pub use labels::{Labels, LabelsBuilder, NAME};
-pub use time::{Clock, UnixMs};
+pub use time::{Clock, UnixMs, civil_from_days, days_from_civil, parse_rfc3339};

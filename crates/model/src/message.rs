@@ -518,6 +518,16 @@ pub static MESSAGES: &[Message] = &[
         zh: "log_file.path = \"{path}\" 必须以 / 开头，例如 /var/log/app/*.log",
     },
     Message {
+        code: "config.log_pipeline",
+        en: "the log pipeline {name} cannot be used: {key}: {reason}",
+        zh: "日志流水线 {name} 无法使用：{key}：{reason}",
+    },
+    Message {
+        code: "config.log_pipeline_step",
+        en: "step {step} of the log pipeline {name} cannot be used: {key}: {reason}",
+        zh: "日志流水线 {name} 的第 {step} 步无法使用：{key}：{reason}",
+    },
+    Message {
         code: "config.probe_prompt",
         en: "this [[probe]] would make an engine work; set send_prompt = true to accept that, and model to the model that is asked",
         zh: "该 [[probe]] 会让推理引擎执行一次生成；请设置 send_prompt = true 表示接受，并用 model 指定所请求的模型",
@@ -531,6 +541,26 @@ pub static MESSAGES: &[Message] = &[
         code: "config.probe_twice",
         en: "the same [[probe]] of {target} is listed twice",
         zh: "对 {target} 的同一 [[probe]] 重复列出",
+    },
+    Message {
+        code: "config.receive_incomplete",
+        en: "[receive] has no {key}",
+        zh: "[receive] 缺少 {key}",
+    },
+    Message {
+        code: "config.receive_remote",
+        en: "{key} = \"{listen}\" can be reached from other machines, and senders show neither a token nor use TLS: everybody could forge lines. Listen on 127.0.0.1, use TLS, or set receive.allow_remote_without_token = true to accept that",
+        zh: "{key} = \"{listen}\" 可被其他机器访问，而发送方既无令牌也不使用 TLS：任何人都可以伪造日志。请监听 127.0.0.1、使用 TLS，或设置 receive.allow_remote_without_token = true 表示接受该风险",
+    },
+    Message {
+        code: "config.receive_token",
+        en: "receive.tokens holds references, not tokens: write \"env:NAME\" or \"file:/path\"",
+        zh: "receive.tokens 只接受引用，不接受令牌本身：请写成 \"env:变量名\" 或 \"file:/路径\"",
+    },
+    Message {
+        code: "config.receive_token_file",
+        en: "the token in {path}, named by receive.tokens, cannot be read: {reason}",
+        zh: "无法读取 receive.tokens 指定的令牌文件 {path}：{reason}",
     },
     Message {
         code: "config.relabel",
@@ -691,6 +721,11 @@ pub static MESSAGES: &[Message] = &[
         code: "event.instance_series_limit",
         en: "{instance} brings too many series; samples of its new ones are refused. Find out why, or raise [storage] instance_series_max",
         zh: "{instance} 的序列数已达上限，其新序列的样本被拒绝。请查明原因，或调大 [storage] instance_series_max",
+    },
+    Message {
+        code: "event.log_pattern_new",
+        en: "{service} wrote what it has not written before: {line}",
+        zh: "{service} 写出了从未出现过的日志：{line}",
     },
     Message {
         code: "event.model_loaded",
@@ -1317,6 +1352,72 @@ pub static MESSAGES: &[Message] = &[
         zh: "引擎、容器或内核的日志，支持纯文本或 gzip；- 表示标准输入",
     },
     Message {
+        code: "help.logs_after",
+        en: "QUERY has words, phrases (\"out of memory\"), fields (severity:error host:node-1), ranges, wildcards, regular expressions\n(/Xid .*: 79/), AND, OR, NOT and parentheses; see docs/logs.md. A time is RFC 3339 (2026-11-24T10:00:00Z), seconds since 1970,\nnow, or so long ago: -1h. Times are shown in the zone of this terminal. Exit status: 0 answered, 1 no answer, 2 something\non the command line is wrong.\n\nExamples:\n  modelwatch logs 'severity:error'\n  modelwatch logs 'engine:vllm \"out of memory\"' --since 1d --context 5\n  modelwatch logs 'host:node-1 -severity:debug' --patterns\n  modelwatch logs 'engine:vllm' --follow\n  modelwatch logs Xid --from 2026-11-24T10:00:00Z --to 2026-11-24T11:00:00Z --csv > xid.csv",
+        zh: "QUERY 可包含单词、短语（\"out of memory\"）、字段（severity:error host:node-1）、范围、通配符、正则表达式\n（/Xid .*: 79/）、AND、OR、NOT 与括号，详见 docs/logs.md。时间可写作 RFC 3339（2026-11-24T10:00:00Z）、Unix 秒数、\nnow，或距今多久：-1h。时间按本终端的时区显示。退出码：0 已得到结果，1 未得到结果，2 命令行有误。\n\n示例：\n  modelwatch logs 'severity:error'\n  modelwatch logs 'engine:vllm \"out of memory\"' --since 1d --context 5\n  modelwatch logs 'host:node-1 -severity:debug' --patterns\n  modelwatch logs 'engine:vllm' --follow\n  modelwatch logs Xid --from 2026-11-24T10:00:00Z --to 2026-11-24T11:00:00Z --csv > xid.csv",
+    },
+    Message {
+        code: "help.logs_command",
+        en: "Search the lines of logs that are kept",
+        zh: "搜索已保存的日志",
+    },
+    Message {
+        code: "help.logs_context",
+        en: "So many lines of the same log before and after each line",
+        zh: "同时显示每行在同一日志中前后各多少行",
+    },
+    Message { code: "help.logs_csv", en: "Print a table as CSV", zh: "以 CSV 表格输出" },
+    Message {
+        code: "help.logs_follow",
+        en: "Go on with new lines as they come; --limit 0 for these alone",
+        zh: "持续输出新到的日志；加 --limit 0 则只输出新日志",
+    },
+    Message {
+        code: "help.logs_from",
+        en: "Begin of the time that is looked at",
+        zh: "查找时间段的开始",
+    },
+    Message {
+        code: "help.logs_json",
+        en: "Print each line as JSON, with its attributes",
+        zh: "每行以 JSON 输出，含属性",
+    },
+    Message {
+        code: "help.logs_limit",
+        en: "Most lines to print; 100 without it",
+        zh: "最多输出的行数；不指定则为 100",
+    },
+    Message {
+        code: "help.logs_order",
+        en: "newest or oldest first; without it the newest lines, in the order in which they were written",
+        zh: "先输出 newest（最新）或 oldest（最旧）；不指定则取最新的若干行，按写入先后输出",
+    },
+    Message {
+        code: "help.logs_patterns",
+        en: "Print what lines have in common, most frequent first, instead of the lines",
+        zh: "不输出日志行，而是输出其共同模式，按出现次数从多到少",
+    },
+    Message {
+        code: "help.logs_query",
+        en: "Words and conditions, for example 'timeout severity:error'; without it every line",
+        zh: "查询条件，例如 'timeout severity:error'；不指定则为全部日志",
+    },
+    Message {
+        code: "help.logs_since",
+        en: "How far back to look, like 15m; 1h without it",
+        zh: "向前查找多久，例如 15m；不指定则为 1h",
+    },
+    Message {
+        code: "help.logs_to",
+        en: "End of that time; without it now",
+        zh: "查找时间段的结束；不指定则为当前时间",
+    },
+    Message {
+        code: "help.logs_url",
+        en: "Server to ask, like http://127.0.0.1:9640; without it the one of the configuration",
+        zh: "要查询的服务器，例如 http://127.0.0.1:9640；不指定则为配置中的服务器",
+    },
+    Message {
         code: "help.models",
         en: "The models it may ask, parted by commas; one may end with *; without it all",
         zh: "允许访问的模型，以逗号分隔，可用 * 结尾；不填则不限",
@@ -1342,6 +1443,41 @@ pub static MESSAGES: &[Message] = &[
         code: "help.path",
         en: "Data directory; without it the one of the configuration",
         zh: "数据目录；不指定则使用配置中的目录",
+    },
+    Message {
+        code: "help.pipeline",
+        en: "Log pipelines of the configuration",
+        zh: "配置中的日志流水线",
+    },
+    Message {
+        code: "help.pipeline_engine",
+        en: "Kind of engine that the lines are said to be of",
+        zh: "假定的日志所属引擎类型",
+    },
+    Message {
+        code: "help.pipeline_log",
+        en: "File of lines, - for standard input; gzip is understood",
+        zh: "日志文件，- 表示标准输入，支持 gzip",
+    },
+    Message {
+        code: "help.pipeline_name",
+        en: "Take this pipeline only, whatever lines it is for",
+        zh: "仅使用该流水线，忽略其 match 条件",
+    },
+    Message {
+        code: "help.pipeline_service",
+        en: "Service that the lines are said to be of",
+        zh: "假定的日志所属服务",
+    },
+    Message {
+        code: "help.pipeline_source",
+        en: "How the lines are said to have come. Default: file",
+        zh: "假定的日志来源方式，默认 file",
+    },
+    Message {
+        code: "help.pipeline_test",
+        en: "Show what the log pipelines of the configuration do with the lines of a file, step by step",
+        zh: "逐步显示配置中的日志流水线如何处理文件中的日志行",
     },
     Message {
         code: "help.query",
@@ -1729,6 +1865,76 @@ pub static MESSAGES: &[Message] = &[
     Message { code: "key.state_revoked", en: "revoked", zh: "已吊销" },
     Message { code: "key.state_valid", en: "valid", zh: "有效" },
     Message {
+        code: "logs.damaged",
+        en: "{count} parts of the store could not be read; lines of them are missing. `modelwatch store verify` names them",
+        zh: "存储中有 {count} 处无法读取，其中的日志缺失。用 `modelwatch store verify` 查看详情",
+    },
+    Message {
+        code: "logs.empty",
+        en: "no line matches from {start} to {end}. Look further back with --since, or ask for less in QUERY",
+        zh: "{start} 至 {end} 没有匹配的日志。可用 --since 扩大时间范围，或放宽 QUERY 的条件",
+    },
+    Message {
+        code: "logs.hung_up",
+        en: "{url} hung up. Start again once it answers",
+        zh: "{url} 断开了连接。待其恢复响应后请重新运行",
+    },
+    Message {
+        code: "logs.known_again",
+        en: "  Known          {code}, explained above",
+        zh: "  已知  {code}，说明见上文",
+    },
+    Message {
+        code: "logs.limit",
+        en: "expected a number from 1 to {limit}",
+        zh: "应为 1 至 {limit} 的整数",
+    },
+    Message {
+        code: "logs.limit_context",
+        en: "expected a number from 1 to {limit}, because each line is shown with those around it",
+        zh: "应为 1 至 {limit} 的整数，因为每行都要显示上下文",
+    },
+    Message {
+        code: "logs.limit_order",
+        en: "expected a number from 1 to {limit}; more lines need --order newest or --order oldest",
+        zh: "应为 1 至 {limit} 的整数；更多行请加 --order newest 或 --order oldest",
+    },
+    Message {
+        code: "logs.more",
+        en: "{shown} of {total} lines; more with --limit",
+        zh: "共 {total} 行，已显示 {shown} 行；用 --limit 显示更多",
+    },
+    Message {
+        code: "logs.more_patterns",
+        en: "{count} lines have other patterns; more with --limit",
+        zh: "另有 {count} 行属于其他模式；用 --limit 显示更多",
+    },
+    Message {
+        code: "logs.no_answer",
+        en: "{reason}. Start modelwatch there, or name another server with --url",
+        zh: "{reason}。请启动该处的 modelwatch，或用 --url 指定其他服务器",
+    },
+    Message {
+        code: "logs.no_context",
+        en: "a table has no lines around others; leave one of the two out",
+        zh: "表格不能显示上下文，请去掉其中一项",
+    },
+    Message {
+        code: "logs.not_modelwatch",
+        en: "{url} answers, but not as a modelwatch that keeps logs does: {status} {text}. Name another server with --url",
+        zh: "{url} 有响应，但不是保存日志的 modelwatch 的响应：{status} {text}。请用 --url 指定其他服务器",
+    },
+    Message {
+        code: "logs.skipped",
+        en: "… {count} lines skipped: they came too fast to be shown",
+        zh: "… 跳过 {count} 行：到达过快，无法逐行显示",
+    },
+    Message {
+        code: "logs.too_large",
+        en: "the answer is larger than {limit} MiB. Ask for fewer lines with --limit",
+        zh: "结果超过 {limit} MiB。请用 --limit 减少行数",
+    },
+    Message {
         code: "note.engine_on_cpu",
         en: "Runs on the CPU although this machine has an accelerator; check the driver and the engine's build",
         zh: "本机有加速卡，但该引擎在 CPU 上运行；请检查驱动与引擎的构建版本",
@@ -1772,6 +1978,52 @@ pub static MESSAGES: &[Message] = &[
         code: "note.trtllm_metrics_off",
         en: "Its metrics are off. Set return_perf_metrics: true in its options",
         zh: "指标未开启。请在选项中设置 return_perf_metrics: true",
+    },
+    Message {
+        code: "pipeline.counts",
+        en: "  {pipeline}, step {step}, {kind}: done {done}, nothing to do {missed}, left out {skipped}, dropped {dropped}",
+        zh: "  {pipeline} 第 {step} 步 {kind}：执行 {done}，无需处理 {missed}，跳过 {skipped}，丢弃 {dropped}",
+    },
+    Message { code: "pipeline.dropped", en: "  dropped", zh: "  已丢弃" },
+    Message { code: "pipeline.effect_done", en: "done", zh: "已执行" },
+    Message { code: "pipeline.effect_dropped", en: "dropped the line", zh: "丢弃该行" },
+    Message { code: "pipeline.effect_missed", en: "nothing to do", zh: "无需处理" },
+    Message {
+        code: "pipeline.effect_skipped",
+        en: "left out, its condition does not hold",
+        zh: "已跳过，条件不满足",
+    },
+    Message { code: "pipeline.kept", en: "  kept: {line}", zh: "  保留：{line}" },
+    Message { code: "pipeline.line", en: "line {number}: {line}", zh: "第 {number} 行：{line}" },
+    Message {
+        code: "pipeline.metric",
+        en: "  metric {metric} ({kind}): {value}",
+        zh: "  指标 {metric}（{kind}）：{value}",
+    },
+    Message {
+        code: "pipeline.none",
+        en: "the configuration has no [[log_pipeline]]; name a file that has one with --config",
+        zh: "配置中没有 [[log_pipeline]]，请用 --config 指定包含流水线的配置文件",
+    },
+    Message {
+        code: "pipeline.not_for",
+        en: "  no pipeline is for this line",
+        zh: "  没有流水线处理此行",
+    },
+    Message {
+        code: "pipeline.step",
+        en: "  {pipeline}, step {step}, {kind}: {effect}",
+        zh: "  {pipeline} 第 {step} 步 {kind}：{effect}",
+    },
+    Message {
+        code: "pipeline.summary",
+        en: "lines {lines}, kept {kept}, dropped {dropped}",
+        zh: "共 {lines} 行，保留 {kept} 行，丢弃 {dropped} 行",
+    },
+    Message {
+        code: "pipeline.unknown",
+        en: "the configuration has no log pipeline named {name}",
+        zh: "配置中没有名为 {name} 的日志流水线",
     },
     Message { code: "query.avg", en: "avg", zh: "平均" },
     Message {
@@ -1893,6 +2145,16 @@ pub static MESSAGES: &[Message] = &[
         code: "refused.queries",
         en: "One request asks from 1 to {max} queries",
         zh: "一次请求可包含 1 至 {max} 个查询",
+    },
+    Message {
+        code: "refused.search_name",
+        en: "a search has a name of 1 to {limit} characters, and none that steers a terminal",
+        zh: "搜索名称应为 1 至 {limit} 个字符，且不含控制字符",
+    },
+    Message {
+        code: "refused.searches",
+        en: "there are {limit} saved searches already; delete one first",
+        zh: "已保存 {limit} 条搜索，请先删除一条",
     },
     Message {
         code: "refused.time",
@@ -2051,6 +2313,24 @@ pub static MESSAGES: &[Message] = &[
         code: "start.port_taken_by",
         en: "{listen} is taken by {holder}. Stop it, or choose another port with [server] listen",
         zh: "{listen} 已被 {holder} 占用。请停止该程序，或用 [server] listen 换一个端口",
+    },
+    Message {
+        code: "start.receiver", en: "  receives logs {url}", zh: "  接收日志      {url}"
+    },
+    Message {
+        code: "start.receiver_certificate",
+        en: "the certificate of the receivers of logs cannot be used: {path}: {reason}. Check the files that [receive] names",
+        zh: "无法使用日志接收端口的证书：{path}：{reason}。请检查 [receive] 中的证书文件",
+    },
+    Message {
+        code: "start.receiver_failed",
+        en: "failed to listen on {listen}: {reason}. Check [receive] {key}",
+        zh: "无法监听 {listen}：{reason}。请检查 [receive] {key}",
+    },
+    Message {
+        code: "start.receiver_port_taken",
+        en: "{listen} is taken by {holder}. Stop it, or choose another port with [receive] {key}",
+        zh: "{listen} 已被 {holder} 占用。请停止该程序，或用 [receive] {key} 换一个端口",
     },
     Message { code: "start.stopping", en: "  stopping", zh: "  正在停止" },
     Message {

@@ -17,10 +17,12 @@ mod latest;
 mod limits;
 mod lines;
 mod own;
+mod receivers;
 mod upstreams;
 mod verdict;
 mod wire;
 mod writer;
+mod zone;
 
 /// Freed memory that the allocator may keep, in all about twice this, instead of asking the kernel for it
 /// again with the next query.

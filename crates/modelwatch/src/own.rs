@@ -27,7 +27,7 @@ use model::{
 };
 use store::events::Event as _;
 
-use crate::{agent::Agent, exchanges::View, wire::App};
+use crate::{agent::Agent, exchanges::View, receivers, wire::App};
 
 /// Over how long the cost shown on the page is averaged.
 const COST_WINDOW: Duration = Duration::from_secs(10);
@@ -159,6 +159,10 @@ pub(crate) fn sample(app: &App, time: UnixMs) -> Batch {
         let code = [("code", code.as_str())];
         own.push(&MODELWATCH_REMOTE_WRITE_REQUESTS_TOTAL, &code, requests as f64);
     }
+    let reports = app.receive.desk.reports();
+    receivers::sample(&reports, &app.config.receive, |metric, labels, value| {
+        own.push(metric, labels, value);
+    });
     own.push(&MODELWATCH_SAMPLES_APPENDED_TOTAL, &[], stats.samples_appended as f64);
     own.push_refused(stats.refused());
     own.push(&MODELWATCH_STORE_BLOCKS, &[], stats.blocks as f64);

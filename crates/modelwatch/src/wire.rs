@@ -20,6 +20,7 @@ use model::{
     message::{Language, render},
     sample::Batch,
 };
+use receive::serve::Servers;
 use store::{OpenError, Recovery, Store};
 use tokio::{
     runtime::Runtime,
@@ -28,14 +29,16 @@ use tokio::{
 };
 
 use crate::{
-    api::{self, Gate, Hub, Limits, Queries},
+    api::{self, Gate, Hub, Limits, Queries, Receive},
     config::Config,
     events::Events,
     exchanges::{self, Exchanges},
     lines::Lines,
     own::CostMeter,
+    receivers,
     verdict::Verdicts,
     writer::{self, Keeper, Queue},
+    zone,
 };
 
 /// How often modelwatch records its own health.
@@ -69,10 +72,14 @@ pub(crate) struct App {
     pub(crate) lines: Lines,
     pub(crate) hub: Hub,
     pub(crate) gate: Gate,
+    pub(crate) receive: Receive,
     /// Absent where the configuration asks for no gateway.
     pub(crate) gateway: Option<exchanges::View>,
     /// Turns of exports.
     pub(crate) exports: Arc<Semaphore>,
+    /// Places of those who watch lines as they come.
+    pub(crate) tails: Arc<Semaphore>,
+    pub(crate) saved: api::SavedSearches,
     pub(crate) cost: CostMeter,
     pub(crate) verdicts: Verdicts,
     /// Turns true when the program ends.
@@ -90,6 +97,7 @@ pub(crate) fn serve(config: Config, language: Language, say: Say<'_>) -> anyhow:
     let clock = Clock::system();
     let inventory = inventory::read(&config.collect.root);
     let (listener, address) = bind(config.server.listen, &config.collect.root, language)?;
+    let servers = receivers::bind(&config, language)?;
     let (store, recovery) = open_store(&config, &clock, language, say)?;
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
@@ -107,7 +115,8 @@ pub(crate) fn serve(config: Config, language: Language, say: Say<'_>) -> anyhow:
     text("start.data", ("path", app.config.storage.path.display().to_string()));
     text("start.page", ("url", format!("http://{}/", reachable(address))));
     introduce_gateway(&app, language, say);
-    let result = runtime.block_on(run(&app, listener, language, say));
+    receivers::introduce(&servers.addresses(), language, say);
+    let result = runtime.block_on(run(&app, listener, servers, language, say));
     if let Some(exchanges) = exchanges {
         exchanges.stop();
     }
@@ -138,6 +147,13 @@ fn assemble(
         let queue = queue.clone();
         Box::new(move |record| queue.note(record))
     });
+    let zone = zone::of_lines();
+    // What could be wrong with them was found with the configuration.
+    let pipelines = config.log_pipelines(zone.clone()).map_err(|bad| {
+        let texts: Vec<String> = bad.iter().map(ToString::to_string).collect();
+        anyhow::anyhow!("log pipelines cannot be used: {}", texts.join("; "))
+    })?;
+    let lines = Lines::new(store.clone(), clock.clone(), zone, pipelines, Arc::clone(&events));
     let sinks = Sinks {
         batch: {
             let queue = queue.clone();
@@ -147,7 +163,7 @@ fn assemble(
             let events = Arc::clone(&events);
             Arc::new(move |record: LogRecord| events.push(record))
         },
-        lines: None,
+        lines: Some(Arc::new(lines.clone())),
     };
     let instance = instance(&inventory, address);
     let settings = collect_settings(&config, &instance, address.port());
@@ -169,10 +185,14 @@ fn assemble(
         waiting_max: size(config.query.waiting_max),
     };
     let started = clock.now();
+    let desk = receive::desk::Desk::new(Box::new(lines.clone()), clock.clone());
+    let tokens = config.receive.tokens(&|name| std::env::var(name).ok());
     let app = App {
         queries: Queries::new(Arc::new(store.clone()), clock.clone(), limits),
         verdicts: Verdicts::new(clock.now()).context("a built-in condition does not parse")?,
-        lines: Lines::new(store.clone(), clock.clone()),
+        lines,
+        receive: Receive::new(desk, tokens),
+        saved: api::SavedSearches::new(&config.storage.path),
         config,
         clock,
         store,
@@ -184,6 +204,7 @@ fn assemble(
         gate: Gate::default(),
         gateway: exchanges.as_ref().map(Exchanges::view),
         exports: Arc::new(Semaphore::new(api::EXPORTS_MAX)),
+        tails: Arc::new(Semaphore::new(api::TAILS_MAX)),
         cost: CostMeter::default(),
         stop: watch::channel(false).0,
         instance,
@@ -315,13 +336,17 @@ fn accelerator_commands(config: &Config) -> Vec<collect::accelerator::Command> {
 async fn run(
     app: &Arc<App>,
     listener: TcpListener,
+    servers: Servers,
     language: Language,
     say: Say<'_>,
 ) -> anyhow::Result<()> {
     let signals = Signals::catch()?;
     let listener = tokio::net::TcpListener::from_std(listener).context("failed to listen")?;
+    let (desk, tokens) = (&app.receive.desk, &app.receive.tokens);
+    servers.start(desk, tokens, &app.stop.subscribe()).context("failed to receive logs")?;
     let mut stopped = app.stop.subscribe();
-    let server = axum::serve(listener, api::router(Arc::clone(app)))
+    let service = api::router(Arc::clone(app)).into_make_service_with_connect_info::<SocketAddr>();
+    let server = axum::serve(listener, service)
         .with_graceful_shutdown(async move { drop(stopped.wait_for(|stop| *stop).await) });
     let server = tokio::spawn(server.into_future());
     let live = tokio::spawn(api::run_live(Arc::clone(app), app.stop.subscribe()));

@@ -63,6 +63,7 @@ export function itemsOf({ id, queries, more, isTable, turn, hasPrevious = true, 
     ...(isTable ? [] : [{ name: t("as_png"), id: "png", run: () => void saveDrawing(id, content()) }]),
     { name: t("as_csv"), id: "csv", run: () => saveNumbers(id, content()) },
     ...(hasPrevious ? [{ name: t("compare_previous"), id: "compare", isChecked: range.isCompared, run: () => range.toggleCompare() }] : []),
+    { name: t("to_logs"), id: "logs", href: range.link("logs") },
     { name: t("to_explore"), href: exploreLink(queries, range.current) },
     ...(more ? [{ name: t("see_more"), href: more }] : []),
   ];

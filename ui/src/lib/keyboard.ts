@@ -19,6 +19,7 @@ export const SHORTCUTS: Shortcut[] = [
   { keys: ["."], says: "key_pause" },
   { keys: ["←", "→"], says: "key_cursor" },
   { keys: ["↵"], says: "key_select" },
+  { keys: ["j", "k"], says: "key_rows" },
   { keys: ["?"], says: "key_help" },
   { keys: ["Esc"], says: "key_escape" },
 ];

@@ -19,6 +19,7 @@ export const ROUTES: Route[] = [
   { id: "engines", title: "engines", key: "e", hasRange: true, load: () => import("../pages/Engines.svelte") },
   { id: "requests", title: "requests", key: "r", hasRange: true, load: () => import("../pages/Requests.svelte") },
   { id: "gpus", title: "gpus", key: "g", hasRange: true, load: () => import("../pages/Gpus.svelte") },
+  { id: "logs", title: "logs", key: "l", hasRange: true, load: () => import("../pages/Logs.svelte") },
   { id: "network", title: "network", key: "n", hasRange: true, load: () => import("../pages/Network.svelte") },
   { id: "explore", title: "explore", key: "x", hasRange: true, load: () => import("../pages/Explore.svelte") },
   { id: "keys", title: "keys", key: "k", hasRange: false, load: () => import("../pages/Keys.svelte") },

@@ -1,8 +1,8 @@
 //! `cargo xtask simulate`: modelwatch over a simulated busy deployment, to look at pages that one machine cannot
 //! fill: 4 nodes, 28 accelerators, 4 engines and an incident. Nothing of it is measured.
 //!
-//! Series go in through `modelwatch import`; requests and events through an example of the crate `store`, because
-//! the product takes them from its own gateway and collectors only. What it does not do: go on living, so that
+//! Series go in through `modelwatch import`; requests, events and log lines through an example of the crate `store`,
+//! because the product takes them from its own gateway and collectors only. What it does not do: go on living, so that
 //! pages show the past of the time at which it ended.
 
 mod metrics;
@@ -141,14 +141,14 @@ pub(crate) fn fill(program: &Path, wish: &Wish) -> Result<()> {
     import.arg("import").arg("--config").arg(&config).arg(&text);
     process::capture(&mut import)?;
     fs::remove_file(&text)?;
-    say("making requests and events");
+    say("making requests, events and log lines");
     let mut cargo = process::cargo();
     cargo.args(["run", "--quiet", "--locked", "--package", "store", "--example", "simulate"]);
     if wish.profile == Profile::Release {
         cargo.arg("--release");
     }
     cargo.arg("--").arg(wish.folder.join("data")).arg(format!("{}", (wish.end * 1e3) as i64));
-    for (from, to) in [world::FULL, world::RESTART] {
+    for (from, to) in [world::FULL, world::RESTART, world::HOT] {
         cargo.arg(format!("{from}-{to}"));
     }
     process::capture(&mut cargo)?;

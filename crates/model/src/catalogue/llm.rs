@@ -1,6 +1,7 @@
 //! The engine-neutral family. Labels of every series: `engine` (kind of engine), `model`,
 //! `instance`, and `source`, which says who measured it: `engine`, `gateway`, `wire` for what is told
-//! from TCP, or `host` for what the kernel says of its processes.
+//! from TCP, `log` for what is read from lines of its log, or `host` for what the kernel says of its
+//! processes. Series from a log have `rank` besides where it tells several parts of an engine apart.
 
 use super::metrics;
 
@@ -87,12 +88,18 @@ metrics! { LLM:
         "Restarts of the engine's process that were seen" "观察到的推理引擎进程重启次数";
     LLM_ENGINE_STALLED_SECONDS = Gauge "llm_engine_stalled_seconds" "seconds" ["engine" "model" "instance" "source"]
         "Time without a step, token or finished request while requests run; 0 while the engine works or has nothing to do" "有请求在执行却没有任何迭代、Token 或完成请求的持续时间；正常工作或空闲时为 0";
+    LLM_ENGINE_START_PHASE_SECONDS = Gauge "llm_engine_start_phase_seconds" "seconds" ["engine" "model" "instance" "source" "phase"]
+        "How long a part of the engine's last start took, as its log says: weights, compile, graphs, and init, which is all from the profile to the warm-up" "引擎日志中最近一次启动各阶段的耗时：weights 加载权重、compile 编译、graphs 捕获计算图、init 从显存分析到预热的总和";
     LLM_ENGINE_STEPS_TOTAL = Counter "llm_engine_steps_total" "" ["engine" "model" "instance" "source"]
         "Iterations of the engine: its heartbeat" "推理引擎的迭代次数，即其心跳";
     LLM_ENGINE_UP = Gauge "llm_engine_up" "" ["engine" "model" "instance" "source"]
         "1 when the engine answered the last scrape, else 0" "最近一次抓取有响应时为 1，否则为 0";
+    LLM_GENERATION_TOKENS_PER_SECOND = Gauge "llm_generation_tokens_per_second" "" ["engine" "model" "instance" "source"]
+        "Generated tokens per second, as the engine's log says of its last period or request" "引擎日志给出的最近一个周期或请求的生成速度（Token/s）";
     LLM_GENERATION_TOKENS_TOTAL = Counter "llm_generation_tokens_total" "tokens" ["engine" "model" "instance" "source"]
         "Generated tokens" "已生成的 Token 数";
+    LLM_HTTP_RESPONSES_TOTAL = Counter "llm_http_responses_total" "" ["engine" "model" "instance" "source" "route" "status"]
+        "Answers of the engine by route and status, as the access lines of its log say" "按路由与状态码统计的响应数（来自引擎访问日志）";
     LLM_INTER_TOKEN_LATENCY_SECONDS = Histogram "llm_inter_token_latency_seconds" "seconds" ["engine" "model" "instance" "source"]
         "Time between two output tokens of a request" "同一请求相邻两个输出 Token 的间隔";
     LLM_KEY_REQUESTS_TOTAL = Counter "llm_key_requests_total" "" ["source" "key" "outcome"]
@@ -123,10 +130,14 @@ metrics! { LLM:
         "Accelerator memory that a loaded model takes" "已加载模型占用的显存";
     LLM_PREEMPTIONS_TOTAL = Counter "llm_preemptions_total" "" ["engine" "model" "instance" "source"]
         "Requests whose work was thrown away for lack of KV cache" "因 KV 缓存不足而被抢占的请求数";
+    LLM_PREFIX_CACHE_HIT_RATIO = Gauge "llm_prefix_cache_hit_ratio" "ratio" ["engine" "model" "instance" "source"]
+        "Share of prompt tokens that the prefix cache had, 0 to 1, as the engine's log says" "前缀缓存命中率，0 到 1（来自引擎日志）";
     LLM_PROMPT_TOKENS_CACHED_TOTAL = Counter "llm_prompt_tokens_cached_total" "tokens" ["engine" "model" "instance" "source"]
         "Prompt tokens served from the prefix cache" "由前缀缓存命中的提示 Token 数";
     LLM_PROMPT_TOKENS_LOOKED_UP_TOTAL = Counter "llm_prompt_tokens_looked_up_total" "tokens" ["engine" "model" "instance" "source" "part"]
         "Prompt tokens for which the prefix cache was asked, those it had and those it had not; the parts add up" "查询过前缀缓存的提示词 Token 数（含命中与未命中），各部分可相加";
+    LLM_PROMPT_TOKENS_PER_SECOND = Gauge "llm_prompt_tokens_per_second" "" ["engine" "model" "instance" "source"]
+        "Prompt tokens computed per second, as the engine's log says of its last period or request" "引擎日志给出的最近一个周期或请求的提示词处理速度（Token/s）";
     LLM_PROMPT_TOKENS_TOTAL = Counter "llm_prompt_tokens_total" "tokens" ["engine" "model" "instance" "source"]
         "Prompt tokens; llama.cpp leaves cached ones out, vLLM counts them" "提示 Token 数；llama.cpp 不含缓存命中部分，vLLM 包含";
     LLM_PROMPTS_TRUNCATED_TOTAL = Counter "llm_prompts_truncated_total" "" ["engine" "model" "instance" "source"]
@@ -149,6 +160,8 @@ metrics! { LLM:
         "Requests that wait for a place" "排队等待的请求数";
     LLM_SLOTS = Gauge "llm_slots" "" ["engine" "model" "instance" "source"]
         "Requests that the engine can execute at the same time" "推理引擎可同时执行的请求数";
+    LLM_SPEC_DECODE_ACCEPTANCE_RATIO = Gauge "llm_spec_decode_acceptance_ratio" "ratio" ["engine" "model" "instance" "source"]
+        "Share of the tokens proposed by speculative decoding that were accepted, 0 to 1, as the engine's log says" "推测解码草稿 Token 的接受率，0 到 1（来自引擎日志）";
     LLM_SPEC_DECODE_ACCEPTED_TOKENS_TOTAL = Counter "llm_spec_decode_accepted_tokens_total" "tokens" ["engine" "model" "instance" "source"]
         "Tokens of speculative decoding that were accepted" "推测解码中被接受的 Token 数";
     LLM_SPEC_DECODE_DRAFT_TOKENS_TOTAL = Counter "llm_spec_decode_draft_tokens_total" "tokens" ["engine" "model" "instance" "source"]

@@ -43,6 +43,14 @@ metrics! { MODELWATCH:
         "Resident memory of modelwatch itself" "modelwatch 自身的常驻内存";
     MODELWATCH_QUEUE_BATCHES = Gauge "modelwatch_queue_batches" "" []
         "Batches that wait for the writer" "等待写入的批次数";
+    MODELWATCH_RECEIVER_BYTES_TOTAL = Counter "modelwatch_receiver_bytes_total" "bytes" ["receiver"]
+        "Bytes of logs that came to a receiver, before they were expanded" "各日志接收端口收到的字节数（解压前）";
+    MODELWATCH_RECEIVER_CONNECTIONS = Gauge "modelwatch_receiver_connections" "" ["receiver"]
+        "Open connections of a receiver of logs that has an address of its own" "拥有独立地址的日志接收端口当前打开的连接数";
+    MODELWATCH_RECEIVER_LINES_TOTAL = Counter "modelwatch_receiver_lines_total" "" ["receiver"]
+        "Lines that came to a receiver and are stored" "各日志接收端口收到并已存储的行数";
+    MODELWATCH_RECEIVER_REFUSED_TOTAL = Counter "modelwatch_receiver_refused_total" "" ["reason" "receiver"]
+        "Requests, connections, messages and items that a receiver of logs refused, by reason" "各日志接收端口拒绝的请求、连接与消息数（按原因）";
     MODELWATCH_REMOTE_WRITE_REFUSED_TOTAL = Counter "modelwatch_remote_write_refused_total" "" ["reason"]
         "Samples that came by remote write and were not stored, by reason" "通过远程写入到达但未存储的样本数（按原因）";
     MODELWATCH_REMOTE_WRITE_REQUESTS_TOTAL = Counter "modelwatch_remote_write_requests_total" "" ["code"]

@@ -28,7 +28,7 @@ use crate::{
 pub(crate) const EXPORTS_MAX: usize = 2;
 
 /// Pieces that wait for a reader. When it is slow, so is the export.
-const PIECES_MAX: usize = 4;
+pub(super) const PIECES_MAX: usize = 4;
 
 pub(super) async fn export(
     State(app): State<Arc<App>>,
@@ -52,7 +52,7 @@ pub(super) async fn export(
             && error != SelectError::Cancelled
         {
             tracing::warn!("an export ended early: {error}");
-            drop(pieces.0.blocking_send(Err(io::Error::other(error))));
+            pieces.fail(io::Error::other(error));
         }
     });
     let mut response = Response::new(body(receiver, cancel));
@@ -70,10 +70,17 @@ fn selection(form: &Form) -> Result<Selection, ApiError> {
     Ok(Selection { selectors, range: ordered_time_range(form)?, format })
 }
 
-type Piece = io::Result<Bytes>;
+pub(super) type Piece = io::Result<Bytes>;
 
 /// Hands what is written to the connection, waiting while it is busy.
-struct Pieces(Sender<Piece>);
+pub(super) struct Pieces(pub(super) Sender<Piece>);
+
+impl Pieces {
+    /// Cuts the answer off, so that who reads it knows that the end is missing.
+    pub(super) fn fail(&self, error: io::Error) {
+        drop(self.0.blocking_send(Err(error)));
+    }
+}
 
 impl Write for Pieces {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
@@ -88,7 +95,7 @@ impl Write for Pieces {
 }
 
 /// The body; dropping it ends the export.
-fn body(receiver: Receiver<Piece>, cancel: CancelOnDrop) -> Body {
+pub(super) fn body(receiver: Receiver<Piece>, cancel: CancelOnDrop) -> Body {
     let next = async |(mut receiver, cancel): (Receiver<Piece>, CancelOnDrop)| {
         let piece = receiver.recv().await?;
         Some((piece, (receiver, cancel)))

@@ -22,6 +22,7 @@ use crate::{
     events::{EVENTS_MAX, Events},
     limits::Text,
     own::Cost,
+    receivers,
     verdict::Verdict,
     wire::App,
 };
@@ -142,6 +143,7 @@ pub(super) fn sources_json(app: &App) -> Value {
         app.gateway.is_some() || stats.kind != Exchange::schema().kind
     };
     sources.extend(records.iter().filter(is_in_use).map(records_source));
+    sources.extend(receivers::sources(&app.receive.desk.reports(), &app.config.receive));
     json!({ "sources": sources })
 }
 

@@ -17,7 +17,7 @@ use model::{
 use serde_json::{Map, Value, json};
 use store::events::{
     Aggregate, Event as _, Filter, FilterError, GroupBy, Hit, Key, Measure, Order, QueryError, Row,
-    Search, Value as Field,
+    Schema, Search, Value as Field,
 };
 
 use super::{
@@ -43,7 +43,7 @@ const COLUMNS_MAX: i64 = 400;
 const PER_DOUBLING: u8 = 2;
 const DAY: Duration = Duration::from_secs(86_400);
 /// Furthest time from 1970, so that all windows have room before and after.
-const TIME_MS_MAX: i64 = 9_000_000_000_000_000;
+pub(super) const TIME_MS_MAX: i64 = 9_000_000_000_000_000;
 /// What a summary tells of times.
 const TIMES: [&str; 3] = ["ttft_ms", "tpot_ms", "e2e_ms"];
 const PERCENTILES: [(&str, f64); 3] = [("p50", 0.5), ("p95", 0.95), ("p99", 0.99)];
@@ -51,16 +51,16 @@ const PERCENTILES: [(&str, f64); 3] = [("p50", 0.5), ("p95", 0.95), ("p99", 0.99
 pub(super) type Answer = Result<Response<Body>, ApiError>;
 
 /// What is asked about: which records, of when.
-struct Scope {
-    filter: Filter,
-    range: TimeRange,
+pub(super) struct Scope {
+    pub(super) filter: Filter,
+    pub(super) range: TimeRange,
 }
 
 impl Scope {
-    fn read(app: &App, form: &Form) -> Result<Self, ApiError> {
+    /// Of records with these fields.
+    pub(super) fn read(app: &App, form: &Form, schema: &Schema) -> Result<Self, ApiError> {
         let text = form.get("filter").unwrap_or_default();
-        let filter =
-            Filter::parse(text, Exchange::schema()).map_err(|error| not_understood(&error))?;
+        let filter = Filter::parse(text, schema).map_err(|error| not_understood(&error))?;
         let end = millis(form, "end")?.unwrap_or(app.clock.now());
         let start = millis(form, "start")?.unwrap_or(end - SPAN);
         if start > end {
@@ -93,7 +93,7 @@ pub(super) fn needed_time(form: &Form, name: &'static str) -> Result<UnixMs, Api
 }
 
 /// Says it as a code as well, so that the page can say it in its own language.
-fn not_understood(error: &FilterError) -> ApiError {
+pub(super) fn not_understood(error: &FilterError) -> ApiError {
     let field = error.problem.field().map(|field| ("field", field.to_owned()));
     let params = field.into_iter().chain([("at", error.at.to_string())]);
     ApiError::bad_data(error.to_string())
@@ -110,13 +110,13 @@ pub(super) fn refused(error: QueryError) -> ApiError {
     answer.with_message(format!("search.{}", error.code()), field)
 }
 
-fn ok(value: &Value) -> Answer {
+pub(super) fn ok(value: &Value) -> Answer {
     Ok(response(StatusCode::OK, value.to_string()))
 }
 
 /// A page of records in the order asked for.
 pub(super) async fn requests(State(app): State<Arc<App>>, form: Form) -> Answer {
-    let scope = Scope::read(&app, &form)?;
+    let scope = Scope::read(&app, &form, Exchange::schema())?;
     let limit = match form.limit("limit")? {
         0 => PAGE,
         limit => limit.min(PAGE_MAX),
@@ -282,7 +282,7 @@ fn buckets(text: &str) -> Vec<(f64, u64)> {
 
 /// Counts, tokens and percentiles by what `by` names.
 pub(super) async fn summary(State(app): State<Arc<App>>, form: Form) -> Answer {
-    let scope = Scope::read(&app, &form)?;
+    let scope = Scope::read(&app, &form, Exchange::schema())?;
     let failed = scope.only("NOT outcome:ok", &form)?;
     let by = match form.get("by").unwrap_or("model") {
         "key" => "key_name",
@@ -334,7 +334,7 @@ fn summary_json(row: &Row, errors: &[Row]) -> Value {
     Value::Object(members)
 }
 
-fn key_json(key: &Key) -> Value {
+pub(super) fn key_json(key: &Key) -> Value {
     match key {
         Key::Absent => Value::Null,
         Key::Value(text) => json!(text),
@@ -345,7 +345,7 @@ fn key_json(key: &Key) -> Value {
 
 /// How many records had which value when.
 pub(super) async fn heatmap(State(app): State<Arc<App>>, form: Form) -> Answer {
-    let scope = Scope::read(&app, &form)?;
+    let scope = Scope::read(&app, &form, Exchange::schema())?;
     let measure = form.get("measure").unwrap_or("ttft").to_owned();
     let columns = match form.limit("columns")? {
         0 => 120,
@@ -389,7 +389,7 @@ pub(super) async fn heatmap(State(app): State<Arc<App>>, form: Form) -> Answer {
 
 /// What each key used of each model on each day (UTC), as JSON or CSV.
 pub(super) async fn usage(State(app): State<Arc<App>>, form: Form) -> Answer {
-    let scope = Scope::read(&app, &form)?;
+    let scope = Scope::read(&app, &form, Exchange::schema())?;
     let failed = scope.only("NOT outcome:ok", &form)?;
     let is_csv = form.get("format") == Some("csv");
     let for_work = Arc::clone(&app);
@@ -468,17 +468,11 @@ impl Used {
     }
 
     fn csv(&self) -> String {
-        let field = |text: &str| {
-            // A spreadsheet takes what begins so for a formula.
-            let is_formula = text.starts_with(['=', '+', '-', '@', '\t', '\r']);
-            let text = if is_formula { format!("'{text}") } else { text.to_owned() };
-            format!("\"{}\"", text.replace('"', "\"\""))
-        };
         let number = |value: Option<u64>| value.map_or(String::new(), |value| value.to_string());
         let cells = [
             self.day.clone(),
-            field(self.key.as_deref().unwrap_or_default()),
-            field(self.model.as_deref().unwrap_or_default()),
+            csv_field(self.key.as_deref().unwrap_or_default()),
+            csv_field(self.model.as_deref().unwrap_or_default()),
             self.requests.to_string(),
             self.errors.to_string(),
             number(self.input),
@@ -486,6 +480,14 @@ impl Used {
         ];
         cells.join(",") + "\n"
     }
+}
+
+/// Text from outside as a field of a table.
+pub(crate) fn csv_field(text: &str) -> String {
+    // A spreadsheet takes what begins so for a formula.
+    let is_formula = text.starts_with(['=', '+', '-', '@', '\t', '\r']);
+    let text = if is_formula { format!("'{text}") } else { text.to_owned() };
+    format!("\"{}\"", text.replace('"', "\"\""))
 }
 
 #[cfg(test)]

@@ -59,7 +59,8 @@ struct Said {
 impl Said {
     /// `place` is that of the line within the record.
     fn new(record: &Record, place: usize, severity: Severity, text: &str) -> Self {
-        let (number, time) = (record.number + place as u64, record.time.clone());
+        let time = record.time.as_ref().or(record.taken_at.as_ref());
+        let (number, time) = (record.first + place as u64, time.cloned());
         Self { severity, count: 1, number, time, text: text.to_owned() }
     }
 
@@ -93,7 +94,7 @@ impl Explained {
         let (mut joiner, mut bytes) = (Joiner::default(), Vec::new());
         while input::read_line(input, &mut bytes, RECORD_BYTES_MAX)? {
             self.lines += 1;
-            if let Some(record) = joiner.push(&String::from_utf8_lossy(&bytes)) {
+            if let Some(record) = joiner.push(&String::from_utf8_lossy(&bytes), self.lines) {
                 self.take(&record);
             }
         }
@@ -211,7 +212,7 @@ fn finding(found: &Found, said: &Said, language: Language) -> Vec<String> {
 }
 
 /// A line as it can be shown: it may come from anybody.
-fn shown(text: &str) -> String {
+pub(super) fn shown(text: &str) -> String {
     let text = visible(text.trim()).replace('\t', " ");
     match text.char_indices().nth(SHOWN_MAX) {
         Some((end, _)) => format!("{}…", text.split_at(end).0),

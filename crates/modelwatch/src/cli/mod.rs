@@ -10,9 +10,11 @@ mod export;
 mod import;
 mod input;
 mod key;
+mod logs;
 mod peer;
+mod pipeline;
 mod progress;
-mod query;
+pub(crate) mod query;
 mod store;
 mod top;
 
@@ -85,6 +87,11 @@ enum Command {
     Key {
         #[command(subcommand)]
         work: key::KeyWork,
+    },
+    Logs(logs::Words),
+    Pipeline {
+        #[command(subcommand)]
+        work: pipeline::PipelineWork,
     },
     Query(query::Words),
     Top(top::Options),
@@ -178,6 +185,12 @@ pub(crate) fn main() -> ExitCode {
         Command::Key { work } => {
             with_config(config, language, |config| key::key(&config, work, language))
         }
+        Command::Logs(words) => {
+            with_config(config, language, |config| logs::logs(&config, &words, language))
+        }
+        Command::Pipeline { work } => {
+            with_config(config, language, |config| pipeline::pipeline(&config, work, language))
+        }
         Command::Query(words) => {
             with_config(config, language, |config| query::query(&config, &words, language))
         }
@@ -245,8 +258,9 @@ fn translated(command: clap::Command, language: Language) -> clap::Command {
             .disable_help_flag(true)
             .disable_help_subcommand(true)
     };
-    let nested: [(&str, &[(&str, Names)]); 2] = [
+    let nested: [(&str, &[(&str, Names)]); 3] = [
         ("key", &[("create", key::CREATE), ("list", &[]), ("revoke", &["which"])]),
+        ("pipeline", &[("test", pipeline::TEST)]),
         ("store", &[("verify", &["path"]), ("repair", &["path"])]),
     ];
     let command = nested.into_iter().fold(command, |command, (name, works)| {
@@ -273,6 +287,18 @@ fn translated(command: clap::Command, language: Language) -> clap::Command {
             with_texts(described(command, &format!("help.{name}")), arguments, language)
         })
     });
+    let with_examples: [(&str, &str, Names); 4] = [
+        ("logs", "help.logs_command", logs::ARGUMENTS),
+        ("query", "help.query", query::ARGUMENTS),
+        ("top", "help.top", top::ARGUMENTS),
+        ("bench", "help.bench", bench::ARGUMENTS),
+    ];
+    let command = with_examples.into_iter().fold(command, |command, (name, about, arguments)| {
+        let after = text(&format!("help.{name}_after"));
+        command.mut_subcommand(name, |command| {
+            with_texts(described(command, about), arguments, language).after_help(after)
+        })
+    });
     described(command, "help.about")
         .after_help(text("help.after"))
         .disable_version_flag(true)
@@ -280,20 +306,6 @@ fn translated(command: clap::Command, language: Language) -> clap::Command {
         .arg(flag("version", 'V', ArgAction::Version))
         .mut_arg("config", |arg| arg.help(text("help.config")).help_heading(&options))
         .mut_arg("lang", |arg| arg.help(text("help.lang")).help_heading(&options))
-        .mut_subcommand("query", |command| {
-            let after = text("help.query_after");
-            with_texts(described(command, "help.query"), query::ARGUMENTS, language)
-                .after_help(after)
-        })
-        .mut_subcommand("top", |command| {
-            let after = text("help.top_after");
-            with_texts(described(command, "help.top"), top::ARGUMENTS, language).after_help(after)
-        })
-        .mut_subcommand("bench", |command| {
-            let after = text("help.bench_after");
-            with_texts(described(command, "help.bench"), bench::ARGUMENTS, language)
-                .after_help(after)
-        })
         .mut_subcommand("docs", |command| {
             with_texts(described(command, "help.docs"), &["page"], language)
                 .mut_arg("page", |arg| arg.hide_possible_values(true))

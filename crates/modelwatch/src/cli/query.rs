@@ -9,7 +9,7 @@ pub(super) mod remote;
 mod rows;
 mod table;
 pub(super) mod text;
-mod time;
+pub(crate) mod time;
 
 use std::{
     io::{self, BufWriter, IsTerminal as _, Write, stdout},
@@ -108,18 +108,18 @@ enum When {
 }
 
 /// Why there is no answer.
-enum Failure {
+pub(super) enum Failure {
     /// Whoever asks can put it right on the command line.
     Wrong(anyhow::Error),
     Failed(anyhow::Error),
 }
 
 impl Failure {
-    fn wrong(text: String) -> Self {
+    pub(super) fn wrong(text: String) -> Self {
         Self::Wrong(anyhow::Error::msg(text))
     }
 
-    fn failed(text: String) -> Self {
+    pub(super) fn failed(text: String) -> Self {
         Self::Failed(anyhow::Error::msg(text))
     }
 }

@@ -7,9 +7,13 @@ mod gateway;
 mod keys;
 mod keys_gateway;
 mod keys_logs;
+mod keys_pipeline;
+mod keys_receive;
 mod keys_scrape;
 mod logs;
 mod parse;
+mod pipeline;
+mod receive;
 mod reference;
 mod scrape;
 mod units;
@@ -24,8 +28,13 @@ use std::{
 
 use model::message::{Language, render};
 
+use ::logs::{
+    Zone,
+    pipeline::{BadPipeline, Pipelines},
+};
 pub(crate) use gateway::{Address, Gateway, GatewayUpstream};
 pub(crate) use logs::{Logs, NamedLog};
+pub(crate) use receive::Receive;
 pub(crate) use reference::reference;
 pub(crate) use scrape::Scrape;
 pub(crate) use units::{duration, duration_text};
@@ -43,7 +52,9 @@ pub(crate) struct Config {
     pub(crate) engines: Vec<Engine>,
     pub(crate) gateway: Gateway,
     pub(crate) probes: Vec<Probe>,
+    pub(crate) receive: Receive,
     pub(crate) scrapes: Vec<Scrape>,
+    log_pipelines: Vec<pipeline::LogPipeline>,
     pub(crate) accelerator_commands: Vec<AcceleratorCommand>,
     pub(crate) log_level: String,
     pub(crate) logs: Logs,
@@ -275,7 +286,9 @@ impl Default for Config {
             engines: Vec::new(),
             gateway: Gateway::default(),
             probes: Vec::new(),
+            receive: Receive::default(),
             scrapes: Vec::new(),
+            log_pipelines: Vec::new(),
             accelerator_commands: Vec::new(),
             log_level: "info".into(),
             logs: Logs::default(),
@@ -284,6 +297,12 @@ impl Default for Config {
 }
 
 impl Config {
+    /// The pipelines for lines of logs, whose times are of `zone` where they do not say. A configuration that was
+    /// checked has none that are bad.
+    pub(crate) fn log_pipelines(&self, zone: Zone) -> Result<Pipelines, Vec<BadPipeline>> {
+        pipeline::compile(&self.log_pipelines, zone)
+    }
+
     /// The settings in force, as lines that a configuration file could hold.
     pub(crate) fn lines(&self) -> Vec<String> {
         let (server, storage, collect, query) =
@@ -333,7 +352,9 @@ impl Config {
         lines.extend(self.engines.iter().flat_map(Engine::lines));
         lines.extend(self.gateway.lines());
         lines.extend(self.logs.files.iter().flat_map(NamedLog::lines));
+        lines.extend(self.log_pipelines.iter().flat_map(pipeline::LogPipeline::lines));
         lines.extend(self.probes.iter().flat_map(Probe::lines));
+        lines.extend(self.receive.lines());
         lines.extend(self.scrapes.iter().flat_map(Scrape::lines));
         lines
     }
@@ -419,7 +440,10 @@ fn resolve(text: &str, environment: &Environment<'_>) -> Result<Config, Vec<Prob
     let line_of = |name: &str| parse::line_in(text, "gateway", name);
     gateway::check(&config.gateway, &line_of, environment, &mut problems);
     logs::check(&config.logs, &mut problems);
+    let line_of = |name: &str| parse::line_in(text, "receive", name);
+    receive::check(&config.receive, &line_of, environment, &mut problems);
     scrape::check(&config.scrapes, environment, &mut problems);
+    pipeline::check(&config.log_pipelines, &mut problems);
     check_commands(&config.accelerator_commands, &mut problems);
     let line = parse::line_of(text, "accelerator_libraries");
     check_libraries(&config.collect.accelerator_libraries, line, &mut problems);

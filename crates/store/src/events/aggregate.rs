@@ -6,6 +6,7 @@
 
 use std::{
     collections::{BTreeMap, HashMap, hash_map},
+    io,
     sync::Arc,
     time::Duration,
 };
@@ -18,11 +19,12 @@ use tantivy::{
 };
 
 use super::{
+    blocks::{Block, By, Code, Files, pattern},
     filter::Filter,
     kind::Kind,
-    part::{Part, TIME, guarded},
-    schema::{FieldType, Record, Schema, from_thousandths},
-    search::{Deadline, QueryError, is_inside, numeric, overlaps},
+    part::{Content, Part, TIME, guarded},
+    schema::{FieldType, KEYWORD_BYTES_MAX, Record, Schema, from_thousandths},
+    search::{Deadline, LOOK_EVERY, QueryError, is_inside, numeric, overlaps},
     sketch::Summary,
     tail::Batch,
 };
@@ -78,6 +80,10 @@ pub enum Measure<'a> {
     Max(&'a str),
     /// The part of the records, from 0 to 1, whose value is not larger; wrong by 0.8 % at most.
     Percentile(&'a str, f64),
+    /// When the earliest record was, in Unix milliseconds.
+    First,
+    /// When the latest record was.
+    Last,
 }
 
 /// What the records of a group have in common, as an answer tells it.
@@ -109,10 +115,15 @@ pub struct Table {
 
 /// [`GroupBy`] with positions in place of names.
 #[derive(Clone, Copy)]
-enum Dimension {
+enum Dimension<'a> {
     Field(usize),
+    /// Of a map, the value of this name.
+    Named(usize, &'a str),
     Time(i64),
-    Scale { position: usize, per_doubling: f64 },
+    Scale {
+        position: usize,
+        per_doubling: f64,
+    },
 }
 
 /// The question, understood.
@@ -120,15 +131,26 @@ struct Plan<'a> {
     schema: &'static Schema,
     filter: &'a Filter,
     range: TimeRange,
-    dimensions: Vec<Dimension>,
+    dimensions: Vec<Dimension<'a>>,
     /// Fields that are measured, and whether their distribution is.
     fields: Vec<(usize, bool)>,
+    /// Whether the times of records are measured.
+    has_times: bool,
 }
 
 /// What is known of a group.
 struct Group {
     count: u64,
+    /// Of the earliest and the latest record, where that is asked for.
+    times: (i64, i64),
     fields: Vec<Summary>,
+}
+
+/// Times of no record.
+const NO_TIMES: (i64, i64) = (i64::MAX, i64::MIN);
+
+fn widen(times: &mut (i64, i64), others: (i64, i64)) {
+    *times = (times.0.min(others.0), times.1.max(others.1));
 }
 
 /// What is known of all groups.
@@ -145,7 +167,7 @@ impl<'a> Plan<'a> {
         for by in question.by {
             dimensions.push(dimension(schema, *by)?);
         }
-        let is_time = |dimension: &&Dimension| matches!(dimension, Dimension::Time(_));
+        let is_time = |dimension: &&Dimension<'_>| matches!(dimension, Dimension::Time(_));
         let times = dimensions.iter().filter(is_time).count();
         if times > 1 || dimensions.len() - times > KEYS_MAX {
             return Err(QueryError::TooManyKeys);
@@ -159,13 +181,15 @@ impl<'a> Plan<'a> {
             }
         }
         let Aggregate { filter, range, .. } = *question;
-        Ok(Self { schema, filter, range, dimensions, fields })
+        let is_time = |measure: &Measure<'_>| matches!(measure, Measure::First | Measure::Last);
+        let has_times = question.measures.iter().any(is_time);
+        Ok(Self { schema, filter, range, dimensions, fields, has_times })
     }
 
     fn group(&self) -> Group {
         let fields =
             self.fields.iter().map(|(_, has_distribution)| Summary::new(*has_distribution));
-        Group { count: 0, fields: fields.collect() }
+        Group { count: 0, times: NO_TIMES, fields: fields.collect() }
     }
 
     fn check(&self, groups: usize, cells: usize) -> Result<(), QueryError> {
@@ -181,9 +205,14 @@ impl<'a> Plan<'a> {
         self.filter.mark(&mut wanted);
         let keys = self.dimensions.iter().filter_map(|dimension| match *dimension {
             Dimension::Time(_) => None,
-            Dimension::Field(position) | Dimension::Scale { position, .. } => Some(position),
+            Dimension::Field(position)
+            | Dimension::Named(position, _)
+            | Dimension::Scale { position, .. } => Some(position),
         });
         for position in keys.chain(self.fields.iter().map(|(position, _)| *position)) {
+            // The body tells its pattern.
+            let is_pattern = self.field_type(position) == Some(FieldType::Pattern);
+            let position = self.schema.body().filter(|_| is_pattern).unwrap_or(position);
             if let Some(wanted) = wanted.get_mut(position) {
                 *wanted = true;
             }
@@ -195,6 +224,7 @@ impl<'a> Plan<'a> {
     fn add(&self, groups: &mut Groups, record: &Record) {
         let group = groups.by_keys.entry(self.keys_of(record)).or_insert_with(|| self.group());
         group.count += 1;
+        widen(&mut group.times, (record.time.0, record.time.0));
         for ((position, _), summary) in self.fields.iter().zip(&mut group.fields) {
             let number = record.value(*position).and_then(super::Value::as_number);
             groups.cells += number.map_or(0, |number| summary.add(number));
@@ -211,8 +241,23 @@ impl<'a> Plan<'a> {
 
     /// The same as [`Segment`] does for a record in the index.
     fn keys_of(&self, record: &Record) -> Vec<Key> {
-        let key = |dimension: &Dimension| match *dimension {
+        let key = |dimension: &Dimension<'_>| match *dimension {
             Dimension::Time(step) => Key::Time(UnixMs(record.time.0.div_euclid(step) * step)),
+            Dimension::Named(position, name) => match record.value(position) {
+                Some(super::Value::Map(pairs)) => {
+                    let found = pairs.iter().find(|(known, _)| **known == *name);
+                    found.map_or(Key::Absent, |(_, value)| Key::Value(value.clone()))
+                }
+                _ => Key::Absent,
+            },
+            Dimension::Field(position) if self.field_type(position) == Some(FieldType::Pattern) => {
+                let body = self.schema.body().and_then(|body| record.value(body)?.as_text());
+                let cut = |pattern: &str| {
+                    let end = pattern.floor_char_boundary(KEYWORD_BYTES_MAX);
+                    Key::Value(pattern.get(..end).unwrap_or_default().into())
+                };
+                body.filter(|body| !body.is_empty()).map_or(Key::Absent, |body| cut(&pattern(body)))
+            }
             Dimension::Field(position) => match record.value(position) {
                 None => Key::Absent,
                 Some(value) => {
@@ -230,21 +275,24 @@ impl<'a> Plan<'a> {
     }
 }
 
-fn dimension(schema: &Schema, by: GroupBy<'_>) -> Result<Dimension, QueryError> {
+fn dimension<'a>(schema: &Schema, by: GroupBy<'a>) -> Result<Dimension<'a>, QueryError> {
     match by {
         GroupBy::Time(step) => {
             let step = i64::try_from(step.as_millis()).unwrap_or(i64::MAX);
             if step > 0 { Ok(Dimension::Time(step)) } else { Err(QueryError::InvalidStep) }
         }
         GroupBy::Field(name) => {
-            let position =
-                schema.position(name).ok_or_else(|| QueryError::UnknownField(name.to_owned()))?;
-            let is_right =
-                schema.fields.get(position).is_some_and(|field| field.field_type.is_groupable());
-            if is_right {
-                Ok(Dimension::Field(position))
-            } else {
-                Err(QueryError::NotGroupable(name.to_owned()))
+            let Some((position, of_map)) = schema.find(name) else {
+                return Err(QueryError::UnknownField(name.to_owned()));
+            };
+            let field_type = schema.fields.get(position).map(|field| field.field_type);
+            match of_map {
+                None if field_type.is_some_and(FieldType::is_groupable) => {
+                    Ok(Dimension::Field(position))
+                }
+                // An index has no column of a map.
+                Some(of_map) if schema.body().is_some() => Ok(Dimension::Named(position, of_map)),
+                _ => Err(QueryError::NotGroupable(name.to_owned())),
             }
         }
         GroupBy::Scale { field, per_doubling } => {
@@ -257,7 +305,7 @@ fn dimension(schema: &Schema, by: GroupBy<'_>) -> Result<Dimension, QueryError> 
 /// The field of a measure, and whether its distribution is needed.
 fn measured(schema: &Schema, measure: Measure<'_>) -> Result<Option<(usize, bool)>, QueryError> {
     let (name, has_distribution) = match measure {
-        Measure::Count => return Ok(None),
+        Measure::Count | Measure::First | Measure::Last => return Ok(None),
         Measure::Sum(name) | Measure::Average(name) | Measure::Min(name) | Measure::Max(name) => {
             (name, false)
         }
@@ -331,6 +379,54 @@ impl Kind {
     }
 }
 
+impl Kind {
+    pub(super) fn largest_of_newest(
+        &self,
+        (word, count): (&str, &str),
+        records: u64,
+    ) -> Result<HashMap<Box<str>, u64>, QueryError> {
+        let position = |name: &str| {
+            let position = self.schema.position(name);
+            position.ok_or_else(|| QueryError::UnknownField(name.to_owned()))
+        };
+        let (word, count) = (position(word)?, position(count)?);
+        let mut largest = HashMap::new();
+        let mut add = |word: &str, count: u64| {
+            let known = largest.entry(word.into()).or_insert(count);
+            *known = count.max(*known);
+        };
+        let snapshot = self.snapshot();
+        let mut unpacker = Unpacker::default();
+        for batch in &snapshot.tail {
+            let read = batch.each(&mut unpacker, |_, encoded| {
+                let record = Record::decode_some(encoded, |at| at == word || at == count);
+                let value = |at| record.as_ref().and_then(|record| record.value(at));
+                if let (Some(super::Value::Text(word)), Some(super::Value::Count(count))) =
+                    (value(word), value(count))
+                {
+                    add(word, *count);
+                }
+                true
+            });
+            if read.is_err() {
+                self.note_damage();
+            }
+        }
+        let files = snapshot.parts.iter().filter_map(|part| match &part.content {
+            Content::Blocks(files) => Some(files),
+            Content::Index(_) => None,
+        });
+        let newest = files.clone().map(Files::committed).max().unwrap_or(0);
+        for (_, _, block) in files.flat_map(|files| files.blocks(self.schema)) {
+            let is_new = block.last_number() > newest.saturating_sub(records);
+            if is_new && block.largest((word, count), &mut add).is_err() {
+                self.note_damage();
+            }
+        }
+        Ok(largest)
+    }
+}
+
 fn rows(plan: &Plan<'_>, measures: &[Measure<'_>], groups: Groups) -> Vec<Row> {
     let sorted: BTreeMap<Vec<Key>, Group> = groups.by_keys.into_iter().collect();
     let value = |group: &Group, measure: &Measure<'_>| {
@@ -346,6 +442,8 @@ fn rows(plan: &Plan<'_>, measures: &[Measure<'_>], groups: Groups) -> Vec<Row> {
             Measure::Min(name) => summary(name).map(|summary| summary.min),
             Measure::Max(name) => summary(name).map(|summary| summary.max),
             Measure::Percentile(name, part) => summary(name)?.quantile(part),
+            Measure::First => Some(group.times.0 as f64),
+            Measure::Last => Some(group.times.1 as f64),
         }
     };
     let row = |(keys, group): (Vec<Key>, Group)| Row {
@@ -366,6 +464,7 @@ impl Groups {
                 hash_map::Entry::Occupied(mut entry) => {
                     let present = entry.get_mut();
                     present.count += group.count;
+                    widen(&mut present.times, group.times);
                     for (summary, other) in present.fields.iter_mut().zip(&group.fields) {
                         self.cells += summary.merge(other);
                     }
@@ -392,9 +491,22 @@ impl Plan<'_> {
         if part.times.is_none_or(|times| !overlaps(self.range, times)) {
             return Ok(groups);
         }
-        let query = part.query(self.schema, self.filter)?;
-        let weight = query.weight(EnableScoring::disabled_from_searcher(&part.searcher))?;
-        for reader in part.searcher.segment_readers() {
+        let indexed = match &part.content {
+            Content::Index(indexed) => indexed,
+            Content::Blocks(files) => {
+                for (_, _, block) in files.blocks(self.schema) {
+                    if refused.is_some() || !deadline.allows(LOOK_EVERY) {
+                        break;
+                    }
+                    self.block(&block, &mut groups)?;
+                    *refused = self.check(groups.by_keys.len(), groups.cells).err();
+                }
+                return Ok(groups);
+            }
+        };
+        let query = indexed.query(self.schema, self.filter)?;
+        let weight = query.weight(EnableScoring::disabled_from_searcher(&indexed.searcher))?;
+        for reader in indexed.searcher.segment_readers() {
             let times = reader.fast_fields().i64(TIME)?;
             let span = (times.min_value(), times.max_value());
             if !overlaps(self.range, span) {
@@ -422,6 +534,44 @@ impl Plan<'_> {
     }
 }
 
+impl Plan<'_> {
+    /// Counts what a block has by its columns; for anything else its records are read.
+    fn block(&self, block: &Block<'_>, groups: &mut Groups) -> io::Result<()> {
+        let found = block.find(self.filter, self.range)?;
+        if found.is_empty() {
+            return Ok(());
+        }
+        let by: Option<Vec<By<'_>>> = self
+            .dimensions
+            .iter()
+            .map(|dimension| match *dimension {
+                Dimension::Field(position) => Some(By::Field(position)),
+                Dimension::Named(_, name) => Some(By::Attribute(name)),
+                Dimension::Time(step) => Some(By::Time(step)),
+                Dimension::Scale { .. } => None,
+            })
+            .collect();
+        let Some(by) = by.filter(|_| self.fields.is_empty()) else {
+            for row in found.rows() {
+                self.add(groups, &block.record(row)?);
+            }
+            return Ok(());
+        };
+        for (codes, tally) in block.counted(&found, &by, self.has_times)? {
+            let key = |code: Code| match code {
+                Code::Absent => Key::Absent,
+                Code::Text(text) => Key::Value(text),
+                Code::Time(time) => Key::Time(UnixMs(time)),
+            };
+            let keys: Vec<Key> = codes.into_iter().map(key).collect();
+            let group = groups.by_keys.entry(keys).or_insert_with(|| self.group());
+            group.count += tally.count;
+            widen(&mut group.times, tally.times);
+        }
+        Ok(())
+    }
+}
+
 /// The columns of a segment that a question needs, and the groups found in it so far.
 struct Segment<'a> {
     plan: &'a Plan<'a>,
@@ -432,8 +582,8 @@ struct Segment<'a> {
     /// Numbers of groups by combination of codes.
     table: Vec<u32>,
     map: HashMap<u64, u32>,
-    /// The codes of each group, and its records.
-    groups: Vec<(u64, u64)>,
+    /// The codes of each group, its records, and their times where these are measured.
+    groups: Vec<(u64, u64, (i64, i64))>,
     /// Of the fields of the first group, then of the second.
     summaries: Vec<Summary>,
     /// What all distributions take.
@@ -578,13 +728,21 @@ impl<'a> Segment<'a> {
             };
             // Zero is a combination that was not met before.
             if *slot == 0 {
-                self.groups.push((*code, 0));
+                self.groups.push((*code, 0, NO_TIMES));
                 self.summaries.extend(self.plan.group().fields);
                 *slot = self.groups.len() as u32;
             }
             self.members.push(*slot - 1);
-            if let Some((_, count)) = self.groups.get_mut(*slot as usize - 1) {
+            if let Some((_, count, _)) = self.groups.get_mut(*slot as usize - 1) {
                 *count += 1;
+            }
+        }
+        if self.plan.has_times {
+            for (doc, member) in self.docs.iter().zip(&self.members) {
+                let group = self.groups.get_mut(*member as usize);
+                if let (Some((.., span)), Some(time)) = (group, self.times.first(*doc)) {
+                    widen(span, (time, time));
+                }
             }
         }
         let fields = self.fields.len();
@@ -605,7 +763,7 @@ impl<'a> Segment<'a> {
         let mut summaries = self.summaries.into_iter();
         // Looking a word up takes longer than anything else here.
         let mut known: Vec<HashMap<u64, Key>> = vec![HashMap::new(); self.dimensions.len()];
-        for (mut code, count) in self.groups {
+        for (mut code, count, times) in self.groups {
             let mut keys = Vec::with_capacity(self.dimensions.len());
             for (dimension, known) in self.dimensions.iter().zip(&mut known).rev() {
                 let own = code % dimension.size;
@@ -618,7 +776,7 @@ impl<'a> Segment<'a> {
             }
             keys.reverse();
             let fields = summaries.by_ref().take(fields).collect();
-            named.by_keys.insert(keys, Group { count, fields });
+            named.by_keys.insert(keys, Group { count, times, fields });
         }
         Ok(named)
     }
@@ -628,7 +786,7 @@ impl Codes {
     fn open(
         plan: &Plan<'_>,
         reader: &SegmentReader,
-        dimension: Dimension,
+        dimension: Dimension<'_>,
         (first, last): (i64, i64),
     ) -> tantivy::Result<Self> {
         let columns = reader.fast_fields();
@@ -644,6 +802,7 @@ impl Codes {
                 let source = Source::Scale { column, per_doubling, first };
                 ((last - first) as u64 + 2, source)
             }
+            Dimension::Named(..) => (1, Source::Absent),
             Dimension::Field(position) if plan.field_type(position) == Some(FieldType::Count) => {
                 match columns.column_opt::<u64>(plan.name(position))? {
                     // More values than groups are too many anyway.

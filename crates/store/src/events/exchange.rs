@@ -4,7 +4,10 @@
 
 use std::{sync::LazyLock, time::Duration};
 
-use model::exchange::{Exchange, KeptBody};
+use model::{
+    UnixMs,
+    exchange::{Exchange, KeptBody},
+};
 
 use super::{
     Event,
@@ -108,6 +111,10 @@ static SCHEMA: LazyLock<Schema> = LazyLock::new(|| {
 impl Event for Exchange {
     fn schema() -> &'static Schema {
         &SCHEMA
+    }
+
+    fn time(&self) -> UnixMs {
+        self.time
     }
 
     fn record(&self) -> Record {

@@ -355,18 +355,8 @@ impl Parser<'_> {
             return Ok(None);
         }
         let name: String = self.text.iter().skip(begin).take(length).collect();
-        let found = match self.schema.position(&name) {
-            Some(position) => Some((position, None)),
-            None => name.split_once('.').and_then(|(map, of)| {
-                let position = self.schema.position(map)?;
-                let field = self.schema.fields.get(position)?;
-                (field.field_type == FieldType::Map).then(|| (position, Some(of.to_owned())))
-            }),
-        };
-        let found = found.or_else(|| {
-            let is_rest = |field: &Field| field.is_free && field.field_type == FieldType::Map;
-            Some((self.schema.fields.iter().position(is_rest)?, Some(name.clone())))
-        });
+        let found = self.schema.find(&name);
+        let found = found.map(|(position, of)| (position, of.map(str::to_owned)));
         if found.is_none() {
             return Err(FilterProblem::UnknownField(name));
         }
@@ -399,6 +389,9 @@ impl Parser<'_> {
                 _ => exact(&written)?,
             }
         };
+        // The body tells its pattern.
+        let of_body = self.schema.body().filter(|_| field.field_type == FieldType::Pattern);
+        let position = of_body.unwrap_or(position);
         self.is(Condition { position, field_type: field.field_type, name, test })
     }
 

@@ -23,8 +23,8 @@ use model::{Clock, UnixMs};
 use tantivy::IndexWriter;
 
 use super::{
-    AppendError, Options, Stats,
-    part::{DAY_MS, META, Part, PartId, guarded},
+    AppendError, Event, Options, Stats,
+    part::{Content, DAY_MS, Indexed, META, Part, PartId, guarded},
     schema::{RECORD_BYTES_MAX, Record, Schema},
     tail::{Batch, Replay},
     wal::Wal,
@@ -206,14 +206,14 @@ impl Kind {
     }
 
     /// Stores records and returns how many were taken.
-    pub(super) fn append(&self, records: Vec<Record>) -> Result<usize, AppendError> {
+    pub(super) fn append<E: Event>(&self, events: &[E]) -> Result<usize, AppendError> {
         let now = self.clock.now();
         let _syncing = (self.fsync == Fsync::EveryBatch).then(|| lock(&self.syncing));
         let mut writer = lock(&self.writer);
         if self.view().tail_bytes > TAIL_BYTES_MAX {
             return Err(AppendError::Behind);
         }
-        let ranges = self.encode(&records, &mut writer.encoded, now);
+        let ranges = self.encode(events, &mut writer.encoded, now);
         let count = ranges.len();
         if count == 0 {
             return Ok(0);
@@ -236,33 +236,33 @@ impl Kind {
     }
 
     /// Encodes what is not refused, and returns the time of each record and where it is.
-    fn encode(
+    fn encode<E: Event>(
         &self,
-        records: &[Record],
+        events: &[E],
         encoded: &mut Vec<u8>,
         now: UnixMs,
     ) -> Vec<(i64, Range<usize>)> {
         encoded.clear();
         let mut ranges = Vec::new();
-        for record in records {
+        for event in events {
             let begin = encoded.len();
-            record.encode(encoded);
-            if let Some(refusal) = self.refusal(record, encoded.len() - begin, now) {
+            event.encode(encoded);
+            if let Some(refusal) = self.refusal(event.time(), encoded.len() - begin, now) {
                 encoded.truncate(begin);
                 self.counters.refused[refusal as usize].fetch_add(1, Ordering::Relaxed);
                 continue;
             }
-            ranges.push((record.time.0, begin..encoded.len()));
+            ranges.push((event.time().0, begin..encoded.len()));
         }
         ranges
     }
 
-    fn refusal(&self, record: &Record, bytes: usize, now: UnixMs) -> Option<Refusal> {
+    fn refusal(&self, time: UnixMs, bytes: usize, now: UnixMs) -> Option<Refusal> {
         if bytes > RECORD_BYTES_MAX {
             Some(Refusal::Large)
-        } else if record.time > now + AHEAD_MAX {
+        } else if time > now + AHEAD_MAX {
             Some(Refusal::FarAhead)
-        } else if record.time < now - self.options.retention {
+        } else if time < now - self.options.retention {
             Some(Refusal::Expired)
         } else {
             None
@@ -371,21 +371,37 @@ impl Kind {
         let batches = self.view().tails.get(&day).cloned().unwrap_or_default();
         let Some(last) = batches.last().map(|batch| batch.span.last()) else { return Ok(()) };
         let part = self.part_to_write(day)?;
-        let written = guarded(|| {
-            let open = match keeper.writers.remove(&part.id) {
-                Some(open) => open,
-                None => OpenWriter { writer: part.writer()?, used_at: monotonic },
-            };
-            self.write_part(&part, open, &batches, last)
-        });
-        let (open, part) = written.map_err(to_io)?;
+        let (open, part) = match &part.content {
+            Content::Blocks(_) => {
+                (None, part.with_batches(self.schema, &batches, &self.disk).map_err(to_io)?)
+            }
+            Content::Index(indexed) => {
+                let written = guarded(|| {
+                    let open = match keeper.writers.remove(&part.id) {
+                        Some(open) => open,
+                        None => OpenWriter { writer: indexed.writer()?, used_at: monotonic },
+                    };
+                    self.write_part(&part, indexed, open, &batches, last)
+                });
+                let (open, part) = written.map_err(to_io)?;
+                (Some(open), part)
+            }
+        };
+        let id = part.id;
+        let part = Arc::new(part);
         {
             let mut view = self.view_mut();
-            view.parts.insert(part.id, Arc::new(part.clone()));
+            view.parts.insert(id, Arc::clone(&part));
             view.forget(day, &batches);
         }
-        keeper.writers.insert(part.id, OpenWriter { used_at: monotonic, ..open });
-        self.close_surplus(keeper)
+        if let Some(open) = open {
+            keeper.writers.insert(id, OpenWriter { used_at: monotonic, ..open });
+            return self.close_surplus(keeper);
+        }
+        if let Some(merged) = guarded(|| part.merged(self.schema, &self.disk)).map_err(to_io)? {
+            self.view_mut().parts.insert(id, Arc::new(merged));
+        }
+        Ok(())
     }
 
     /// The part that takes the records of a day.
@@ -425,6 +441,7 @@ impl Kind {
     fn write_part(
         &self,
         part: &Part,
+        indexed: &Indexed,
         mut open: OpenWriter,
         batches: &[Arc<Batch>],
         last: u64,
@@ -447,7 +464,8 @@ impl Kind {
                     if number > committed {
                         added = match Record::decode(encoded) {
                             Some(record) => {
-                                let document = part.document(self.schema, number, &record, encoded);
+                                let document =
+                                    indexed.document(self.schema, number, &record, encoded);
                                 open.writer.add_document(document).map(drop)
                             }
                             // Passing it over would make the log forget what was acknowledged.
@@ -685,7 +703,7 @@ impl View {
     }
 }
 
-fn open_parts(folder: &Path, schema: &Schema, disk: &Disk) -> io::Result<Found> {
+fn open_parts(folder: &Path, schema: &'static Schema, disk: &Disk) -> io::Result<Found> {
     let mut found = Found::default();
     let mut paths = Vec::new();
     for entry in fs::read_dir(folder)? {
@@ -706,7 +724,7 @@ fn open_parts(folder: &Path, schema: &Schema, disk: &Disk) -> io::Result<Found> 
 }
 
 impl Found {
-    fn open(&mut self, path: PathBuf, id: PartId, schema: &Schema, disk: &Disk) {
+    fn open(&mut self, path: PathBuf, id: PartId, schema: &'static Schema, disk: &Disk) {
         if id.version > schema.version {
             let path = path.display();
             self.problems

@@ -1,13 +1,15 @@
 //! Whether a record is what a filter wants: the same answer as the index's, for what is not in it yet.
 
 use super::{
+    blocks::pattern,
     filter::{Bound, Condition, Filter, Node, Test},
     schema::{FieldType, Record, Value},
     words::Words,
 };
 
 impl Filter {
-    pub(super) fn matches(&self, record: &Record) -> bool {
+    /// Whether a record of the kind that the filter was read for is one of those.
+    pub fn matches(&self, record: &Record) -> bool {
         self.0.matches(record)
     }
 
@@ -51,6 +53,9 @@ impl Condition {
         }
         match &self.test {
             Test::Present => true,
+            test if self.field_type == FieldType::Pattern => {
+                value.as_text().is_some_and(|body| test.matches(&pattern(body)))
+            }
             Test::Between(low, high) => {
                 value.as_number().is_some_and(|number| is_between(number, *low, *high))
             }
@@ -60,7 +65,7 @@ impl Condition {
 }
 
 impl Test {
-    fn matches(&self, text: &str) -> bool {
+    pub(super) fn matches(&self, text: &str) -> bool {
         match self {
             Self::Present => true,
             Self::Exact(wanted) => wanted == text,
@@ -79,15 +84,29 @@ pub(super) fn is_between(number: f64, low: Bound, high: Bound) -> bool {
     low.is_none_or(is_above) && high.is_none_or(is_below)
 }
 
-fn has_words(text: &str, wanted: &[String], is_prefix: bool) -> bool {
-    let Some((last, before)) = wanted.split_last() else { return false };
-    let words: Vec<String> = Words::new(text).collect();
-    words.windows(wanted.len()).any(|window| {
-        let is_last = |word: &String| {
-            if is_prefix { word.starts_with(last.as_str()) } else { word == last }
-        };
-        window.starts_with(before) && window.last().is_some_and(is_last)
-    })
+/// Whether a text has these words one after the other; of the last perhaps only the beginning is wanted.
+pub(super) fn has_words(text: &str, wanted: &[String], is_prefix: bool) -> bool {
+    let Some(last) = wanted.len().checked_sub(1) else { return false };
+    let mut words = Words::new(text);
+    let mut word = String::new();
+    // How many of the wanted words stand before the next, for each way to read what was there so far.
+    let mut begun: Vec<usize> = Vec::new();
+    while words.read(&mut word).is_some() {
+        begun.push(0);
+        begun.retain_mut(|count| {
+            let is_wanted =
+                wanted.get(*count).is_some_and(|wanted| match is_prefix && *count == last {
+                    true => word.starts_with(wanted.as_str()),
+                    false => word == *wanted,
+                });
+            *count += 1;
+            is_wanted
+        });
+        if begun.iter().any(|count| *count > last) {
+            return true;
+        }
+    }
+    false
 }
 
 /// Whether the index remembers by itself that the field is known, because it has no column of it.

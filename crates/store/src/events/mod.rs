@@ -8,6 +8,7 @@
 //! columns for what is summed up, and no work while nothing happens.
 
 mod aggregate;
+mod blocks;
 mod exchange;
 mod filter;
 mod kind;
@@ -27,7 +28,8 @@ mod wal;
 mod words;
 
 use std::{
-    fs::DirBuilder, io, os::unix::fs::DirBuilderExt as _, path::Path, sync::Arc, time::Duration,
+    collections::HashMap, fs::DirBuilder, io, os::unix::fs::DirBuilderExt as _, path::Path,
+    sync::Arc, time::Duration,
 };
 
 use model::{Clock, UnixMs, exchange::Exchange, log::Line, series::TimeRange};
@@ -36,8 +38,9 @@ use self::kind::Kind;
 pub(crate) use self::verify::check;
 pub use self::{
     aggregate::{Aggregate, GROUPS_MAX, GroupBy, Key, Measure, Row, STEPS_MAX, Table},
+    blocks::pattern,
     filter::{CONDITIONS_MAX, FILTER_BYTES_MAX, Filter, FilterError, FilterProblem},
-    line::{LINES, pattern, read_line},
+    line::{LINES, read_line},
     noticed::Noticed,
     schema::{Field, FieldType, KEYWORD_BYTES_MAX, RECORD_BYTES_MAX, Record, Schema, Value},
     search::{Cursor, Hit, Order, PAGE_MAX, Page, QueryError, Search},
@@ -49,7 +52,14 @@ pub trait Event {
     /// Its kind and fields.
     fn schema() -> &'static Schema;
 
+    fn time(&self) -> UnixMs;
+
     fn record(&self) -> Record;
+
+    /// Writes what [`Record::encode`] would of its record; for kinds of which there are many.
+    fn encode(&self, out: &mut Vec<u8>) {
+        self.record().encode(out);
+    }
 }
 
 /// The kinds of records, in the order in which they are opened.
@@ -167,7 +177,7 @@ impl Events {
     /// taken survives the death of the process.
     pub fn append<E: Event>(&self, events: &[E]) -> Result<usize, AppendError> {
         let Ok(kind) = self.kind(E::schema().kind) else { return Ok(0) };
-        kind.append(events.iter().map(Event::record).collect())
+        kind.append(events)
     }
 
     /// The fields of a kind.
@@ -183,6 +193,17 @@ impl Events {
     /// Sums records of a kind up.
     pub fn aggregate(&self, kind: &str, question: &Aggregate<'_>) -> Result<Table, QueryError> {
         self.kind(kind)?.aggregate(question)
+    }
+
+    /// Of each value of a word that the newest records have, the largest value of a count; only for kinds that are
+    /// kept in blocks. Looks at `records` of them at least, or all.
+    pub fn largest_of_newest(
+        &self,
+        kind: &str,
+        (word, count): (&str, &str),
+        records: u64,
+    ) -> Result<HashMap<Box<str>, u64>, QueryError> {
+        self.kind(kind)?.largest_of_newest((word, count), records)
     }
 
     /// How often which values of a number occurred when, for a heat map.

@@ -4,7 +4,10 @@
 
 use std::sync::LazyLock;
 
-use model::log::{LogRecord, Severity};
+use model::{
+    UnixMs,
+    log::{LogRecord, Severity},
+};
 
 use super::{
     Event,
@@ -66,6 +69,10 @@ impl Event for Noticed {
         &SCHEMA
     }
 
+    fn time(&self) -> UnixMs {
+        self.0.time
+    }
+
     fn record(&self) -> Record {
         let LogRecord { time, source, severity, body, attributes } = &self.0;
         let text = |text: &str| (!text.is_empty()).then(|| Value::Text(text.into()));
@@ -78,8 +85,6 @@ impl Event for Noticed {
 
 #[cfg(test)]
 mod tests {
-    use model::UnixMs;
-
     use super::*;
 
     #[test]

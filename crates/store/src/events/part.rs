@@ -1,4 +1,4 @@
-//! One part of a kind: the records of a day, or of some of it, in an index of their own.
+//! One part of a kind: the records of a day, or of some of it, in an index of their own or in [`super::blocks`].
 //!
 //! The index decides which records match, its columns are summed up, and each record lies whole and packed
 //! beside it. The number of the last record of each commit is in the commit, which is how a start knows what
@@ -8,6 +8,7 @@ use std::{
     fs, io,
     panic::{AssertUnwindSafe, catch_unwind},
     path::{Path, PathBuf},
+    sync::Arc,
 };
 
 use tantivy::{
@@ -22,9 +23,12 @@ use tantivy::{
 };
 
 use super::{
+    blocks::Files,
     schema::{FieldType, Record, Schema, Value, thousandths},
+    tail::Batch,
     words::WordTokenizer,
 };
+use crate::disk::Disk;
 
 pub(super) const DAY_MS: i64 = 24 * 60 * 60 * 1_000;
 
@@ -117,16 +121,30 @@ fn day(year: i64, month: i64, day: i64) -> Option<i64> {
 pub(super) struct Part {
     pub(super) id: PartId,
     pub(super) path: PathBuf,
-    index: Index,
-    reader: IndexReader,
-    pub(super) searcher: Searcher,
-    fields: Fields,
+    pub(super) content: Content,
     /// The number of the newest record that it holds.
     pub(super) committed: u64,
     pub(super) records: u64,
     pub(super) bytes: u64,
     /// First and last time of its records; nothing when it has none.
     pub(super) times: Option<(i64, i64)>,
+}
+
+/// Where its records are.
+#[derive(Clone)]
+pub(super) enum Content {
+    Index(Box<Indexed>),
+    /// Of a kind that has a body.
+    Blocks(Files),
+}
+
+/// The index of a part.
+#[derive(Clone)]
+pub(super) struct Indexed {
+    index: Index,
+    reader: IndexReader,
+    pub(super) searcher: Searcher,
+    fields: Fields,
 }
 
 #[derive(Clone)]
@@ -146,9 +164,16 @@ pub(super) fn guarded<T>(work: impl FnOnce() -> tantivy::Result<T>) -> tantivy::
 }
 
 impl Part {
-    pub(super) fn create(folder: &Path, id: PartId, schema: &Schema) -> tantivy::Result<Self> {
+    pub(super) fn create(
+        folder: &Path,
+        id: PartId,
+        schema: &'static Schema,
+    ) -> tantivy::Result<Self> {
         let path = folder.join(id.name());
         fs::create_dir_all(&path)?;
+        if schema.body().is_some() {
+            return Self::open(path, id, schema);
+        }
         guarded(|| {
             let index = Index::builder()
                 .schema(index_schema(schema))
@@ -159,23 +184,101 @@ impl Part {
                     ..IndexSettings::default()
                 })
                 .create_in_dir(&path)?;
-            Self::with_index(path, id, schema, index)
+            Self::with(path, id, Content::Index(Box::new(Indexed::new(schema, index)?)))
         })
     }
 
-    pub(super) fn open(path: PathBuf, id: PartId, schema: &Schema) -> tantivy::Result<Self> {
-        guarded(|| {
-            let index = Index::open_in_dir(&path)?;
-            Self::with_index(path, id, schema, index)
-        })
-    }
-
-    fn with_index(
+    /// Changes nothing on the disk.
+    pub(super) fn open(
         path: PathBuf,
         id: PartId,
-        schema: &Schema,
-        index: Index,
+        schema: &'static Schema,
     ) -> tantivy::Result<Self> {
+        guarded(|| {
+            let content = if schema.body().is_some() {
+                Content::Blocks(Files::open(&path)?)
+            } else {
+                Content::Index(Box::new(Indexed::new(schema, Index::open_in_dir(&path)?)?))
+            };
+            Self::with(path, id, content)
+        })
+    }
+
+    fn with(path: PathBuf, id: PartId, content: Content) -> tantivy::Result<Self> {
+        let mut part = Self { id, path, content, committed: 0, records: 0, bytes: 0, times: None };
+        part.look()?;
+        Ok(part)
+    }
+
+    /// As it is after the last commit and merge.
+    pub(super) fn reloaded(&self) -> tantivy::Result<Self> {
+        guarded(|| {
+            let mut part = self.clone();
+            match &mut part.content {
+                Content::Index(indexed) => {
+                    indexed.reader.reload()?;
+                    indexed.searcher = indexed.reader.searcher();
+                }
+                Content::Blocks(files) => *files = Files::open(&self.path)?,
+            }
+            part.look()?;
+            Ok(part)
+        })
+    }
+
+    fn look(&mut self) -> tantivy::Result<()> {
+        self.bytes = folder_bytes(&self.path)?;
+        (self.committed, self.records, self.times) = match &self.content {
+            Content::Index(indexed) => {
+                (indexed.committed()?, indexed.searcher.num_docs(), indexed.times()?)
+            }
+            Content::Blocks(files) => (files.committed(), files.records(), files.times()),
+        };
+        Ok(())
+    }
+
+    /// Takes the records of batches that it does not have yet, and what is left of former attempts away. Only for
+    /// parts of blocks.
+    pub(super) fn with_batches(
+        &self,
+        schema: &'static Schema,
+        batches: &[Arc<Batch>],
+        disk: &Disk,
+    ) -> tantivy::Result<Self> {
+        // A commit may have succeeded although it could not be read back.
+        let committed = self.reloaded()?.committed;
+        Files::clean(&self.path, disk)?;
+        Files::write(&self.path, schema, batches, committed, disk)?;
+        self.reloaded()
+    }
+
+    /// With small files put together, if there are enough of them. Only for parts of blocks.
+    pub(super) fn merged(
+        &self,
+        schema: &'static Schema,
+        disk: &Disk,
+    ) -> tantivy::Result<Option<Self>> {
+        let Content::Blocks(files) = &self.content else { return Ok(None) };
+        if !files.merge(&self.path, schema, disk)? {
+            return Ok(None);
+        }
+        Files::clean(&self.path, disk)?;
+        self.reloaded().map(Some)
+    }
+
+    /// The files whose content is not what was written.
+    pub(super) fn damaged_files(&self) -> tantivy::Result<Vec<PathBuf>> {
+        match &self.content {
+            Content::Index(indexed) => {
+                guarded(|| Ok(indexed.index.validate_checksum()?.into_iter().collect()))
+            }
+            Content::Blocks(files) => Ok(files.damaged()),
+        }
+    }
+}
+
+impl Indexed {
+    fn new(schema: &Schema, index: Index) -> tantivy::Result<Self> {
         index.tokenizers().register(WORDS, WordTokenizer);
         index.tokenizers().register(RAW, TextAnalyzer::from(RawTokenizer::default()));
         let found = index.schema();
@@ -193,48 +296,25 @@ impl Part {
             .doc_store_cache_num_blocks(STORE_CACHE_BLOCKS)
             .try_into()?;
         let searcher = reader.searcher();
-        let mut part = Self {
-            id,
-            path,
-            index,
-            reader,
-            searcher,
-            fields,
-            committed: 0,
-            records: 0,
-            bytes: 0,
-            times: None,
-        };
-        part.look()?;
-        Ok(part)
+        Ok(Self { index, reader, searcher, fields })
     }
 
-    /// As it is after the last commit and merge.
-    pub(super) fn reloaded(&self) -> tantivy::Result<Self> {
-        guarded(|| {
-            self.reader.reload()?;
-            let mut part = self.clone();
-            part.searcher = self.reader.searcher();
-            part.look()?;
-            Ok(part)
-        })
-    }
-
-    fn look(&mut self) -> tantivy::Result<()> {
+    fn committed(&self) -> tantivy::Result<u64> {
         let payload = self.index.load_metas()?.payload;
-        self.committed = payload.and_then(|payload| payload.parse().ok()).unwrap_or(0);
-        self.records = self.searcher.num_docs();
-        self.bytes = folder_bytes(&self.path)?;
-        self.times = None;
+        Ok(payload.and_then(|payload| payload.parse().ok()).unwrap_or(0))
+    }
+
+    fn times(&self) -> tantivy::Result<Option<(i64, i64)>> {
+        let mut all: Option<(i64, i64)> = None;
         for segment in self.searcher.segment_readers() {
             let times = segment.fast_fields().i64(TIME)?;
             if segment.max_doc() > 0 {
                 let (first, last) = (times.min_value(), times.max_value());
-                let known = self.times.unwrap_or((first, last));
-                self.times = Some((known.0.min(first), known.1.max(last)));
+                let known = all.unwrap_or((first, last));
+                all = Some((known.0.min(first), known.1.max(last)));
             }
         }
-        Ok(())
+        Ok(all)
     }
 
     pub(super) fn writer(&self) -> tantivy::Result<IndexWriter> {
@@ -305,11 +385,6 @@ impl Part {
             })
         })
     }
-
-    /// The files whose content is not what was written.
-    pub(super) fn damaged_files(&self) -> tantivy::Result<Vec<PathBuf>> {
-        guarded(|| Ok(self.index.validate_checksum()?.into_iter().collect()))
-    }
 }
 
 fn index_schema(schema: &Schema) -> tantivy::schema::Schema {
@@ -335,7 +410,7 @@ fn index_schema(schema: &Schema) -> tantivy::schema::Schema {
             FieldType::Id | FieldType::Map => {
                 builder.add_text_field(name, exact());
             }
-            FieldType::Text | FieldType::Body => {
+            FieldType::Text => {
                 let indexing = indexing(WORDS, IndexRecordOption::WithFreqsAndPositions);
                 builder.add_text_field(name, TextOptions::default().set_indexing_options(indexing));
             }
@@ -345,7 +420,8 @@ fn index_schema(schema: &Schema) -> tantivy::schema::Schema {
             FieldType::Millis => {
                 builder.add_i64_field(name, NumericOptions::default().set_fast());
             }
-            FieldType::Kept | FieldType::Private => {}
+            // Kinds that have the last two have no index.
+            FieldType::Kept | FieldType::Private | FieldType::Body | FieldType::Pattern => {}
         }
     }
     builder.build()

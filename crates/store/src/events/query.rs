@@ -14,7 +14,7 @@ use tantivy::{
 use super::{
     filter::{Bound, Condition, Filter, Node, Test, push_literal},
     matching::is_between,
-    part::{NAME_END, Part},
+    part::{Indexed, NAME_END},
     schema::{FieldType, Schema, from_thousandths, thousandths},
 };
 
@@ -25,7 +25,7 @@ const EXACT_MAX: f64 = 9e15;
 
 type Built = tantivy::Result<Box<dyn Query>>;
 
-impl Part {
+impl Indexed {
     pub(super) fn query(&self, schema: &Schema, filter: &Filter) -> Built {
         self.node(schema, &filter.0)
     }

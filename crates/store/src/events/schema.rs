@@ -25,8 +25,11 @@ pub enum FieldType {
     Flag,
     /// Free text, found by words.
     Text,
-    /// Free text, found by words and by regular expressions.
+    /// Free text, found by words and by regular expressions. A kind with one is kept in blocks.
     Body,
+    /// What bodies that differ in values only have in common: found and grouped by like a keyword, and not kept,
+    /// because the body tells it.
+    Pattern,
     /// A whole number: compared, summed up, and grouped by.
     Count,
     /// Milliseconds, kept to the microsecond: compared and summed up.
@@ -46,7 +49,7 @@ impl FieldType {
 
     /// Whether records can be grouped by it.
     pub(super) fn is_groupable(self) -> bool {
-        matches!(self, Self::Keyword | Self::Flag | Self::Count)
+        matches!(self, Self::Keyword | Self::Flag | Self::Count | Self::Pattern)
     }
 
     /// Whether the index has a column of it, in which a value is present or not.
@@ -74,6 +77,27 @@ pub struct Schema {
 }
 
 impl Schema {
+    /// The position of the field that is the body, where there is one.
+    pub(super) fn body(&self) -> Option<usize> {
+        self.fields.iter().position(|field| field.field_type == FieldType::Body)
+    }
+
+    /// The field that a name means: its position, and of a map the name in it. `parameters.seed` is `seed` of the map
+    /// `parameters`; a name that is no field's may be one of a map that is free.
+    pub(super) fn find<'a>(&self, name: &'a str) -> Option<(usize, Option<&'a str>)> {
+        if let Some(position) = self.position(name) {
+            return Some((position, None));
+        }
+        let is_map = |position: &usize| {
+            self.fields.get(*position).is_some_and(|field| field.field_type == FieldType::Map)
+        };
+        let of = name
+            .split_once('.')
+            .and_then(|(map, of)| Some((self.position(map).filter(is_map)?, Some(of))));
+        let is_rest = |field: &Field| field.is_free && field.field_type == FieldType::Map;
+        of.or_else(|| Some((self.fields.iter().position(is_rest)?, Some(name))))
+    }
+
     /// The position of a field.
     pub fn position(&self, name: &str) -> Option<usize> {
         self.fields.iter().position(|field| field.name == name)
@@ -285,10 +309,98 @@ impl Record {
     }
 }
 
+/// Writes the bytes of a record field by field, in the order of their positions. What is empty is left out, and long
+/// words are cut, as [`Record::new`] does it.
+pub(super) struct RecordWriter<'a>(&'a mut Vec<u8>);
+
+impl<'a> RecordWriter<'a> {
+    pub(super) fn new(out: &'a mut Vec<u8>, time: UnixMs) -> Self {
+        put(out, zigzag(time.0));
+        Self(out)
+    }
+
+    fn head(&mut self, position: usize, tag: u64) {
+        put(self.0, position as u64 * TAGS + tag);
+    }
+
+    pub(super) fn word(&mut self, position: usize, word: &str) {
+        self.text(position, short(word));
+    }
+
+    pub(super) fn text(&mut self, position: usize, text: &str) {
+        if !text.is_empty() {
+            self.head(position, TAG_TEXT);
+            put_text(self.0, text);
+        }
+    }
+
+    pub(super) fn count(&mut self, position: usize, count: u64) {
+        self.head(position, TAG_COUNT);
+        put(self.0, count);
+    }
+
+    pub(super) fn map(&mut self, position: usize, pairs: &[(String, String)]) {
+        if !pairs.is_empty() {
+            self.head(position, TAG_MAP);
+            put(self.0, pairs.len() as u64);
+            for (name, value) in pairs {
+                put_text(self.0, short(name));
+                put_text(self.0, short(value));
+            }
+        }
+    }
+}
+
+fn short(text: &str) -> &str {
+    text.get(..text.floor_char_boundary(KEYWORD_BYTES_MAX)).unwrap_or_default()
+}
+
+/// A value in the bytes of a record; a map is told pair by pair.
+pub(super) enum ValueRef<'a> {
+    Text(&'a str),
+    Count(u64),
+    Pair(&'a str, &'a str),
+    Other,
+}
+
+/// Tells the position and value of each field of an encoded record, and returns its time. What was told counts
+/// nothing where the bytes are damaged.
+pub(super) fn each_value<'a>(
+    bytes: &'a [u8],
+    mut tell: impl FnMut(usize, ValueRef<'a>),
+) -> Option<UnixMs> {
+    let text = |reader: &mut Reader<'a>| {
+        let length = reader.size()?;
+        std::str::from_utf8(reader.bytes(length)?).ok()
+    };
+    let mut reader = Reader::new(bytes);
+    let time = UnixMs(unzigzag(reader.varint()?));
+    while !reader.is_empty() {
+        let head = reader.varint()?;
+        let position = usize::try_from(Some(head / TAGS).filter(|p| *p < FIELDS_MAX)?).ok()?;
+        match head % TAGS {
+            TAG_FALSE | TAG_TRUE => tell(position, ValueRef::Other),
+            TAG_TEXT => tell(position, ValueRef::Text(text(&mut reader)?)),
+            TAG_COUNT => tell(position, ValueRef::Count(reader.varint()?)),
+            TAG_NUMBER => {
+                reader.varint()?;
+                tell(position, ValueRef::Other);
+            }
+            TAG_MAP => {
+                for _ in 0..reader.varint()? {
+                    let (name, value) = (text(&mut reader)?, text(&mut reader)?);
+                    tell(position, ValueRef::Pair(name, value));
+                }
+            }
+            _ => return None,
+        }
+    }
+    Some(time)
+}
+
 fn cut(text: &mut Box<str>) {
     if text.len() > KEYWORD_BYTES_MAX {
-        let end = text.floor_char_boundary(KEYWORD_BYTES_MAX);
-        *text = text.get(..end).unwrap_or_default().into();
+        *text = short(text).into();
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::{
     collections::{BinaryHeap, HashMap, HashSet},
-    fmt,
+    fmt, io,
     str::FromStr,
     time::Duration,
 };
@@ -11,9 +11,10 @@ use model::{Clock, UnixMs, series::TimeRange};
 use tantivy::{DocAddress, DocId, SegmentReader, columnar::Column, query::EnableScoring};
 
 use super::{
+    blocks::Files,
     filter::Filter,
     kind::{Kind, Snapshot},
-    part::{NUMBER, Part, TIME, guarded},
+    part::{Content, NUMBER, Part, TIME, guarded},
     schema::{FieldType, Record, Schema, Value, thousandths},
 };
 use crate::segment::Unpacker;
@@ -21,7 +22,7 @@ use crate::segment::Unpacker;
 /// Most records of one page.
 pub const PAGE_MAX: usize = 10_000;
 /// Records that are looked at between two looks at the clock.
-const LOOK_EVERY: usize = 4_096;
+pub(super) const LOOK_EVERY: usize = 4_096;
 
 /// What is looked for.
 #[derive(Clone, Debug)]
@@ -284,14 +285,17 @@ impl Kind {
         }
         let found = best.heap.into_sorted_vec();
         page.next = found.last().filter(|_| found.len() == limit).map(|(cursor, _)| *cursor);
-        let mut waiting = read_tail(&snapshot, &found);
+        let mut read = read_tail(&snapshot, &found);
+        read.extend(read_blocks(&snapshot, self.schema, &found));
         for (cursor, place) in found {
-            let record = match place {
-                Place::Tail { .. } => waiting.remove(&place),
-                Place::Part { part, address } => {
-                    snapshot.parts.get(part).and_then(|part| part.record(address).ok())
-                }
+            let of_index = || match place {
+                Place::Part { part, address } => match &snapshot.parts.get(part)?.content {
+                    Content::Index(indexed) => indexed.record(address).ok(),
+                    Content::Blocks(_) => None,
+                },
+                Place::Tail { .. } => None,
             };
+            let record = read.remove(&place).or_else(of_index);
             let Some(mut record) = record else {
                 page.damaged += 1;
                 self.note_damage();
@@ -366,6 +370,58 @@ impl Kind {
         Ok(damaged)
     }
 
+    /// What comes first by time is looked at first, so that the rest need not be.
+    fn search_blocks(
+        &self,
+        files: &Files,
+        at: usize,
+        search: &Search<'_>,
+        sorting: Sorting,
+        best: &mut Best,
+        deadline: &mut Deadline<'_>,
+    ) -> io::Result<()> {
+        let mut blocks: Vec<_> = files.blocks(self.schema).collect();
+        blocks.sort_by_key(|(_, _, block)| {
+            if sorting.is_descending { block.span().1.saturating_neg() } else { block.span().0 }
+        });
+        for (file, first, block) in blocks {
+            if sorting.position.is_none() {
+                let nearest = if sorting.is_descending { block.span().1 } else { block.span().0 };
+                let number = if sorting.is_descending { u64::MAX } else { 0 };
+                if !best.may_take(sorting.cursor(ordered(nearest), number)) {
+                    break;
+                }
+            }
+            // A block costs about as much as so many records of an index.
+            if !deadline.allows(LOOK_EVERY) {
+                return Ok(());
+            }
+            let found = block.find(search.filter, search.range)?;
+            if found.is_empty() {
+                continue;
+            }
+            let counts = sorting.position.map(|position| block.counts(position)).transpose()?;
+            let times = block.times()?;
+            let key_of = |row: u32| match &counts {
+                Some(counts) => counts.get(row as usize)?.checked_sub(1),
+                None => times.get(row as usize).map(|time| ordered(*time)),
+            };
+            let mut offer = |row: u32| {
+                let Some(key) = key_of(row) else { return };
+                let address = DocAddress::new(file, first + row);
+                let cursor = sorting.cursor(key, block.number(row));
+                best.offer(cursor, Place::Part { part: at, address });
+            };
+            // The newest are mostly last, and what comes first spares the others.
+            if sorting.is_descending {
+                found.rows().rev().for_each(&mut offer);
+            } else {
+                found.rows().for_each(&mut offer);
+            }
+        }
+        Ok(())
+    }
+
     fn search_part(
         &self,
         part: &Part,
@@ -378,10 +434,17 @@ impl Kind {
         if part.times.is_none_or(|times| !overlaps(search.range, times)) {
             return Ok(());
         }
-        let query = part.query(self.schema, search.filter)?;
-        let weight = query.weight(EnableScoring::disabled_from_searcher(&part.searcher))?;
+        let indexed = match &part.content {
+            Content::Index(indexed) => indexed,
+            Content::Blocks(files) => {
+                let searched = self.search_blocks(files, at, search, sorting, best, deadline);
+                return Ok(searched?);
+            }
+        };
+        let query = indexed.query(self.schema, search.filter)?;
+        let weight = query.weight(EnableScoring::disabled_from_searcher(&indexed.searcher))?;
         let mut segments = Vec::new();
-        for (ordinal, segment) in part.searcher.segment_readers().iter().enumerate() {
+        for (ordinal, segment) in indexed.searcher.segment_readers().iter().enumerate() {
             let times = segment.fast_fields().i64(TIME)?;
             let span = (times.min_value(), times.max_value());
             if overlaps(search.range, span) {
@@ -428,6 +491,34 @@ impl Kind {
         }
         Ok(())
     }
+}
+
+/// The records that were found in blocks, each of which is read once.
+fn read_blocks(
+    snapshot: &Snapshot,
+    schema: &'static Schema,
+    found: &[(Cursor, Place)],
+) -> HashMap<Place, Record> {
+    let mut wanted: HashMap<(usize, u32), Vec<DocId>> = HashMap::new();
+    for (_, place) in found {
+        if let Place::Part { part, address } = place {
+            wanted.entry((*part, address.segment_ord)).or_default().push(address.doc_id);
+        }
+    }
+    let mut records = HashMap::new();
+    for (part_at, part) in snapshot.parts.iter().enumerate() {
+        let Content::Blocks(files) = &part.content else { continue };
+        for (file, first, block) in files.blocks(schema) {
+            let Some(rows) = wanted.get(&(part_at, file)) else { continue };
+            for row in rows.iter().filter(|row| (first..first + block.rows()).contains(row)) {
+                let address = DocAddress::new(file, *row);
+                if let Ok(record) = block.record(row - first) {
+                    records.insert(Place::Part { part: part_at, address }, record);
+                }
+            }
+        }
+    }
+    records
 }
 
 /// The records that were found in batches, each of which is unpacked once.

@@ -218,6 +218,9 @@ fn records_are_summed_up() {
     assert_eq!(found.rows.len(), 6);
     assert!(found.rows.iter().all(|row| row.values == [Some(10.0)]), "{found:?}");
     assert_eq!(found.rows[0].keys, [Key::Time(NOW - Duration::from_secs(60))]);
+    let found = table(&events, "", &[GroupBy::Time(step)], &[Measure::First, Measure::Last]);
+    let begin = (NOW - Duration::from_secs(60)).0 as f64;
+    assert_eq!(found.rows[1].values, [begin + 10.0, begin + 19.0].map(Some));
 
     let everything = filter("");
     let map = events.histogram2d(KIND, &everything, ALL, step, ("ttft_ms", 2), TIMEOUT).unwrap();

@@ -34,7 +34,7 @@ impl<'a> Words<'a> {
     }
 
     /// Writes the next word into `word` and returns where it begins and ends.
-    fn read(&mut self, word: &mut String) -> Option<(usize, usize)> {
+    pub(super) fn read(&mut self, word: &mut String) -> Option<(usize, usize)> {
         word.clear();
         while let Some((from, first)) = self.rest.next() {
             let is_paired = std::mem::take(&mut self.is_paired);

@@ -2,12 +2,7 @@
 import { translator } from "../prefs.svelte";
 
 export const requestTexts = {
-  filter: { en: "Filter", zh: "筛选" },
   filter_hint: { en: "model:llama* ttft_ms:>500 not outcome:ok (Enter searches, / leads here)", zh: "model:llama* ttft_ms:>500 not outcome:ok（按 Enter 搜索，按 / 聚焦）" },
-  filter_clear: { en: "Clear the filter", zh: "清除筛选" },
-  filter_before: { en: "What follows is what was found before.", zh: "以下仍为之前的结果。" },
-  search: { en: "Search", zh: "搜索" },
-  proposals: { en: "Proposals", zh: "补全建议" },
   add_filter: { en: "Only {value}. With Alt: all others", zh: "仅看 {value}（按住 Alt 点击可排除）" },
   field_model: { en: "model that answered", zh: "应答的模型" },
   field_key_name: { en: "name of the key", zh: "密钥名称" },

@@ -1,6 +1,7 @@
 /** What Requests shows, as its address says it: whoever has the link sees the same. */
 import { hashOf, parameters, rangeId, readRange, secondsOf } from "../range.svelte";
 import { spanOf, type Span } from "../explore/address";
+import { FILTER_LENGTH_MAX } from "../filter/terms";
 import { GROUPS, MEASURES, type Group, type Measure } from "./ask";
 
 /** By what the list is sorted; with a minus the largest is first. */
@@ -8,8 +9,6 @@ export const SORTS = ["time", "ttft", "tpot", "e2e", "total", "output"] as const
 export type SortField = (typeof SORTS)[number];
 export const PICTURES = ["scatter", "heatmap"] as const;
 export type PictureKind = (typeof PICTURES)[number];
-/** The server refuses longer ones. */
-export const FILTER_LENGTH_MAX = 4_096;
 const ID_LENGTH_MAX = 256;
 
 export interface Asked {

@@ -1,9 +1,7 @@
-/**
- * Helps to write a filter; the server alone understands it. A filter's terms are separated by blanks, and a
- * term is `field:value`. What stands in parentheses is left as it was written.
- */
+/** What a filter of requests may become while it is written. */
+import { quoted, wordAt, type Proposal } from "../filter/terms";
+import { r } from "../i18n/requests";
 import { OUTCOMES, type Exchange } from "./ask";
-import type { RequestKey } from "../i18n/requests";
 
 /** Fields to be proposed, the most wanted first. */
 export const FIELDS = [
@@ -13,69 +11,6 @@ export const FIELDS = [
 ] as const;
 export type Field = (typeof FIELDS)[number];
 const PROPOSALS_MAX = 10;
-
-export interface Proposal {
-  /** What the word under the cursor becomes. */
-  text: string;
-  label: string;
-  /** The field that it names, whose meaning is told beside it. */
-  about: RequestKey | null;
-}
-
-/** A value as it must be written to stand for itself. */
-export function quoted(value: string): string {
-  const isPlain = /^[\p{L}\p{N}_][\p{L}\p{N}_.:/@+-]*$/u.test(value) && !/^(and|or|not)$/i.test(value);
-  return isPlain ? value : `"${value.replace(/[\\"]/g, "\\$&")}"`;
-}
-
-/** Where the terms of a filter begin and end. A quoted text and a parenthesis belong to one term as a whole. */
-export function terms(filter: string): { start: number; end: number }[] {
-  const found: { start: number; end: number }[] = [];
-  let start = -1;
-  let depth = 0;
-  let isQuoted = false;
-  for (let at = 0; at < filter.length; at += 1) {
-    const letter = filter[at];
-    if (/\s/.test(letter ?? "") && depth === 0 && !isQuoted) {
-      if (start >= 0) found.push({ start, end: at });
-      start = -1;
-      continue;
-    }
-    if (start < 0) start = at;
-    if (letter === "\\") at += 1;
-    else if (letter === '"') isQuoted = !isQuoted;
-    else if (letter === "(" && !isQuoted) depth += 1;
-    else if (letter === ")" && !isQuoted) depth = Math.max(0, depth - 1);
-  }
-  if (start >= 0) found.push({ start, end: filter.length });
-  return found;
-}
-
-/** Whether a word joins others, so that terms beside it cannot be taken away alone. */
-const isJoint = (term: string) => /^(and|or|not)$/i.test(term);
-
-/**
- * Adds a condition. One of the same field goes, since both together would rarely find anything; so does its
- * opposite. Choosing what is chosen already takes it away.
- */
-export function withTerm(filter: string, field: string, value: string, isExcluded = false): string {
-  const wanted = `${isExcluded ? "-" : ""}${field}:${quoted(value)}`;
-  const words = terms(filter).map(({ start, end }) => filter.slice(start, end));
-  const isAlternative = words.some((word) => /^or$/i.test(word));
-  if (isAlternative) return `(${filter.trim()}) ${wanted}`;
-  const opposite = `${isExcluded ? "" : "-"}${field}:${quoted(value)}`;
-  const goes = (word: string, before: string | undefined) =>
-    word === wanted || word === opposite || (!isExcluded && word.startsWith(`${field}:`) && !isJoint(before ?? ""));
-  const kept = words.filter((word, index) => !goes(word, words[index - 1]));
-  return words.includes(wanted) ? kept.join(" ") : [...kept, wanted].join(" ");
-}
-
-/** The word that is being written at the cursor. */
-export function wordAt(filter: string, cursor: number): { start: number; end: number; text: string } {
-  const before = filter.slice(0, cursor);
-  const start = before.length - (/[^\s()]*$/.exec(before)?.[0].length ?? 0);
-  return { start, end: cursor, text: before.slice(start) };
-}
 
 /** Values that fields have: the known ones, and those of the requests that are loaded. */
 function valuesOf(field: string, rows: Exchange[]): string[] {
@@ -104,7 +39,7 @@ export function proposals(filter: string, cursor: number, rows: Exchange[]): Pro
     const begun = word.toLowerCase();
     const matching = FIELDS.filter((field) => field.includes(begun));
     const ordered = [...matching.filter((field) => field.startsWith(begun)), ...matching.filter((field) => !field.startsWith(begun))];
-    return ordered.slice(0, PROPOSALS_MAX).map((field) => ({ text: `${sign}${field}:`, label: `${field}:`, about: `field_${field}` }));
+    return ordered.slice(0, PROPOSALS_MAX).map((field) => ({ text: `${sign}${field}:`, label: `${field}:`, about: r(`field_${field}`) }));
   }
   const field = word.slice(0, colon);
   const begun = word.slice(colon + 1).replace(/^"/, "").toLowerCase();

@@ -1,9 +1,10 @@
 import { afterEach, describe, expect, test, vi } from "vitest";
 import { whyOf, type Failure } from "../failure";
+import { quoted, terms, withTerm, wordAt } from "../filter/terms";
 import { requestTexts } from "../i18n/requests";
 import { address, read, spanNow, USUAL, type Asked } from "./address";
 import { ask, type Exchange, type HeatMap } from "./ask";
-import { FIELDS, proposals, quoted, terms, withTerm, wordAt } from "./filter";
+import { FIELDS, proposals } from "./filter";
 import { compare, List, merge, PAGE, ROWS_MAX, type Sort } from "./list.svelte";
 import { boundsOf, filledRange, logMarks, nearest, placeOf, pointsOf, rangeOf } from "./picture";
 import { setLanguage } from "../prefs.svelte";
@@ -60,6 +61,8 @@ describe("filter", () => {
     ['x:"a b" (c or d) e', ['x:"a b"', "(c or d)", "e"]],
     ['"open (never', ['"open (never']],
     ['a:"(" b', ['a:"("', "b"]],
+    ["body:/a b\\/ (c/ d", ["body:/a b\\/ (c/", "d"]],
+    ["path:/v1/chat x", ["path:/v1/chat", "x"]],
   ])("%s has its terms", (filter, expected) => {
     expect(terms(filter).map(({ start, end }) => filter.slice(start, end))).toEqual(expected);
   });

@@ -271,6 +271,7 @@ pub(crate) async fn run(app: Arc<App>, mut stop: watch::Receiver<bool>) {
             for_tick.verdicts.refresh(&for_tick, last, time);
             if is_due(OWN_PERIOD_MS, last, time) {
                 for_tick.queue.send(crate::own::sample(&for_tick, time));
+                for_tick.queue.send(for_tick.lines.samples(time));
             }
             for_tick.hub.tick(&for_tick, time)
         });

@@ -2,7 +2,7 @@
 //! (OpenAPI 3.1) that is served at `/api/mw/openapi.json`.
 //!
 //! What it does not describe: Prometheus' endpoints, which have documents of their own, and the live socket, for
-//! which OpenAPI has no words; both are in `docs/api.md`.
+//! which OpenAPI has no words; both are in `docs/api.md`. Of the socket for lines it describes the messages.
 
 mod schemas;
 
@@ -16,7 +16,7 @@ use axum::{
 };
 use serde_json::{Map, Value, json};
 
-use super::{events, gateway, json::response, moment, range, requests};
+use super::{events, gateway, json::response, logs, moment, range, requests};
 use crate::wire::App;
 
 /// An endpoint.
@@ -27,7 +27,20 @@ struct Route {
     parameters: &'static [Parameter],
     /// The name of the schema of a good answer.
     answer: &'static str,
-    has_post: bool,
+    /// What else it takes than `GET`.
+    others: &'static [Other],
+    /// Whether it is the beginning of a WebSocket.
+    is_socket: bool,
+}
+
+/// A further method of an endpoint, which answers the same.
+#[derive(Clone, Copy)]
+enum Other {
+    /// The parameters as a form.
+    PostForm,
+    /// What has this schema.
+    PostJson(&'static str),
+    Delete(&'static [Parameter]),
 }
 
 /// A parameter of a query: its name, what it may be, whether it must be given, and what it means.
@@ -77,6 +90,57 @@ const USAGE: &[Parameter] = &[
     FILTER,
     ("format", Choice(&["json", "csv"]), false, "csv for a file; json without it"),
 ];
+const LOGS: &[Parameter] = &[
+    START,
+    END,
+    FILTER,
+    ("order", Choice(&["newest", "oldest"]), false, "Which lines come first; newest without it"),
+    ("limit", Whole(0, logs::PAGE_MAX as i64), false, "Lines of a page; 100 without it"),
+    ("cursor", Text, false, "The next of the page before, with the same order"),
+];
+const LOGS_CONTEXT: &[Parameter] = &[
+    ("id", Text, true, "The id of the line"),
+    ("time", Time, true, "Its time"),
+    ("before", Whole(0, logs::LINES_AROUND_MAX as i64), false, "Lines before it; 10 without it"),
+    ("after", Whole(0, logs::LINES_AROUND_MAX as i64), false, "Lines after it; 10 without it"),
+];
+const LOGS_FINDINGS: &[Parameter] =
+    &[START, END, ("instance", Text, false, "Only what this engine wrote")];
+const LOGS_PATTERNS: &[Parameter] = &[
+    START,
+    END,
+    FILTER,
+    ("limit", Whole(0, logs::PATTERNS_MAX as i64), false, "Most patterns; 100 without it"),
+];
+const LOGS_FORGET: &[Parameter] = &[("name", Text, true, "The name of a saved search")];
+const LOGS_TAIL: &[Parameter] = &[FILTER];
+const LOGS_EXPORT: &[Parameter] = &[
+    START,
+    END,
+    FILTER,
+    (
+        "format",
+        Choice(&["ndjson", "csv"]),
+        false,
+        "ndjson, a line as JSON on each line, without it",
+    ),
+    ("order", Choice(&["newest", "oldest"]), false, "Which lines come first; oldest without it"),
+    ("limit", Whole(0, logs::LINES_MAX as i64), false, "Most lines; 1,000,000 without it"),
+];
+const LOGS_HISTOGRAM: &[Parameter] = &[
+    START,
+    END,
+    FILTER,
+    ("columns", Whole(0, logs::COLUMNS_MAX), false, "Columns of time; 120 without it"),
+    ("by", Text, false, "The field whose values are told apart; severity without it"),
+];
+const LOGS_FACETS: &[Parameter] = &[
+    START,
+    END,
+    FILTER,
+    ("field", Texts, false, "Up to 16 fields; those that most people want without it"),
+    ("limit", Whole(0, 1_000), false, "Values of each field; 10 without it"),
+];
 const EVENTS: &[Parameter] = &[
     START,
     END,
@@ -103,6 +167,9 @@ const MOMENT: &[Parameter] = &[
     ),
 ];
 
+/// In place of a schema: the answer is a file, of one of the formats that `format` names.
+const FILE: &str = "";
+
 /// All of it, in the order of the paths.
 #[expect(clippy::too_many_lines, reason = "a table")]
 fn routes() -> Vec<Route> {
@@ -112,7 +179,8 @@ fn routes() -> Vec<Route> {
         handler,
         parameters,
         answer,
-        has_post: false,
+        others: &[],
+        is_socket: false,
     };
     vec![
         route("/api/mw/v1/events", "Events, newest first", get(events::events), EVENTS, "Events"),
@@ -137,6 +205,69 @@ fn routes() -> Vec<Route> {
             USAGE,
             "Usage",
         ),
+        route("/api/mw/v1/logs", "Lines of logs", get(logs::search), LOGS, "Lines"),
+        route(
+            "/api/mw/v1/logs/context",
+            "The lines of the same log around a line",
+            get(logs::context),
+            LOGS_CONTEXT,
+            "LineContext",
+        ),
+        route(
+            "/api/mw/v1/logs/export",
+            "Lines as a file; the last record of one that was cut says so",
+            get(logs::export),
+            LOGS_EXPORT,
+            FILE,
+        ),
+        route(
+            "/api/mw/v1/logs/facets",
+            "Which values fields of lines have, and how often",
+            get(logs::facets),
+            LOGS_FACETS,
+            "Facets",
+        ),
+        route(
+            "/api/mw/v1/logs/findings",
+            "What is known of lines: causes and remedies, gravest first",
+            get(logs::findings),
+            LOGS_FINDINGS,
+            "Findings",
+        ),
+        route(
+            "/api/mw/v1/logs/histogram",
+            "How many lines there were when",
+            get(logs::histogram),
+            LOGS_HISTOGRAM,
+            "LineHistogram",
+        ),
+        route(
+            "/api/mw/v1/logs/patterns",
+            "What lines have in common, most frequent first",
+            get(logs::patterns),
+            LOGS_PATTERNS,
+            "LinePatterns",
+        ),
+        Route {
+            others: &[Other::PostJson("SavedSearch"), Other::Delete(LOGS_FORGET)],
+            ..route(
+                "/api/mw/v1/logs/saved",
+                "Saved searches; POST saves one, DELETE forgets one",
+                get(logs::list).post(logs::save).delete(logs::forget),
+                &[],
+                "SavedSearches",
+            )
+        },
+        Route {
+            is_socket: true,
+            ..route(
+                "/api/mw/v1/logs/tail",
+                "Lines as they come, over a WebSocket: messages of text, each with this JSON",
+                get(logs::tail),
+                LOGS_TAIL,
+                "Tail",
+            )
+        },
         route(
             "/api/mw/v1/moment",
             "What may explain a moment",
@@ -145,7 +276,7 @@ fn routes() -> Vec<Route> {
             "Moment",
         ),
         Route {
-            has_post: true,
+            others: &[Other::PostForm],
             ..route(
                 "/api/mw/v1/range",
                 "Series reduced to the pixels of a chart",
@@ -217,9 +348,29 @@ fn written() -> Value {
 
 fn path_item(route: &Route) -> Value {
     let mut item = Map::new();
-    item.insert("get".into(), operation(route, "get"));
-    if route.has_post {
-        item.insert("post".into(), operation(route, "post"));
+    let in_query = |parameters: &[Parameter]| parameters.iter().map(parameter).collect();
+    let mut get = operation(route, "get");
+    let in_path = route.path.contains("{id}").then(|| {
+        json!({ "name": "id", "in": "path", "required": true, "schema": { "type": "string" },
+                "description": "The id of a record" })
+    });
+    let mut parameters: Vec<Value> = in_query(route.parameters);
+    in_path.into_iter().for_each(|id| parameters.insert(0, id));
+    get["parameters"] = json!(parameters);
+    item.insert("get".into(), get);
+    for other in route.others {
+        let method = if matches!(other, Other::Delete(_)) { "delete" } else { "post" };
+        let mut operation = operation(route, method);
+        match other {
+            Other::PostForm => operation["requestBody"] = form(route.parameters),
+            Other::PostJson(name) => {
+                let schema = json!({ "schema": schemas::named(name) });
+                let content = json!({ "application/json": schema });
+                operation["requestBody"] = json!({ "required": true, "content": content });
+            }
+            Other::Delete(parameters) => operation["parameters"] = json!(in_query(parameters)),
+        }
+        item.insert(method.into(), operation);
     }
     Value::Object(item)
 }
@@ -232,30 +383,25 @@ fn operation(route: &Route, method: &str) -> Value {
         .filter(|word| !word.is_empty())
         .fold(method.to_owned(), |name, word| name + "_" + word);
     let mut content = Map::new();
-    content.insert("application/json".into(), json!({ "schema": schemas::named(route.answer) }));
+    if route.answer == FILE {
+        content.insert("application/x-ndjson".into(), json!({ "schema": { "type": "string" } }));
+    } else {
+        let schema = json!({ "schema": schemas::named(route.answer) });
+        content.insert("application/json".into(), schema);
+    }
     if route.parameters.iter().any(|(name, ..)| *name == "format") {
         content.insert("text/csv".into(), json!({ "schema": { "type": "string" } }));
     }
     let error = json!({ "application/json": { "schema": schemas::named("Error") } });
-    let mut operation = json!({
+    json!({
         "operationId": name,
         "summary": route.summary,
         "responses": {
-            "200": { "description": route.summary, "content": content },
+            (if route.is_socket { "101" } else { "200" }):
+                { "description": route.summary, "content": content },
             "default": { "description": "Why there is no answer", "content": error },
         },
-    });
-    let in_path = route.path.contains("{id}").then(|| {
-        json!({ "name": "id", "in": "path", "required": true, "schema": { "type": "string" },
-                "description": "The id of a record" })
-    });
-    if method == "post" {
-        operation["requestBody"] = form(route.parameters);
-    } else {
-        let in_query = route.parameters.iter().map(parameter);
-        operation["parameters"] = in_path.into_iter().chain(in_query).collect();
-    }
-    operation
+    })
 }
 
 fn parameter((name, kind, is_required, text): &Parameter) -> Value {

@@ -1,7 +1,7 @@
 //! What answers look like (JSON Schema 2020-12, as OpenAPI 3.1 has it). Objects have no members but those named,
 //! so that a check against real answers finds what is not described.
 
-use model::exchange::Exchange;
+use model::{exchange::Exchange, log::Severity};
 use serde_json::{Map, Value, json};
 use store::events::{Event as _, FieldType};
 
@@ -15,19 +15,34 @@ pub(super) fn all() -> Map<String, Value> {
         ("Event", event()),
         ("Events", object(&[("events", list(named("Event"))), ("omitted", whole())], &[])),
         ("Evidence", evidence()),
+        ("Facet", facet()),
+        ("Facets", object(&[("facets", list(named("Facet")))], &[])),
+        ("Finding", finding()),
+        ("Findings", object(&[("findings", list(named("Finding")))], &[])),
         ("Gateway", gateway()),
         ("Heatmap", heatmap()),
         ("Key", key()),
         ("Keys", object(&[("keys", list(named("Key"))), ("anonymous", flag())], &[])),
+        ("KnownLine", known_line()),
+        ("Line", line()),
+        ("LineContext", object(&[("lines", list(named("Line"))), ("at", whole())], &[])),
+        ("LineHistogram", line_histogram()),
+        ("LinePattern", line_pattern()),
+        ("LinePatterns", line_patterns()),
+        ("Lines", lines()),
         ("Message", object(&[("code", text()), ("params", map(text()))], &[])),
         ("Moment", moment()),
         ("Percentiles", percentiles()),
         ("Range", range()),
         ("Request", request()),
         ("Requests", requests()),
+        ("SavedSearch", object(&[("name", text()), ("filter", text())], &[])),
+        ("SavedSearches", object(&[("searches", list(named("SavedSearch")))], &[])),
         ("Series", series()),
         ("Summary", object(&[("rows", list(named("SummaryRow")))], &[])),
         ("SummaryRow", summary_row()),
+        ("Tail", object(&[("lines", list(named("Line"))), ("skipped", whole())], &[])),
+        ("Translated", object(&[("en", text()), ("zh", text())], &[])),
         ("Upstream", upstream()),
         ("Usage", object(&[("rows", list(named("UsageRow")))], &[])),
         ("UsageRow", usage_row()),
@@ -90,12 +105,15 @@ fn error() -> Value {
     object(&always, &[("code", text()), ("params", map(text()))])
 }
 
+fn severity() -> Value {
+    word(&Severity::ALL.map(Severity::as_str))
+}
+
 fn event() -> Value {
-    let severity = word(&["trace", "debug", "info", "warn", "error", "fatal"]);
     let members = [
         ("time", time()),
         ("source", text()),
-        ("severity", severity),
+        ("severity", severity()),
         ("code", text()),
         ("params", map(text())),
     ];
@@ -175,8 +193,9 @@ fn request() -> Value {
             | FieldType::Id
             | FieldType::Text
             | FieldType::Body
+            | FieldType::Pattern
             | FieldType::Kept => text(),
-            // Shown by another endpoint only.
+            // Shown by another endpoint only, or not kept.
             FieldType::Private => return None,
         };
         Some((field.name, schema))
@@ -203,6 +222,89 @@ fn requests() -> Value {
         ("damaged", whole()),
     ];
     object(&members, &[])
+}
+
+/// A line that is known: what it means, and what to do.
+fn known_line() -> Value {
+    let members = [
+        ("code", text()),
+        ("severity", severity()),
+        ("cause", named("Translated")),
+        ("remedy", named("Translated")),
+    ];
+    object(&members, &[("link", text())])
+}
+
+/// A line; what is not known is not there.
+fn line() -> Value {
+    let always = [("time", time()), ("severity", or_null(severity())), ("body", text())];
+    let origin = ["source", "origin", "host", "service", "engine", "instance", "model"];
+    let mut maybe: Vec<(&str, Value)> = origin.map(|name| (name, text())).to_vec();
+    maybe.extend([
+        ("id", text()),
+        ("attributes", map(text())),
+        ("known", list(named("KnownLine"))),
+    ]);
+    object(&always, &maybe)
+}
+
+fn lines() -> Value {
+    let members = [
+        ("lines", list(named("Line"))),
+        ("next", or_null(text())),
+        ("total", whole()),
+        ("damaged", whole()),
+    ];
+    object(&members, &[])
+}
+
+fn line_histogram() -> Value {
+    let series = object(&[("key", or_null(text())), ("counts", list(whole()))], &[]);
+    let members = [
+        ("start", time()),
+        ("step_ms", whole()),
+        ("series", list(series)),
+        ("others", list(whole())),
+    ];
+    object(&members, &[])
+}
+
+fn line_pattern() -> Value {
+    let always = [
+        ("pattern", text()),
+        ("count", whole()),
+        ("first", time()),
+        ("last", time()),
+        ("severity", or_null(severity())),
+        ("trend", list(whole())),
+    ];
+    object(&always, &[("example", named("Line"))])
+}
+
+fn line_patterns() -> Value {
+    let members =
+        [("patterns", list(named("LinePattern"))), ("total", whole()), ("others", whole())];
+    object(&members, &[])
+}
+
+fn finding() -> Value {
+    let always = [
+        ("code", text()),
+        ("severity", severity()),
+        ("cause", named("Translated")),
+        ("remedy", named("Translated")),
+        ("count", whole()),
+        ("first", time()),
+        ("last", time()),
+        ("instances", list(text())),
+        ("evidence", list(named("Line"))),
+    ];
+    object(&always, &[("link", text())])
+}
+
+fn facet() -> Value {
+    let value = object(&[("value", or_null(text())), ("count", whole())], &[]);
+    object(&[("field", text()), ("values", list(value)), ("others", whole())], &[])
 }
 
 fn bodies() -> Value {

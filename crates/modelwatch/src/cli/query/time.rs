@@ -17,7 +17,7 @@ const STEPS: [i64; 20] = [
 const DAY_MS: i64 = 86_400_000;
 
 /// Unix seconds, RFC 3339, `now`, or so long before now: `-1h`.
-pub(super) fn moment(text: &str, now: UnixMs) -> Option<UnixMs> {
+pub(in crate::cli) fn moment(text: &str, now: UnixMs) -> Option<UnixMs> {
     let text = text.trim();
     if let Some(time) = parse_time(text) {
         return Some(time);
@@ -32,7 +32,7 @@ pub(super) fn moment(text: &str, now: UnixMs) -> Option<UnixMs> {
 }
 
 /// A length of time in milliseconds, more than 0.
-pub(super) fn length_ms(text: &str) -> Option<i64> {
+pub(in crate::cli) fn length_ms(text: &str) -> Option<i64> {
     parse_duration_ms(text.trim()).ok().filter(|length| *length > 0)
 }
 
@@ -47,7 +47,7 @@ pub(super) fn default_step_ms(range_ms: i64) -> i64 {
 }
 
 /// RFC 3339 in UTC, with milliseconds where there are some. Years beyond four digits are Unix seconds.
-pub(super) fn rfc3339(time: UnixMs) -> String {
+pub(crate) fn rfc3339(time: UnixMs) -> String {
     let (seconds, millis) = (time.0.div_euclid(1_000), time.0.rem_euclid(1_000));
     let (days, of_day) = (seconds.div_euclid(86_400), seconds.rem_euclid(86_400));
     let (year, month, day) = date(days);

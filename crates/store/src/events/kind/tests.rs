@@ -9,7 +9,7 @@ use model::{exchange::Exchange, series::TimeRange};
 use super::*;
 use crate::{
     disk::{Fault, Faults, Operation},
-    events::{Aggregate, Event as _, Filter, Measure, Order, Search, tail::Open},
+    events::{Aggregate, Filter, Measure, Order, Search, tail::Open},
     segment::Packer,
 };
 
@@ -58,7 +58,7 @@ impl Opened {
 
 fn encoded() -> Vec<u8> {
     let mut bytes = Vec::new();
-    Exchange { time: NOW, ..Exchange::default() }.record().encode(&mut bytes);
+    Exchange { time: NOW, ..Exchange::default() }.encode(&mut bytes);
     bytes
 }
 
@@ -164,14 +164,14 @@ fn records_are_taken_while_the_disk_is_waited_for() {
     let (begun, has_begun) = sync_channel(8);
     let (let_go, go) = sync_channel(8);
     let kind = Opened::on(Disk::with_faults(Arc::new(Slow { begun, go: Mutex::new(go) })));
-    let record = || Exchange { time: NOW, ..Exchange::default() }.record();
-    kind.append(vec![record()]).unwrap();
+    let record = || Exchange { time: NOW, ..Exchange::default() };
+    kind.append(&[record()]).unwrap();
     let kind = &kind;
     let appended = thread::scope(|scope| {
         let syncing = scope.spawn(|| kind.sync_when_due());
         has_begun.recv_timeout(PATIENCE).unwrap();
         let (done, is_done) = sync_channel(8);
-        scope.spawn(move || done.send(kind.append(vec![record()])));
+        scope.spawn(move || done.send(kind.append(&[record()])));
         let appended = is_done.recv_timeout(PATIENCE);
         drop(let_go);
         syncing.join().unwrap().unwrap();

@@ -1,5 +1,7 @@
-//! Requests and events of the deployment that `cargo xtask simulate` makes up: `simulate FOLDER END FULL RESTART`,
-//! the end in Unix milliseconds, the parts of its incident as `FROM-TO` in seconds before the end.
+//! Requests, events and log lines of the deployment that `cargo xtask simulate` makes up: `simulate FOLDER END FULL
+//! RESTART HOT`, the end in Unix milliseconds, the parts of its incident as `FROM-TO` in seconds before the end.
+
+mod lines;
 
 use std::{path::Path, time::Duration};
 
@@ -23,11 +25,12 @@ const KEYS: [&str; 6] = ["assistant", "search", "batch", "ci", "notebook", "supp
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
-    let usage = "usage: simulate FOLDER END FULL RESTART";
-    let [folder, end, full, restart] = arguments.as_slice() else { return Err(usage.into()) };
+    let usage = "usage: simulate FOLDER END FULL RESTART HOT";
+    let [folder, end, full, restart, hot] = arguments.as_slice() else { return Err(usage.into()) };
     let end: i64 = end.parse().map_err(|_| usage)?;
     let incident =
         Incident { full: span(full).ok_or(usage)?, restart: span(restart).ok_or(usage)? };
+    let hot = span(hot).ok_or(usage)?;
     let (store, _) = Store::open(Path::new(folder), Options::default(), Clock::system())?;
     let mut random = Random(0x5eed);
     let mut all = Vec::new();
@@ -47,8 +50,14 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     for batch in all.chunks(500) {
         taken += store.events().append(batch)?;
     }
-    if taken < all.len() + events.len() {
-        return Err(format!("{taken} of {} records were taken", all.len() + events.len()).into());
+    // With numbers of their own, so that the requests are the same as without.
+    let lines = lines::lines(end, &incident, hot, &mut Random(0x1065));
+    for batch in lines.chunks(500) {
+        taken += store.events().append(batch)?;
+    }
+    let wanted = all.len() + events.len() + lines.len();
+    if taken < wanted {
+        return Err(format!("{taken} of {wanted} records were taken").into());
     }
     store.events().commit()?;
     store.close()?;

@@ -1,0 +1,180 @@
+//! What becomes of lines of logs, however they came: they are understood, and kept.
+//!
+//! A line that comes from a file is read together with those around it; one that a receiver brings is read alone. What
+//! is known of a line is kept with it as the attribute [`KNOWN`], so that it is found without looking at bodies
+//! again. Figures become samples, and what a program never said before becomes an event. Bias: a line is kept first;
+//! what it meant is told afterwards, and is lost when this program dies between the two.
+
+mod figures;
+mod news;
+mod streams;
+
+use std::{
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+
+use logs::{
+    Entry, Figure, Reader, Told, Zone,
+    pipeline::{Pipelines, Verdict},
+};
+use model::{
+    Clock, UnixMs,
+    log::{Line, Origin},
+    sample::Batch,
+};
+use store::{Store, events::AppendError};
+use tokio::sync::broadcast;
+
+use self::{figures::Series, news::News, streams::Streams};
+use crate::events::Events;
+
+/// The attribute that names what is known of a line.
+pub(crate) const KNOWN: &str = "known";
+/// A line from further ahead was written under a wrong clock; its time is when it came.
+const AHEAD_MAX: Duration = Duration::from_secs(5 * 60);
+/// Batches that somebody who watches may be behind; then the oldest are lost, and it is told how many.
+const BEHIND_MAX: usize = 256;
+
+/// What lines say, and whose log they are of.
+type Figures = Vec<(Arc<Origin>, Figure)>;
+
+/// Where lines go. Cheap to clone.
+#[derive(Clone)]
+pub(crate) struct Lines(Arc<Inner>);
+
+struct Inner {
+    store: Store,
+    clock: Clock,
+    zone: Zone,
+    events: Arc<Events>,
+    pipelines: Pipelines,
+    series: Mutex<Series>,
+    news: Mutex<News>,
+    streams: Mutex<Streams>,
+    /// For those who watch what is kept.
+    watched: broadcast::Sender<Arc<[Line]>>,
+}
+
+impl Lines {
+    /// `zone` is that of programs which do not say in which zone their times are.
+    pub(crate) fn new(
+        store: Store,
+        clock: Clock,
+        zone: Zone,
+        pipelines: Pipelines,
+        events: Arc<Events>,
+    ) -> Self {
+        let news = Mutex::new(News::new(clock.monotonic()));
+        let (series, streams) = (Mutex::default(), Mutex::default());
+        let watched = broadcast::Sender::new(BEHIND_MAX);
+        let inner = Inner { store, clock, zone, events, pipelines, series, news, streams, watched };
+        Self(Arc::new(inner))
+    }
+
+    /// The lines that are kept from now on, in batches.
+    pub(crate) fn subscribe(&self) -> broadcast::Receiver<Arc<[Line]>> {
+        self.0.watched.subscribe()
+    }
+
+    /// Keeps lines that a receiver brings and returns how many were taken; what is taken survives the death of the
+    /// process. Writes to the disk, so it is for threads that may wait. After an error nothing is kept, and the sender
+    /// may try again.
+    pub(crate) fn take(&self, mut lines: Vec<Line>) -> Result<usize, AppendError> {
+        let now = self.0.clock.now();
+        lines.iter_mut().for_each(|line| self.understand(line, now));
+        let figures = self.prepare(&mut lines);
+        let taken = self.keep(lines).map_err(|(_, error)| error)?;
+        self.add(figures);
+        Ok(taken)
+    }
+
+    /// Reads the body of a line that came alone; what follows its first line belongs to it. What the protocol says of
+    /// its time counts more than what the body says, and of its severity less: many senders say the same of all their
+    /// lines.
+    fn understand(&self, line: &mut Line, now: UnixMs) {
+        let told = Told {
+            time: Some(line.time),
+            severity: line.severity,
+            attributes: std::mem::take(&mut line.attributes),
+        };
+        let (first, rest) = match line.body.split_once('\n') {
+            Some((first, rest)) => (first, Some(rest)),
+            None => (line.body.as_str(), None),
+        };
+        let mut reader = Reader::new(self.0.zone.clone());
+        let entry = reader.push_told(first.as_bytes(), told, now, 0).or_else(|| reader.flush());
+        let Some(Entry { time, severity, mut body, attributes, .. }) = entry else { return };
+        if let Some(rest) = rest {
+            body.push('\n');
+            body.push_str(rest);
+        }
+        (line.time, line.severity, line.body, line.attributes) = (time, severity, body, attributes);
+    }
+
+    /// Does with lines what the configuration says, and says of each what is known of it. Gives the figures that the
+    /// configuration reads from them.
+    fn prepare(&self, lines: &mut Vec<Line>) -> Figures {
+        let now = self.0.clock.now();
+        let (mut all, mut found) = (Figures::new(), Vec::new());
+        lines.retain_mut(|line| {
+            let verdict = self.0.pipelines.apply(line, &mut found);
+            all.extend(found.drain(..).map(|figure| (Arc::clone(&line.origin), figure)));
+            verdict == Verdict::Kept
+        });
+        for line in lines {
+            if line.time > now + AHEAD_MAX {
+                line.time = now;
+            }
+            if let Some(found) = logs::knowledge::find(&line.body).first() {
+                line.severity = line.severity.or(Some(found.known.severity));
+                line.attributes.push((KNOWN.to_owned(), found.known.id.to_owned()));
+            }
+        }
+        all
+    }
+
+    fn add(&self, figures: Figures) {
+        let mut series = lock(&self.0.series);
+        figures.into_iter().for_each(|(origin, figure)| series.add(&origin, figure));
+    }
+
+    /// Keeps lines that are understood; gives them back where the store refuses them.
+    fn keep(&self, lines: Vec<Line>) -> Result<usize, (Vec<Line>, AppendError)> {
+        let taken = match self.0.store.events().append(&lines) {
+            Ok(taken) => taken,
+            Err(error) => return Err((lines, error)),
+        };
+        if self.0.watched.receiver_count() > 0 {
+            // They may be gone by now, which is fine.
+            drop(self.0.watched.send(lines.clone().into()));
+        }
+        let monotonic = self.0.clock.monotonic();
+        let mut news = lock(&self.0.news);
+        let told: Vec<_> = lines.iter().filter_map(|line| news.look(line, monotonic)).collect();
+        drop(news);
+        told.into_iter().for_each(|record| self.0.events.push(record));
+        let mut all = Figures::new();
+        for Line { origin, time, body, attributes, .. } in lines {
+            if !origin.engine.is_empty() {
+                let entry = Entry { time, body, attributes, ..Entry::default() };
+                let found = logs::figures(&origin.engine, &entry).into_iter();
+                all.extend(found.map(|figure| (Arc::clone(&origin), figure)));
+            }
+        }
+        self.add(all);
+        Ok(taken)
+    }
+
+    /// The samples of what lines said since the last call, with the label `source="log"`.
+    pub(crate) fn samples(&self, time: UnixMs) -> Batch {
+        lock(&self.0.series).batch(time)
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests;
