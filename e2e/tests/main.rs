@@ -15,6 +15,7 @@ mod live;
 mod logs;
 mod node_exporter;
 mod ollama;
+mod pipeline;
 mod prometheus;
 mod query;
 mod receive;

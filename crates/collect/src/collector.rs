@@ -22,7 +22,7 @@ use crate::{
     exposition::ScrapedMetric,
     host,
     http::{Endpoint, Secret},
-    net, probe,
+    log, net, probe,
     process::Identity,
     processes, pulls,
     schedule::Watch,
@@ -48,6 +48,7 @@ pub struct Settings {
     pub engines: Vec<EngineSetting>,
     pub scrapes: Vec<scrape::Job>,
     pub probes: Vec<probe::ProbeSetting>,
+    pub logs: log::Settings,
 }
 
 /// An engine that a person named.
@@ -126,8 +127,8 @@ pub struct Found {
 /// All collectors, running.
 pub struct Collector {
     shared: Arc<Shared>,
-    /// Of the host, accelerators, the network, processes and downloads.
-    watches: [Watch; 5],
+    /// Of the host, accelerators, the network, processes, downloads and logs.
+    watches: [Watch; 6],
     probes: Vec<JoinHandle<()>>,
     discovery: JoinHandle<()>,
     scrapes: Vec<JoinHandle<()>>,
@@ -214,10 +215,11 @@ impl Collector {
         let net = net::start(&shared)?;
         let processes = processes::start(&shared)?;
         let pulls = pulls::start(&shared)?;
+        let logs = log::start(&shared)?;
         let probes = probe::start(&shared, runtime);
         let discovery = runtime.spawn(discover(Arc::clone(&shared)));
         let scrapes = scrape::start(&shared, runtime);
-        let watches = [host, accelerators, net, processes, pulls];
+        let watches = [host, accelerators, net, processes, pulls, logs];
         Ok(Self { shared, watches, probes, discovery, scrapes })
     }
 
@@ -276,7 +278,7 @@ pub async fn look_once(settings: Settings, clock: Clock) -> Found {
     // The reports last as long as the guards.
     let _host = host::look_once(&host_settings(&settings), &clock, &registry);
     let _accelerators = accelerator::look_once(&settings, &clock, &registry);
-    let sinks = Sinks { batch: Arc::new(drop), event: Arc::new(drop) };
+    let sinks = Sinks { batch: Arc::new(drop), event: Arc::new(drop), lines: None };
     let shared = Arc::new(Shared::new(settings, clock.clone(), sinks, registry));
     let mut search = Search::new(&shared);
     let mut watches = Vec::new();

@@ -472,10 +472,11 @@ mod tests {
                 own_ports: Vec::new(),
                 engines: Vec::new(),
                 probes: Vec::new(),
+                logs: crate::log::Settings::default(),
                 scrapes: Vec::new(),
             };
             let clock = Clock::manual(UnixMs(0));
-            let sinks = Sinks { batch: Arc::new(|_| ()), event: Arc::new(|_| ()) };
+            let sinks = Sinks { batch: Arc::new(|_| ()), event: Arc::new(|_| ()), lines: None };
             let shared = Shared::new(settings, clock.clone(), sinks, Registry::default());
             let shared = Arc::new(shared);
             let mut search = Search::new(&shared);

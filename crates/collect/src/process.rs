@@ -9,7 +9,8 @@
 use std::{
     collections::{BTreeMap, HashMap},
     fs,
-    path::Path,
+    io::Read as _,
+    path::{Path, PathBuf},
     time::Duration,
 };
 
@@ -38,6 +39,8 @@ const PROCESSES_MAX: usize = 65_536;
 const THREADS_MAX: usize = 8_192;
 /// Threads that are read with every scan; twice as many are read with every second, and so on.
 const THREADS_EACH_TIME: u64 = 64;
+/// Most bytes of an environment, and of the list of users.
+const BYTES_MAX: u64 = 1 << 20;
 /// Open files are not counted beyond this.
 const OPEN_FILES_MAX: usize = 65_536;
 
@@ -392,6 +395,43 @@ pub(crate) fn ancestors(root: &Path, pid: u32) -> Vec<u32> {
 pub(crate) fn descends_from(root: &Path, pid: u32, program: &str) -> bool {
     let is_it = |pid: u32| command(root, pid).is_some_and(|line| program_of(&line) == program);
     ancestors(root, pid).into_iter().any(is_it)
+}
+
+/// The root of a process that has mounts of its own, such as one in a container.
+pub(crate) fn own_root(root: &Path, process: &Path) -> Option<PathBuf> {
+    let theirs = fs::read_link(process.join("ns/mnt")).ok()?;
+    let ours = fs::read_link(root.join("proc/self/ns/mnt")).ok()?;
+    let base = process.join("root");
+    (theirs != ours && base.is_dir()).then_some(base)
+}
+
+/// Homes by the number of the user.
+pub(crate) fn homes(root: &Path) -> BTreeMap<u32, String> {
+    let mut text = String::new();
+    if let Ok(file) = fs::File::open(root.join("etc/passwd")) {
+        file.take(BYTES_MAX).read_to_string(&mut text).ok();
+    }
+    let home = |line: &str| {
+        let mut fields = line.split(':');
+        let user = fields.nth(2)?.parse().ok()?;
+        let home = fields.nth(2).filter(|home| home.starts_with('/'))?;
+        Some((user, home.to_owned()))
+    };
+    // Of several names for one user the first counts, as for the system.
+    text.lines().rev().filter_map(home).collect()
+}
+
+/// A variable in the environment of a process, as far as that may be read.
+pub(crate) fn variable(root: &Path, pid: u32, name: &str) -> Option<String> {
+    let mut bytes = Vec::new();
+    let file = fs::File::open(root.join(format!("proc/{pid}/environ"))).ok()?;
+    // What came before an error counts.
+    file.take(BYTES_MAX).read_to_end(&mut bytes).ok();
+    let value = |text: &[u8]| {
+        let (found, value) = std::str::from_utf8(text).ok()?.split_once('=')?;
+        (found == name && !name.is_empty() && !value.is_empty()).then(|| value.to_owned())
+    };
+    bytes.split(|byte| *byte == 0).find_map(value)
 }
 
 /// The file name of the program in a command line.

@@ -350,6 +350,7 @@ mod tests {
             own_ports: Vec::new(),
             engines: Vec::new(),
             probes: Vec::new(),
+            logs: crate::log::Settings::default(),
             scrapes: Vec::new(),
             accelerators: accelerator::Settings::default(),
         }
@@ -371,6 +372,7 @@ mod tests {
                 let events = Arc::clone(&events);
                 Arc::new(move |event| events.lock().unwrap().push(event))
             },
+            lines: None,
         };
         let registry = Registry::default();
         let mut shared = Shared::new(settings, Clock::manual(UnixMs(0)), sinks, registry.clone());

@@ -354,6 +354,7 @@ mod tests {
         let sinks = Sinks {
             batch: std::sync::Arc::new(move |batch: Batch| drop(came.try_send(batch))),
             event: std::sync::Arc::new(|_| {}),
+            lines: None,
         };
         let (opened, openings) = sync_channel(64);
         let mut looks = 0;

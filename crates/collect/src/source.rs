@@ -19,6 +19,7 @@ pub enum SourceGroup {
     Discovery,
     Probe,
     Scrape,
+    Log,
 }
 
 impl SourceGroup {
@@ -30,6 +31,7 @@ impl SourceGroup {
             Self::Discovery => "discovery",
             Self::Probe => "probe",
             Self::Scrape => "scrape",
+            Self::Log => "log",
         }
     }
 }

@@ -9,6 +9,7 @@ mod join;
 pub mod knowledge;
 mod line;
 mod patterns;
+pub mod pipeline;
 mod reader;
 pub mod time;
 

@@ -79,6 +79,7 @@ fn assemble(
             let events = Arc::clone(&events);
             Arc::new(move |record: LogRecord| events.push(record))
         },
+        lines: None,
     };
     let instance = wire::instance(inventory, address);
     let settings = wire::collect_settings(&config, &instance, address.port());

@@ -38,7 +38,7 @@ use crate::{
     receivers,
     verdict::Verdicts,
     writer::{self, Keeper, Queue},
-    zone::Zone,
+    zone,
 };
 
 /// How often modelwatch records its own health.
@@ -52,6 +52,9 @@ const KEEPER_PATIENCE: Duration = Duration::from_secs(1);
 
 /// How long tasks may take to end.
 pub(crate) const RUNTIME_PATIENCE: Duration = Duration::from_millis(500);
+
+/// Where the data directory keeps how far logs were read.
+const LOG_POSITIONS: &str = "log-positions.json";
 
 /// How long the first look for engines is waited for before it is reported.
 const FIRST_LOOK_MAX: Duration = Duration::from_secs(5);
@@ -74,6 +77,8 @@ pub(crate) struct App {
     pub(crate) gateway: Option<exchanges::View>,
     /// Turns of exports.
     pub(crate) exports: Arc<Semaphore>,
+    /// Places of those who watch lines as they come.
+    pub(crate) tails: Arc<Semaphore>,
     pub(crate) cost: CostMeter,
     pub(crate) verdicts: Verdicts,
     /// Turns true when the program ends.
@@ -141,11 +146,13 @@ fn assemble(
         let queue = queue.clone();
         Box::new(move |record| queue.note(record))
     });
-    let zone = Zone::local();
-    let zone = logs::Zone::new(move |time: UnixMs| {
-        i32::try_from(zone.offset(time.0.div_euclid(1_000)) / 60).unwrap_or(0)
-    });
-    let lines = Lines::new(store.clone(), clock.clone(), zone, Arc::clone(&events));
+    let zone = zone::of_lines();
+    // What could be wrong with them was found with the configuration.
+    let pipelines = config.log_pipelines(zone.clone()).map_err(|bad| {
+        let texts: Vec<String> = bad.iter().map(ToString::to_string).collect();
+        anyhow::anyhow!("log pipelines cannot be used: {}", texts.join("; "))
+    })?;
+    let lines = Lines::new(store.clone(), clock.clone(), zone, pipelines, Arc::clone(&events));
     let sinks = Sinks {
         batch: {
             let queue = queue.clone();
@@ -155,6 +162,7 @@ fn assemble(
             let events = Arc::clone(&events);
             Arc::new(move |record: LogRecord| events.push(record))
         },
+        lines: Some(Arc::new(lines.clone())),
     };
     let instance = instance(&inventory, address);
     let settings = collect_settings(&config, &instance, address.port());
@@ -194,6 +202,7 @@ fn assemble(
         gate: Gate::default(),
         gateway: exchanges.as_ref().map(Exchanges::view),
         exports: Arc::new(Semaphore::new(api::EXPORTS_MAX)),
+        tails: Arc::new(Semaphore::new(api::TAILS_MAX)),
         cost: CostMeter::default(),
         stop: watch::channel(false).0,
         instance,
@@ -298,6 +307,7 @@ pub(crate) fn collect_settings(
         engines: engines.collect(),
         scrapes: config.scrapes.iter().map(|scrape| scrape.job(&variable)).collect(),
         probes: probes.collect(),
+        logs: config.logs.settings(config.storage.path.join(LOG_POSITIONS)),
     }
 }
 

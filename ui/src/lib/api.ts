@@ -27,7 +27,7 @@ export interface Overview {
 
 export interface Source {
   name: string;
-  group: "host" | "accelerator" | "engine" | "discovery" | "probe" | "scrape" | "receiver" | "storage";
+  group: "host" | "accelerator" | "engine" | "discovery" | "probe" | "scrape" | "log" | "receiver" | "storage";
   state: "ok" | "absent" | "failing" | "starting";
   /** Null: it comes by itself. */
   period_ms: number | null;

@@ -488,6 +488,7 @@ mod tests {
             let sinks = Sinks {
                 batch: Arc::new(move |batch| lock(&into_batches).push(batch)),
                 event: Arc::new(move |event| lock(&into_events).push(event)),
+                lines: None,
             };
             let settings = Settings {
                 root: PathBuf::from("/nowhere"),
@@ -500,6 +501,7 @@ mod tests {
                 own_ports: Vec::new(),
                 engines: Vec::new(),
                 probes: Vec::new(),
+                logs: crate::log::Settings::default(),
                 scrapes: Vec::new(),
             };
             let shared = Arc::new(Shared::new(settings, clock.clone(), sinks, registry.clone()));

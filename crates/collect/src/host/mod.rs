@@ -512,6 +512,7 @@ mod tests {
                 })
             },
             event: Arc::new(|_| {}),
+            lines: None,
         };
         let settings =
             Settings { root: "/".into(), instance: "n".into(), period: Duration::from_millis(50) };

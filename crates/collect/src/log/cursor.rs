@@ -49,8 +49,11 @@ impl Cursor {
 
     /// Begins with the first line that starts at or behind `offset`, or at the end.
     pub(super) fn from_line(file: &File, offset: u64, buffer: &mut [u8]) -> io::Result<Self> {
-        let mut at = offset.saturating_sub(1);
-        while offset > 0 {
+        if offset == 0 {
+            return Ok(Self::beginning());
+        }
+        let mut at = offset - 1;
+        loop {
             let length = place::read_all(file, buffer, at)?;
             let block = buffer.get(..length).unwrap_or_default();
             if let Some(end) = memchr::memchr(b'\n', block) {

@@ -53,6 +53,11 @@ impl Feed {
         }
     }
 
+    /// Whether nothing waits to be taken.
+    pub(super) fn is_free(&self) -> bool {
+        self.pending.is_none()
+    }
+
     pub(super) fn stored(&self) -> u64 {
         self.stored
     }
@@ -82,6 +87,10 @@ impl Feed {
         self.counts.bytes += bytes;
         self.counts.cut += lines.iter().filter(|line| line.cut > 0).count() as u64;
         self.bucket.take(lines.len(), bytes);
+        if let Some(chunk) = &mut self.pending {
+            chunk.lines.extend(lines);
+            return;
+        }
         let (origin, file) = (Arc::clone(&self.origin), Arc::clone(&self.file));
         self.pending = Some(Chunk { origin, file, lines, read_at });
     }

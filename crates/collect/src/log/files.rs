@@ -25,6 +25,7 @@ use super::{
     place::{Head, Inode},
     positions::{self, Position, Positions},
     siblings::{self, Likeness},
+    unwrap::{Form, Unwrapper},
 };
 use crate::Failure;
 
@@ -62,6 +63,7 @@ pub(super) struct Candidate {
     pub(super) from: From,
     /// The pattern that found it.
     pub(super) pattern: Option<Arc<str>>,
+    pub(super) form: Form,
 }
 
 #[derive(Debug)]
@@ -75,6 +77,8 @@ struct Followed {
     /// Absent while the first line is not complete.
     feed: Option<Feed>,
     cursor: Cursor,
+    form: Form,
+    unwrapper: Unwrapper,
     /// At the last look.
     size: u64,
     is_at_end: bool,
@@ -89,7 +93,6 @@ struct Followed {
 /// What a source has to tell of its files.
 #[derive(Clone, Debug, Default)]
 pub(super) struct FileReport {
-    pub(super) path: String,
     pub(super) origin: Arc<Origin>,
     pub(super) counts: Counts,
     /// Bytes that are there and not stored.
@@ -437,6 +440,7 @@ impl Files {
         }
         let size = one.look(now)?;
         if size == one.size && one.is_at_end {
+            one.say_what_waits(now);
             one.say_last_word(now)?;
             one.rest(now);
             return Ok(true);
@@ -470,7 +474,7 @@ impl Files {
             one.changed = now.monotonic;
             positions.is_changed = true;
         }
-        feed.put(lines, now.wall, now.monotonic);
+        feed.put(one.unwrapper.take(lines), now.wall, now.monotonic);
         let was_taken = feed.offer(sink, now.wall, now.monotonic);
         (one.size, one.is_at_end) = (size, step == Step::End);
         if one.is_at_end && was_taken {
@@ -500,6 +504,7 @@ impl Files {
         one.due = now.monotonic;
         one.changed = now.monotonic;
         let feed = one.feed.take();
+        let mut unwrapper = std::mem::replace(&mut one.unwrapper, Unwrapper::new(one.form));
         one.name(sink, self.limits)?;
         if let Some(feed) = feed {
             let found = siblings::copy(&old, inode);
@@ -508,11 +513,15 @@ impl Files {
                 file.metadata().is_ok_and(|about| !is_known(Inode::of(&about)))
             });
             match copy {
-                Some((path, file)) => {
-                    let copy = Followed::rest_of(path, file, &old, feed, now)?;
+                Some(copy) => {
+                    let copy = Followed::rest_of(copy, &old, feed, unwrapper, now)?;
                     self.followed.push(copy);
                 }
-                None => self.leaving.push(feed),
+                None => {
+                    let mut feed = feed;
+                    feed.put(unwrapper.rest(), now.wall, now.monotonic);
+                    self.leaving.push(feed);
+                }
             }
         }
         for feed in &mut self.leaving {
@@ -557,7 +566,6 @@ impl Files {
 
     pub(super) fn reports(&self) -> Vec<FileReport> {
         let report = |one: &Followed| FileReport {
-            path: one.path.display().to_string(),
             origin: Arc::clone(&one.origin),
             counts: one.feed.as_ref().map(|feed| feed.counts).unwrap_or_default(),
             lag: one.size.saturating_sub(one.feed.as_ref().map_or(0, Feed::stored)),
@@ -565,7 +573,7 @@ impl Files {
         let past = self.past.values().map(|(origin, counts)| FileReport {
             origin: Arc::clone(origin),
             counts: *counts,
-            ..FileReport::default()
+            lag: 0,
         });
         self.followed.iter().map(report).chain(past).collect()
     }
@@ -613,7 +621,7 @@ impl Candidate {
     /// The file of a position under another name.
     fn again(path: PathBuf, position: &Position) -> Self {
         let origin = Arc::new(position.origin());
-        Self { path, origin, from: From::Start, pattern: None }
+        Self { path, origin, from: From::Start, pattern: None, form: position.form }
     }
 }
 
@@ -628,6 +636,8 @@ impl Followed {
             generation: 0,
             feed: None,
             cursor,
+            form: candidate.form,
+            unwrapper: Unwrapper::new(candidate.form),
             size: 0,
             is_at_end: false,
             after: None,
@@ -639,10 +649,10 @@ impl Followed {
 
     /// What was not read yet of a file that was emptied, in its copy.
     fn rest_of(
-        path: PathBuf,
-        file: File,
+        (path, file): (PathBuf, File),
         old: &Position,
         feed: Feed,
+        unwrapper: Unwrapper,
         now: Now,
     ) -> io::Result<Self> {
         let cursor = Cursor::at(&file, old.read)?.unwrap_or_else(Cursor::beginning);
@@ -655,6 +665,8 @@ impl Followed {
             generation: old.generation,
             feed: Some(feed),
             cursor,
+            form: old.form,
+            unwrapper,
             size: 0,
             is_at_end: false,
             after: None,
@@ -690,6 +702,14 @@ impl Followed {
         }
     }
 
+    /// Takes parts of lines whose rest does not come.
+    fn say_what_waits(&mut self, now: Now) {
+        let is_quiet = now.monotonic.saturating_sub(self.changed) >= PERIODS[1];
+        if let Some(feed) = self.feed.as_mut().filter(|feed| is_quiet && feed.is_free()) {
+            feed.put(self.unwrapper.rest(), now.wall, now.monotonic);
+        }
+    }
+
     /// Takes what is behind the last line end of a file that was deleted or renamed a while ago.
     fn say_last_word(&mut self, now: Now) -> io::Result<()> {
         let Some(since) = self.moved else { return Ok(()) };
@@ -699,7 +719,9 @@ impl Followed {
         if let Some(feed) = self.feed.as_mut().filter(|feed| feed.is_done())
             && let Some(line) = self.cursor.rest(&self.file, self.size)?
         {
-            feed.put(vec![line], now.wall, now.monotonic);
+            let mut lines = self.unwrapper.take(vec![line]);
+            lines.extend(self.unwrapper.rest());
+            feed.put(lines, now.wall, now.monotonic);
             self.changed = now.monotonic;
         }
         Ok(())
@@ -721,7 +743,7 @@ impl Followed {
     }
 
     fn is_finished(&self) -> bool {
-        self.is_at_end && self.feed.as_ref().is_none_or(Feed::is_done)
+        self.is_at_end && self.unwrapper.is_empty() && self.feed.as_ref().is_none_or(Feed::is_done)
     }
 
     fn set_origin(&mut self, origin: Arc<Origin>) {
@@ -744,6 +766,7 @@ impl Followed {
             path: self.path.display().to_string(),
             seen: now.wall.0,
             origin: positions::packed(&self.origin),
+            form: self.form,
         }
     }
 }

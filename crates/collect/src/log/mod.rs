@@ -8,16 +8,22 @@
 //! deleted. The bias is to take a line rather twice than not at all, where a file system tells too little.
 
 mod cursor;
+mod engines;
 mod feed;
 mod files;
 mod glob;
 mod place;
 mod positions;
+mod report;
 mod siblings;
 #[cfg(test)]
 mod tests;
+mod thread;
+mod unwrap;
 
 use std::{path::PathBuf, sync::Arc};
+
+pub(crate) use thread::start;
 
 use model::{
     UnixMs,

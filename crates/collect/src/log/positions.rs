@@ -14,7 +14,10 @@ use std::{
 use model::{UnixMs, log::Origin};
 use serde::{Deserialize, Serialize};
 
-use super::place::{Head, Inode};
+use super::{
+    place::{Head, Inode},
+    unwrap::Form,
+};
 
 /// Most files that are remembered; those not seen for the longest time go first.
 const FILES_MAX: usize = 20_000;
@@ -43,6 +46,7 @@ pub(super) struct Position {
     pub(super) seen: i64,
     /// Whose it is, see [`packed`].
     pub(super) origin: [String; 7],
+    pub(super) form: Form,
 }
 
 /// An origin as it is kept.
@@ -168,6 +172,7 @@ mod tests {
             tail: b"a\n\xff".to_vec(),
             path: "/var/log/a".into(),
             seen,
+            form: Form::Docker,
             origin: packed(&Origin { engine: "vllm".into(), ..Origin::default() }),
         };
         let inode = |number| Inode { device: 1, number };

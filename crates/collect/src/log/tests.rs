@@ -9,13 +9,14 @@ use std::{
     time::Duration,
 };
 
-use model::{Clock, UnixMs, log::Origin};
+use model::{Clock, log::Origin};
 
 use super::{
     Chunk, From, Limits, LineSink, RawLine, Refused,
     files::{Candidate, Files, Now, Round},
     glob,
     positions::Positions,
+    unwrap::Form,
 };
 
 /// Keeps lines as a store does that joins lines to records: the last one stays open until the next comes, or
@@ -119,6 +120,7 @@ impl Bench {
             path,
             from: self.from,
             pattern: Some(self.pattern.as_str().into()),
+            form: Form::Plain,
         });
         let Follower { files, positions } = &mut self.follower;
         files.scan(candidates.collect(), positions, &self.sink, self.now);

@@ -519,12 +519,13 @@ mod tests {
             own_ports: Vec::new(),
             engines: Vec::new(),
             probes: Vec::new(),
+            logs: crate::log::Settings::default(),
             scrapes: Vec::new(),
             accelerators: crate::accelerator::Settings::default(),
         };
         let batches = Arc::clone(batches);
         let batch = Arc::new(move |batch| batches.lock().unwrap().push(batch));
-        let sinks = Sinks { batch, event: Arc::new(drop) };
+        let sinks = Sinks { batch, event: Arc::new(drop), lines: None };
         Arc::new(Shared::new(settings, Clock::system(), sinks, registry.clone()))
     }
 

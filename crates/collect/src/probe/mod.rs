@@ -354,6 +354,7 @@ mod tests {
                 Arc::new(move |batch| batches.lock().unwrap().push(batch))
             },
             event: Arc::new(drop),
+            lines: None,
         };
         let settings = crate::Settings {
             root: "/".into(),
@@ -365,6 +366,7 @@ mod tests {
             own_ports: Vec::new(),
             engines: Vec::new(),
             probes: vec![setting(ProbeKind::Tcp, &target)],
+            logs: crate::log::Settings::default(),
             scrapes: Vec::new(),
             accelerators: crate::accelerator::Settings::default(),
         };

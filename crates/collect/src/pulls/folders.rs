@@ -13,13 +13,16 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use crate::{accelerator, process};
+use crate::{
+    accelerator, process,
+    process::{homes, own_root},
+};
 
 /// Most processes that are looked at; more are not seen.
 const PROCESSES_MAX: usize = 65_536;
 /// Most processes whose environment is read.
 const TOOLS_MAX: usize = 256;
-/// Most bytes of an environment, and of the list of users.
+/// Most bytes of an environment.
 const BYTES_MAX: u64 = 1 << 20;
 /// Programs that fetch models and are no engines.
 const TOOLS: &[&str] = &["hf", "huggingface-cli", "modelscope", "ollama"];
@@ -121,14 +124,6 @@ fn environment(process: &Path) -> BTreeMap<&'static str, String> {
     bytes.split(|byte| *byte == 0).filter_map(variable).collect()
 }
 
-/// The root of a process that has mounts of its own, such as one in a container.
-fn own_root(root: &Path, process: &Path) -> Option<PathBuf> {
-    let theirs = fs::read_link(process.join("ns/mnt")).ok()?;
-    let ours = fs::read_link(root.join("proc/self/ns/mnt")).ok()?;
-    let base = process.join("root");
-    (theirs != ours && base.is_dir()).then_some(base)
-}
-
 /// Where vLLM was told to put what it fetches.
 fn download_folder(process: &Path) -> Option<PathBuf> {
     const FLAG: &str = "--download-dir";
@@ -140,22 +135,6 @@ fn download_folder(process: &Path) -> Option<PathBuf> {
         Some(value) => Some(value.into()),
         None => arguments.next().filter(|_| argument == FLAG).map(PathBuf::from),
     }
-}
-
-/// Homes by the number of the user.
-fn homes(root: &Path) -> BTreeMap<u32, String> {
-    let mut text = String::new();
-    if let Ok(file) = fs::File::open(root.join("etc/passwd")) {
-        file.take(BYTES_MAX).read_to_string(&mut text).ok();
-    }
-    let home = |line: &str| {
-        let mut fields = line.split(':');
-        let user = fields.nth(2)?.parse().ok()?;
-        let home = fields.nth(2).filter(|home| home.starts_with('/'))?;
-        Some((user, home.to_owned()))
-    };
-    // Of several names for one user the first counts, as for the system.
-    text.lines().rev().filter_map(home).collect()
 }
 
 #[cfg(test)]

@@ -21,6 +21,20 @@ metrics! { MODELWATCH:
         "Evaluations of queries for live pages; each query counts once a tick, however many pages show it" "为实时页面执行的查询次数；同一查询每个周期只执行一次，与页面数量无关";
     MODELWATCH_LIVE_TICKS_DROPPED_TOTAL = Counter "modelwatch_live_ticks_dropped_total" "" []
         "Live ticks not sent because a page read too slowly" "因页面读取过慢而未发送的实时数据帧数";
+    MODELWATCH_LOG_BYTES_TOTAL = Counter "modelwatch_log_bytes_total" "bytes" ["instance" "log" "origin"]
+        "Bytes read of a log" "从日志读取的字节数";
+    MODELWATCH_LOG_FILES = Gauge "modelwatch_log_files" "" ["instance"]
+        "Files of logs that are followed" "正在跟踪的日志文件数";
+    MODELWATCH_LOG_LAG_BYTES = Gauge "modelwatch_log_lag_bytes" "bytes" ["instance" "log" "origin"]
+        "What a log has that is not stored yet" "日志中尚未存储的字节数";
+    MODELWATCH_LOG_LINES_CUT_TOTAL = Counter "modelwatch_log_lines_cut_total" "" ["instance" "log" "origin"]
+        "Lines of a log of which only the first MiB was kept" "过长而只保留前 1 MiB 的日志行数";
+    MODELWATCH_LOG_LINES_SKIPPED_TOTAL = Counter "modelwatch_log_lines_skipped_total" "" ["instance" "log" "origin"]
+        "Lines of a log that were overwritten or could not be understood before they were read" "在读取之前已被覆盖或无法解析的日志行数";
+    MODELWATCH_LOG_LINES_TOTAL = Counter "modelwatch_log_lines_total" "" ["instance" "log" "origin"]
+        "Lines read of a log" "从日志读取的行数";
+    MODELWATCH_LOG_THROTTLED_TOTAL = Counter "modelwatch_log_throttled_total" "" ["instance" "log" "origin"]
+        "Times that a log was made to wait because it brought more than it may" "日志因超出速率上限而被要求等待的次数";
     MODELWATCH_PCIE_ERRORS_TOTAL = Counter "modelwatch_pcie_errors_total" "" ["pci_bus_id" "severity"]
         "Errors on the PCIe link of a device as the kernel counts them (AER): correctable, nonfatal or fatal" "内核统计的设备 PCIe 链路错误数（AER）：correctable、nonfatal 或 fatal";
     MODELWATCH_PROCESS_CPU_SECONDS_TOTAL = Counter "modelwatch_process_cpu_seconds_total" "seconds" []

@@ -12,6 +12,7 @@ mod input;
 mod key;
 mod logs;
 mod peer;
+mod pipeline;
 mod progress;
 pub(crate) mod query;
 mod store;
@@ -88,6 +89,10 @@ enum Command {
         work: key::KeyWork,
     },
     Logs(logs::Words),
+    Pipeline {
+        #[command(subcommand)]
+        work: pipeline::PipelineWork,
+    },
     Query(query::Words),
     Top(top::Options),
     Bench(Box<bench::Words>),
@@ -183,6 +188,9 @@ pub(crate) fn main() -> ExitCode {
         Command::Logs(words) => {
             with_config(config, language, |config| logs::logs(&config, &words, language))
         }
+        Command::Pipeline { work } => {
+            with_config(config, language, |config| pipeline::pipeline(&config, work, language))
+        }
         Command::Query(words) => {
             with_config(config, language, |config| query::query(&config, &words, language))
         }
@@ -250,8 +258,9 @@ fn translated(command: clap::Command, language: Language) -> clap::Command {
             .disable_help_flag(true)
             .disable_help_subcommand(true)
     };
-    let nested: [(&str, &[(&str, Names)]); 2] = [
+    let nested: [(&str, &[(&str, Names)]); 3] = [
         ("key", &[("create", key::CREATE), ("list", &[]), ("revoke", &["which"])]),
+        ("pipeline", &[("test", pipeline::TEST)]),
         ("store", &[("verify", &["path"]), ("repair", &["path"])]),
     ];
     let command = nested.into_iter().fold(command, |command, (name, works)| {

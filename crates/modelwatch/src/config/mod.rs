@@ -6,9 +6,13 @@
 mod gateway;
 mod keys;
 mod keys_gateway;
+mod keys_logs;
+mod keys_pipeline;
 mod keys_receive;
 mod keys_scrape;
+mod logs;
 mod parse;
+mod pipeline;
 mod receive;
 mod reference;
 mod scrape;
@@ -24,7 +28,12 @@ use std::{
 
 use model::message::{Language, render};
 
+use ::logs::{
+    Zone,
+    pipeline::{BadPipeline, Pipelines},
+};
 pub(crate) use gateway::{Address, Gateway, GatewayUpstream};
+pub(crate) use logs::{Logs, NamedLog};
 pub(crate) use receive::Receive;
 pub(crate) use reference::reference;
 pub(crate) use scrape::Scrape;
@@ -45,8 +54,10 @@ pub(crate) struct Config {
     pub(crate) probes: Vec<Probe>,
     pub(crate) receive: Receive,
     pub(crate) scrapes: Vec<Scrape>,
+    log_pipelines: Vec<pipeline::LogPipeline>,
     pub(crate) accelerator_commands: Vec<AcceleratorCommand>,
     pub(crate) log_level: String,
+    pub(crate) logs: Logs,
 }
 
 #[derive(Clone, Debug, PartialEq)]
@@ -277,13 +288,21 @@ impl Default for Config {
             probes: Vec::new(),
             receive: Receive::default(),
             scrapes: Vec::new(),
+            log_pipelines: Vec::new(),
             accelerator_commands: Vec::new(),
             log_level: "info".into(),
+            logs: Logs::default(),
         }
     }
 }
 
 impl Config {
+    /// The pipelines for lines of logs, whose times are of `zone` where they do not say. A configuration that was
+    /// checked has none that are bad.
+    pub(crate) fn log_pipelines(&self, zone: Zone) -> Result<Pipelines, Vec<BadPipeline>> {
+        pipeline::compile(&self.log_pipelines, zone)
+    }
+
     /// The settings in force, as lines that a configuration file could hold.
     pub(crate) fn lines(&self) -> Vec<String> {
         let (server, storage, collect, query) =
@@ -327,9 +346,13 @@ impl Config {
             format!("storage.series_max = {}", storage.series_max),
             format!("storage.window = \"{}\"", duration_text(storage.window)),
         ];
+        lines.extend(self.logs.lines());
+        lines.sort();
         lines.extend(self.accelerator_commands.iter().flat_map(AcceleratorCommand::lines));
         lines.extend(self.engines.iter().flat_map(Engine::lines));
         lines.extend(self.gateway.lines());
+        lines.extend(self.logs.files.iter().flat_map(NamedLog::lines));
+        lines.extend(self.log_pipelines.iter().flat_map(pipeline::LogPipeline::lines));
         lines.extend(self.probes.iter().flat_map(Probe::lines));
         lines.extend(self.receive.lines());
         lines.extend(self.scrapes.iter().flat_map(Scrape::lines));
@@ -416,9 +439,11 @@ fn resolve(text: &str, environment: &Environment<'_>) -> Result<Config, Vec<Prob
     check_probes(&config.probes, environment, &mut problems);
     let line_of = |name: &str| parse::line_in(text, "gateway", name);
     gateway::check(&config.gateway, &line_of, environment, &mut problems);
+    logs::check(&config.logs, &mut problems);
     let line_of = |name: &str| parse::line_in(text, "receive", name);
     receive::check(&config.receive, &line_of, environment, &mut problems);
     scrape::check(&config.scrapes, environment, &mut problems);
+    pipeline::check(&config.log_pipelines, &mut problems);
     check_commands(&config.accelerator_commands, &mut problems);
     let line = parse::line_of(text, "accelerator_libraries");
     check_libraries(&config.collect.accelerator_libraries, line, &mut problems);

@@ -77,6 +77,7 @@ export const texts = {
   group_discovery: { en: "Discovery", zh: "自动发现" },
   group_probe: { en: "Probes", zh: "探测" },
   group_scrape: { en: "Scraping", zh: "抓取" },
+  group_log: { en: "Logs", zh: "日志" },
   group_receiver: { en: "Receivers of logs", zh: "日志接收" },
   group_storage: { en: "Storage", zh: "存储" },
   state_ok: { en: "OK", zh: "正常" },

@@ -11,6 +11,7 @@ mod findings;
 mod histogram;
 mod patterns;
 mod search;
+mod tail;
 
 use std::time::Duration;
 
@@ -19,7 +20,6 @@ use model::log::Line;
 use serde_json::{Map, Value, json};
 use store::events::{Aggregate, Hit, Key, Measure, QueryError, read_line};
 
-pub(crate) use self::export::{LINES_MAX, csv_header, csv_row};
 pub(super) use self::{
     context::{LINES_AROUND_MAX, context},
     export::export,
@@ -28,6 +28,11 @@ pub(super) use self::{
     histogram::{COLUMNS_MAX, histogram},
     patterns::{PATTERNS_MAX, patterns},
     search::{PAGE_MAX, search},
+    tail::tail,
+};
+pub(crate) use self::{
+    export::{LINES_MAX, csv_header, csv_row},
+    tail::TAILS_MAX,
 };
 
 /// How long a question may take.

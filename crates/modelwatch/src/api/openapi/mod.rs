@@ -2,7 +2,7 @@
 //! (OpenAPI 3.1) that is served at `/api/mw/openapi.json`.
 //!
 //! What it does not describe: Prometheus' endpoints, which have documents of their own, and the live socket, for
-//! which OpenAPI has no words; both are in `docs/api.md`.
+//! which OpenAPI has no words; both are in `docs/api.md`. Of the socket for lines it describes the messages.
 
 mod schemas;
 
@@ -28,6 +28,8 @@ struct Route {
     /// The name of the schema of a good answer.
     answer: &'static str,
     has_post: bool,
+    /// Whether it is the beginning of a WebSocket.
+    is_socket: bool,
 }
 
 /// A parameter of a query: its name, what it may be, whether it must be given, and what it means.
@@ -99,6 +101,7 @@ const LOGS_PATTERNS: &[Parameter] = &[
     FILTER,
     ("limit", Whole(0, logs::PATTERNS_MAX as i64), false, "Most patterns; 100 without it"),
 ];
+const LOGS_TAIL: &[Parameter] = &[FILTER];
 const LOGS_EXPORT: &[Parameter] = &[
     START,
     END,
@@ -165,6 +168,7 @@ fn routes() -> Vec<Route> {
         parameters,
         answer,
         has_post: false,
+        is_socket: false,
     };
     vec![
         route("/api/mw/v1/events", "Events, newest first", get(events::events), EVENTS, "Events"),
@@ -232,6 +236,16 @@ fn routes() -> Vec<Route> {
             LOGS_PATTERNS,
             "LinePatterns",
         ),
+        Route {
+            is_socket: true,
+            ..route(
+                "/api/mw/v1/logs/tail",
+                "Lines as they come, over a WebSocket: messages of text, each with this JSON",
+                get(logs::tail),
+                LOGS_TAIL,
+                "Tail",
+            )
+        },
         route(
             "/api/mw/v1/moment",
             "What may explain a moment",
@@ -341,7 +355,8 @@ fn operation(route: &Route, method: &str) -> Value {
         "operationId": name,
         "summary": route.summary,
         "responses": {
-            "200": { "description": route.summary, "content": content },
+            (if route.is_socket { "101" } else { "200" }):
+                { "description": route.summary, "content": content },
             "default": { "description": "Why there is no answer", "content": error },
         },
     });

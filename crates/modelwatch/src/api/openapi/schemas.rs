@@ -39,6 +39,7 @@ pub(super) fn all() -> Map<String, Value> {
         ("Series", series()),
         ("Summary", object(&[("rows", list(named("SummaryRow")))], &[])),
         ("SummaryRow", summary_row()),
+        ("Tail", object(&[("lines", list(named("Line"))), ("skipped", whole())], &[])),
         ("Translated", object(&[("en", text()), ("zh", text())], &[])),
         ("Upstream", upstream()),
         ("Usage", object(&[("rows", list(named("UsageRow")))], &[])),
@@ -193,7 +194,7 @@ fn request() -> Value {
             | FieldType::Pattern
             | FieldType::Kept => text(),
             // Shown by another endpoint only, or not kept.
-            FieldType::Private | FieldType::Pattern => return None,
+            FieldType::Private => return None,
         };
         Some((field.name, schema))
     };

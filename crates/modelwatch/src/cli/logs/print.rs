@@ -13,8 +13,11 @@ use model::{
 };
 use serde_json::Value;
 
-use crate::api::{csv_header, csv_row};
 use crate::zone::Zone;
+use crate::{
+    api::{csv_field, csv_header, csv_row},
+    cli::{complain, query::time::rfc3339},
+};
 
 /// Explanations that are remembered, so that each is given once; then it begins anew.
 const EXPLAINED_MAX: usize = 1_000;
@@ -83,6 +86,17 @@ impl<W: Write> Printer<W> {
     /// Between lines that do not follow each other.
     pub(super) fn gap(&mut self) -> io::Result<()> {
         if self.format == Format::Text { writeln!(self.out, "--") } else { Ok(()) }
+    }
+
+    /// Lines that came and are not shown.
+    pub(super) fn skipped(&mut self, count: u64) -> io::Result<()> {
+        let text = render("logs.skipped", &[("count", count.to_string())], self.language);
+        if self.format == Format::Text {
+            let text = self.paint(Some(Colour::Dim), &text);
+            return writeln!(self.out, "{text}");
+        }
+        complain(&text);
+        Ok(())
     }
 
     fn paint(&self, colour: Option<Colour>, text: &str) -> String {
@@ -161,9 +175,8 @@ impl<W: Write> Printer<W> {
         match self.format {
             Format::Json => writeln!(self.out, "{pattern}"),
             Format::Csv => {
-                let time = |name| time(name).map(crate::cli::query::time::rfc3339);
-                let text =
-                    |name: &str| crate::api::csv_field(pattern[name].as_str().unwrap_or_default());
+                let time = |name| time(name).map(rfc3339);
+                let text = |name: &str| csv_field(pattern[name].as_str().unwrap_or_default());
                 let [first, last] = ["first", "last"].map(|name| time(name).unwrap_or_default());
                 let (count, severity) = (&pattern["count"], text("severity"));
                 writeln!(self.out, "{count},{first},{last},{severity},{}", text("pattern"))

@@ -80,6 +80,7 @@ impl Local {
                     }
                 })
             },
+            lines: None,
         };
         let inventory = inventory::read(&config.collect.root);
         let address = config.server.listen;
