@@ -7,8 +7,8 @@ use serde::Deserialize;
 use serde_json::{Map, Value as Json, value::RawValue};
 
 use crate::{
-    DecodeError, LINES_MAX,
-    draft::{self, Arrival, Draft},
+    DecodeError,
+    draft::{self, Arrival, Draft, Gathered},
     json::List,
     protobuf::{Fields, Value},
 };
@@ -41,7 +41,7 @@ enum Entry<'a> {
 /// Reads `{"streams": [{"stream": {..}, "values": [["<ns>", "line", {..}]]}]}`.
 pub fn decode_json(body: &[u8], arrival: &Arrival) -> Result<Vec<Line>, DecodeError> {
     let push: Push<'_> = serde_json::from_slice(body)?;
-    let mut lines = Vec::new();
+    let mut lines = Gathered::default();
     for stream in push.streams.0 {
         let labels = stream.stream.iter().map(|(name, value)| (name.as_ref(), value.as_ref()));
         let base = base(labels, arrival)?;
@@ -59,16 +59,15 @@ pub fn decode_json(body: &[u8], arrival: &Arrival) -> Result<Vec<Line>, DecodeEr
             })?;
             draft.time = draft::nanos(nanos.into());
             draft.body = line.into_owned();
-            push_line(&mut lines, draft, arrival)?;
+            lines.push(draft.line(arrival))?;
         }
     }
-    draft::share(&mut lines);
-    Ok(lines)
+    Ok(lines.into_lines())
 }
 
 /// Reads a `PushRequest` that was decompressed.
 pub fn decode_protobuf(body: &[u8], arrival: &Arrival) -> Result<Vec<Line>, DecodeError> {
-    let mut lines = Vec::new();
+    let mut lines = Gathered::default();
     for field in Fields::new(body) {
         let (1, Value::Bytes(stream)) = field? else { continue };
         let mut labels = Cow::Borrowed("");
@@ -86,12 +85,11 @@ pub fn decode_protobuf(body: &[u8], arrival: &Arrival) -> Result<Vec<Line>, Deco
             if let (2, Value::Bytes(entry)) = field? {
                 let mut draft = base.clone();
                 read_entry(entry, &mut draft)?;
-                push_line(&mut lines, draft, arrival)?;
+                lines.push(draft.line(arrival))?;
             }
         }
     }
-    draft::share(&mut lines);
-    Ok(lines)
+    Ok(lines.into_lines())
 }
 
 /// `Entry{1 Timestamp{1 seconds, 2 nanos}, 2 line, 3 LabelPair{1 name, 2 value}}`
@@ -144,14 +142,6 @@ fn base<'a>(
         draft.fact(name, value);
     }
     Ok(draft)
-}
-
-fn push_line(lines: &mut Vec<Line>, draft: Draft, arrival: &Arrival) -> Result<(), DecodeError> {
-    if lines.len() >= LINES_MAX {
-        return Err(DecodeError::TooMany);
-    }
-    lines.push(draft.line(arrival));
-    Ok(())
 }
 
 /// Reads `{a="b", c="d"}`.
@@ -221,6 +211,7 @@ mod tests {
 
     use super::*;
     use crate::{
+        LINES_MAX,
         draft::tests::arrival,
         protobuf::tests::field,
         tests::{body, fixtures},

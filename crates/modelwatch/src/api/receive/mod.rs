@@ -284,3 +284,49 @@ const TEXT: &str = "text/plain; charset=utf-8";
 fn expanded<'b>(coding: &str, body: &'b [u8]) -> Result<std::borrow::Cow<'b, [u8]>, Untaken> {
     Ok(expand(coding, body)?)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Everything that can go wrong, with the status and whether its sender is told when to come again.
+    pub(super) fn all_untaken() -> Vec<(Untaken, u16, bool)> {
+        vec![
+            (Untaken::Access(Access::Missing), 401, false),
+            (Untaken::Access(Access::Wrong), 401, false),
+            (Untaken::Malformed("what".into()), 400, false),
+            (Untaken::Unsupported("which".into()), 415, false),
+            (Untaken::TooLarge("much".into()), 413, false),
+            (Untaken::Slow, 408, false),
+            (Untaken::Crowded, 429, true),
+            (Untaken::Refused(Refused::Busy), 429, true),
+            (Untaken::Refused(Refused::Disk("full".into())), 503, true),
+            (Untaken::Failed, 500, false),
+        ]
+    }
+
+    #[test]
+    fn who_is_to_come_again_is_told_so() {
+        for (untaken, status, is_again) in all_untaken() {
+            let answer = untaken.answer(TEXT, untaken.text());
+            assert_eq!(answer.status(), status, "{untaken:?}");
+            let again = answer.headers().contains_key(header::RETRY_AFTER);
+            assert_eq!(again, is_again, "{untaken:?}");
+            let login = answer.headers().contains_key(header::WWW_AUTHENTICATE);
+            assert_eq!(login, status == 401, "{untaken:?}");
+        }
+    }
+
+    #[test]
+    fn kinds_of_bodies() {
+        let check = |given: &'static str, expected| {
+            let headers = [(header::CONTENT_TYPE, HeaderValue::from_static(given))];
+            assert_eq!(is_kind(&headers.into_iter().collect(), JSON), expected, "{given}");
+        };
+        check("application/json", true);
+        check("Application/JSON; charset=utf-8", true);
+        check("application/jsonx", false);
+        check("", false);
+        assert!(!is_kind(&HeaderMap::new(), JSON));
+    }
+}
