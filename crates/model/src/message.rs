@@ -2147,6 +2147,16 @@ pub static MESSAGES: &[Message] = &[
         zh: "一次请求可包含 1 至 {max} 个查询",
     },
     Message {
+        code: "refused.search_name",
+        en: "a search has a name of 1 to {limit} characters, and none that steers a terminal",
+        zh: "搜索名称应为 1 至 {limit} 个字符，且不含控制字符",
+    },
+    Message {
+        code: "refused.searches",
+        en: "there are {limit} saved searches already; delete one first",
+        zh: "已保存 {limit} 条搜索，请先删除一条",
+    },
+    Message {
         code: "refused.time",
         en: "{name} must be a time in Unix milliseconds",
         zh: "{name} 须为 Unix 毫秒时间",

@@ -79,6 +79,7 @@ pub(crate) struct App {
     pub(crate) exports: Arc<Semaphore>,
     /// Places of those who watch lines as they come.
     pub(crate) tails: Arc<Semaphore>,
+    pub(crate) saved: api::SavedSearches,
     pub(crate) cost: CostMeter,
     pub(crate) verdicts: Verdicts,
     /// Turns true when the program ends.
@@ -191,6 +192,7 @@ fn assemble(
         verdicts: Verdicts::new(clock.now()).context("a built-in condition does not parse")?,
         lines,
         receive: Receive::new(desk, tokens),
+        saved: api::SavedSearches::new(&config.storage.path),
         config,
         clock,
         store,

@@ -24,6 +24,7 @@ use super::{
     feed::{Counts, Feed},
     place::{Head, Inode},
     positions::{self, Position, Positions},
+    report::Amount,
     siblings::{self, Likeness},
     unwrap::{Form, Unwrapper},
 };
@@ -90,15 +91,6 @@ struct Followed {
     due: Duration,
 }
 
-/// What a source has to tell of its files.
-#[derive(Clone, Debug, Default)]
-pub(super) struct FileReport {
-    pub(super) origin: Arc<Origin>,
-    pub(super) counts: Counts,
-    /// Bytes that are there and not stored.
-    pub(super) lag: u64,
-}
-
 pub(super) struct Files {
     followed: Vec<Followed>,
     /// Of files that are gone, until all is stored.
@@ -128,6 +120,16 @@ pub(super) enum Round {
     Refused,
     /// Nothing to do before that time.
     Until(Duration),
+}
+
+impl Round {
+    /// What two rounds come to together.
+    pub(super) fn and(self, other: Self) -> Self {
+        match (self, other) {
+            (Self::Until(one), Self::Until(other)) => Self::Until(one.min(other)),
+            _ => Self::Refused,
+        }
+    }
 }
 
 impl Files {
@@ -564,18 +566,26 @@ impl Files {
         }
     }
 
-    pub(super) fn reports(&self) -> Vec<FileReport> {
-        let report = |one: &Followed| FileReport {
+    /// What files gave, those that are gone included.
+    pub(super) fn amounts(&self) -> Vec<Amount> {
+        let amount = |one: &Followed| Amount {
             origin: Arc::clone(&one.origin),
             counts: one.feed.as_ref().map(|feed| feed.counts).unwrap_or_default(),
-            lag: one.size.saturating_sub(one.feed.as_ref().map_or(0, Feed::stored)),
+            lag: Some(one.size.saturating_sub(one.feed.as_ref().map_or(0, Feed::stored))),
+            skipped: 0,
         };
-        let past = self.past.values().map(|(origin, counts)| FileReport {
+        let past = self.past.values().map(|(origin, counts)| Amount {
             origin: Arc::clone(origin),
             counts: *counts,
-            lag: 0,
+            lag: None,
+            skipped: 0,
         });
-        self.followed.iter().map(report).chain(past).collect()
+        self.followed.iter().map(amount).chain(past).collect()
+    }
+
+    /// How many files are followed of which that is so.
+    pub(super) fn count_of(&self, is_meant: impl Fn(&Origin) -> bool) -> usize {
+        self.followed.iter().filter(|one| is_meant(&one.origin)).count()
     }
 
     pub(super) fn count(&self) -> usize {

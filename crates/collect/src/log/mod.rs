@@ -12,6 +12,7 @@ mod engines;
 mod feed;
 mod files;
 mod glob;
+mod kernel;
 mod place;
 mod positions;
 mod report;

@@ -323,7 +323,7 @@ fn a_flood_starves_nobody() {
     assert!(texts.contains(&"other".to_owned()), "{}", texts.len());
     assert!((900..2_200).contains(&texts.len()), "{}", texts.len());
     let throttled = |bench: &Bench| -> u64 {
-        bench.follower.files.reports().iter().map(|report| report.counts.throttled).sum()
+        bench.follower.files.amounts().iter().map(|amount| amount.counts.throttled).sum()
     };
     bench.round();
     for _ in 0..20 {

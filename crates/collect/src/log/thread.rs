@@ -13,15 +13,20 @@ use std::{
 use model::{UnixMs, log::Origin};
 
 use super::{
-    LineSink, LogFile, Settings,
-    engines::{self, EngineLogs},
+    From, LineSink, LogFile, Settings, engines,
     files::{Candidate, Files, Now, Round},
     glob,
+    kernel::Kernel,
     positions::Positions,
-    report::Reports,
+    report::{self, Amount, Reports, State},
     unwrap::Form,
 };
-use crate::{Failure, FailureKind, collector::Shared, inventory, schedule::Watch};
+use crate::{
+    Failure, FailureKind,
+    collector::Shared,
+    inventory,
+    schedule::{Hint, Watch},
+};
 
 /// How often new files are looked for, and how soon again while one waits.
 const SCAN_PERIOD: Duration = Duration::from_secs(5);
@@ -34,6 +39,11 @@ const REFUSED: [Duration; 2] = [Duration::from_millis(50), Duration::from_secs(2
 const SLEEP_MIN: Duration = Duration::from_millis(5);
 /// How long to wait after a defect of ours.
 const AFTER_PANIC: Duration = Duration::from_secs(10);
+/// How long to leave the kernel's log alone that could not be opened.
+const KERNEL_REST: Duration = Duration::from_secs(60);
+/// Where the system's daemons write what is of interest here.
+const KERNEL_FILES: &[&str] = &["/var/log/kern.log"];
+const AUTH_FILES: &[&str] = &["/var/log/auth.log", "/var/log/secure"];
 /// Most files that are followed; fewer where this process may open fewer.
 const FILES_MAX: u64 = 4_096;
 
@@ -71,9 +81,13 @@ struct Logs<'a> {
     reports: &'a mut Reports,
     host: String,
     files: Files,
+    kernel: Result<Kernel, Failure>,
+    kernel_tried: Option<Duration>,
     positions: Positions,
     /// Engines that started later are new to us.
     since: UnixMs,
+    /// How many engines there are, and what to know of those without a log.
+    engines: (usize, Option<Hint>),
     /// When each thing was done last.
     scanned: Option<Duration>,
     saved: Duration,
@@ -95,8 +109,11 @@ impl<'a> Logs<'a> {
             reports,
             host: inventory::read(&shared.settings.root).hostname.unwrap_or_default(),
             files: Files::new(settings.limits, files_max()),
+            kernel: Err(Failure::new(FailureKind::Absent, "logs.kernel is false")),
+            kernel_tried: None,
             since: positions.saved.unwrap_or(shared.since).min(shared.since),
             positions,
+            engines: (0, None),
             scanned: None,
             saved: Duration::ZERO,
         }
@@ -106,9 +123,9 @@ impl<'a> Logs<'a> {
         let mut refused = REFUSED[0];
         loop {
             let now = self.now();
+            self.open_kernel(now);
             self.scan(now);
-            let round = self.files.round(&mut self.positions, self.sink, now);
-            let wait = match round {
+            let wait = match self.round(now) {
                 Round::Refused => {
                     let wait = refused;
                     refused = (refused * 2).min(REFUSED[1]);
@@ -120,7 +137,9 @@ impl<'a> Logs<'a> {
                 }
             };
             self.save(now);
-            self.reports.tell(self.shared, &self.files, now);
+            if self.reports.is_due(now) {
+                self.tell(now);
+            }
             if !matches!(stopped.recv_timeout(wait), Err(RecvTimeoutError::Timeout)) {
                 let now = self.now();
                 self.positions.is_changed = true;
@@ -128,6 +147,35 @@ impl<'a> Logs<'a> {
                 return;
             }
         }
+    }
+
+    /// Reads a little of everything.
+    fn round(&mut self, now: Now) -> Round {
+        let kernel = match &mut self.kernel {
+            Ok(kernel) => match kernel.turn(self.sink, now) {
+                Ok(round) => round,
+                Err(failure) => {
+                    self.kernel = Err(failure);
+                    Round::Until(now.monotonic + SCAN_PERIOD)
+                }
+            },
+            Err(_) => Round::Until(now.monotonic + SCAN_PERIOD),
+        };
+        let files = self.files.round(&mut self.positions, self.sink, now);
+        kernel.and(files)
+    }
+
+    /// Opens the kernel's log, and tries it again now and then.
+    fn open_kernel(&mut self, now: Now) {
+        let is_due = self.kernel_tried.is_none_or(|at| now.monotonic - at >= KERNEL_REST);
+        if !self.settings.kernel || self.kernel.is_ok() || !is_due {
+            return;
+        }
+        self.kernel_tried = Some(now.monotonic);
+        let others = &self.positions.others;
+        let saved = |name: &str| others.get(name).copied();
+        let root = &self.shared.settings.root;
+        self.kernel = Kernel::open(root, &self.host, &saved, self.sink, self.settings.limits);
     }
 
     fn now(&self) -> Now {
@@ -146,12 +194,17 @@ impl<'a> Logs<'a> {
         for file in &self.settings.files {
             candidates.extend(self.named(file));
         }
-        let mut engines = EngineLogs::default();
         if self.settings.discover {
-            engines = engines::find(self.shared, &self.host, self.since);
-            candidates.append(&mut engines.files);
+            let engines = engines::find(self.shared, &self.host, self.since);
+            candidates.extend(engines.files);
+            self.engines = (engines.engines, engines.hint);
         }
-        self.reports.engines = (engines.engines, engines.hint);
+        if self.settings.kernel && self.kernel.is_err() {
+            candidates.extend(self.system("kernel", KERNEL_FILES));
+        }
+        if self.settings.auth {
+            candidates.extend(self.system("auth", AUTH_FILES));
+        }
         self.files.scan(candidates, &mut self.positions, self.sink, now);
     }
 
@@ -180,7 +233,103 @@ impl<'a> Logs<'a> {
         found.collect()
     }
 
+    /// Files of the system, of which the first that is there counts.
+    fn system(&self, source: &str, paths: &[&str]) -> Option<Candidate> {
+        let root = &self.shared.settings.root;
+        let found = paths.iter().find(|path| root.join(path.trim_start_matches('/')).is_file())?;
+        Some(Candidate {
+            path: root.join(found.trim_start_matches('/')),
+            origin: Arc::new(Origin {
+                source: source.into(),
+                origin: (*found).into(),
+                host: self.host.clone(),
+                ..Origin::default()
+            }),
+            from: From::End,
+            pattern: Some((*found).into()),
+            form: Form::Plain,
+        })
+    }
+
+    fn tell(&mut self, now: Now) {
+        let states = vec![self.of_files(), self.of_engines(), self.of_kernel(), self.of_auth()];
+        let mut amounts = self.files.amounts();
+        if let Ok(kernel) = &self.kernel {
+            amounts.push(Amount {
+                origin: Arc::clone(kernel.origin()),
+                counts: kernel.counts(),
+                lag: None,
+                skipped: kernel.skipped,
+            });
+        }
+        self.reports.tell(self.shared, states, (self.files.count(), amounts), now);
+    }
+
+    fn of_files(&self) -> State {
+        let name = "log_files";
+        let is_named = |origin: &Origin| origin.source == "file" && origin.engine.is_empty();
+        let failure = self.files.failures.iter().next();
+        let hint = failure.and_then(|(path, failure)| report::hint_of(failure, path));
+        let count = self.files.left_out;
+        let left_out = || {
+            (count > 0).then(|| ("hint.log_files_cut", vec![("count".into(), count.to_string())]))
+        };
+        let outcome = match failure {
+            Some((_, failure)) => Err(failure.clone()),
+            None if self.settings.files.is_empty() => {
+                return State::absent(name, "no [[log_file]] is configured");
+            }
+            None => Ok(self.files.count_of(is_named)),
+        };
+        State { name, outcome, hint: hint.or_else(left_out) }
+    }
+
+    fn of_engines(&self) -> State {
+        let name = "log_engines";
+        let (engines, hint) = &self.engines;
+        if !self.settings.discover {
+            return State::absent(name, "logs.discover is false");
+        }
+        if *engines == 0 {
+            return State::absent(name, "no process of an engine can be seen");
+        }
+        let count = self.files.count_of(|origin| !origin.engine.is_empty());
+        State { name, outcome: Ok(count), hint: hint.clone() }
+    }
+
+    fn of_kernel(&self) -> State {
+        let name = "log_kernel";
+        let count = self.files.count_of(|origin| origin.source == "kernel");
+        match &self.kernel {
+            Ok(_) => State { name, outcome: Ok(1), hint: None },
+            Err(_) if count > 0 => State { name, outcome: Ok(count), hint: None },
+            Err(failure) => State {
+                name,
+                outcome: Err(failure.clone()),
+                hint: report::hint_of(failure, "/dev/kmsg"),
+            },
+        }
+    }
+
+    fn of_auth(&self) -> State {
+        let name = "log_auth";
+        if !self.settings.auth {
+            return State::absent(name, "logs.auth is false");
+        }
+        match self.files.count_of(|origin| origin.source == "auth") {
+            0 => State::absent(name, "neither /var/log/auth.log nor /var/log/secure is there"),
+            count => State { name, outcome: Ok(count), hint: None },
+        }
+    }
+
     fn save(&mut self, now: Now) {
+        if let Ok(kernel) = &self.kernel {
+            let others = &mut self.positions.others;
+            // Of other boots nothing comes any more.
+            others.retain(|name, _| name == kernel.name() || !name.starts_with("kmsg:"));
+            let before = others.insert(kernel.name().to_owned(), kernel.stored());
+            self.positions.is_changed |= before != Some(kernel.stored());
+        }
         let is_due = now.monotonic.saturating_sub(self.saved) >= SAVE_PERIOD;
         if !is_due || !self.positions.is_changed {
             return;
@@ -206,7 +355,7 @@ mod tests {
     use model::{Clock, sample::Batch};
 
     use super::*;
-    use crate::{Registry, Sinks, SourceState, log::tests::TestSink};
+    use crate::{Registry, Sinks, log::tests::TestSink};
 
     fn shared(root: &Path, logs: Settings, sink: &Arc<TestSink>) -> (Arc<Shared>, Batches) {
         let batches = Batches::default();
@@ -247,7 +396,7 @@ mod tests {
         let file = LogFile {
             path: "/var/log/app/*.log".into(),
             service: "app".into(),
-            from: super::super::From::Start,
+            from: From::Start,
             ..LogFile::default()
         };
         let settings = Settings {
@@ -282,20 +431,47 @@ mod tests {
         }
     }
 
+    fn told(root: &Path, settings: Settings, failure: Option<Failure>) -> Vec<String> {
+        let sink = Arc::new(TestSink::default());
+        let (shared, _) = shared(root, settings, &sink);
+        let mut reports = Reports::new(&shared);
+        let mut logs = Logs::new(&shared, &*sink, &mut reports);
+        let now = Now { wall: shared.clock.now(), monotonic: Duration::from_secs(9) };
+        logs.open_kernel(now);
+        logs.scan(now);
+        logs.files.failures.extend(failure.map(|failure| ("/var/log/x".to_owned(), failure)));
+        logs.tell(now);
+        let shown = |report: crate::SourceReport| {
+            let hint = report.hint.map(|(code, _)| code).unwrap_or_default();
+            format!("{} {} {hint}", report.name, report.state.as_str())
+        };
+        shared.registry.reports().into_iter().map(shown).collect()
+    }
+
     #[test]
     fn what_may_not_be_read_is_told() {
         let folder = tempfile::tempdir().unwrap();
-        let settings = Settings { auth: true, ..Settings::default() };
-        let (shared, _) = shared(folder.path(), settings, &Arc::new(TestSink::default()));
-        let mut files = Files::new(shared.settings.logs.limits, 10);
+        let root = folder.path();
+        let settings = Settings { auth: true, kernel: true, discover: true, ..Settings::default() };
         let denied = Failure::new(FailureKind::PermissionDenied, "/var/log/x: no");
-        files.failures.insert("/var/log/x".into(), denied);
-        let mut reports = Reports::new(&shared);
-        let now = Now { wall: shared.clock.now(), monotonic: Duration::from_secs(9) };
-        reports.tell(&shared, &files, now);
-        let told = shared.registry.reports();
-        let told = told.iter().find(|report| report.name == "log_files").unwrap();
-        assert_eq!(told.state, SourceState::Absent, "none is configured");
-        assert_eq!(told.hint.as_ref().unwrap().0, "hint.log_permission");
+        let expected = [
+            "log_auth absent ",
+            "log_engines absent ",
+            "log_files failing hint.log_permission",
+            "log_kernel absent ",
+            "logs ok ",
+        ];
+        assert_eq!(told(root, settings.clone(), Some(denied)), expected);
+        fs::create_dir_all(root.join("var/log")).unwrap();
+        fs::write(root.join("var/log/kern.log"), "").unwrap();
+        fs::write(root.join("var/log/secure"), "").unwrap();
+        let expected = [
+            "log_auth ok ",
+            "log_engines absent ",
+            "log_files absent ",
+            "log_kernel ok ",
+            "logs ok ",
+        ];
+        assert_eq!(told(root, settings, None), expected);
     }
 }

@@ -178,7 +178,7 @@ describe("histogram", () => {
     expect(layers.map(({ severity }) => severity)).toEqual(["error", "info", null]);
     expect(highest(layers)).toBe(102);
     const [error] = pathsOf(layers, found, { start: 0, end: 20 }, 200, 72);
-    expect(error).toBe("M0.0 72.0h99.0v-1.5h-99.0zM100.0 72.0h99.0v-1.5h-99.0z");
+    expect(error).toBe("M0.0 72.0h99.0v-4.0h-99.0zM100.0 72.0h99.0v-4.0h-99.0z");
     expect(countsAt(layers, found, 15)).toEqual([{ severity: "error", count: 2 }]);
     expect(countsAt(layers, found, -5)).toEqual([]);
     expect(highest([])).toBe(0);

@@ -36,6 +36,8 @@ pub(super) fn all() -> Map<String, Value> {
         ("Range", range()),
         ("Request", request()),
         ("Requests", requests()),
+        ("SavedSearch", object(&[("name", text()), ("filter", text())], &[])),
+        ("SavedSearches", object(&[("searches", list(named("SavedSearch")))], &[])),
         ("Series", series()),
         ("Summary", object(&[("rows", list(named("SummaryRow")))], &[])),
         ("SummaryRow", summary_row()),
