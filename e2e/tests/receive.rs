@@ -310,6 +310,83 @@ fn rotel(world: &World, client: &Path) -> Result<()> {
     Ok(())
 }
 
+#[test]
+fn clients_of_npm() -> Result<()> {
+    let world = World::start("")?;
+    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/receive/clients.mjs");
+    for (client, source, packages) in [
+        ("elasticsearch", "elasticsearch", &["@elastic/elasticsearch@9.5.1"][..]),
+        ("loki", "loki", &["winston@3.19.0", "winston-loki@6.1.7"]),
+        (
+            "otlp",
+            "otlp",
+            &[
+                "@opentelemetry/exporter-logs-otlp-http@0.301.0",
+                "@opentelemetry/sdk-logs@3.1.1",
+                "@opentelemetry/resources@3.1.1",
+            ],
+        ),
+    ] {
+        let folder = match peers::node(client, packages) {
+            Ok(folder) => folder,
+            Err(error) => {
+                skip(&format!("there is no {client} of npm: {error:#}"));
+                continue;
+            }
+        };
+        let word = format!("saidnode{client}");
+        let mut node = process::command("node");
+        node.arg(&script).args([client, &world.modelwatch.address, TOKEN, &word]);
+        let version = process::capture(node.env("PACKAGES", folder))
+            .with_context(|| format!("{client} of npm failed"))?;
+        let lines = world.expect(&word, source)?;
+        ensure!(lines.iter().all(|line| line["severity"] == "error"), "{client}: {lines:?}");
+        xtask::say(&format!("{client} of npm {}: 3 of 3 lines", version.trim()));
+    }
+    Ok(())
+}
+
+/// A body that is small and expands to more than anybody has, and one that is just too large.
+#[test]
+fn bombs_are_refused_and_do_no_harm() -> Result<()> {
+    let world = World::start("")?;
+    let bearer = format!("Bearer {TOKEN}");
+    let bomb = gzip_of_zeros(world.folder.path(), 200 << 20)?;
+    ensure!(bomb.len() < 1 << 20, "{} bytes", bomb.len());
+    for (path, kind, text) in [
+        ("/loki/api/v1/push", "application/json", "expands to more"),
+        ("/elasticsearch/_bulk", "application/x-ndjson", "expands to more"),
+        ("/services/collector", "application/json", "Request entity too large"),
+        ("/v1/logs", "application/x-protobuf", "expands to more"),
+    ] {
+        let headers = &[
+            ("Authorization", bearer.as_str()),
+            ("Content-Type", kind),
+            ("Content-Encoding", "gzip"),
+        ];
+        let request = Request { method: "POST", path, headers, body: &bomb, timeout: PATIENCE };
+        let answer = http::send(&world.modelwatch.address, &request)?;
+        let found = answer.text();
+        ensure!(answer.status == 413 && found.contains(text), "{path}: {} {found}", answer.status);
+    }
+    let metrics = world.modelwatch.get("/metrics")?.text();
+    let resident = metrics.lines().find_map(|line| {
+        let (name, value) = line.rsplit_once(' ')?;
+        name.starts_with("modelwatch_process_resident_bytes").then(|| value.parse::<f64>().ok())?
+    });
+    let resident = resident.context("no resident bytes")?;
+    ensure!(resident < 400e6, "{resident} bytes are resident");
+    Ok(())
+}
+
+fn gzip_of_zeros(folder: &Path, bytes: usize) -> Result<Vec<u8>> {
+    let file = folder.join("zeros.gz");
+    let mut gzip = process::command("sh");
+    gzip.arg("-c").arg(format!("head -c {bytes} /dev/zero | gzip -9 > {}", file.display()));
+    process::capture(&mut gzip)?;
+    Ok(fs::read(file)?)
+}
+
 fn free_port() -> Result<u16> {
     Ok(std::net::TcpListener::bind("127.0.0.1:0")?.local_addr()?.port())
 }

@@ -145,6 +145,28 @@ pub fn python(name: &str, packages: &[&str]) -> Result<PathBuf> {
     Ok(folder)
 }
 
+/// Clients of npm in a folder of their own, installed if they are missing; below it is `node_modules`.
+pub fn node(name: &str, packages: &[&str]) -> Result<PathBuf> {
+    let folder = cache_dir()?.join(format!("node-{name}"));
+    let wanted = packages.join(" ");
+    let _lock = lock()?;
+    let mark = folder.join(".complete");
+    if fs::read_to_string(&mark).is_ok_and(|installed| installed == wanted) {
+        return Ok(folder);
+    }
+    if folder.exists() {
+        fs::remove_dir_all(&folder)?; // what an interrupted run or another version left behind
+    }
+    fs::create_dir_all(&folder)?;
+    say(&format!("installing {wanted} of npm"));
+    let mut npm = process::command("npm");
+    npm.args(["install", "--silent", "--no-audit", "--no-fund", "--ignore-scripts", "--prefix"]);
+    process::capture(npm.arg(&folder).args(packages))
+        .with_context(|| format!("failed to install {wanted}"))?;
+    fs::write(mark, wanted)?;
+    Ok(folder)
+}
+
 /// rsyslog with its outputs to Elasticsearch and over TLS. Its service never runs.
 pub fn rsyslog() -> Result<Program> {
     let _lock = lock()?;

@@ -31,7 +31,7 @@ pub enum DecodeError {
     /// In words for its sender.
     #[error("{0}")]
     Malformed(String),
-    #[error("more than {LINES_MAX} lines in one request; send fewer at a time")]
+    #[error("more than {LINES_MAX} lines in one request, or too large ones; send fewer at a time")]
     TooMany,
 }
 

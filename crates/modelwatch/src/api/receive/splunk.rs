@@ -160,3 +160,33 @@ fn say(answer: Answer, ack: Option<u64>) -> Response<Body> {
 fn status(answer: Answer) -> StatusCode {
     StatusCode::from_u16(answer.status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR)
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::Value;
+
+    use super::{super::tests::all_untaken, *};
+
+    #[tokio::test]
+    async fn refusals_have_codes_of_splunk() {
+        let expected = [
+            (401, 2),
+            (403, 4),
+            (400, 6),
+            (400, 6),
+            (413, 27),
+            (400, 6),
+            (503, 9),
+            (503, 9),
+            (503, 9),
+            (500, 8),
+        ];
+        for ((untaken, ..), (status, code)) in all_untaken().into_iter().zip(expected) {
+            let response = refuse(&untaken);
+            assert_eq!(response.status(), status, "{untaken:?}");
+            let body = axum::body::to_bytes(response.into_body(), 1 << 10).await.unwrap();
+            let body: Value = serde_json::from_slice(&body).unwrap();
+            assert_eq!(body["code"], code, "{untaken:?}");
+        }
+    }
+}
