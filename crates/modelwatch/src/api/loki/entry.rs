@@ -198,9 +198,9 @@ impl Entry {
                 }
             }
             Stage::Drop(chosen) => self.labels.retain(|label| !is_chosen(label, chosen)),
-            Stage::Keep(chosen) => self.labels.retain(|label| {
-                is_chosen(label, chosen) || label.name.starts_with("__error")
-            }),
+            Stage::Keep(chosen) => self
+                .labels
+                .retain(|label| is_chosen(label, chosen) || label.name.starts_with("__error")),
             Stage::Decolorize => self.line = without_colours(&self.line),
             Stage::Unwrap(unwrap) => return self.unwrap_label(unwrap),
         }

@@ -385,7 +385,9 @@ pub(super) async fn patterns(State(app): State<Arc<App>>, form: Form) -> Answer 
             budget,
         );
         for (keys, count) in sampled.map_err(|error| refused(&error))? {
-            if let (Some(pattern), Some(Key::Time(UnixMs(time)))) = (value(keys.first()), keys.get(1)) {
+            if let (Some(pattern), Some(Key::Time(UnixMs(time)))) =
+                (value(keys.first()), keys.get(1))
+            {
                 *found.entry(pattern).or_default().entry(time / 1_000).or_default() += count;
             }
         }

@@ -90,7 +90,9 @@ fn names(label: &str) -> Option<Vec<String>> {
     let named = |mask: usize| {
         let mut name = label.as_bytes().to_vec();
         for (bit, place) in places.iter().enumerate() {
-            if mask & (1 << bit) != 0 && let Some(byte) = name.get_mut(*place) {
+            if mask & (1 << bit) != 0
+                && let Some(byte) = name.get_mut(*place)
+            {
                 *byte = b'.';
             }
         }

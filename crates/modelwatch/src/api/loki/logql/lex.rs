@@ -17,8 +17,8 @@ pub(super) enum Token {
 
 /// The longest first.
 const SIGNS: [&str; 29] = [
-    "|>", "!>", "|=", "|~", "!=", "!~", "=~", "==", ">=", "<=", "{", "}", "(", ")", "[", "]", ",", "=",
-    "|", ">", "<", "+", "-", "*", "/", "%", "^", ".", "@",
+    "|>", "!>", "|=", "|~", "!=", "!~", "=~", "==", ">=", "<=", "{", "}", "(", ")", "[", "]", ",",
+    "=", "|", ">", "<", "+", "-", "*", "/", "%", "^", ".", "@",
 ];
 
 /// Units of a duration in seconds.
@@ -198,7 +198,9 @@ impl<'a> Lexer<'a> {
                     }
                     Some((_, other @ ('\\' | '"' | '\''))) => text.push(other),
                     Some((_, other)) => {
-                        return Token::Wrong(format!("\\{other} means nothing in quotes; write \\\\{other}"));
+                        return Token::Wrong(format!(
+                            "\\{other} means nothing in quotes; write \\\\{other}"
+                        ));
                     }
                     None => break,
                 },

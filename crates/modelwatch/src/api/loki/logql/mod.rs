@@ -384,7 +384,10 @@ mod tests {
         check("{a=\"b\"}\n|= \"open", "line 2, col 4: a quote is not closed");
         check("{a=~\"(\"}", "line 1, col 5: \"(\" is not a regular expression, or too large a one");
         check("rate({a=\"b\"})", "line 1, col 13: a range such as [5m] is expected, not )");
-        check("rate({a=\"b\"}[5x])", "line 1, col 14: 5x is neither a number nor a duration nor a size");
+        check(
+            "rate({a=\"b\"}[5x])",
+            "line 1, col 14: 5x is neither a number nor a duration nor a size",
+        );
         check("colour({a=\"b\"}[5m])", "line 1, col 1: there is no function colour here");
         check("{a=\"b\"} | colour \"x\"", "line 1, col 18: a comparison is expected, not \"x\"");
         check("{a=\"b\"} + 1", "line 1, col 9: only metrics can be calculated with");
@@ -397,7 +400,10 @@ mod tests {
         );
         check(&"(".repeat(100), "line 1, col 33: the query is nested deeper than 32");
         check(&"-".repeat(100), "line 1, col 33: the query is nested deeper than 32");
-        check(&" ".repeat(QUERY_BYTES_MAX + 1), "line 1, col 1: the query is longer than 16384 bytes");
+        check(
+            &" ".repeat(QUERY_BYTES_MAX + 1),
+            "line 1, col 1: the query is longer than 16384 bytes",
+        );
         check("1 + on(x) 2", "line 1, col 5: on, ignoring and group_left are not understood here");
     }
 

@@ -19,10 +19,7 @@ pub(in super::super) fn parse_selector(text: &str) -> Result<Vec<Matcher>, Parse
     read(text, |parser| parser.selector())
 }
 
-fn read<T>(
-    text: &str,
-    parse: impl FnOnce(&mut Parser<'_>) -> Parsed<T>,
-) -> Result<T, ParseError> {
+fn read<T>(text: &str, parse: impl FnOnce(&mut Parser<'_>) -> Parsed<T>) -> Result<T, ParseError> {
     if text.len() > QUERY_BYTES_MAX {
         let problem = format!("the query is longer than {QUERY_BYTES_MAX} bytes");
         return Err(ParseError { line: 1, column: 1, problem });
@@ -152,7 +149,10 @@ impl Parser<'_> {
     }
 
     /// One or more, with commas between.
-    pub(super) fn list<T>(&mut self, mut one: impl FnMut(&mut Self) -> Parsed<T>) -> Parsed<Vec<T>> {
+    pub(super) fn list<T>(
+        &mut self,
+        mut one: impl FnMut(&mut Self) -> Parsed<T>,
+    ) -> Parsed<Vec<T>> {
         let mut found = vec![one(self)?];
         while self.take(",") {
             if found.len() == LIST_MAX {

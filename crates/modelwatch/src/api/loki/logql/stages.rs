@@ -1,8 +1,8 @@
 //! Reads the steps of a pipeline.
 
 use super::{
-    Chosen, Compare, Format, LIST_MAX, LabelFilter, LineFilter, MatchOp, Piece, Sought, Stage, Unit,
-    Unwrap, expression,
+    Chosen, Compare, Format, LIST_MAX, LabelFilter, LineFilter, MatchOp, Piece, Sought, Stage,
+    Unit, Unwrap, expression,
     lex::Token,
     parse::{Parsed, Parser},
 };
@@ -74,7 +74,9 @@ impl Parser<'_> {
                     let regex = expression(text)?;
                     match regex.capture_names().flatten().next() {
                         Some(_) => Ok(regex),
-                        None => Err("the expression must name a group, as (?P<name>...)".to_owned()),
+                        None => {
+                            Err("the expression must name a group, as (?P<name>...)".to_owned())
+                        }
                     }
                 })?;
                 Ok(Stage::Regexp(regex))

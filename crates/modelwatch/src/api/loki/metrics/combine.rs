@@ -114,9 +114,7 @@ pub(super) fn binary(binary: &Binary, left: Value, right: Value) -> Value {
         (Value::Scalar(number), Value::Vector(series)) => {
             Value::Vector(each(series, |value| kept_or_made(binary, value, number, value)))
         }
-        (Value::Vector(left), Value::Vector(right)) => {
-            Value::Vector(both(binary, left, right))
-        }
+        (Value::Vector(left), Value::Vector(right)) => Value::Vector(both(binary, left, right)),
     }
 }
 
