@@ -18,6 +18,7 @@ mod ollama;
 mod pipeline;
 mod prometheus;
 mod query;
+mod receive;
 mod scrape;
 mod start;
 mod storage;

@@ -33,7 +33,7 @@ pub struct Entry {
     pub severity: Option<Severity>,
     /// Lines that belong together are parted by line ends.
     pub body: String,
-    /// Under OpenTelemetry's names where it has one; at most [`crate::ATTRIBUTES_MAX`].
+    /// Under OpenTelemetry's names where it has one; 64 of 1 KiB at most.
     pub attributes: Vec<(String, String)>,
     /// Behind its first line, in the stream.
     pub first_end: u64,

@@ -148,11 +148,7 @@ fn assemble(
         Box::new(move |record| queue.note(record))
     });
     let zone = zone::of_lines();
-    // What could be wrong with them was found with the configuration.
-    let pipelines = config.log_pipelines(zone.clone()).map_err(|bad| {
-        let texts: Vec<String> = bad.iter().map(ToString::to_string).collect();
-        anyhow::anyhow!("log pipelines cannot be used: {}", texts.join("; "))
-    })?;
+    let pipelines = config.log_pipelines(zone.clone())?;
     let lines = Lines::new(store.clone(), clock.clone(), zone, pipelines, Arc::clone(&events));
     let sinks = Sinks {
         batch: {
@@ -185,7 +181,7 @@ fn assemble(
         waiting_max: size(config.query.waiting_max),
     };
     let started = clock.now();
-    let desk = receive::Desk::new(Box::new(lines.clone()), clock.clone());
+    let desk = receive::desk::Desk::new(Box::new(lines.clone()), clock.clone());
     let tokens = config.receive.tokens(&|name| std::env::var(name).ok());
     let app = App {
         queries: Queries::new(Arc::new(store.clone()), clock.clone(), limits),
