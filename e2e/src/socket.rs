@@ -78,9 +78,14 @@ pub enum Message {
 impl LiveSocket {
     /// Opens `/api/v1/live`. The error names the status when the server refuses.
     pub fn open(address: &str, host: &str, origin: Option<&str>) -> Result<Self> {
+        Self::open_path(address, "/api/v1/live", host, origin)
+    }
+
+    /// Opens the socket at another path.
+    pub fn open_path(address: &str, path: &str, host: &str, origin: Option<&str>) -> Result<Self> {
         let mut stream = http::connect(address, Duration::from_secs(10))?;
         let mut head = format!(
-            "GET /api/v1/live HTTP/1.1\r\nHost: {host}\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\
+            "GET {path} HTTP/1.1\r\nHost: {host}\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\
              Sec-WebSocket-Version: 13\r\nSec-WebSocket-Protocol: v1\r\nSec-WebSocket-Key: {KEY}\r\n"
         );
         if let Some(origin) = origin {

@@ -9,19 +9,30 @@ use std::{
 };
 
 use anyhow::{Context, Result, ensure};
-use e2e::{Modelwatch, PATIENCE, command, encode, remote_write::recent_ms, shape::expect_schema};
+use e2e::{
+    Modelwatch, PATIENCE, command, encode,
+    remote_write::recent_ms,
+    shape::expect_schema,
+    socket::{LiveSocket, Message},
+};
 use model::{
     Clock, UnixMs,
     log::{Line, Origin, Severity},
 };
 use serde_json::{Value, json};
 use store::{Options, Store};
-use xtask::process::Process;
+use xtask::{
+    http::{self, Request},
+    process::Process,
+    wait,
+};
 
 const QUIET: &str = "[collect]\ndiscover = false\n";
 const MINUTE_MS: i64 = 60_000;
 /// A known line of the kernel.
 const XID: &str = "NVRM: Xid (PCI:0000:65:00): 79, pid=1, name=x, Ch 08";
+/// What neither a spreadsheet nor a terminal should obey.
+const FORMULA: &str = "=cmd|'/c calc'!A1 显存不足\u{1b}[31m";
 
 fn line(time: i64, host: &str, severity: Option<Severity>, body: &str) -> Line {
     let origin = Origin {
@@ -52,7 +63,7 @@ fn seed(folder: &Path) -> Result<i64> {
         let severity = (minute % 2 == 0).then_some(Severity::Info);
         lines.push(line(time, "a", severity, &format!("request {minute} took {} ms", 3 * minute)));
         if minute % 10 == 0 {
-            let body = if minute == 50 { XID } else { "=cmd|'/c calc'!A1 显存不足\u{1b}[31m" };
+            let body = if minute == 50 { XID } else { FORMULA };
             lines.push(line(time, "b", Some(Severity::Error), body));
         }
     }
@@ -87,7 +98,7 @@ fn lines_are_found_counted_and_summed_up() -> Result<()> {
     let found = ask(&format!("?{span}&limit=1&cursor={next}"), "took host:a")?;
     ensure!(bodies(&found) == ["request 57 took 171 ms"], "{found}");
     let found = ask(&format!("?{span}&order=oldest&limit=1"), "severity:error")?;
-    ensure!(bodies(&found) == ["=cmd|'/c calc'!A1 显存不足\u{1b}[31m"], "{found}");
+    ensure!(bodies(&found) == [FORMULA], "{found}");
     let found = ask(&format!("?{span}"), "Xid OR 显存 -host:a trace_id:t52")?;
     ensure!(bodies(&found) == [XID], "{found}");
     let line = &found["lines"][0];
@@ -113,12 +124,15 @@ fn lines_are_found_counted_and_summed_up() -> Result<()> {
         {"field": "severity", "values": [{"value": null, "count": 30}], "others": 36},
     ]});
     ensure!(found == expected, "{found}");
+    let found = ask(&format!("/facets?{span}&field=trace_id&limit=1"), "host:b")?;
+    let expected = json!([{"value": format!("t{}", FORMULA.len()), "count": 5}]);
+    ensure!(found["facets"][0]["values"] == expected, "{found}");
 
     for (asked, filter, code) in [
         ("", "colour:(red", "filter.parenthesis_open"),
         ("/histogram", "body:/(/", "filter.not_an_expression"),
         ("/histogram?by=body", "", "search.not_groupable"),
-        ("/facets?field=nothing", "", "search.unknown_field"),
+        ("/facets?field=body", "", "search.not_groupable"),
         ("?start=2&end=1", "", "refused.backwards"),
         ("?cursor=x", "", "search.invalid_cursor"),
     ] {
@@ -261,5 +275,184 @@ fn lines_are_printed_in_both_languages() -> Result<()> {
     );
     let printed = logs(folder, &["--help", "--lang", "zh"])?;
     ensure!(printed.code == Some(0) && printed.out.contains("搜索已保存的日志"), "{printed:?}");
+    Ok(())
+}
+
+/// Sends lines as Promtail does.
+fn push(modelwatch: &Modelwatch, bodies: &[String]) -> Result<()> {
+    let time = recent_ms()? * 1_000_000;
+    let values: Vec<_> = bodies.iter().map(|body| json!([time.to_string(), body])).collect();
+    let pushed = json!({"streams": [{"stream": {"host": "pushed"}, "values": values}]});
+    let answer = http::post_json(&modelwatch.address, "/loki/api/v1/push", &pushed)?;
+    ensure!(answer.status == 204, "{}: {}", answer.status, answer.text());
+    Ok(())
+}
+
+#[test]
+fn lines_are_watched_as_they_come() -> Result<()> {
+    let folder = tempfile::tempdir()?;
+    let modelwatch = Modelwatch::start(folder.path(), QUIET)?;
+    let address = &modelwatch.address;
+    let tail = path("/tail", "wanted");
+    let mut socket = LiveSocket::open_path(address, &tail, address, None)?;
+    let mut told = || match socket.receive()? {
+        Message::Text(text) => Ok(text),
+        other => anyhow::bail!("{other:?}"),
+    };
+    push(&modelwatch, &["other".to_owned(), "wanted one".to_owned()])?;
+    let message = told()?;
+    ensure!(bodies(&message) == ["wanted one"] && message["skipped"] == 0, "{message}");
+    let document = modelwatch.json("/api/mw/openapi.json")?;
+    let described = &document["paths"]["/api/mw/v1/logs/tail"]["get"]["responses"]["101"];
+    expect_schema(&document, &described["content"]["application/json"]["schema"], &message)?;
+
+    // Of a flood some are shown, and all others are counted.
+    let flood: Vec<String> = (0..1_000).map(|number| format!("wanted {number}")).collect();
+    push(&modelwatch, &flood)?;
+    let (mut shown, mut skipped) = (0, 0);
+    while shown + skipped < 1_000 {
+        let message = told()?;
+        shown += bodies(&message).len() as u64;
+        skipped += message["skipped"].as_u64().context("no skipped")?;
+    }
+    ensure!((100..=400).contains(&shown) && shown + skipped == 1_000, "{shown} {skipped}");
+
+    let answer = modelwatch.get(&path("/tail", "wanted ("))?;
+    let refused: Value = answer.json()?;
+    ensure!(answer.status == 400 && refused["code"] == "filter.value_missing", "{refused}");
+    ensure!(modelwatch.get(&path("/tail", ""))?.status == 400, "no upgrade");
+    let strangers = LiveSocket::open_path(address, &tail, address, Some("http://evil.example"));
+    ensure!(strangers.is_err(), "a page of another origin may watch");
+    let more = (0..32).map(|_| LiveSocket::open_path(address, &tail, address, None));
+    let opened: Vec<_> = more.filter_map(Result::ok).collect();
+    ensure!(opened.len() == 31, "{} more connections", opened.len());
+    Ok(())
+}
+
+#[test]
+fn lines_are_followed_on_the_command_line() -> Result<()> {
+    let home = tempfile::tempdir()?;
+    let folder = home.path();
+    let mut modelwatch = Modelwatch::start(folder, QUIET)?;
+    push(&modelwatch, &["wanted before".to_owned()])?;
+    let (out, err) = (folder.join("followed"), folder.join("complaints"));
+    let url = format!("http://{}", modelwatch.address);
+    let words = ["logs", "wanted", "--follow", "--limit", "1", "--url", &url].map(OsStr::new);
+    let mut command = command(&folder.join("state"), &words);
+    command.stdout(File::create(&out)?).stderr(File::create(&err)?);
+    let mut process = Process::spawn(&mut command)?;
+    let seen = |text: &str| {
+        wait::until(text, PATIENCE, || {
+            let printed = fs::read_to_string(&out)?;
+            ensure!(printed.contains(text), "{printed}");
+            Ok(printed)
+        })
+    };
+    seen("wanted before")?;
+    push(&modelwatch, &["other".to_owned(), format!("wanted now {XID}")])?;
+    let printed = seen("wanted now")?;
+    ensure!(printed.matches("wanted before").count() == 1 && !printed.contains("other"));
+    seen("What to do ")?;
+    let flood: Vec<String> = (0..1_000).map(|number| format!("wanted {number}")).collect();
+    push(&modelwatch, &flood)?;
+    seen(" lines skipped")?;
+    ensure!(modelwatch.terminate(PATIENCE)?.success(), "{}", modelwatch.log());
+    let status = process.wait_for(PATIENCE)?;
+    let said = fs::read_to_string(&err)?;
+    ensure!(status.code() == Some(1) && said.contains("hung up"), "{status:?} {said}");
+    Ok(())
+}
+
+#[test]
+fn searches_are_saved_and_forgotten() -> Result<()> {
+    let folder = tempfile::tempdir()?;
+    let mut modelwatch = Modelwatch::start(folder.path(), QUIET)?;
+    let saved = "/api/mw/v1/logs/saved";
+    let save = |modelwatch: &Modelwatch, name: &str, filter: &str| {
+        let search = json!({ "name": name, "filter": filter });
+        let answer = http::post_json(&modelwatch.address, saved, &search)?;
+        Ok::<_, anyhow::Error>((answer.status, answer.json()?))
+    };
+    ensure!(modelwatch.json(saved)? == json!({ "searches": [] }));
+    let (status, kept) = save(&modelwatch, "显存不足", "\"out of memory\"")?;
+    ensure!(status == 200, "{kept}");
+    save(&modelwatch, "errors", "severity:error")?;
+    let expected = json!({ "searches": [
+        { "name": "errors", "filter": "severity:error" },
+        { "name": "显存不足", "filter": "\"out of memory\"" },
+    ]});
+    ensure!(modelwatch.json(saved)? == expected, "{}", modelwatch.json(saved)?);
+    let document = modelwatch.json("/api/mw/openapi.json")?;
+    for method in ["get", "post", "delete"] {
+        let described = &document["paths"][saved][method]["responses"]["200"];
+        expect_schema(&document, &described["content"]["application/json"]["schema"], &expected)?;
+    }
+    for (name, filter, code) in
+        [("", "x", "refused.search_name"), ("x", "a:(", "filter.value_missing")]
+    {
+        let (status, refused) = save(&modelwatch, name, filter)?;
+        ensure!(status == 400 && refused["code"] == code, "{refused}");
+    }
+    modelwatch.kill()?;
+    let modelwatch = Modelwatch::start(folder.path(), QUIET)?;
+    ensure!(modelwatch.json(saved)? == expected, "they are lost");
+    let delete = |name: &str| {
+        let path = format!("{saved}?name={}", encode(name));
+        let (headers, body, timeout) = (&[], &[], PATIENCE);
+        let request = Request { method: "DELETE", path: &path, headers, body, timeout };
+        http::send(&modelwatch.address, &request)
+    };
+    ensure!(delete("errors")?.json()?["searches"][0]["name"] == "显存不足");
+    ensure!(delete("errors")?.status == 404 && delete("显存不足")?.status == 200);
+    ensure!(modelwatch.json(saved)? == json!({ "searches": [] }));
+    Ok(())
+}
+
+const DOCUMENT: &str = include_str!("../../docs/logs.md");
+
+/// The words of a command of the document, with quotes as a shell takes them; what follows `>` is left out.
+fn shell_words(command: &str) -> Vec<String> {
+    let (mut words, mut word, mut is_quoted) = (Vec::new(), None::<String>, false);
+    for letter in command.split(" > ").next().unwrap_or_default().chars() {
+        match letter {
+            '\'' => {
+                is_quoted = !is_quoted;
+                word.get_or_insert_default();
+            }
+            ' ' if !is_quoted => words.extend(word.take()),
+            _ => word.get_or_insert_default().push(letter),
+        }
+    }
+    words.extend(word);
+    words
+}
+
+#[test]
+fn what_the_document_says_can_be_asked_is_answered() -> Result<()> {
+    let home = tempfile::tempdir()?;
+    let folder = home.path();
+    seed(folder)?;
+    let modelwatch = Modelwatch::start(folder, QUIET)?;
+    let url = format!("http://{}", modelwatch.address);
+    let commands = DOCUMENT.lines().filter_map(|line| line.strip_prefix("modelwatch logs"));
+    // One that goes on for ever has a test of its own.
+    let commands: Vec<&str> = commands.filter(|words| !words.contains("--follow")).collect();
+    ensure!(commands.len() >= 6, "{commands:?}");
+    for command in commands {
+        let words = shell_words(command);
+        let words: Vec<&str> = words.iter().map(String::as_str).chain(["--url", &url]).collect();
+        let printed = logs(folder, &words)?;
+        ensure!(printed.code == Some(0), "{words:?}: {printed:?}");
+    }
+    let filters: Vec<&str> = DOCUMENT
+        .split("## On the command line")
+        .flat_map(|part| part.split("| filter |").skip(1))
+        .flat_map(str::lines)
+        .filter_map(|row| row.strip_prefix("| `")?.split_once("` | ").map(|(filter, _)| filter))
+        .collect();
+    ensure!(filters.len() >= 12, "{filters:?}");
+    for filter in filters {
+        modelwatch.json(&path("", filter)).with_context(|| filter.to_owned())?;
+    }
     Ok(())
 }

@@ -123,6 +123,76 @@ pub(crate) fn litellm() -> Result<Program> {
     Ok(Program { path: folder.join("bin/litellm"), version: LITELLM.to_owned() })
 }
 
+/// Clients of PyPI in a folder of their own, installed if they are missing. Several of one name have each their
+/// own. `packages` are pinned. What is returned is for `PYTHONPATH`.
+pub fn python(name: &str, packages: &[&str]) -> Result<PathBuf> {
+    let folder = cache_dir()?.join(format!("python-{name}"));
+    let wanted = packages.join(" ");
+    let _lock = lock()?;
+    let mark = folder.join(".complete");
+    if fs::read_to_string(&mark).is_ok_and(|installed| installed == wanted) {
+        return Ok(folder);
+    }
+    if folder.exists() {
+        fs::remove_dir_all(&folder)?; // what an interrupted run or another version left behind
+    }
+    say(&format!("installing {wanted} of PyPI"));
+    let mut pip = process::command("python3");
+    pip.args(["-m", "pip", "--quiet", "--disable-pip-version-check", "install", "--target"]);
+    process::capture(pip.arg(&folder).args(packages))
+        .with_context(|| format!("failed to install {wanted}"))?;
+    fs::write(mark, wanted)?;
+    Ok(folder)
+}
+
+/// Clients of npm in a folder of their own, installed if they are missing; below it is `node_modules`.
+pub fn node(name: &str, packages: &[&str]) -> Result<PathBuf> {
+    let folder = cache_dir()?.join(format!("node-{name}"));
+    let wanted = packages.join(" ");
+    let _lock = lock()?;
+    let mark = folder.join(".complete");
+    if fs::read_to_string(&mark).is_ok_and(|installed| installed == wanted) {
+        return Ok(folder);
+    }
+    if folder.exists() {
+        fs::remove_dir_all(&folder)?; // what an interrupted run or another version left behind
+    }
+    fs::create_dir_all(&folder)?;
+    say(&format!("installing {wanted} of npm"));
+    let mut npm = process::command("npm");
+    npm.args(["install", "--silent", "--no-audit", "--no-fund", "--ignore-scripts", "--prefix"]);
+    process::capture(npm.arg(&folder).args(packages))
+        .with_context(|| format!("failed to install {wanted}"))?;
+    fs::write(mark, wanted)?;
+    Ok(folder)
+}
+
+/// rsyslog with its outputs to Elasticsearch and over TLS. Its service never runs.
+pub fn rsyslog() -> Result<Program> {
+    let _lock = lock()?;
+    let daemon = Path::new("/usr/sbin/rsyslogd");
+    let outputs = ["omelasticsearch.so", "lmnsd_gtls.so"];
+    let is_there = |name: &&str| {
+        ["x86_64-linux-gnu", "aarch64-linux-gnu"]
+            .iter()
+            .any(|machine| Path::new("/usr/lib").join(machine).join("rsyslog").join(name).is_file())
+    };
+    if !daemon.is_file() || !outputs.iter().all(is_there) {
+        apt::install(&["rsyslog", "rsyslog-elasticsearch", "rsyslog-gnutls"], &["rsyslog"])?;
+    }
+    let version = process::capture(process::command("dpkg-query").args([
+        "--show",
+        "--showformat=${Version}",
+        "rsyslog",
+    ]))?;
+    Ok(Program { path: daemon.to_owned(), version: upstream(&version).to_owned() })
+}
+
+/// `logger` of util-linux, if it is in PATH.
+pub fn logger() -> Option<PathBuf> {
+    apt::find(&["logger"])
+}
+
 /// Downloads and unpacks with lists and sources that are apart from the system's. The mirror is the
 /// one that the system uses, and apt checks the signatures.
 fn fetch(wanted: &Later, work: &Path) -> Result<()> {

@@ -85,7 +85,7 @@ impl Patterns {
 }
 
 /// A value where the word has digits: a number, an address, a time, a path with a number.
-fn masked(word: &str) -> &str {
+pub(crate) fn masked(word: &str) -> &str {
     if word.bytes().any(|byte| byte.is_ascii_digit()) { ANY } else { word }
 }
 

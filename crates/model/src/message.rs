@@ -518,6 +518,16 @@ pub static MESSAGES: &[Message] = &[
         zh: "log_file.path = \"{path}\" 必须以 / 开头，例如 /var/log/app/*.log",
     },
     Message {
+        code: "config.log_pipeline",
+        en: "the log pipeline {name} cannot be used: {key}: {reason}",
+        zh: "日志流水线 {name} 无法使用：{key}：{reason}",
+    },
+    Message {
+        code: "config.log_pipeline_step",
+        en: "step {step} of the log pipeline {name} cannot be used: {key}: {reason}",
+        zh: "日志流水线 {name} 的第 {step} 步无法使用：{key}：{reason}",
+    },
+    Message {
         code: "config.probe_prompt",
         en: "this [[probe]] would make an engine work; set send_prompt = true to accept that, and model to the model that is asked",
         zh: "该 [[probe]] 会让推理引擎执行一次生成；请设置 send_prompt = true 表示接受，并用 model 指定所请求的模型",
@@ -1343,8 +1353,8 @@ pub static MESSAGES: &[Message] = &[
     },
     Message {
         code: "help.logs_after",
-        en: "QUERY has words, phrases (\"out of memory\"), fields (severity:error host:node-1), ranges, wildcards, regular expressions\n(/Xid .*: 79/), AND, OR, NOT and parentheses; see docs/logs.md. A time is RFC 3339 (2026-11-24T10:00:00Z), seconds since 1970,\nnow, or so long ago: -1h. Times are shown in the zone of this terminal. Exit status: 0 answered, 1 no answer, 2 something\non the command line is wrong.\n\nExamples:\n  modelwatch logs 'severity:error'\n  modelwatch logs 'engine:vllm \"out of memory\"' --since 1d --context 5\n  modelwatch logs 'host:node-1 -severity:debug' --patterns\n  modelwatch logs Xid --from 2026-11-24T10:00:00Z --to 2026-11-24T11:00:00Z --csv > xid.csv",
-        zh: "QUERY 可包含单词、短语（\"out of memory\"）、字段（severity:error host:node-1）、范围、通配符、正则表达式\n（/Xid .*: 79/）、AND、OR、NOT 与括号，详见 docs/logs.md。时间可写作 RFC 3339（2026-11-24T10:00:00Z）、Unix 秒数、\nnow，或距今多久：-1h。时间按本终端的时区显示。退出码：0 已得到结果，1 未得到结果，2 命令行有误。\n\n示例：\n  modelwatch logs 'severity:error'\n  modelwatch logs 'engine:vllm \"out of memory\"' --since 1d --context 5\n  modelwatch logs 'host:node-1 -severity:debug' --patterns\n  modelwatch logs Xid --from 2026-11-24T10:00:00Z --to 2026-11-24T11:00:00Z --csv > xid.csv",
+        en: "QUERY has words, phrases (\"out of memory\"), fields (severity:error host:node-1), ranges, wildcards, regular expressions\n(/Xid .*: 79/), AND, OR, NOT and parentheses; see docs/logs.md. A time is RFC 3339 (2026-11-24T10:00:00Z), seconds since 1970,\nnow, or so long ago: -1h. Times are shown in the zone of this terminal. Exit status: 0 answered, 1 no answer, 2 something\non the command line is wrong.\n\nExamples:\n  modelwatch logs 'severity:error'\n  modelwatch logs 'engine:vllm \"out of memory\"' --since 1d --context 5\n  modelwatch logs 'host:node-1 -severity:debug' --patterns\n  modelwatch logs 'engine:vllm' --follow\n  modelwatch logs Xid --from 2026-11-24T10:00:00Z --to 2026-11-24T11:00:00Z --csv > xid.csv",
+        zh: "QUERY 可包含单词、短语（\"out of memory\"）、字段（severity:error host:node-1）、范围、通配符、正则表达式\n（/Xid .*: 79/）、AND、OR、NOT 与括号，详见 docs/logs.md。时间可写作 RFC 3339（2026-11-24T10:00:00Z）、Unix 秒数、\nnow，或距今多久：-1h。时间按本终端的时区显示。退出码：0 已得到结果，1 未得到结果，2 命令行有误。\n\n示例：\n  modelwatch logs 'severity:error'\n  modelwatch logs 'engine:vllm \"out of memory\"' --since 1d --context 5\n  modelwatch logs 'host:node-1 -severity:debug' --patterns\n  modelwatch logs 'engine:vllm' --follow\n  modelwatch logs Xid --from 2026-11-24T10:00:00Z --to 2026-11-24T11:00:00Z --csv > xid.csv",
     },
     Message {
         code: "help.logs_command",
@@ -1357,6 +1367,11 @@ pub static MESSAGES: &[Message] = &[
         zh: "同时显示每行在同一日志中前后各多少行",
     },
     Message { code: "help.logs_csv", en: "Print a table as CSV", zh: "以 CSV 表格输出" },
+    Message {
+        code: "help.logs_follow",
+        en: "Go on with new lines as they come; --limit 0 for these alone",
+        zh: "持续输出新到的日志；加 --limit 0 则只输出新日志",
+    },
     Message {
         code: "help.logs_from",
         en: "Begin of the time that is looked at",
@@ -1428,6 +1443,41 @@ pub static MESSAGES: &[Message] = &[
         code: "help.path",
         en: "Data directory; without it the one of the configuration",
         zh: "数据目录；不指定则使用配置中的目录",
+    },
+    Message {
+        code: "help.pipeline",
+        en: "Log pipelines of the configuration",
+        zh: "配置中的日志流水线",
+    },
+    Message {
+        code: "help.pipeline_engine",
+        en: "Kind of engine that the lines are said to be of",
+        zh: "假定的日志所属引擎类型",
+    },
+    Message {
+        code: "help.pipeline_log",
+        en: "File of lines, - for standard input; gzip is understood",
+        zh: "日志文件，- 表示标准输入，支持 gzip",
+    },
+    Message {
+        code: "help.pipeline_name",
+        en: "Take this pipeline only, whatever lines it is for",
+        zh: "仅使用该流水线，忽略其 match 条件",
+    },
+    Message {
+        code: "help.pipeline_service",
+        en: "Service that the lines are said to be of",
+        zh: "假定的日志所属服务",
+    },
+    Message {
+        code: "help.pipeline_source",
+        en: "How the lines are said to have come. Default: file",
+        zh: "假定的日志来源方式，默认 file",
+    },
+    Message {
+        code: "help.pipeline_test",
+        en: "Show what the log pipelines of the configuration do with the lines of a file, step by step",
+        zh: "逐步显示配置中的日志流水线如何处理文件中的日志行",
     },
     Message {
         code: "help.query",
@@ -1825,6 +1875,11 @@ pub static MESSAGES: &[Message] = &[
         zh: "{start} 至 {end} 没有匹配的日志。可用 --since 扩大时间范围，或放宽 QUERY 的条件",
     },
     Message {
+        code: "logs.hung_up",
+        en: "{url} hung up. Start again once it answers",
+        zh: "{url} 断开了连接。待其恢复响应后请重新运行",
+    },
+    Message {
         code: "logs.known_again",
         en: "  Known          {code}, explained above",
         zh: "  已知  {code}，说明见上文",
@@ -1868,6 +1923,11 @@ pub static MESSAGES: &[Message] = &[
         code: "logs.not_modelwatch",
         en: "{url} answers, but not as a modelwatch that keeps logs does: {status} {text}. Name another server with --url",
         zh: "{url} 有响应，但不是保存日志的 modelwatch 的响应：{status} {text}。请用 --url 指定其他服务器",
+    },
+    Message {
+        code: "logs.skipped",
+        en: "… {count} lines skipped: they came too fast to be shown",
+        zh: "… 跳过 {count} 行：到达过快，无法逐行显示",
     },
     Message {
         code: "logs.too_large",
@@ -1918,6 +1978,52 @@ pub static MESSAGES: &[Message] = &[
         code: "note.trtllm_metrics_off",
         en: "Its metrics are off. Set return_perf_metrics: true in its options",
         zh: "指标未开启。请在选项中设置 return_perf_metrics: true",
+    },
+    Message {
+        code: "pipeline.counts",
+        en: "  {pipeline}, step {step}, {kind}: done {done}, nothing to do {missed}, left out {skipped}, dropped {dropped}",
+        zh: "  {pipeline} 第 {step} 步 {kind}：执行 {done}，无需处理 {missed}，跳过 {skipped}，丢弃 {dropped}",
+    },
+    Message { code: "pipeline.dropped", en: "  dropped", zh: "  已丢弃" },
+    Message { code: "pipeline.effect_done", en: "done", zh: "已执行" },
+    Message { code: "pipeline.effect_dropped", en: "dropped the line", zh: "丢弃该行" },
+    Message { code: "pipeline.effect_missed", en: "nothing to do", zh: "无需处理" },
+    Message {
+        code: "pipeline.effect_skipped",
+        en: "left out, its condition does not hold",
+        zh: "已跳过，条件不满足",
+    },
+    Message { code: "pipeline.kept", en: "  kept: {line}", zh: "  保留：{line}" },
+    Message { code: "pipeline.line", en: "line {number}: {line}", zh: "第 {number} 行：{line}" },
+    Message {
+        code: "pipeline.metric",
+        en: "  metric {metric} ({kind}): {value}",
+        zh: "  指标 {metric}（{kind}）：{value}",
+    },
+    Message {
+        code: "pipeline.none",
+        en: "the configuration has no [[log_pipeline]]; name a file that has one with --config",
+        zh: "配置中没有 [[log_pipeline]]，请用 --config 指定包含流水线的配置文件",
+    },
+    Message {
+        code: "pipeline.not_for",
+        en: "  no pipeline is for this line",
+        zh: "  没有流水线处理此行",
+    },
+    Message {
+        code: "pipeline.step",
+        en: "  {pipeline}, step {step}, {kind}: {effect}",
+        zh: "  {pipeline} 第 {step} 步 {kind}：{effect}",
+    },
+    Message {
+        code: "pipeline.summary",
+        en: "lines {lines}, kept {kept}, dropped {dropped}",
+        zh: "共 {lines} 行，保留 {kept} 行，丢弃 {dropped} 行",
+    },
+    Message {
+        code: "pipeline.unknown",
+        en: "the configuration has no log pipeline named {name}",
+        zh: "配置中没有名为 {name} 的日志流水线",
     },
     Message { code: "query.avg", en: "avg", zh: "平均" },
     Message {
@@ -2039,6 +2145,16 @@ pub static MESSAGES: &[Message] = &[
         code: "refused.queries",
         en: "One request asks from 1 to {max} queries",
         zh: "一次请求可包含 1 至 {max} 个查询",
+    },
+    Message {
+        code: "refused.search_name",
+        en: "a search has a name of 1 to {limit} characters, and none that steers a terminal",
+        zh: "搜索名称应为 1 至 {limit} 个字符，且不含控制字符",
+    },
+    Message {
+        code: "refused.searches",
+        en: "there are {limit} saved searches already; delete one first",
+        zh: "已保存 {limit} 条搜索，请先删除一条",
     },
     Message {
         code: "refused.time",

@@ -11,7 +11,7 @@ use model::{
     message::{Language, render},
 };
 use receive::{
-    Receiver, Report,
+    desk::{Receiver, Report},
     serve::{Servers, StartError},
 };
 use serde_json::{Value, json};

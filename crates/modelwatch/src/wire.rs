@@ -38,7 +38,7 @@ use crate::{
     receivers,
     verdict::Verdicts,
     writer::{self, Keeper, Queue},
-    zone::Zone,
+    zone,
 };
 
 /// How often modelwatch records its own health.
@@ -77,6 +77,9 @@ pub(crate) struct App {
     pub(crate) gateway: Option<exchanges::View>,
     /// Turns of exports.
     pub(crate) exports: Arc<Semaphore>,
+    /// Places of those who watch lines as they come.
+    pub(crate) tails: Arc<Semaphore>,
+    pub(crate) saved: api::SavedSearches,
     pub(crate) cost: CostMeter,
     pub(crate) verdicts: Verdicts,
     /// Turns true when the program ends.
@@ -144,11 +147,9 @@ fn assemble(
         let queue = queue.clone();
         Box::new(move |record| queue.note(record))
     });
-    let zone = Zone::local();
-    let zone = logs::Zone::new(move |time: UnixMs| {
-        i32::try_from(zone.offset(time.0.div_euclid(1_000)) / 60).unwrap_or(0)
-    });
-    let lines = Lines::new(store.clone(), clock.clone(), zone, Arc::clone(&events));
+    let zone = zone::of_lines();
+    let pipelines = config.log_pipelines(zone.clone())?;
+    let lines = Lines::new(store.clone(), clock.clone(), zone, pipelines, Arc::clone(&events));
     let sinks = Sinks {
         batch: {
             let queue = queue.clone();
@@ -171,22 +172,14 @@ fn assemble(
         Box::new(move |record| events.push(record))
     };
     let exchanges = Exchanges::start(&config, &clock, &queue, keep, engines, note, language)?;
-    let size = |value| usize::try_from(value).unwrap_or(Semaphore::MAX_PERMITS);
-    let limits = Limits {
-        timeout: config.query.timeout,
-        samples_max: config.query.samples_max,
-        result_bytes_max: size(config.query.result_bytes_max),
-        concurrency_max: size(config.query.concurrency_max).min(Semaphore::MAX_PERMITS),
-        waiting_max: size(config.query.waiting_max),
-    };
+    let limits = limits(&config);
     let started = clock.now();
-    let desk = receive::Desk::new(Box::new(lines.clone()), clock.clone());
-    let tokens = config.receive.tokens(&|name| std::env::var(name).ok());
     let app = App {
         queries: Queries::new(Arc::new(store.clone()), clock.clone(), limits),
         verdicts: Verdicts::new(clock.now()).context("a built-in condition does not parse")?,
+        receive: Receive::new(&lines, &clock, &config.receive),
         lines,
-        receive: Receive::new(desk, tokens),
+        saved: api::SavedSearches::new(&config.storage.path),
         config,
         clock,
         store,
@@ -198,12 +191,25 @@ fn assemble(
         gate: Gate::default(),
         gateway: exchanges.as_ref().map(Exchanges::view),
         exports: Arc::new(Semaphore::new(api::EXPORTS_MAX)),
+        tails: Arc::new(Semaphore::new(api::TAILS_MAX)),
         cost: CostMeter::default(),
         stop: watch::channel(false).0,
         instance,
         started,
     };
     Ok((Arc::new(app), writer, exchanges))
+}
+
+/// What one query may cost.
+fn limits(config: &Config) -> Limits {
+    let size = |value| usize::try_from(value).unwrap_or(Semaphore::MAX_PERMITS);
+    Limits {
+        timeout: config.query.timeout,
+        samples_max: config.query.samples_max,
+        result_bytes_max: size(config.query.result_bytes_max),
+        concurrency_max: size(config.query.concurrency_max).min(Semaphore::MAX_PERMITS),
+        waiting_max: size(config.query.waiting_max),
+    }
 }
 
 /// The label `instance` of what this program reads of its host and says of itself.

@@ -51,6 +51,14 @@ enum Day {
     OfMonth(i64, i64, i64),
 }
 
+/// That zone for the lines of programs, whose times often do not say in which zone they are.
+pub(crate) fn of_lines() -> logs::Zone {
+    let zone = Zone::local();
+    logs::Zone::new(move |at: UnixMs| {
+        i32::try_from(zone.offset(at.0.div_euclid(1_000)) / 60).unwrap_or(0)
+    })
+}
+
 impl Zone {
     /// The zone of this process.
     pub(crate) fn local() -> Self {

@@ -8,7 +8,7 @@ use serde_json::{Map, Value, json};
 
 use crate::{
     DecodeError, LINES_MAX,
-    draft::{self, Arrival, Draft},
+    draft::{self, Arrival, Draft, Gathered},
 };
 
 /// Largest line of a request; a longer document is refused, a longer action the request.
@@ -71,7 +71,7 @@ pub struct Bulk {
 
 /// Reads a request; `index` is the one that its path names. An error means that nothing can be taken.
 pub fn decode(body: &[u8], index: &str, arrival: &Arrival) -> Result<Bulk, DecodeError> {
-    let mut bulk = Bulk::default();
+    let (mut bulk, mut gathered) = (Bulk::default(), Gathered::default());
     let lines = body.split(|byte| *byte == b'\n').map(<[u8]>::trim_ascii).enumerate();
     // rsyslog puts an empty line behind each document.
     let mut lines = lines.filter(|(_, line)| !line.is_empty());
@@ -90,7 +90,7 @@ pub fn decode(body: &[u8], index: &str, arrival: &Arrival) -> Result<Bulk, Decod
                 DecodeError::Malformed("The bulk request ends without a document".into())
             })?;
             match document_of(&item, document) {
-                Ok(document) => bulk.lines.push(line_of(&item, &document, arrival)),
+                Ok(document) => gathered.push(line_of(&item, &document, arrival))?,
                 Err(refused) => item.verdict = refused,
             }
         }
@@ -99,7 +99,7 @@ pub fn decode(body: &[u8], index: &str, arrival: &Arrival) -> Result<Bulk, Decod
     if bulk.items.is_empty() {
         return Err(DecodeError::Malformed("request body is required".into()));
     }
-    draft::share(&mut bulk.lines);
+    bulk.lines = gathered.into_lines();
     Ok(bulk)
 }
 

@@ -167,7 +167,27 @@ struct Inner {
 /// A place in memory for a body.
 #[derive(Debug)]
 pub struct Room {
-    _permit: OwnedSemaphorePermit,
+    permit: OwnedSemaphorePermit,
+    all: Arc<Semaphore>,
+}
+
+impl Room {
+    /// Makes it large enough for so many bytes. `false`: there is not so much room.
+    pub fn grow(&mut self, bytes: usize) -> bool {
+        let missing =
+            mebibytes(bytes).saturating_sub(u32::try_from(self.permit.num_permits()).unwrap_or(0));
+        if missing > 0 {
+            match Arc::clone(&self.all).try_acquire_many_owned(missing) {
+                Ok(more) => self.permit.merge(more),
+                Err(_) => return false,
+            }
+        }
+        true
+    }
+}
+
+fn mebibytes(bytes: usize) -> u32 {
+    u32::try_from(bytes.div_ceil(1 << 20).max(1)).unwrap_or(u32::MAX)
 }
 
 impl Desk {
@@ -191,11 +211,9 @@ impl Desk {
 
     /// Room for a body of so many bytes; `None` when there is none left, so that its sender has to come again.
     pub fn room(&self, bytes: usize) -> Option<Room> {
-        let mebibytes = u32::try_from(bytes.div_ceil(1 << 20).max(1)).unwrap_or(u32::MAX);
-        Arc::clone(&self.0.room)
-            .try_acquire_many_owned(mebibytes)
-            .ok()
-            .map(|permit| Room { _permit: permit })
+        let all = Arc::clone(&self.0.room);
+        let permit = Arc::clone(&all).try_acquire_many_owned(mebibytes(bytes)).ok()?;
+        Some(Room { permit, all })
     }
 
     /// Does work that takes its time, such as decoding and [`Self::keep`], when its turn has come. The room is
@@ -352,7 +370,11 @@ pub(crate) mod tests {
         let all = desk.room(ROOM_MIB << 20).unwrap();
         assert!(desk.room(1).is_none());
         assert_eq!(desk.work(Some(all), |_| 7).await, Some(7));
-        assert!(desk.room(1).is_some());
+        let mut some = desk.room(1).unwrap();
+        assert!(some.grow(1 << 20) && some.grow(ROOM_MIB << 20));
+        assert!(!some.grow((ROOM_MIB << 20) + 1) && desk.room(1).is_none());
+        drop(some);
+        assert!(desk.room(ROOM_MIB << 20).is_some());
         let open = desk.connection(Receiver::SyslogTls);
         assert_eq!(desk.connections(Receiver::SyslogTls), 1);
         drop(open);

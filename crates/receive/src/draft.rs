@@ -8,26 +8,31 @@ use model::{
 };
 use serde_json::{Map, Value};
 
+use crate::{DecodeError, LINES_MAX};
+
 /// Bytes of a body that are kept; the rest is cut off and counted in the attribute [`CUT`].
-pub const BODY_BYTES_MAX: usize = 512 << 10;
+pub(crate) const BODY_BYTES_MAX: usize = 512 << 10;
 
 /// Attributes of one line; further ones are left out and counted in [`CUT`].
-pub const ATTRIBUTES_MAX: usize = 128;
+pub(crate) const ATTRIBUTES_MAX: usize = 128;
 
 /// Bytes of the name of an attribute; one with a longer name is left out.
 pub(crate) const NAME_BYTES_MAX: usize = 256;
 
 /// Bytes of the value of an attribute that are kept.
-pub const VALUE_BYTES_MAX: usize = 8 << 10;
+pub(crate) const VALUE_BYTES_MAX: usize = 8 << 10;
 
 /// Bytes of all attributes of a line.
 pub(crate) const ATTRIBUTES_BYTES_MAX: usize = 128 << 10;
+
+/// Bytes of all lines of one request; one with more is refused as a whole.
+const LINES_BYTES_MAX: usize = 128 << 20;
 
 /// Objects within objects whose names are joined by dots; what is deeper is kept as JSON.
 const DEPTH_MAX: usize = 16;
 
 /// The attribute that says how many bytes of a line were too much.
-pub const CUT: &str = "log.record.cut_bytes";
+pub(crate) const CUT: &str = "log.record.cut_bytes";
 
 /// What is known of lines before they are read: when they came, how, and from where.
 #[derive(Clone, Debug)]
@@ -63,7 +68,6 @@ const NAMES: &[(&str, Role)] = &[
     ("host", Role::Host),
     ("k8s.node.name", Role::Host),
     ("kubernetes.node.name", Role::Host),
-    ("node_name", Role::Host),
     ("node", Role::Host),
     ("agent.hostname", Role::Host),
     ("agent.name", Role::Host),
@@ -277,6 +281,44 @@ impl Draft {
     }
 }
 
+/// Lines of one request. What many have in common may be short where it was sent and is long here, once for each
+/// line, so that their size is bounded too.
+#[derive(Debug, Default)]
+pub(crate) struct Gathered {
+    lines: Vec<Line>,
+    bytes: usize,
+}
+
+impl Gathered {
+    /// Adds a line; one of the same origin as the one before shares it.
+    pub(crate) fn push(&mut self, mut line: Line) -> Result<(), DecodeError> {
+        let last = self.lines.last().map(|last| &last.origin);
+        if let Some(origin) = last.filter(|origin| **origin == line.origin) {
+            line.origin = Arc::clone(origin);
+        }
+        self.bytes += size(&line);
+        if self.lines.len() >= LINES_MAX || self.bytes > LINES_BYTES_MAX {
+            return Err(DecodeError::TooMany);
+        }
+        self.lines.push(line);
+        Ok(())
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.lines.is_empty()
+    }
+
+    pub(crate) fn into_lines(self) -> Vec<Line> {
+        self.lines
+    }
+}
+
+/// Bytes of texts of a line, without its origin, which lines share.
+pub(crate) fn size(line: &Line) -> usize {
+    let attributes = line.attributes.iter().map(|(name, value)| name.len() + value.len());
+    line.body.len() + attributes.sum::<usize>()
+}
+
 /// Lets lines of one origin share it.
 pub(crate) fn share(lines: &mut [Line]) {
     let mut last: Option<Arc<Origin>> = None;
@@ -347,6 +389,8 @@ pub(crate) fn time(value: &Value) -> Option<UnixMs> {
 
 fn since_epoch(number: f64) -> Option<UnixMs> {
     let per_ms = match number.abs() {
+        // Before 1973 it is a duration or such.
+        size if size < 1e8 => return None,
         size if size < 1e11 => 1e-3,
         size if size < 1e14 => 1.0,
         size if size < 1e17 => 1e3,
@@ -428,10 +472,26 @@ pub(crate) mod tests {
         check(json!("2026-11-22T10:00:00"), Some(1_795_341_600_000));
         check(json!("2026-11-22T12:00:00.5+0200"), Some(1_795_341_600_500));
         check(json!("2026-11-22T08:00:00-0200"), Some(1_795_341_600_000));
+        check(json!(0.25), None);
         check(json!("yesterday"), None);
         check(json!("é"), None);
         check(json!(1e300), None);
         check(json!(true), None);
+    }
+
+    /// A short request must not become long lines without bound.
+    #[test]
+    fn what_lines_have_in_common_is_counted_for_each() {
+        let mut draft = Draft::new(&arrival("otlp"));
+        for index in 0..15 {
+            draft.attribute(&index.to_string(), &"x".repeat(VALUE_BYTES_MAX));
+        }
+        let line = draft.line(&arrival("otlp"));
+        let (mut gathered, mut count) = (Gathered::default(), 0);
+        while gathered.push(line.clone()).is_ok() {
+            count += 1;
+        }
+        assert_eq!(count, LINES_BYTES_MAX / size(&line));
     }
 
     proptest! {

@@ -6,8 +6,8 @@ use model::log::Line;
 use serde_json::{Map, Value, json, value::RawValue};
 
 use crate::{
-    LINES_MAX,
-    draft::{self, Arrival, Draft},
+    DecodeError,
+    draft::{self, Arrival, Draft, Gathered},
 };
 
 /// Largest event; one that is larger makes the request invalid.
@@ -82,6 +82,15 @@ impl Answer {
     }
 }
 
+impl From<DecodeError> for Answer {
+    fn from(error: DecodeError) -> Self {
+        match error {
+            DecodeError::Malformed(_) => Self::DataInvalid(0),
+            DecodeError::TooMany => Self::TooLarge,
+        }
+    }
+}
+
 /// What a request says of its events besides them: parameters of its address.
 #[derive(Clone, Debug, Default)]
 pub struct Metadata {
@@ -98,9 +107,7 @@ impl Metadata {
         draft.fact("host.name", &self.host);
         draft.fact("com.splunk.sourcetype", &self.sourcetype);
         draft.fact("com.splunk.index", &self.index);
-        if !self.time.is_empty() {
-            draft.time = draft::time(&Value::String(self.time.clone()));
-        }
+        draft.time = draft::time(&Value::String(self.time.clone())).or(draft.time);
     }
 }
 
@@ -111,21 +118,20 @@ pub fn decode_events(
     metadata: &Metadata,
     arrival: &Arrival,
 ) -> Result<Vec<Line>, Answer> {
-    let mut lines = Vec::new();
+    let mut lines = Gathered::default();
     for (place, event) in serde_json::Deserializer::from_slice(body).into_iter().enumerate() {
         let event: &RawValue = event.map_err(|_| Answer::DataInvalid(place))?;
-        if lines.len() >= LINES_MAX || event.get().len() > EVENT_BYTES_MAX {
+        if event.get().len() > EVENT_BYTES_MAX {
             return Err(Answer::TooLarge);
         }
         let event: Map<String, Value> =
             serde_json::from_str(event.get()).map_err(|_| Answer::DataInvalid(place))?;
-        lines.push(event_line(&event, place, metadata, arrival)?);
+        lines.push(event_line(&event, place, metadata, arrival)?)?;
     }
     if lines.is_empty() {
         return Err(Answer::NoData);
     }
-    draft::share(&mut lines);
-    Ok(lines)
+    Ok(lines.into_lines())
 }
 
 fn event_line(
@@ -169,25 +175,21 @@ pub fn decode_raw(
 ) -> Result<Vec<Line>, Answer> {
     let mut base = Draft::new(arrival);
     metadata.tell(&mut base);
-    let mut lines = Vec::new();
+    let mut lines = Gathered::default();
     for line in body.split(|byte| *byte == b'\n') {
         let text = String::from_utf8_lossy(line);
         let text = text.trim_end_matches('\r');
         if text.is_empty() {
             continue;
         }
-        if lines.len() >= LINES_MAX {
-            return Err(Answer::TooLarge);
-        }
         let mut draft = base.clone();
         draft.body = text.to_owned();
-        lines.push(draft.line(arrival));
+        lines.push(draft.line(arrival))?;
     }
     if lines.is_empty() {
         return Err(Answer::NoData);
     }
-    draft::share(&mut lines);
-    Ok(lines)
+    Ok(lines.into_lines())
 }
 
 /// Numbers of acknowledgements by channel. A number is given out once its lines are kept, so that each that was
@@ -241,6 +243,7 @@ mod tests {
 
     use super::*;
     use crate::{
+        LINES_MAX,
         draft::tests::arrival,
         tests::{body, fixtures},
     };

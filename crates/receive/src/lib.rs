@@ -8,9 +8,9 @@
 
 pub mod access;
 pub mod bulk;
-mod desk;
+pub mod desk;
 mod draft;
-mod expand;
+pub mod expand;
 pub mod hec;
 mod json;
 pub mod loki;
@@ -20,9 +20,7 @@ mod protobuf;
 pub mod serve;
 pub mod syslog;
 
-pub use desk::{Connection, Desk, Keep, Reason, Receiver, Refused, Report, Room};
-pub use draft::{ATTRIBUTES_MAX, Arrival, BODY_BYTES_MAX, CUT, VALUE_BYTES_MAX};
-pub use expand::{EXPANDED_BYTES_MAX, ExpandError, expand};
+pub use draft::Arrival;
 
 /// Lines of one request; one with more is refused as a whole.
 pub const LINES_MAX: usize = 100_000;
@@ -33,7 +31,7 @@ pub enum DecodeError {
     /// In words for its sender.
     #[error("{0}")]
     Malformed(String),
-    #[error("more than {LINES_MAX} lines in one request; send fewer at a time")]
+    #[error("more than {LINES_MAX} lines in one request, or too large ones; send fewer at a time")]
     TooMany,
 }
 

@@ -8,8 +8,8 @@ use serde::Deserialize;
 use serde_json::{Map, Value as Json, json, value::RawValue};
 
 use crate::{
-    DecodeError, LINES_MAX,
-    draft::{self, Arrival, Draft},
+    DecodeError,
+    draft::{self, Arrival, Draft, Gathered},
     json::List,
     protobuf::{Fields, Value},
 };
@@ -22,7 +22,7 @@ const LEFT_OUT: &str = "some lines are too old, too large or from the future";
 
 /// Reads a message of protocol buffers.
 pub fn decode_protobuf(body: &[u8], arrival: &Arrival) -> Result<Vec<Line>, DecodeError> {
-    let mut lines = Vec::new();
+    let mut lines = Gathered::default();
     for field in Fields::new(body) {
         let (1, Value::Bytes(resource_logs)) = field? else { continue };
         let mut base = Draft::new(arrival);
@@ -37,15 +37,14 @@ pub fn decode_protobuf(body: &[u8], arrival: &Arrival) -> Result<Vec<Line>, Deco
             }
         }
     }
-    draft::share(&mut lines);
-    Ok(lines)
+    Ok(lines.into_lines())
 }
 
 fn read_scope(
     scope_logs: &[u8],
     resource: &Draft,
     arrival: &Arrival,
-    lines: &mut Vec<Line>,
+    lines: &mut Gathered,
 ) -> Result<(), DecodeError> {
     let mut base = resource.clone();
     for field in Fields::new(scope_logs) {
@@ -65,10 +64,7 @@ fn read_scope(
     }
     for field in Fields::new(scope_logs) {
         let (2, Value::Bytes(record)) = field? else { continue };
-        if lines.len() >= LINES_MAX {
-            return Err(DecodeError::TooMany);
-        }
-        lines.push(read_record(record, base.clone())?.line(arrival));
+        lines.push(read_record(record, base.clone())?.line(arrival))?;
     }
     Ok(())
 }
@@ -270,7 +266,7 @@ struct Record {
 /// Reads the same message as JSON: identifiers in hex, large numbers as texts.
 pub fn decode_json(body: &[u8], arrival: &Arrival) -> Result<Vec<Line>, DecodeError> {
     let request: Request<'_> = serde_json::from_slice(body)?;
-    let mut lines = Vec::new();
+    let mut lines = Gathered::default();
     for resource_logs in request.resource_logs.0 {
         let mut base = Draft::new(arrival);
         tell_all(&resource_logs.resource.attributes, &mut base);
@@ -281,16 +277,12 @@ pub fn decode_json(body: &[u8], arrival: &Arrival) -> Result<Vec<Line>, DecodeEr
             base.fact("otel.scope.version", &scope.version);
             tell_all(&scope.attributes, &mut base);
             for record in scope_logs.log_records.0 {
-                if lines.len() >= LINES_MAX {
-                    return Err(DecodeError::TooMany);
-                }
                 let record: Record = serde_json::from_str(record.get())?;
-                lines.push(json_record(&record, base.clone()).line(arrival));
+                lines.push(json_record(&record, base.clone()).line(arrival))?;
             }
         }
     }
-    draft::share(&mut lines);
-    Ok(lines)
+    Ok(lines.into_lines())
 }
 
 fn json_record(record: &Record, mut draft: Draft) -> Draft {

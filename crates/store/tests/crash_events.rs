@@ -1,5 +1,6 @@
 //! A process that is killed at any moment loses no event that it acknowledged and doubles none: while it
-//! appends, moves events into the index, merges, or recovers from the kill before.
+//! appends, moves events into the index or into blocks, merges, or recovers from the kill before. Each batch is
+//! appended as requests, which have an index, and as lines, which are in blocks.
 
 #![expect(clippy::unwrap_used, clippy::disallowed_methods, reason = "a test may")]
 #![expect(clippy::print_stdout, reason = "the child speaks to its parent, the parent to a person")]
@@ -13,10 +14,15 @@ use std::{
     time::Duration,
 };
 
-use model::{Clock, UnixMs, exchange::Exchange, series::TimeRange};
+use model::{
+    Clock, UnixMs,
+    exchange::Exchange,
+    log::{Line, Place},
+    series::TimeRange,
+};
 use store::{
     Options, Store,
-    events::{self, Event as _, Filter, Order, PAGE_MAX, Search, Value},
+    events::{self, Event as _, Filter, LINES, Order, PAGE_MAX, Search, Value},
 };
 
 /// Set for the child: the folder it writes to until it is killed, and the number it begins with.
@@ -29,6 +35,7 @@ const START: UnixMs = UnixMs(1_800_000_000_000);
 const DAYS: u64 = 3;
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 const EVENTS: u64 = 10;
+const KINDS: [&str; 2] = ["exchange", LINES];
 /// More with STORE_CRASH_KILLS=1000.
 const KILLS: u64 = 40;
 /// A child lives until it wrote the index so often, less often in turn,
@@ -63,9 +70,10 @@ fn acknowledged_events_survive_kill_9_once() {
     let acknowledged: usize = lives.iter().map(|life| life.clone().count()).sum();
     assert!(acknowledged as u64 > kills, "{acknowledged} acknowledged");
     let (store, _) = open(folder.path());
-    let stats = store.events().stats().remove(0);
-    assert!(stats.parts == DAYS as usize, "{stats:?}");
-    assert!(stats.records > stats.records_waiting as u64, "the index was never written: {stats:?}");
+    for stats in store.events().stats().iter().filter(|stats| KINDS.contains(&stats.kind)) {
+        assert!(stats.parts == DAYS as usize, "{stats:?}");
+        assert!(stats.records > stats.records_waiting as u64, "never moved: {stats:?}");
+    }
     println!(
         "{kills} kills, {acknowledged} batches acknowledged, {checked} events checked, 0 lost"
     );
@@ -113,8 +121,8 @@ fn end(child: &mut Child, life: Duration) {
 }
 
 fn open(folder: &Path) -> (Store, Vec<String>) {
-    let exchanges = events::Options { bytes_max: 1 << 40, ..events::Options::default() };
-    let options = Options { exchanges, ..Options::default() };
+    let large = || events::Options { bytes_max: 1 << 40, ..events::Options::default() };
+    let options = Options { exchanges: large(), lines: large(), ..Options::default() };
     let (store, recovery) = Store::open(folder, options, Clock::manual(START)).unwrap();
     (store, recovery.problems().to_vec())
 }
@@ -125,6 +133,18 @@ fn batch(number: u64) -> Vec<Exchange> {
         request_id: (number * EVENTS + index).to_string(),
         path: "x".repeat((number % 50) as usize),
         ..Exchange::default()
+    };
+    (0..EVENTS).map(one).collect()
+}
+
+fn lines(number: u64) -> Vec<Line> {
+    let one = |index: u64| Line {
+        time: START - DAY * (number % DAYS) as u32,
+        origin: std::sync::Arc::default(),
+        severity: None,
+        body: format!("line {index} of batch {number:x} {}", "x".repeat((number % 50) as usize)),
+        attributes: Vec::new(),
+        place: Some(Place { file: "f".into(), offset: number * EVENTS + index }),
     };
     (0..EVENTS).map(one).collect()
 }
@@ -140,10 +160,11 @@ fn write_forever(folder: &Path, first: u64) -> ! {
     });
     let mut out = std::io::stdout();
     for number in first.. {
-        while store.events().stats()[0].records_waiting > WAITING_MAX {
+        while store.events().stats().iter().any(|stats| stats.records_waiting > WAITING_MAX) {
             std::thread::yield_now();
         }
         assert_eq!(store.events().append(&batch(number)).unwrap() as u64, EVENTS);
+        assert_eq!(store.events().append(&lines(number)).unwrap() as u64, EVENTS);
         writeln!(out, "stored {number}.").unwrap();
         if number % 16 == 0 {
             store.sync().unwrap();
@@ -157,13 +178,20 @@ fn write_forever(folder: &Path, first: u64) -> ! {
 fn check(folder: &Path, lives: &[std::ops::Range<u64>]) -> u64 {
     let (store, problems) = open(folder);
     assert!(problems.iter().all(|problem| problem.contains("never completed")), "{problems:?}");
-    let position = Exchange::schema().position("request_id").unwrap();
+    KINDS.iter().map(|kind| check_kind(&store, kind, lives)).min().unwrap()
+}
+
+fn check_kind(store: &Store, kind: &str, lives: &[std::ops::Range<u64>]) -> u64 {
+    let id = match kind {
+        LINES => Line::schema().position("offset"),
+        _ => Exchange::schema().position("request_id"),
+    };
     let everything = Filter::default();
     let mut found = Vec::new();
     let mut after = None;
     loop {
         let page = store.events().search(
-            "exchange",
+            kind,
             &Search {
                 filter: &everything,
                 range: TimeRange { start: UnixMs::MIN, end: UnixMs::MAX },
@@ -177,8 +205,10 @@ fn check(folder: &Path, lives: &[std::ops::Range<u64>]) -> u64 {
         let page = page.unwrap();
         assert_eq!(page.damaged, 0);
         for hit in &page.hits {
-            let id = hit.record.value(position).and_then(Value::as_text).unwrap();
-            found.push(id.parse::<u64>().unwrap());
+            found.push(match hit.record.value(id.unwrap()) {
+                Some(Value::Count(id)) => *id,
+                value => value.and_then(Value::as_text).unwrap().parse().unwrap(),
+            });
         }
         after = page.next;
         if after.is_none() {
@@ -188,10 +218,10 @@ fn check(folder: &Path, lives: &[std::ops::Range<u64>]) -> u64 {
     found.sort_unstable();
     let count = found.len();
     found.dedup();
-    assert_eq!(found.len(), count, "events were doubled");
+    assert_eq!(found.len(), count, "{kind}: events were doubled");
     let expected = lives.iter().flat_map(|life| life.start * EVENTS..life.end * EVENTS);
     let missing: Vec<u64> = expected.filter(|id| found.binary_search(id).is_err()).collect();
-    assert!(missing.is_empty(), "{} events lost, first {:?}", missing.len(), missing.first());
+    assert!(missing.is_empty(), "{kind}: {} lost, first {:?}", missing.len(), missing.first());
     let acknowledged: u64 = lives.iter().map(|life| (life.end - life.start) * EVENTS).sum();
     assert!(count as u64 <= acknowledged + lives.len() as u64 * EVENTS, "more than was written");
     count as u64

@@ -29,7 +29,8 @@ export interface Source {
   name: string;
   group: "host" | "accelerator" | "engine" | "discovery" | "probe" | "scrape" | "log" | "receiver" | "storage";
   state: "ok" | "absent" | "failing" | "starting";
-  period_ms: number;
+  /** Null: it comes by itself. */
+  period_ms: number | null;
   duration_ms: number | null;
   series: number;
   last_ok: number | null;

@@ -7,6 +7,7 @@ mod cost;
 mod data;
 mod events;
 mod gateway;
+mod logs;
 mod page;
 mod payload;
 mod queries;
@@ -26,6 +27,7 @@ pub(crate) fn bench(arguments: &[String]) -> Result<()> {
         ["events"] => events::run(),
         ["gateway"] => gateway::run(None),
         ["gateway", peer] => gateway::run(Some(peer)),
+        ["logs"] => logs::run(),
         ["page"] => page::run(),
         ["page", "soak"] => page::soak(None),
         ["page", "soak", minutes] => page::soak(Some(minutes)),
@@ -33,7 +35,7 @@ pub(crate) fn bench(arguments: &[String]) -> Result<()> {
         ["store"] => store::run(None),
         ["store", scenario] => store::run(Some(scenario)),
         _ => bail!(
-            "there is no benchmark {words:?}; there are: collect, cost, events, gateway, gateway nginx|litellm, page, page soak [MINUTES], query, store, store mix|series|history|recovery|full"
+            "there is no benchmark {words:?}; there are: collect, cost, events, gateway, gateway nginx|litellm, logs, page, page soak [MINUTES], query, store, store mix|series|history|recovery|full"
         ),
     }
 }

@@ -1,17 +1,15 @@
 //! What is told of logs: the state of their sources and how much came of each.
 
-use std::{collections::BTreeMap, io, time::Duration};
+use std::{collections::BTreeMap, io, sync::Arc, time::Duration};
 
 use model::{
     Labels,
     catalogue::{self as metric, Metric},
+    log::Origin,
     sample::Batch,
 };
 
-use super::{
-    feed::Counts,
-    files::{Files, Now},
-};
+use super::{feed::Counts, files::Now};
 use crate::{
     Failure, FailureKind, SourceGroup, SourceHandle, collector::Shared, guard::Guard,
     schedule::Hint,
@@ -19,40 +17,52 @@ use crate::{
 
 const PERIOD: Duration = Duration::from_secs(5);
 /// Most logs that are told of one by one; the rest is summed up.
-const ORIGINS_MAX: usize = 256;
+const ORIGINS_MAX: usize = 64;
 /// What the rest is called.
 const OTHERS: &str = "others";
 
 /// What one log gave and still has to give.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct Amount {
+    pub(super) origin: Arc<Origin>,
     pub(super) counts: Counts,
-    pub(super) lag: u64,
+    /// Bytes that are there and not stored; of the journal and the kernel it is not known.
+    pub(super) lag: Option<u64>,
     pub(super) skipped: u64,
 }
 
+/// How a source is doing: how many logs it has, or why none.
+pub(super) struct State {
+    pub(super) name: &'static str,
+    pub(super) outcome: Result<usize, Failure>,
+    pub(super) hint: Option<Hint>,
+}
+
+impl State {
+    /// That there is no such thing here, which is no fault.
+    pub(super) fn absent(name: &'static str, reason: &str) -> Self {
+        Self { name, outcome: Err(Failure::new(FailureKind::Absent, reason)), hint: None }
+    }
+}
+
+/// What to do about a failure.
+pub(super) fn hint_of(failure: &Failure, path: &str) -> Option<Hint> {
+    let is_denied = failure.kind == FailureKind::PermissionDenied;
+    is_denied.then(|| ("hint.log_permission", vec![("path".into(), path.into())]))
+}
+
 pub(super) struct Reports {
-    files: SourceHandle,
-    discovered: SourceHandle,
+    sources: BTreeMap<&'static str, SourceHandle>,
     guard: Guard,
     told: Option<Duration>,
-    /// How many engines there are, and what to know of those without a log.
-    pub(super) engines: (usize, Option<Hint>),
     /// Why positions cannot be kept.
     unsaved: Option<Failure>,
 }
 
 impl Reports {
     pub(super) fn new(shared: &Shared) -> Self {
-        let register = |name: &str| shared.registry.register(name.into(), SourceGroup::Log, PERIOD);
-        Self {
-            files: register("log_files"),
-            discovered: register("log_engines"),
-            engines: (0, None),
-            guard: Guard::new(register("logs")),
-            told: None,
-            unsaved: None,
-        }
+        let handle = shared.registry.register("logs".into(), SourceGroup::Log, PERIOD);
+        Self { sources: BTreeMap::new(), guard: Guard::new(handle), told: None, unsaved: None }
     }
 
     /// Nothing is read for now.
@@ -64,15 +74,33 @@ impl Reports {
         self.unsaved = error.map(|error| Failure::from_io("positions of logs", &error));
     }
 
-    /// Tells everything, now and then.
-    pub(super) fn tell(&mut self, shared: &Shared, files: &Files, now: Now) {
-        if self.told.is_some_and(|at| now.monotonic.saturating_sub(at) < PERIOD) {
-            return;
+    /// Whether it is time to tell again.
+    pub(super) fn is_due(&mut self, now: Now) -> bool {
+        let is_due = self.told.is_none_or(|at| now.monotonic.saturating_sub(at) >= PERIOD);
+        if is_due {
+            self.told = Some(now.monotonic);
         }
-        self.told = Some(now.monotonic);
-        self.tell_files(shared, files, now);
-        self.tell_engines(shared, files, now);
-        let amounts = amounts(files);
+        is_due
+    }
+
+    pub(super) fn tell(
+        &mut self,
+        shared: &Shared,
+        states: Vec<State>,
+        (files, amounts): (usize, Vec<Amount>),
+        now: Now,
+    ) {
+        for state in states {
+            let handle = self.sources.entry(state.name).or_insert_with(|| {
+                shared.registry.register(state.name.into(), SourceGroup::Log, PERIOD)
+            });
+            match state.outcome {
+                Ok(count) => handle.succeeded(now.wall, Duration::ZERO, count),
+                Err(failure) => handle.failed(Duration::ZERO, failure),
+            }
+            handle.set_hint(state.hint);
+        }
+        let amounts = summed(amounts);
         let mut batch = Batch::new(now.wall);
         let unsaved = self.unsaved.clone();
         self.guard.run(&shared.clock, &mut batch, |batch| {
@@ -83,78 +111,37 @@ impl Reports {
             (shared.sinks.batch)(batch);
         }
     }
-
-    fn tell_engines(&self, shared: &Shared, files: &Files, now: Now) {
-        let (engines, hint) = &self.engines;
-        let reason = match engines {
-            _ if !shared.settings.logs.discover => Some("logs.discover is false"),
-            0 => Some("no process of an engine can be seen"),
-            _ => None,
-        };
-        match reason {
-            Some(reason) => {
-                self.discovered.failed(Duration::ZERO, Failure::new(FailureKind::Absent, reason))
-            }
-            None => {
-                let reports = files.reports();
-                let count =
-                    reports.iter().filter(|report| !report.origin.engine.is_empty()).count();
-                self.discovered.succeeded(now.wall, Duration::ZERO, count);
-            }
-        }
-        self.discovered.set_hint(hint.clone());
-    }
-
-    fn tell_files(&self, shared: &Shared, files: &Files, now: Now) {
-        let failure = files.failures.values().next();
-        match failure {
-            _ if shared.settings.logs.files.is_empty() => {
-                let detail = "no [[log_file]] is configured";
-                self.files.failed(Duration::ZERO, Failure::new(FailureKind::Absent, detail));
-            }
-            Some(failure) => self.files.failed(Duration::ZERO, failure.clone()),
-            None => self.files.succeeded(now.wall, Duration::ZERO, files.count()),
-        }
-        self.files.set_hint(hint(files));
-    }
-}
-
-fn hint(files: &Files) -> Option<Hint> {
-    let denied =
-        files.failures.iter().find(|(_, failure)| failure.kind == FailureKind::PermissionDenied);
-    if let Some((path, _)) = denied {
-        return Some(("hint.log_permission", vec![("path".into(), path.clone())]));
-    }
-    let count = files.left_out;
-    (count > 0).then(|| ("hint.log_files_cut", vec![("count".into(), count.to_string())]))
 }
 
 /// By source and origin.
-fn amounts(files: &Files) -> BTreeMap<(String, String), Amount> {
-    let mut amounts: BTreeMap<(String, String), Amount> = BTreeMap::new();
-    for report in files.reports() {
-        let key = (report.origin.source.clone(), report.origin.origin.clone());
-        let is_known = amounts.contains_key(&key);
-        let key = match is_known || amounts.len() < ORIGINS_MAX {
-            true => key,
-            false => (report.origin.source.clone(), OTHERS.into()),
-        };
-        let amount = amounts.entry(key).or_default();
-        amount.counts.add(report.counts);
-        amount.lag += report.lag;
+fn summed(amounts: Vec<Amount>) -> BTreeMap<(String, String), Amount> {
+    let mut sums: BTreeMap<(String, String), Amount> = BTreeMap::new();
+    // Of a log that never said anything there is nothing to tell.
+    let is_told = |one: &Amount| one.counts.lines > 0 || one.skipped > 0 || one.lag > Some(0);
+    for one in amounts.into_iter().filter(is_told) {
+        let Origin { source, origin, .. } = &*one.origin;
+        let key = (source.clone(), origin.clone());
+        let has_room = sums.contains_key(&key) || sums.len() < ORIGINS_MAX;
+        let key = if has_room { key } else { (source.clone(), OTHERS.into()) };
+        let sum = sums.entry(key).or_default();
+        sum.counts.add(one.counts);
+        sum.skipped += one.skipped;
+        if let Some(lag) = one.lag {
+            *sum.lag.get_or_insert(0) += lag;
+        }
     }
-    amounts
+    sums
 }
 
 fn put(
     shared: &Shared,
-    files: &Files,
+    files: usize,
     amounts: &BTreeMap<(String, String), Amount>,
     batch: &mut Batch,
 ) {
     let instance = shared.settings.instance.as_str();
     let count = Labels::metric(metric::MODELWATCH_LOG_FILES.name, [("instance", instance)]);
-    batch.push(&count, files.count() as f64);
+    batch.push(&count, files as f64);
     for ((source, origin), amount) in amounts {
         let labels =
             [("instance", instance), ("log", source.as_str()), ("origin", origin.as_str())];
@@ -162,7 +149,9 @@ fn put(
             batch.push(&Labels::metric(metric.name, labels), value as f64);
         };
         put(&metric::MODELWATCH_LOG_BYTES_TOTAL, amount.counts.bytes);
-        put(&metric::MODELWATCH_LOG_LAG_BYTES, amount.lag);
+        if let Some(lag) = amount.lag {
+            put(&metric::MODELWATCH_LOG_LAG_BYTES, lag);
+        }
         put(&metric::MODELWATCH_LOG_LINES_CUT_TOTAL, amount.counts.cut);
         put(&metric::MODELWATCH_LOG_LINES_SKIPPED_TOTAL, amount.skipped);
         put(&metric::MODELWATCH_LOG_LINES_TOTAL, amount.counts.lines);

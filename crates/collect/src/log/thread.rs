@@ -1,6 +1,7 @@
 //! The thread that reads all logs by turns.
 
 use std::{
+    collections::BTreeMap,
     io,
     panic::{AssertUnwindSafe, catch_unwind},
     sync::{
@@ -13,15 +14,22 @@ use std::{
 use model::{UnixMs, log::Origin};
 
 use super::{
-    LineSink, LogFile, Settings,
-    engines::{self, EngineLogs},
+    From, LineSink, LogFile, Settings,
+    engines::{self, JournalOf},
     files::{Candidate, Files, Now, Round},
     glob,
+    journal::Journal,
+    kernel::Kernel,
     positions::Positions,
-    report::Reports,
+    report::{self, Amount, Reports, State},
     unwrap::Form,
 };
-use crate::{Failure, FailureKind, collector::Shared, inventory, schedule::Watch};
+use crate::{
+    Failure, FailureKind,
+    collector::Shared,
+    inventory,
+    schedule::{Hint, Watch},
+};
 
 /// How often new files are looked for, and how soon again while one waits.
 const SCAN_PERIOD: Duration = Duration::from_secs(5);
@@ -34,6 +42,16 @@ const REFUSED: [Duration; 2] = [Duration::from_millis(50), Duration::from_secs(2
 const SLEEP_MIN: Duration = Duration::from_millis(5);
 /// How long to wait after a defect of ours.
 const AFTER_PANIC: Duration = Duration::from_secs(10);
+/// How long to leave the kernel's log alone that could not be opened.
+const KERNEL_REST: Duration = Duration::from_secs(60);
+/// Where the system's daemons write what is of interest here.
+const KERNEL_FILES: &[&str] = &["/var/log/kern.log"];
+const KERNEL_FIELDS: &[&str] = &["_TRANSPORT=kernel"];
+const AUTH_FILES: &[&str] = &["/var/log/auth.log", "/var/log/secure"];
+/// What syslog calls auth and authpriv.
+const AUTH_FIELDS: &[&str] = &["SYSLOG_FACILITY=10", "SYSLOG_FACILITY=4"];
+/// Most positions of journals before those are forgotten that are not read now.
+const OTHERS_MAX: usize = 1_000;
 /// Most files that are followed; fewer where this process may open fewer.
 const FILES_MAX: u64 = 4_096;
 
@@ -71,9 +89,14 @@ struct Logs<'a> {
     reports: &'a mut Reports,
     host: String,
     files: Files,
+    kernel: Result<Kernel, Failure>,
+    kernel_tried: Option<Duration>,
+    journal: Journal,
     positions: Positions,
     /// Engines that started later are new to us.
     since: UnixMs,
+    /// How many engines there are, and what to know of those without a log.
+    engines: (usize, Option<Hint>),
     /// When each thing was done last.
     scanned: Option<Duration>,
     saved: Duration,
@@ -95,8 +118,12 @@ impl<'a> Logs<'a> {
             reports,
             host: inventory::read(&shared.settings.root).hostname.unwrap_or_default(),
             files: Files::new(settings.limits, files_max()),
+            kernel: Err(Failure::new(FailureKind::Absent, "logs.kernel is false")),
+            kernel_tried: None,
+            journal: Journal::new(&shared.settings.root, settings.limits),
             since: positions.saved.unwrap_or(shared.since).min(shared.since),
             positions,
+            engines: (0, None),
             scanned: None,
             saved: Duration::ZERO,
         }
@@ -106,9 +133,9 @@ impl<'a> Logs<'a> {
         let mut refused = REFUSED[0];
         loop {
             let now = self.now();
+            self.open_kernel(now);
             self.scan(now);
-            let round = self.files.round(&mut self.positions, self.sink, now);
-            let wait = match round {
+            let wait = match self.round(now) {
                 Round::Refused => {
                     let wait = refused;
                     refused = (refused * 2).min(REFUSED[1]);
@@ -120,7 +147,9 @@ impl<'a> Logs<'a> {
                 }
             };
             self.save(now);
-            self.reports.tell(self.shared, &self.files, now);
+            if self.reports.is_due(now) {
+                self.tell(now);
+            }
             if !matches!(stopped.recv_timeout(wait), Err(RecvTimeoutError::Timeout)) {
                 let now = self.now();
                 self.positions.is_changed = true;
@@ -128,6 +157,35 @@ impl<'a> Logs<'a> {
                 return;
             }
         }
+    }
+
+    /// Reads a little of everything.
+    fn round(&mut self, now: Now) -> Round {
+        let kernel = match &mut self.kernel {
+            Ok(kernel) => match kernel.turn(self.sink, now) {
+                Ok(round) => round,
+                Err(failure) => {
+                    self.kernel = Err(failure);
+                    Round::Until(now.monotonic + SCAN_PERIOD)
+                }
+            },
+            Err(_) => Round::Until(now.monotonic + SCAN_PERIOD),
+        };
+        let files = self.files.round(&mut self.positions, self.sink, now);
+        kernel.and(files).and(self.journal.turn(self.sink, now))
+    }
+
+    /// Opens the kernel's log, and tries it again now and then.
+    fn open_kernel(&mut self, now: Now) {
+        let is_due = self.kernel_tried.is_none_or(|at| now.monotonic - at >= KERNEL_REST);
+        if !self.settings.kernel || self.kernel.is_ok() || !is_due {
+            return;
+        }
+        self.kernel_tried = Some(now.monotonic);
+        let others = &self.positions.others;
+        let saved = |name: &str| others.get(name).copied();
+        let root = &self.shared.settings.root;
+        self.kernel = Kernel::open(root, &self.host, &saved, self.sink, self.settings.limits);
     }
 
     fn now(&self) -> Now {
@@ -142,16 +200,31 @@ impl<'a> Logs<'a> {
             return;
         }
         self.scanned = Some(now.monotonic);
-        let mut candidates = Vec::new();
+        let (mut candidates, mut journals) = (Vec::new(), Vec::new());
         for file in &self.settings.files {
             candidates.extend(self.named(file));
         }
-        let mut engines = EngineLogs::default();
         if self.settings.discover {
-            engines = engines::find(self.shared, &self.host, self.since);
-            candidates.append(&mut engines.files);
+            let engines = engines::find(self.shared, &self.host, self.since);
+            candidates.extend(engines.files);
+            journals = engines.journals;
+            self.engines = (engines.engines, engines.hint);
         }
-        self.reports.engines = (engines.engines, engines.hint);
+        // Where the system writes no file of its own its journal has the same.
+        let system: [(bool, &str, &[&str], &[&str]); 2] = [
+            (self.settings.kernel && self.kernel.is_err(), "kernel", KERNEL_FILES, KERNEL_FIELDS),
+            (self.settings.auth, "auth", AUTH_FILES, AUTH_FIELDS),
+        ];
+        for (_, source, paths, fields) in system.into_iter().filter(|(is_wanted, ..)| *is_wanted) {
+            match self.system(source, paths) {
+                Some(candidate) => candidates.push(candidate),
+                None => journals.push(JournalOf {
+                    fields: fields.iter().map(|field| (*field).to_owned()).collect(),
+                    origin: self.origin(source, "journal"),
+                }),
+            }
+        }
+        self.scan_journal(journals, now);
         self.files.scan(candidates, &mut self.positions, self.sink, now);
     }
 
@@ -175,13 +248,166 @@ impl<'a> Logs<'a> {
                 from: file.from,
                 pattern: Some(Arc::clone(&pattern)),
                 form: Form::Plain,
+                is_history_read: file.is_compressed_history_read,
             }
         });
         found.collect()
     }
 
+    /// Enters up to where the journal was read.
+    fn note_journal(&mut self) {
+        let found: BTreeMap<String, u64> = self.journal.positions().into_iter().collect();
+        let others = &mut self.positions.others;
+        if others.len() > OTHERS_MAX {
+            others.retain(|name, _| found.contains_key(name) || !name.starts_with("journal:"));
+        }
+        for (name, seen) in found {
+            let before = others.insert(name, seen);
+            self.positions.is_changed |= before != Some(seen);
+        }
+    }
+
+    fn scan_journal(&mut self, journals: Vec<JournalOf>, now: Now) {
+        let (others, sink) = (&self.positions.others, self.sink);
+        let saved = |name: &str| others.get(name).copied().max(sink.stored(name));
+        self.journal.want(journals, &saved, now);
+        self.journal.scan(&saved, now);
+    }
+
+    fn origin(&self, source: &str, origin: &str) -> Arc<Origin> {
+        Arc::new(Origin {
+            source: source.into(),
+            origin: origin.into(),
+            host: self.host.clone(),
+            ..Origin::default()
+        })
+    }
+
+    /// Files of the system, of which the first that is there counts.
+    fn system(&self, source: &str, paths: &[&str]) -> Option<Candidate> {
+        let root = &self.shared.settings.root;
+        let found = paths.iter().find(|path| root.join(path.trim_start_matches('/')).is_file())?;
+        Some(Candidate {
+            path: root.join(found.trim_start_matches('/')),
+            origin: self.origin(source, found),
+            from: From::End,
+            pattern: Some((*found).into()),
+            form: Form::Plain,
+            is_history_read: false,
+        })
+    }
+
+    fn tell(&mut self, now: Now) {
+        let states = vec![
+            self.of_files(),
+            self.of_engines(),
+            self.of_kernel(),
+            self.of_auth(),
+            self.of_journal(),
+        ];
+        let mut amounts = self.files.amounts();
+        amounts.extend(self.journal.amounts());
+        if let Ok(kernel) = &self.kernel {
+            amounts.push(Amount {
+                origin: Arc::clone(kernel.origin()),
+                counts: kernel.counts(),
+                lag: None,
+                skipped: kernel.skipped,
+            });
+        }
+        self.reports.tell(self.shared, states, (self.files.count(), amounts), now);
+    }
+
+    fn of_files(&self) -> State {
+        let name = "log_files";
+        let is_named = |origin: &Origin| origin.source == "file" && origin.engine.is_empty();
+        let failure = self.files.failures.iter().next();
+        let hint = failure.and_then(|(path, failure)| report::hint_of(failure, path));
+        let count = self.files.left_out;
+        let left_out = || {
+            (count > 0).then(|| ("hint.log_files_cut", vec![("count".into(), count.to_string())]))
+        };
+        let outcome = match failure {
+            Some((_, failure)) => Err(failure.clone()),
+            None if self.settings.files.is_empty() => {
+                return State::absent(name, "no [[log_file]] is configured");
+            }
+            None => Ok(self.files.count_of(is_named)),
+        };
+        State { name, outcome, hint: hint.or_else(left_out) }
+    }
+
+    fn of_engines(&self) -> State {
+        let name = "log_engines";
+        let (engines, hint) = &self.engines;
+        if !self.settings.discover {
+            return State::absent(name, "logs.discover is false");
+        }
+        if *engines == 0 {
+            return State::absent(name, "no process of an engine can be seen");
+        }
+        let count = self.files.count_of(|origin| !origin.engine.is_empty());
+        State { name, outcome: Ok(count), hint: hint.clone() }
+    }
+
+    fn of_kernel(&self) -> State {
+        let name = "log_kernel";
+        let count = self.files.count_of(|origin| origin.source == "kernel");
+        match &self.kernel {
+            Ok(_) => State { name, outcome: Ok(1), hint: None },
+            Err(_) if count > 0 => State { name, outcome: Ok(count), hint: None },
+            Err(_) if self.settings.kernel && self.journal.count().0 > 0 => {
+                State { name, outcome: Ok(1), hint: None }
+            }
+            Err(failure) => State {
+                name,
+                outcome: Err(failure.clone()),
+                hint: report::hint_of(failure, "/dev/kmsg"),
+            },
+        }
+    }
+
+    fn of_auth(&self) -> State {
+        let name = "log_auth";
+        if !self.settings.auth {
+            return State::absent(name, "logs.auth is false");
+        }
+        match self.files.count_of(|origin| origin.source == "auth") {
+            0 if self.journal.count().0 > 0 => State { name, outcome: Ok(1), hint: None },
+            0 => State::absent(name, "no /var/log/auth.log, no /var/log/secure, no journal"),
+            count => State { name, outcome: Ok(count), hint: None },
+        }
+    }
+
+    fn of_journal(&self) -> State {
+        let name = "log_journal";
+        let (journals, wanted) = self.journal.count();
+        match self.journal.failure() {
+            Some(failure) => State {
+                name,
+                outcome: Err(failure.clone()),
+                hint: report::hint_of(failure, "/var/log/journal"),
+            },
+            None if wanted == 0 => State::absent(name, "nothing is read from the journal"),
+            None if journals == 0 => {
+                State::absent(name, "neither /var/log/journal nor /run/log/journal is there")
+            }
+            None => State { name, outcome: Ok(wanted), hint: None },
+        }
+    }
+
     fn save(&mut self, now: Now) {
+        if let Ok(kernel) = &self.kernel {
+            let others = &mut self.positions.others;
+            // Of other boots nothing comes any more.
+            others.retain(|name, _| name == kernel.name() || !name.starts_with("kmsg:"));
+            let before = others.insert(kernel.name().to_owned(), kernel.stored());
+            self.positions.is_changed |= before != Some(kernel.stored());
+        }
         let is_due = now.monotonic.saturating_sub(self.saved) >= SAVE_PERIOD;
+        if is_due {
+            self.note_journal();
+        }
         if !is_due || !self.positions.is_changed {
             return;
         }
@@ -200,15 +426,19 @@ fn files_max() -> usize {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use std::{fs, path::Path, sync::Mutex};
 
     use model::{Clock, sample::Batch};
 
     use super::*;
-    use crate::{Registry, Sinks, SourceState, log::tests::TestSink};
+    use crate::{Registry, Sinks, log::tests::TestSink};
 
-    fn shared(root: &Path, logs: Settings, sink: &Arc<TestSink>) -> (Arc<Shared>, Batches) {
+    pub(in super::super) fn shared(
+        root: &Path,
+        logs: Settings,
+        sink: &Arc<dyn LineSink>,
+    ) -> (Arc<Shared>, Batches) {
         let batches = Batches::default();
         let sinks = Sinks {
             batch: {
@@ -216,7 +446,7 @@ mod tests {
                 Arc::new(move |batch| batches.lock().unwrap().push(batch))
             },
             event: Arc::new(drop),
-            lines: Some(Arc::clone(sink) as Arc<dyn LineSink>),
+            lines: Some(Arc::clone(sink)),
         };
         let settings = crate::Settings {
             root: root.to_owned(),
@@ -236,7 +466,7 @@ mod tests {
         (Arc::new(shared), batches)
     }
 
-    type Batches = Arc<Mutex<Vec<Batch>>>;
+    pub(in super::super) type Batches = Arc<Mutex<Vec<Batch>>>;
 
     #[test]
     fn the_thread_follows_what_was_named_and_goes_on_after_a_restart() {
@@ -247,7 +477,7 @@ mod tests {
         let file = LogFile {
             path: "/var/log/app/*.log".into(),
             service: "app".into(),
-            from: super::super::From::Start,
+            from: From::Start,
             ..LogFile::default()
         };
         let settings = Settings {
@@ -257,7 +487,8 @@ mod tests {
         };
         let sink = Arc::new(TestSink::default());
         for expected in [vec!["old", "last"], vec!["old", "last", "new"]] {
-            let (shared, batches) = shared(root, settings.clone(), &sink);
+            let taken: Arc<dyn LineSink> = sink.clone();
+            let (shared, batches) = shared(root, settings.clone(), &taken);
             let watch = start(&shared).unwrap();
             let deadline = shared.clock.monotonic() + Duration::from_secs(20);
             while sink.texts() != expected {
@@ -282,20 +513,49 @@ mod tests {
         }
     }
 
+    fn told(root: &Path, settings: Settings, failure: Option<Failure>) -> Vec<String> {
+        let sink: Arc<dyn LineSink> = Arc::new(TestSink::default());
+        let (shared, _) = shared(root, settings, &sink);
+        let mut reports = Reports::new(&shared);
+        let mut logs = Logs::new(&shared, &*sink, &mut reports);
+        let now = Now { wall: shared.clock.now(), monotonic: Duration::from_secs(9) };
+        logs.open_kernel(now);
+        logs.scan(now);
+        logs.files.failures.extend(failure.map(|failure| ("/var/log/x".to_owned(), failure)));
+        logs.tell(now);
+        let shown = |report: crate::SourceReport| {
+            let hint = report.hint.map(|(code, _)| code).unwrap_or_default();
+            format!("{} {} {hint}", report.name, report.state.as_str())
+        };
+        shared.registry.reports().into_iter().map(shown).collect()
+    }
+
     #[test]
     fn what_may_not_be_read_is_told() {
         let folder = tempfile::tempdir().unwrap();
-        let settings = Settings { auth: true, ..Settings::default() };
-        let (shared, _) = shared(folder.path(), settings, &Arc::new(TestSink::default()));
-        let mut files = Files::new(shared.settings.logs.limits, 10);
+        let root = folder.path();
+        let settings = Settings { auth: true, kernel: true, discover: true, ..Settings::default() };
         let denied = Failure::new(FailureKind::PermissionDenied, "/var/log/x: no");
-        files.failures.insert("/var/log/x".into(), denied);
-        let mut reports = Reports::new(&shared);
-        let now = Now { wall: shared.clock.now(), monotonic: Duration::from_secs(9) };
-        reports.tell(&shared, &files, now);
-        let told = shared.registry.reports();
-        let told = told.iter().find(|report| report.name == "log_files").unwrap();
-        assert_eq!(told.state, SourceState::Absent, "none is configured");
-        assert_eq!(told.hint.as_ref().unwrap().0, "hint.log_permission");
+        let expected = [
+            "log_auth absent ",
+            "log_engines absent ",
+            "log_files failing hint.log_permission",
+            "log_journal absent ",
+            "log_kernel absent ",
+            "logs ok ",
+        ];
+        assert_eq!(told(root, settings.clone(), Some(denied)), expected);
+        fs::create_dir_all(root.join("var/log")).unwrap();
+        fs::write(root.join("var/log/kern.log"), "").unwrap();
+        fs::write(root.join("var/log/secure"), "").unwrap();
+        let expected = [
+            "log_auth ok ",
+            "log_engines absent ",
+            "log_files absent ",
+            "log_journal absent ",
+            "log_kernel ok ",
+            "logs ok ",
+        ];
+        assert_eq!(told(root, settings, None), expected);
     }
 }

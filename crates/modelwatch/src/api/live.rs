@@ -53,7 +53,7 @@ const RESUMED_MAX: i64 = 300;
 const RESUME_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// Returns once the program ends.
-async fn stopped(stop: &mut watch::Receiver<bool>) {
+pub(super) async fn stopped(stop: &mut watch::Receiver<bool>) {
     // An error means that the sender is gone, which is the end as well.
     drop(stop.wait_for(|stop| *stop).await);
 }

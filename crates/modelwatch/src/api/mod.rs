@@ -44,14 +44,14 @@ pub(crate) use export::EXPORTS_MAX;
 pub(crate) use form::parse_duration_ms;
 pub(crate) use json::envelope;
 pub(crate) use live::{Hub, is_due, run as run_live};
-pub(crate) use logs::{LINES_MAX, csv_header, csv_row};
+pub(crate) use logs::{LINES_MAX, SavedSearches, TAILS_MAX, csv_header, csv_row};
 pub(crate) use page::kind as page_kind;
 pub(crate) use product::{collected_json, event_json, seen_json};
 pub(crate) use prometheus::{POINTS_MAX, Report, narrow, own_metadata};
 pub(crate) use query::{Limits, Queries};
 pub(crate) use receive::Receive;
 pub(crate) use requests::csv_field;
-pub(crate) use time::{date, parse_time};
+pub(crate) use time::{date, parse_time, rfc3339};
 pub(crate) use write::{Gate, REFUSED, SAMPLES_WRITTEN};
 
 /// Largest request body but that of remote write, which has its own limit.

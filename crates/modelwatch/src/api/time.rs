@@ -25,7 +25,7 @@ pub(crate) fn parse_time(text: &str) -> Option<UnixMs> {
 pub(super) const NEVER: &str = "0001-01-01T00:00:00Z";
 
 /// `2026-11-24T09:00:00.500Z`
-pub(super) fn rfc3339(time: UnixMs) -> String {
+pub(crate) fn rfc3339(time: UnixMs) -> String {
     let (seconds, millis) = (time.0.div_euclid(1_000), time.0.rem_euclid(1_000));
     let (days, second_of_day) = (seconds.div_euclid(86_400), seconds.rem_euclid(86_400));
     let (year, month, day) = civil_from_days(days);

@@ -212,7 +212,7 @@ fn finding(found: &Found, said: &Said, language: Language) -> Vec<String> {
 }
 
 /// A line as it can be shown: it may come from anybody.
-fn shown(text: &str) -> String {
+pub(super) fn shown(text: &str) -> String {
     let text = visible(text.trim()).replace('\t', " ");
     match text.char_indices().nth(SHOWN_MAX) {
         Some((end, _)) => format!("{}…", text.split_at(end).0),

@@ -5,6 +5,7 @@
 //! wrong.
 
 mod ask;
+mod follow;
 mod print;
 
 use std::{
@@ -67,6 +68,12 @@ pub(super) struct Words {
         hide_possible_values = true
     )]
     order: Option<String>,
+    #[arg(
+        id = "logs_follow",
+        long = "follow",
+        conflicts_with_all = ["logs_to", "logs_order", "logs_context", "logs_patterns"]
+    )]
+    follow: bool,
     #[arg(id = "logs_context", long = "context", value_name = "N")]
     context: Option<u64>,
     #[arg(
@@ -91,6 +98,7 @@ pub(super) const ARGUMENTS: &[&str] = &[
     "logs_to",
     "logs_limit",
     "logs_order",
+    "logs_follow",
     "logs_context",
     "logs_patterns",
     "logs_json",
@@ -133,7 +141,9 @@ fn answer(config: &Config, words: &Words, language: Language) -> Result<(), Fail
         _ => Format::Text,
     };
     let mut printer = Printer::new(format, language, BufWriter::new(stdout()));
-    let shown = if words.patterns {
+    let shown = if words.follow {
+        follow::follow(&mut server, &wish, &mut printer)
+    } else if words.patterns {
         patterns(&mut server, &wish, &mut printer)
     } else if let Some(context) = words.context {
         in_context(&mut server, &wish, context, &mut printer)
@@ -201,7 +211,9 @@ fn wish(words: &Words, now: UnixMs, language: Language) -> Result<Wish, Failure>
     } else {
         (LINES_MAX, "logs.limit")
     };
-    if !(1..=limit_max).contains(&limit) {
+    // Who follows may want new lines alone.
+    let limit_min = usize::from(!words.follow);
+    if !(limit_min..=limit_max).contains(&limit) {
         let reason = said(code, &[("limit", limit_max.to_string())]);
         return Err(wrong("--limit", &limit.to_string(), &reason));
     }

@@ -12,6 +12,7 @@ mod input;
 mod key;
 mod logs;
 mod peer;
+mod pipeline;
 mod progress;
 pub(crate) mod query;
 mod store;
@@ -88,6 +89,10 @@ enum Command {
         work: key::KeyWork,
     },
     Logs(logs::Words),
+    Pipeline {
+        #[command(subcommand)]
+        work: pipeline::PipelineWork,
+    },
     Query(query::Words),
     Top(top::Options),
     Bench(Box<bench::Words>),
@@ -145,14 +150,7 @@ pub(crate) fn main() -> ExitCode {
     let language = language(arguments.lang.as_deref());
     let config = arguments.config.as_deref();
     match arguments.command.unwrap_or(Command::Serve) {
-        Command::Docs { page: Page::Configuration } => {
-            say(config::reference(language).trim_end());
-            ExitCode::SUCCESS
-        }
-        Command::Docs { page: Page::Engines } => {
-            say(collect::EngineSetting::kinds_page(language == Language::Chinese).trim_end());
-            ExitCode::SUCCESS
-        }
+        Command::Docs { page } => print_page(page, language),
         Command::Serve => with_config(config, language, |config| serve(config, language)),
         Command::Agent => with_config(config, language, |config| {
             start_log(&config.log_level);
@@ -183,6 +181,9 @@ pub(crate) fn main() -> ExitCode {
         Command::Logs(words) => {
             with_config(config, language, |config| logs::logs(&config, &words, language))
         }
+        Command::Pipeline { work } => {
+            with_config(config, language, |config| pipeline::pipeline(&config, work, language))
+        }
         Command::Query(words) => {
             with_config(config, language, |config| query::query(&config, &words, language))
         }
@@ -198,6 +199,15 @@ pub(crate) fn main() -> ExitCode {
             }
         }),
     }
+}
+
+fn print_page(page: Page, language: Language) -> ExitCode {
+    let text = match page {
+        Page::Configuration => config::reference(language),
+        Page::Engines => collect::EngineSetting::kinds_page(language == Language::Chinese),
+    };
+    say(text.trim_end());
+    ExitCode::SUCCESS
 }
 
 impl Place {
@@ -250,8 +260,9 @@ fn translated(command: clap::Command, language: Language) -> clap::Command {
             .disable_help_flag(true)
             .disable_help_subcommand(true)
     };
-    let nested: [(&str, &[(&str, Names)]); 2] = [
+    let nested: [(&str, &[(&str, Names)]); 3] = [
         ("key", &[("create", key::CREATE), ("list", &[]), ("revoke", &["which"])]),
+        ("pipeline", &[("test", pipeline::TEST)]),
         ("store", &[("verify", &["path"]), ("repair", &["path"])]),
     ];
     let command = nested.into_iter().fold(command, |command, (name, works)| {

@@ -7,10 +7,12 @@ mod gateway;
 mod keys;
 mod keys_gateway;
 mod keys_logs;
+mod keys_pipeline;
 mod keys_receive;
 mod keys_scrape;
 mod logs;
 mod parse;
+mod pipeline;
 mod receive;
 mod reference;
 mod scrape;
@@ -26,6 +28,7 @@ use std::{
 
 use model::message::{Language, render};
 
+use ::logs::{Zone, pipeline::Pipelines};
 pub(crate) use gateway::{Address, Gateway, GatewayUpstream};
 pub(crate) use logs::{Logs, NamedLog};
 pub(crate) use receive::Receive;
@@ -48,6 +51,7 @@ pub(crate) struct Config {
     pub(crate) probes: Vec<Probe>,
     pub(crate) receive: Receive,
     pub(crate) scrapes: Vec<Scrape>,
+    log_pipelines: Vec<pipeline::LogPipeline>,
     pub(crate) accelerator_commands: Vec<AcceleratorCommand>,
     pub(crate) log_level: String,
     pub(crate) logs: Logs,
@@ -281,6 +285,7 @@ impl Default for Config {
             probes: Vec::new(),
             receive: Receive::default(),
             scrapes: Vec::new(),
+            log_pipelines: Vec::new(),
             accelerator_commands: Vec::new(),
             log_level: "info".into(),
             logs: Logs::default(),
@@ -289,6 +294,15 @@ impl Default for Config {
 }
 
 impl Config {
+    /// The pipelines for lines of logs, whose times are of `zone` where they do not say. What could be wrong with
+    /// them was found with the configuration.
+    pub(crate) fn log_pipelines(&self, zone: Zone) -> anyhow::Result<Pipelines> {
+        pipeline::compile(&self.log_pipelines, zone).map_err(|bad| {
+            let texts: Vec<String> = bad.iter().map(ToString::to_string).collect();
+            anyhow::anyhow!("log pipelines cannot be used: {}", texts.join("; "))
+        })
+    }
+
     /// The settings in force, as lines that a configuration file could hold.
     pub(crate) fn lines(&self) -> Vec<String> {
         let (server, storage, collect, query) =
@@ -338,6 +352,7 @@ impl Config {
         lines.extend(self.engines.iter().flat_map(Engine::lines));
         lines.extend(self.gateway.lines());
         lines.extend(self.logs.files.iter().flat_map(NamedLog::lines));
+        lines.extend(self.log_pipelines.iter().flat_map(pipeline::LogPipeline::lines));
         lines.extend(self.probes.iter().flat_map(Probe::lines));
         lines.extend(self.receive.lines());
         lines.extend(self.scrapes.iter().flat_map(Scrape::lines));
@@ -428,6 +443,7 @@ fn resolve(text: &str, environment: &Environment<'_>) -> Result<Config, Vec<Prob
     let line_of = |name: &str| parse::line_in(text, "receive", name);
     receive::check(&config.receive, &line_of, environment, &mut problems);
     scrape::check(&config.scrapes, environment, &mut problems);
+    pipeline::check(&config.log_pipelines, &mut problems);
     check_commands(&config.accelerator_commands, &mut problems);
     let line = parse::line_of(text, "accelerator_libraries");
     check_libraries(&config.collect.accelerator_libraries, line, &mut problems);

@@ -10,6 +10,7 @@ use super::{
     AcceleratorCommand, Config, Engine, NamedLog, Probe, Problem,
     gateway::GatewayUpstream,
     keys::{self, Key, Type, Value},
+    pipeline::LogPipeline,
     scrape::{RelabelRule, Scrape},
     units,
 };
@@ -49,6 +50,22 @@ pub(super) const LISTS: &[List] = &[
         key: "log_file.path",
         required: &["path"],
         begin: |config, line| config.logs.files.push(NamedLog { line, ..NamedLog::default() }),
+    },
+    List {
+        key: "log_pipeline.name",
+        required: &["name"],
+        begin: |config, line| {
+            config.log_pipelines.push(LogPipeline { line, ..LogPipeline::default() });
+        },
+    },
+    List {
+        key: "log_pipeline.step.if",
+        required: &[],
+        begin: |config, line| {
+            if let Some(pipeline) = config.log_pipelines.last_mut() {
+                pipeline.begin_step(line);
+            }
+        },
     },
     List {
         key: "probe.kind",
@@ -314,7 +331,10 @@ mod tests {
 
     use model::message::Language;
 
-    use super::{super::keys_scrape, *};
+    use super::{
+        super::{keys_logs, keys_scrape},
+        *,
+    };
 
     fn check(text: &str, expected: &str) {
         let (_, problems) = parse(text);
@@ -358,6 +378,11 @@ mod tests {
         );
         check("[[scrape]]\n[[scrape.relabel]]\nregx = \"\"", "did you mean scrape.relabel.regex?");
         check("[[scrape]]\n[[scrape.relabel]]\naction = \"x\"", "drop, dropequal, hashmod");
+        check("[[log_pipeline]]\nmatch = \"\"", "this [[log_pipeline]] has no name");
+        check(
+            "[[log_pipeline]]\nname = \"x\"\n[log_pipeline.step]\n",
+            "log_pipeline.step must be written as [[log_pipeline.step]]",
+        );
         check("[storage]\nseries_max = -1", "storage.series_max = -1");
         check("[log]\nlevel = \"loud\"", "error, warn, info, debug, trace");
         check("[server]\nlisten = \"localhost\"", "server.listen = \"localhost\"");
@@ -365,7 +390,7 @@ mod tests {
 
     #[test]
     fn the_table_is_sorted_and_its_defaults_are_the_defaults() {
-        for table in [keys::KEYS, keys_scrape::KEYS] {
+        for table in [keys::KEYS, keys_logs::KEYS, keys_scrape::KEYS] {
             assert!(table.is_sorted_by(|a, b| a.path < b.path));
         }
         assert!(LISTS.is_sorted_by(|a, b| a.key < b.key));

@@ -230,21 +230,21 @@ pub(super) fn check(jobs: &[Scrape], environment: &Environment<'_>, problems: &m
 
 /// `key = value`, where there is a value.
 #[derive(Default)]
-struct Lines(Vec<String>);
+pub(super) struct Lines(pub(super) Vec<String>);
 
 impl Lines {
-    fn text(&mut self, key: &str, text: Option<&String>) {
+    pub(super) fn text(&mut self, key: &str, text: Option<&String>) {
         self.0.extend(text.map(|text| format!("{key} = {}", quoted(text))));
     }
 
-    fn texts(&mut self, key: &str, texts: &[String]) {
+    pub(super) fn texts(&mut self, key: &str, texts: &[String]) {
         if !texts.is_empty() {
             let texts: Vec<String> = texts.iter().map(|text| quoted(text)).collect();
             self.0.push(format!("{key} = [{}]", texts.join(", ")));
         }
     }
 
-    fn pairs(&mut self, key: &str, pairs: &Pairs) {
+    pub(super) fn pairs(&mut self, key: &str, pairs: &[(String, String)]) {
         if !pairs.is_empty() {
             let pairs = pairs.iter();
             let pairs: Vec<String> = pairs
@@ -254,11 +254,11 @@ impl Lines {
         }
     }
 
-    fn period(&mut self, key: &str, period: Option<Duration>) {
+    pub(super) fn period(&mut self, key: &str, period: Option<Duration>) {
         self.0.extend(period.map(|period| format!("{key} = \"{}\"", duration_text(period))));
     }
 
-    fn plain(&mut self, key: &str, value: Option<impl ToString>) {
+    pub(super) fn plain(&mut self, key: &str, value: Option<impl ToString>) {
         self.0.extend(value.map(|value| format!("{key} = {}", value.to_string())));
     }
 }

@@ -14,9 +14,17 @@ use std::{
     time::Duration,
 };
 
-use logs::{Entry, Reader, Told, Zone};
-use model::{Clock, UnixMs, log::Line, sample::Batch};
+use logs::{
+    Entry, Figure, Reader, Told, Zone,
+    pipeline::{Pipelines, StepCounts, Verdict},
+};
+use model::{
+    Clock, UnixMs,
+    log::{Line, Origin},
+    sample::Batch,
+};
 use store::{Store, events::AppendError};
+use tokio::sync::broadcast;
 
 use self::{figures::Series, news::News, streams::Streams};
 use crate::events::Events;
@@ -25,6 +33,11 @@ use crate::events::Events;
 pub(crate) const KNOWN: &str = "known";
 /// A line from further ahead was written under a wrong clock; its time is when it came.
 const AHEAD_MAX: Duration = Duration::from_secs(5 * 60);
+/// Batches that somebody who watches may be behind; then the oldest are lost, and it is told how many.
+const BEHIND_MAX: usize = 256;
+
+/// What lines say, and whose log they are of.
+type Figures = Vec<(Arc<Origin>, Figure)>;
 
 /// Where lines go. Cheap to clone.
 #[derive(Clone)]
@@ -35,17 +48,33 @@ struct Inner {
     clock: Clock,
     zone: Zone,
     events: Arc<Events>,
+    pipelines: Pipelines,
     series: Mutex<Series>,
     news: Mutex<News>,
     streams: Mutex<Streams>,
+    /// For those who watch what is kept.
+    watched: broadcast::Sender<Arc<[Line]>>,
 }
 
 impl Lines {
     /// `zone` is that of programs which do not say in which zone their times are.
-    pub(crate) fn new(store: Store, clock: Clock, zone: Zone, events: Arc<Events>) -> Self {
+    pub(crate) fn new(
+        store: Store,
+        clock: Clock,
+        zone: Zone,
+        pipelines: Pipelines,
+        events: Arc<Events>,
+    ) -> Self {
         let news = Mutex::new(News::new(clock.monotonic()));
         let (series, streams) = (Mutex::default(), Mutex::default());
-        Self(Arc::new(Inner { store, clock, zone, events, series, news, streams }))
+        let watched = broadcast::Sender::new(BEHIND_MAX);
+        let inner = Inner { store, clock, zone, events, pipelines, series, news, streams, watched };
+        Self(Arc::new(inner))
+    }
+
+    /// The lines that are kept from now on, in batches.
+    pub(crate) fn subscribe(&self) -> broadcast::Receiver<Arc<[Line]>> {
+        self.0.watched.subscribe()
     }
 
     /// Keeps lines that a receiver brings and returns how many were taken; what is taken survives the death of the
@@ -54,8 +83,10 @@ impl Lines {
     pub(crate) fn take(&self, mut lines: Vec<Line>) -> Result<usize, AppendError> {
         let now = self.0.clock.now();
         lines.iter_mut().for_each(|line| self.understand(line, now));
-        self.prepare(&mut lines);
-        self.keep(lines).map_err(|(_, error)| error)
+        let figures = self.prepare(&mut lines);
+        let taken = self.keep(lines).map_err(|(_, error)| error)?;
+        self.add(figures);
+        Ok(taken)
     }
 
     /// Reads the body of a line that came alone; what follows its first line belongs to it. What the protocol says of
@@ -81,9 +112,16 @@ impl Lines {
         (line.time, line.severity, line.body, line.attributes) = (time, severity, body, attributes);
     }
 
-    /// Says of each line what is known of it.
-    fn prepare(&self, lines: &mut [Line]) {
+    /// Does with lines what the configuration says, and says of each what is known of it. Gives the figures that the
+    /// configuration reads from them.
+    fn prepare(&self, lines: &mut Vec<Line>) -> Figures {
         let now = self.0.clock.now();
+        let (mut all, mut found) = (Figures::new(), Vec::new());
+        lines.retain_mut(|line| {
+            let verdict = self.0.pipelines.apply(line, &mut found);
+            all.extend(found.drain(..).map(|figure| (Arc::clone(&line.origin), figure)));
+            verdict == Verdict::Kept
+        });
         for line in lines {
             if line.time > now + AHEAD_MAX {
                 line.time = now;
@@ -93,6 +131,12 @@ impl Lines {
                 line.attributes.push((KNOWN.to_owned(), found.known.id.to_owned()));
             }
         }
+        all
+    }
+
+    fn add(&self, figures: Figures) {
+        let mut series = lock(&self.0.series);
+        figures.into_iter().for_each(|(origin, figure)| series.add(&origin, figure));
     }
 
     /// Keeps lines that are understood; gives them back where the store refuses them.
@@ -101,20 +145,30 @@ impl Lines {
             Ok(taken) => taken,
             Err(error) => return Err((lines, error)),
         };
+        if self.0.watched.receiver_count() > 0 {
+            // They may be gone by now, which is fine.
+            drop(self.0.watched.send(lines.clone().into()));
+        }
         let monotonic = self.0.clock.monotonic();
         let mut news = lock(&self.0.news);
         let told: Vec<_> = lines.iter().filter_map(|line| news.look(line, monotonic)).collect();
         drop(news);
         told.into_iter().for_each(|record| self.0.events.push(record));
-        let mut series = lock(&self.0.series);
+        let mut all = Figures::new();
         for Line { origin, time, body, attributes, .. } in lines {
             if !origin.engine.is_empty() {
                 let entry = Entry { time, body, attributes, ..Entry::default() };
-                let figures = logs::figures(&origin.engine, &entry);
-                figures.into_iter().for_each(|figure| series.add(&origin, figure));
+                let found = logs::figures(&origin.engine, &entry).into_iter();
+                all.extend(found.map(|figure| (Arc::clone(&origin), figure)));
             }
         }
+        self.add(all);
         Ok(taken)
+    }
+
+    /// What the steps of the pipelines did so far.
+    pub(crate) fn pipeline_counts(&self) -> impl Iterator<Item = StepCounts> {
+        self.0.pipelines.counts()
     }
 
     /// The samples of what lines said since the last call, with the label `source="log"`.

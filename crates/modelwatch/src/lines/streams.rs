@@ -29,8 +29,9 @@ pub(super) struct Streams {
 /// A log that is being read.
 struct Stream {
     reader: Reader,
-    /// Lines that the store refused.
+    /// Lines that are to be stored, and behind the last of them.
     pending: Vec<Line>,
+    pending_end: u64,
     /// Everything before it is stored, or was never to be kept.
     stored: u64,
     /// Behind the last line that was read.
@@ -50,6 +51,7 @@ impl LineSink for Lines {
         let mut stream = known.unwrap_or_else(|| Stream {
             reader: Reader::new(self.0.zone.clone()),
             pending: Vec::new(),
+            pending_end: 0,
             stored: 0,
             read: 0,
         });
@@ -88,30 +90,28 @@ impl Lines {
         if chunk.lines.is_empty() {
             entries.extend(stream.reader.flush());
         }
+        // Where silence completes nothing, what was read since the last record was nothing to keep.
+        let last = entries.last().map(|entry| entry.end);
+        let is_silence = chunk.lines.is_empty();
+        stream.pending_end = last.unwrap_or(if is_silence { stream.read } else { stream.stored });
         let line = |entry| line(&chunk.origin, &chunk.file, entry);
         stream.pending = entries.into_iter().map(line).collect();
-        if stream.pending.is_empty() && chunk.lines.is_empty() {
-            // What was read since the last record was nothing to keep.
-            stream.stored = stream.read.max(stream.stored);
-        }
-        self.prepare(&mut stream.pending);
+        let figures = self.prepare(&mut stream.pending);
+        self.add(figures);
         // They are this program's now, also when the store refuses them for a while.
         self.store_pending(stream).unwrap_or_default();
         Ok(stream.stored)
     }
 
     fn store_pending(&self, stream: &mut Stream) -> Result<(), Refused> {
-        if stream.pending.is_empty() {
-            return Ok(());
-        }
-        let end = stream.pending.iter().filter_map(|line| line.place.as_ref());
-        let end = end.map(|place| place.offset).max();
-        if let Err((lines, error)) = self.keep(std::mem::take(&mut stream.pending)) {
+        if !stream.pending.is_empty()
+            && let Err((lines, error)) = self.keep(std::mem::take(&mut stream.pending))
+        {
             tracing::debug!("lines of logs wait: {error}");
             stream.pending = lines;
             return Err(Refused);
         }
-        stream.stored = end.unwrap_or(0).max(stream.stored);
+        stream.stored = stream.pending_end.max(stream.stored);
         Ok(())
     }
 }

@@ -1,4 +1,5 @@
 use collect::log::{Chunk, LineSink as _, RawLine};
+use logs::pipeline::{PipelineText, StepText};
 use model::{
     log::{Origin, Severity},
     series::TimeRange,
@@ -30,7 +31,8 @@ impl Opened {
 
     fn open(folder: &tempfile::TempDir, clock: &Clock, events: &Arc<Events>) -> Lines {
         let (store, _) = Store::open(folder.path(), Options::default(), clock.clone()).unwrap();
-        Lines::new(store, clock.clone(), Zone::utc(), Arc::clone(events))
+        let pipelines = Pipelines::compile(&[pipeline()], Zone::utc()).unwrap();
+        Lines::new(store, clock.clone(), Zone::utc(), pipelines, Arc::clone(events))
     }
 
     fn reopened(self) -> Self {
@@ -54,6 +56,12 @@ impl Opened {
     fn bodies(&self, filter: &str) -> Vec<String> {
         self.find(filter).into_iter().map(|line| line.body).collect()
     }
+}
+
+/// Drops lines with secrets.
+fn pipeline() -> PipelineText {
+    let drop = StepText { drop: Some("body ~ secret".to_owned()), ..StepText::default() };
+    PipelineText { name: "test".to_owned(), matches: String::new(), steps: vec![drop] }
 }
 
 fn received(body: &str, severity: Option<Severity>) -> Line {
@@ -116,12 +124,14 @@ fn what_is_stored_is_told_and_not_taken_again() {
     assert_eq!(opened.lines.take_chunk(&["  more of b", "c"], 4), 16);
     assert_eq!(opened.bodies(""), ["a", "b\n  more of b"]);
     assert_eq!(opened.lines.stored("1:2"), Some(16));
+    // What the configuration drops counts as stored.
+    assert_eq!(opened.lines.take_chunk(&["a secret", "d"], 18), 27);
     // Silence completes it.
-    assert_eq!(opened.lines.take_chunk(&[], 0), 18);
-    assert_eq!(opened.bodies("").len(), 3);
+    assert_eq!(opened.lines.take_chunk(&[], 0), 29);
+    assert_eq!(opened.bodies(""), ["a", "b\n  more of b", "c", "d"]);
     // After a sudden death the store knows it.
     let opened = opened.reopened();
-    assert_eq!(opened.lines.stored("1:2"), Some(18));
+    assert_eq!(opened.lines.stored("1:2"), Some(29));
     assert_eq!(opened.lines.stored("1:3"), None);
 }
 

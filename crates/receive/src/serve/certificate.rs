@@ -3,11 +3,10 @@
 use std::{
     fs,
     io::Read as _,
-    path::Path,
+    os::unix::fs::MetadataExt as _,
+    path::{Path, PathBuf},
     sync::{Arc, Mutex, PoisonError},
 };
-
-use std::os::unix::fs::MetadataExt as _;
 
 use tokio_rustls::{
     TlsAcceptor,
@@ -29,15 +28,20 @@ type State = Vec<Option<(u64, u64, i64, i64)>>;
 
 pub(super) struct Certificate {
     files: TlsFiles,
+    /// What is agreed on with a client besides: `h2` with those of gRPC, which insist on it, nothing with others.
+    protocol: Option<&'static [u8]>,
     /// What is shown, and the state of the files in which that was read, or in which it could not be.
     current: Mutex<(State, TlsAcceptor)>,
 }
 
 impl Certificate {
-    pub(super) fn load(files: &TlsFiles) -> Result<Self, StartError> {
+    pub(super) fn load(
+        files: &TlsFiles,
+        protocol: Option<&'static [u8]>,
+    ) -> Result<Self, StartError> {
         let state = state(files);
-        let current = Mutex::new((state, acceptor(files)?));
-        Ok(Self { files: files.clone(), current })
+        let current = Mutex::new((state, acceptor(files, protocol)?));
+        Ok(Self { files: files.clone(), protocol, current })
     }
 
     /// For the next connection. What cannot be read leaves all as it was, and is told once.
@@ -46,7 +50,7 @@ impl Certificate {
         let state = state(&self.files);
         if state != current.0 {
             current.0 = state;
-            match acceptor(&self.files) {
+            match acceptor(&self.files, self.protocol) {
                 Ok(acceptor) => current.1 = acceptor,
                 Err(error) => tracing::error!("receivers keep their old certificate: {error}"),
             }
@@ -57,7 +61,7 @@ impl Certificate {
 
 fn state(files: &TlsFiles) -> State {
     let paths = [Some(&files.certificate), Some(&files.key), files.client_ca.as_ref()];
-    let state = |path: &std::path::PathBuf| {
+    let state = |path: &PathBuf| {
         let metadata = fs::metadata(path).ok()?;
         Some((metadata.ino(), metadata.len(), metadata.mtime(), metadata.mtime_nsec()))
     };
@@ -92,7 +96,7 @@ fn bad(path: &Path, reason: impl ToString) -> StartError {
     StartError::Tls { path: path.to_owned(), reason: reason.to_string() }
 }
 
-fn acceptor(files: &TlsFiles) -> Result<TlsAcceptor, StartError> {
+fn acceptor(files: &TlsFiles, protocol: Option<&[u8]>) -> Result<TlsAcceptor, StartError> {
     let chain = certificates(&files.certificate)?;
     let key = read(&files.key).map_err(|reason| bad(&files.key, reason))?;
     let key = PrivateKeyDer::from_pem_slice(&key).map_err(|error| bad(&files.key, error))?;
@@ -114,7 +118,6 @@ fn acceptor(files: &TlsFiles) -> Result<TlsAcceptor, StartError> {
     };
     let mut config =
         builder.with_single_cert(chain, key).map_err(|error| bad(&files.key, error))?;
-    // gRPC clients insist on it; what is no HTTP offers nothing.
-    config.alpn_protocols = vec![b"h2".to_vec()];
+    config.alpn_protocols = protocol.map(<[u8]>::to_vec).into_iter().collect();
     Ok(TlsAcceptor::from(Arc::new(config)))
 }

@@ -43,6 +43,7 @@ const PONG: Duration = Duration::from_secs(20);
 /// Requests of one connection at the same time.
 const STREAMS_MAX: u32 = 32;
 
+/// Bytes of the headers of one request; one with more is refused.
 const HEADERS_BYTES_MAX: u32 = 16 << 10;
 
 /// A status of gRPC, and what it says in words.

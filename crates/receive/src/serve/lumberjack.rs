@@ -16,8 +16,10 @@ use crate::{
     lumberjack::{Frame, FrameError, Frames, line},
 };
 
-/// Events, and bytes that arrived, that are kept together.
+/// Events that are kept together; where a window has more, they are acknowledged in parts.
 const EVENTS_MAX: usize = 2_048;
+
+/// Bytes of lines that are kept together; beyond it what is there is kept and acknowledged.
 const BATCH_BYTES_MAX: usize = 4 << 20;
 
 /// How long the rest of a window is waited for before what is there is kept.
@@ -42,7 +44,7 @@ pub(super) async fn serve(
             Some(Frame::Window(window)) => batch.left = window,
             Some(Frame::Event { sequence, fields }) => {
                 let line = line(&fields, &server.arrival(&peer));
-                batch.bytes += line.body.len();
+                batch.bytes += draft::size(&line);
                 batch.lines.push(line);
                 batch.sequence = sequence;
                 batch.left = batch.left.saturating_sub(1);

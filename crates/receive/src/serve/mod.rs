@@ -81,7 +81,14 @@ pub enum StartError {
 
 /// Receivers that listen and do not answer yet.
 pub struct Servers {
-    sockets: Vec<(Receiver, SocketAddr, Socket)>,
+    sockets: Vec<Bound>,
+}
+
+struct Bound {
+    receiver: Receiver,
+    address: SocketAddr,
+    socket: Socket,
+    /// Without one it speaks no TLS.
     tls: Option<Arc<Certificate>>,
 }
 
@@ -109,33 +116,31 @@ struct Server {
 impl Servers {
     /// Takes the addresses and reads the certificate.
     pub fn bind(settings: &Settings) -> Result<Self, StartError> {
-        let tls = settings.tls.as_ref().map(Certificate::load).transpose()?.map(Arc::new);
         let mut sockets = Vec::new();
         for (receiver, address) in [
             (Receiver::Lumberjack, settings.lumberjack),
             (Receiver::OtlpGrpc, settings.otlp_grpc),
             (Receiver::SyslogTcp, settings.syslog_tcp),
-            (Receiver::SyslogTls, settings.syslog_tls.filter(|_| tls.is_some())),
+            (Receiver::SyslogTls, settings.syslog_tls.filter(|_| settings.tls.is_some())),
             (Receiver::SyslogUdp, settings.syslog_udp),
         ] {
             let Some(address) = address else { continue };
+            let is_plain = matches!(receiver, Receiver::SyslogTcp | Receiver::SyslogUdp);
+            let files = settings.tls.as_ref().filter(|_| !is_plain);
+            let protocol = (receiver == Receiver::OtlpGrpc).then_some(b"h2".as_slice());
+            let tls = files.map(|files| Certificate::load(files, protocol)).transpose()?;
             let bound = Socket::bind(receiver, address);
             let (address, socket) =
                 bound.map_err(|source| StartError::Bind { receiver, address, source })?;
-            sockets.push((receiver, address, socket));
+            sockets.push(Bound { receiver, address, socket, tls: tls.map(Arc::new) });
         }
-        Ok(Self { sockets, tls })
+        Ok(Self { sockets })
     }
 
     /// Where each receiver listens, and whether it speaks TLS.
     pub fn addresses(&self) -> Vec<(Receiver, SocketAddr, bool)> {
-        let is_tls = |receiver| match receiver {
-            Receiver::SyslogTls => true,
-            Receiver::Lumberjack | Receiver::OtlpGrpc => self.tls.is_some(),
-            _ => false,
-        };
-        let sockets = self.sockets.iter();
-        sockets.map(|(receiver, address, _)| (*receiver, *address, is_tls(*receiver))).collect()
+        let about = |it: &Bound| (it.receiver, it.address, it.tls.is_some());
+        self.sockets.iter().map(about).collect()
     }
 
     /// Receives until `stop` turns true. Has to be called in a runtime.
@@ -145,15 +150,12 @@ impl Servers {
         tokens: &Arc<Tokens>,
         stop: &watch::Receiver<bool>,
     ) -> io::Result<()> {
-        for (receiver, _, socket) in self.sockets {
+        for Bound { receiver, socket, tls, .. } in self.sockets {
             let server = Server {
                 desk: desk.clone(),
                 receiver,
                 tokens: Arc::clone(tokens),
-                tls: match receiver {
-                    Receiver::SyslogTcp | Receiver::SyslogUdp => None,
-                    _ => self.tls.clone(),
-                },
+                tls,
                 stop: stop.clone(),
             };
             match socket {

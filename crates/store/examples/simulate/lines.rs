@@ -87,6 +87,12 @@ fn line(time: i64, origin: &Arc<Origin>, severity: Severity, body: String) -> Li
     Line { time, origin, severity: Some(severity), body, attributes: Vec::new(), place: None }
 }
 
+/// What the product knows of a line, as it would keep it.
+fn known(mut line: Line, id: &str) -> Line {
+    line.attributes.push(("known".to_owned(), id.to_owned()));
+    line
+}
+
 /// Figures, requests and health checks of one engine.
 fn engine(which: usize, end: i64, incident: &Incident, random: &mut Random, all: &mut Vec<Line>) {
     let origin = origin(which);
@@ -109,7 +115,8 @@ fn engine(which: usize, end: i64, incident: &Incident, random: &mut Random, all:
         }
         if trouble.full > 0.9 && before_end % WARNING_MS == 0 {
             let body = format!("Aborted request(s) chatcmpl-{:016x}.", random.bits());
-            all.push(line(time + 7, &origin, Severity::Info, body));
+            let aborted = line(time + 7, &origin, Severity::Info, body);
+            all.push(known(aborted, "vllm.requests_aborted"));
         }
     }
 }
@@ -139,8 +146,10 @@ fn request(time: i64, origin: &Arc<Origin>, random: &mut Random) -> Line {
     let (client, port) = (10 + random.bits() % 6, 40_000 + random.bits() % 9_000);
     let body = format!("10.20.4.{client}:{port} - \"POST /v1/chat/completions HTTP/1.1\" {status}");
     let mut line = line(time + random.bits() as i64 % 900, origin, Severity::Info, body);
-    let [code, path] =
-        [("http.response.status_code", &status[..3]), ("url.path", "/v1/chat/completions")];
+    let [code, path] = [
+        ("http.response.status_code", status.get(..3).unwrap_or_default()),
+        ("url.path", "/v1/chat/completions"),
+    ];
     line.attributes = [code, path, ("http.request.method", "POST")]
         .map(|(name, value)| (name.to_owned(), value.to_owned()))
         .into();
@@ -151,10 +160,12 @@ fn restart(end: i64, restart: (i64, i64), all: &mut Vec<Line>) {
     let origin = origin(0);
     let mut last = line(end - restart.0 - 400, &origin, Severity::Error, LAST_WORDS.to_owned());
     last.attributes = vec![("exception.type".into(), "torch.OutOfMemoryError".into())];
-    all.push(last);
+    all.push(known(last, "vllm.engine_fatal"));
     let begun = end - restart.1 - 60_000;
     for (seconds, body) in START {
-        all.push(line(begun + seconds * 1_000, &origin, Severity::Info, body.to_owned()));
+        let line = line(begun + seconds * 1_000, &origin, Severity::Info, body.to_owned());
+        let is_known = body.starts_with("Graph");
+        all.push(if is_known { known(line, "vllm.graphs_captured") } else { line });
     }
 }
 
@@ -190,6 +201,7 @@ fn kernel(end: i64, hot: (i64, i64), all: &mut Vec<Line>) {
             "CPU27: Package temperature above threshold, cpu clock throttled (total events = {})",
             41 + 7 * count
         );
-        all.push(line(end - before_end, &origin, Severity::Warn, body));
+        let throttled = line(end - before_end, &origin, Severity::Warn, body);
+        all.push(known(throttled, "kernel.cpu_throttled"));
     }
 }

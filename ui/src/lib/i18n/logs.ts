@@ -2,7 +2,7 @@
 import { translator } from "../prefs.svelte";
 
 export const logsTexts = {
-  filter_hint: { en: "out of memory severity:error engine:vllm (Enter searches, / leads here)", zh: "out of memory severity:error engine:vllm（按 Enter 搜索，按 / 聚焦）" },
+  filter_hint: { en: "timeout severity:error engine:vllm (Enter searches, / leads here)", zh: "timeout severity:error engine:vllm（按 Enter 搜索，按 / 聚焦）" },
   field_severity: { en: "fatal, error, warn, info, debug, trace", zh: "fatal、error、warn、info、debug、trace" },
   field_engine: { en: "kind of engine: vllm, sglang, ollama …", zh: "引擎类型：vllm、sglang、ollama 等" },
   field_model: { en: "model that the engine serves", zh: "引擎所服务的模型" },
@@ -40,7 +40,6 @@ export const logsTexts = {
   facet_without: { en: "Without {field} {value}", zh: "排除{field} {value}" },
   facet_others: { en: "{count} lines of others", zh: "其他值共 {count} 行" },
   facet_empty: { en: "none", zh: "无" },
-  more_tools: { en: "More", zh: "更多" },
 
   examples: { en: "How to search", zh: "搜索语法" },
   examples_intro: { en: "Choose an example to try it. A filter may be several of these, one after the other.", zh: "点击示例即可试用，多个条件可依次组合。" },
@@ -124,7 +123,6 @@ export const logsTexts = {
   permalink: { en: "Link to this line", zh: "此行链接" },
   moment: { en: "What else happened", zh: "查看该时刻" },
   moment_title: { en: "All that is known of this moment: causes, requests, events", zh: "查看该时刻的原因、请求与事件" },
-  around: { en: "Logs around it", zh: "前后日志" },
   linked: { en: "The line that the address names", zh: "链接所指的日志" },
   linked_gone: { en: "The line that the address names is not kept any more.", zh: "链接所指的日志已不再保留。" },
   close: { en: "Close", zh: "关闭" },

@@ -3,8 +3,10 @@ import { SEVERITIES, type Histogram } from "./ask";
 
 /** Pixels between bars. */
 const GAP = 1;
-/** What is there is seen, however much more of something else there is. */
+/** What is there is seen, however much more of something else there is; what is grave the more. */
 const HEIGHT_MIN = 1.5;
+const HEIGHT_MIN_GRAVE = 4;
+const GRAVE: (string | null)[] = ["fatal", "error", "warn"];
 
 export interface Layer {
   severity: string | null;
@@ -32,12 +34,13 @@ export function pathsOf(layers: Layer[], found: Pick<Histogram, "start" | "step_
   const pixel = width / Math.max(1, span.end - span.start);
   const bar = Math.max(1, found.step_ms * pixel - GAP);
   const tops: number[] = [];
-  return layers.map(({ counts }) => {
+  return layers.map(({ severity, counts }) => {
+    const least = GRAVE.includes(severity) ? HEIGHT_MIN_GRAVE : HEIGHT_MIN;
     let path = "";
     counts.forEach((count, at) => {
       if (count <= 0) return;
       const below = tops[at] ?? 0;
-      const size = Math.max(HEIGHT_MIN, (count / high) * height);
+      const size = Math.min(height - below, Math.max(least, (count / high) * height));
       const left = (found.start + at * found.step_ms - span.start) * pixel;
       tops[at] = below + size;
       path += `M${left.toFixed(1)} ${(height - below).toFixed(1)}h${bar.toFixed(1)}v${(-size).toFixed(1)}h${(-bar).toFixed(1)}z`;

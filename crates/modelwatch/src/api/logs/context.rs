@@ -14,7 +14,7 @@ use store::{
     events::{Event as _, Filter, Hit, LINES, Order, QueryError, Search, read_line},
 };
 
-use super::{TIMEOUT, hit_json};
+use super::{TIMEOUT, hit_json, quoted};
 use crate::{
     api::{
         form::{Form, invalid},
@@ -114,8 +114,11 @@ fn find(
 /// Lines of the same log, and others where its names are too long to be asked for.
 fn same_log(origin: &Origin) -> Filter {
     let condition = |(field, value): (&str, &String)| {
-        let value = value.replace('\\', "\\\\").replace('"', "\\\"");
-        if value.is_empty() { format!("NOT {field}:*") } else { format!("{field}:\"{value}\"") }
+        if value.is_empty() {
+            format!("NOT {field}:*")
+        } else {
+            format!("{field}:{}", quoted(value))
+        }
     };
     let fields = [("source", &origin.source), ("origin", &origin.origin), ("host", &origin.host)];
     let text = fields.map(condition).join(" ");

@@ -15,7 +15,7 @@ use store::{
     },
 };
 
-use super::{TIMEOUT, found_json, hit_json};
+use super::{TIMEOUT, found_json, hit_json, quoted};
 use crate::{
     api::{
         form::Form,
@@ -55,11 +55,6 @@ pub(in crate::api) async fn findings(State(app): State<Arc<App>>, form: Form) ->
     found.sort_by_key(|(known, finding)| (Reverse(known.severity), Reverse(finding.last)));
     let findings: Vec<Value> = found.iter().map(|(known, finding)| finding.json(known)).collect();
     ok(&json!({ "findings": findings }))
-}
-
-/// In quotes, so that no sign in it means anything.
-fn quoted(value: &str) -> String {
-    format!("\"{}\"", value.replace('\\', "\\\\").replace('"', "\\\""))
 }
 
 fn read(

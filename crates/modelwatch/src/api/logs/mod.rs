@@ -10,7 +10,9 @@ mod facets;
 mod findings;
 mod histogram;
 mod patterns;
+mod saved;
 mod search;
+mod tail;
 
 use std::time::Duration;
 
@@ -19,7 +21,6 @@ use model::log::Line;
 use serde_json::{Map, Value, json};
 use store::events::{Aggregate, Hit, Key, Measure, QueryError, read_line};
 
-pub(crate) use self::export::{LINES_MAX, csv_header, csv_row};
 pub(super) use self::{
     context::{LINES_AROUND_MAX, context},
     export::export,
@@ -27,7 +28,14 @@ pub(super) use self::{
     findings::findings,
     histogram::{COLUMNS_MAX, histogram},
     patterns::{PATTERNS_MAX, patterns},
+    saved::{forget, list, save},
     search::{PAGE_MAX, search},
+    tail::tail,
+};
+pub(crate) use self::{
+    export::{LINES_MAX, csv_header, csv_row},
+    saved::SavedSearches,
+    tail::TAILS_MAX,
 };
 
 /// How long a question may take.
@@ -107,6 +115,11 @@ fn counts(
     let rows = events.aggregate(store::events::LINES, &question)?.rows;
     let count = |values: &[Option<f64>]| values.first().copied().flatten().unwrap_or_default();
     Ok(rows.into_iter().map(|row| (row.keys, count(&row.values) as u64)).collect())
+}
+
+/// A value in quotes, so that no sign in it means anything in a filter.
+fn quoted(value: &str) -> String {
+    format!("\"{}\"", value.replace('\\', "\\\\").replace('"', "\\\""))
 }
 
 /// The largest first; what is as large in the order of its name.

@@ -17,7 +17,7 @@ use store::{
     },
 };
 
-use super::{TIMEOUT, counts, histogram::Columns, hit_json};
+use super::{TIMEOUT, counts, histogram::Columns, hit_json, quoted};
 use crate::{
     api::{
         form::Form,
@@ -245,9 +245,9 @@ impl Found {
         for pattern in self.patterns.iter_mut().filter(|pattern| pattern.example.is_none()) {
             let time = UnixMs(pattern.last);
             let only = TimeRange { start: time, end: time };
-            let quoted = pattern.newest.replace('\\', "\\\\").replace('"', "\\\"");
+            let alike = format!("pattern:{}", quoted(&pattern.newest));
             // One that is too long to be asked for has no example.
-            let Ok(alike) = Filter::parse(&format!("pattern:\"{quoted}\""), Line::schema()) else {
+            let Ok(alike) = Filter::parse(&alike, Line::schema()) else {
                 continue;
             };
             let alike = search(&alike, only, NEWEST)?.hits;

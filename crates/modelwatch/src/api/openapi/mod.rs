@@ -2,7 +2,7 @@
 //! (OpenAPI 3.1) that is served at `/api/mw/openapi.json`.
 //!
 //! What it does not describe: Prometheus' endpoints, which have documents of their own, and the live socket, for
-//! which OpenAPI has no words; both are in `docs/api.md`.
+//! which OpenAPI has no words; both are in `docs/api.md`. Of the socket for lines it describes the messages.
 
 mod schemas;
 
@@ -27,7 +27,20 @@ struct Route {
     parameters: &'static [Parameter],
     /// The name of the schema of a good answer.
     answer: &'static str,
-    has_post: bool,
+    /// What else it takes than `GET`.
+    others: &'static [Other],
+    /// Whether it is the beginning of a WebSocket.
+    is_socket: bool,
+}
+
+/// A further method of an endpoint, which answers the same.
+#[derive(Clone, Copy)]
+enum Other {
+    /// The parameters as a form.
+    PostForm,
+    /// What has this schema.
+    PostJson(&'static str),
+    Delete(&'static [Parameter]),
 }
 
 /// A parameter of a query: its name, what it may be, whether it must be given, and what it means.
@@ -99,6 +112,8 @@ const LOGS_PATTERNS: &[Parameter] = &[
     FILTER,
     ("limit", Whole(0, logs::PATTERNS_MAX as i64), false, "Most patterns; 100 without it"),
 ];
+const LOGS_FORGET: &[Parameter] = &[("name", Text, true, "The name of a saved search")];
+const LOGS_TAIL: &[Parameter] = &[FILTER];
 const LOGS_EXPORT: &[Parameter] = &[
     START,
     END,
@@ -164,7 +179,8 @@ fn routes() -> Vec<Route> {
         handler,
         parameters,
         answer,
-        has_post: false,
+        others: &[],
+        is_socket: false,
     };
     vec![
         route("/api/mw/v1/events", "Events, newest first", get(events::events), EVENTS, "Events"),
@@ -232,6 +248,26 @@ fn routes() -> Vec<Route> {
             LOGS_PATTERNS,
             "LinePatterns",
         ),
+        Route {
+            others: &[Other::PostJson("SavedSearch"), Other::Delete(LOGS_FORGET)],
+            ..route(
+                "/api/mw/v1/logs/saved",
+                "Saved searches; POST saves one, DELETE forgets one",
+                get(logs::list).post(logs::save).delete(logs::forget),
+                &[],
+                "SavedSearches",
+            )
+        },
+        Route {
+            is_socket: true,
+            ..route(
+                "/api/mw/v1/logs/tail",
+                "Lines as they come, over a WebSocket: messages of text, each with this JSON",
+                get(logs::tail),
+                LOGS_TAIL,
+                "Tail",
+            )
+        },
         route(
             "/api/mw/v1/moment",
             "What may explain a moment",
@@ -240,7 +276,7 @@ fn routes() -> Vec<Route> {
             "Moment",
         ),
         Route {
-            has_post: true,
+            others: &[Other::PostForm],
             ..route(
                 "/api/mw/v1/range",
                 "Series reduced to the pixels of a chart",
@@ -312,9 +348,29 @@ fn written() -> Value {
 
 fn path_item(route: &Route) -> Value {
     let mut item = Map::new();
-    item.insert("get".into(), operation(route, "get"));
-    if route.has_post {
-        item.insert("post".into(), operation(route, "post"));
+    let in_query = |parameters: &[Parameter]| parameters.iter().map(parameter).collect();
+    let mut get = operation(route, "get");
+    let in_path = route.path.contains("{id}").then(|| {
+        json!({ "name": "id", "in": "path", "required": true, "schema": { "type": "string" },
+                "description": "The id of a record" })
+    });
+    let mut parameters: Vec<Value> = in_query(route.parameters);
+    in_path.into_iter().for_each(|id| parameters.insert(0, id));
+    get["parameters"] = json!(parameters);
+    item.insert("get".into(), get);
+    for other in route.others {
+        let method = if matches!(other, Other::Delete(_)) { "delete" } else { "post" };
+        let mut operation = operation(route, method);
+        match other {
+            Other::PostForm => operation["requestBody"] = form(route.parameters),
+            Other::PostJson(name) => {
+                let schema = json!({ "schema": schemas::named(name) });
+                let content = json!({ "application/json": schema });
+                operation["requestBody"] = json!({ "required": true, "content": content });
+            }
+            Other::Delete(parameters) => operation["parameters"] = json!(in_query(parameters)),
+        }
+        item.insert(method.into(), operation);
     }
     Value::Object(item)
 }
@@ -337,25 +393,15 @@ fn operation(route: &Route, method: &str) -> Value {
         content.insert("text/csv".into(), json!({ "schema": { "type": "string" } }));
     }
     let error = json!({ "application/json": { "schema": schemas::named("Error") } });
-    let mut operation = json!({
+    json!({
         "operationId": name,
         "summary": route.summary,
         "responses": {
-            "200": { "description": route.summary, "content": content },
+            (if route.is_socket { "101" } else { "200" }):
+                { "description": route.summary, "content": content },
             "default": { "description": "Why there is no answer", "content": error },
         },
-    });
-    let in_path = route.path.contains("{id}").then(|| {
-        json!({ "name": "id", "in": "path", "required": true, "schema": { "type": "string" },
-                "description": "The id of a record" })
-    });
-    if method == "post" {
-        operation["requestBody"] = form(route.parameters);
-    } else {
-        let in_query = route.parameters.iter().map(parameter);
-        operation["parameters"] = in_path.into_iter().chain(in_query).collect();
-    }
-    operation
+    })
 }
 
 fn parameter((name, kind, is_required, text): &Parameter) -> Value {

@@ -8,15 +8,19 @@ use std::sync::Arc;
 
 use axum::{
     Router,
-    body::Body,
+    body::{Body, Bytes},
     extract::{Path, Request, State},
     http::{HeaderName, HeaderValue, Response, StatusCode},
     routing::{MethodRouter, get, post},
 };
-use receive::{Receiver, bulk};
+use http_body_util::BodyExt as _;
+use receive::{
+    Arrival, bulk,
+    desk::{Reason, Receiver},
+};
 use serde_json::{Value, json};
 
-use super::{Decoded, JSON, Untaken, answer, expanded};
+use super::{BODY_TIMEOUT, Decoded, JSON, Untaken, answer, expanded};
 use crate::wire::App;
 
 /// Clients ask for it and refuse to go on without it.
@@ -24,6 +28,9 @@ const PRODUCT: HeaderName = HeaderName::from_static("x-elastic-product");
 
 /// Beats refuse servers that are older than themselves; clients of older versions take newer servers.
 const VERSION: &str = "9.2.0";
+
+/// Bytes of a template or such that are read; a sender of more is answered before it has written all.
+const SETTING_BYTES_MAX: usize = 8 << 20;
 
 pub(super) fn router() -> Router<Arc<App>> {
     let root = "/elasticsearch";
@@ -55,7 +62,19 @@ fn settings() -> MethodRouter<Arc<App>> {
     get(missing).put(acknowledged).post(acknowledged).delete(missing)
 }
 
-async fn acknowledged() -> Response<Body> {
+async fn acknowledged(request: Request) -> Response<Body> {
+    // A sender that is still writing would take the answer for a broken connection.
+    let mut body = request.into_body();
+    let mut left = SETTING_BYTES_MAX;
+    let reading = async {
+        while let Some(Ok(frame)) = body.frame().await {
+            left = left.saturating_sub(frame.data_ref().map_or(0, Bytes::len));
+            if left == 0 {
+                break;
+            }
+        }
+    };
+    drop(tokio::time::timeout(BODY_TIMEOUT, reading).await);
     say(StatusCode::OK, json!({ "acknowledged": true }))
 }
 
@@ -139,7 +158,7 @@ async fn bulk_index(
 
 async fn take(app: &Arc<App>, index: String, request: Request) -> Response<Body> {
     let started = app.clock.monotonic();
-    let decode = move |body: &[u8], coding: &str, arrival: &receive::Arrival| {
+    let decode = move |body: &[u8], coding: &str, arrival: &Arrival| {
         let mut read = bulk::decode(&expanded(coding, body)?, &index, arrival)?;
         Ok(Decoded { lines: std::mem::take(&mut read.lines), rest: read })
     };
@@ -148,7 +167,7 @@ async fn take(app: &Arc<App>, index: String, request: Request) -> Response<Body>
             let refused = read.refused() as u64;
             if refused > 0 {
                 let desk = &app.receive.desk;
-                desk.note_refused(Receiver::Elasticsearch, receive::Reason::Malformed, refused);
+                desk.note_refused(Receiver::Elasticsearch, Reason::Malformed, refused);
             }
             let took = app.clock.monotonic().saturating_sub(started).as_millis();
             let took = u64::try_from(took).unwrap_or(u64::MAX);
@@ -184,4 +203,23 @@ fn say(status: StatusCode, body: Value) -> Response<Body> {
 fn with_product(mut response: Response<Body>) -> Response<Body> {
     response.headers_mut().insert(PRODUCT, HeaderValue::from_static("Elasticsearch"));
     response
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{super::tests::all_untaken, *};
+
+    #[tokio::test]
+    async fn refusals_are_those_of_elasticsearch() {
+        for (untaken, status, is_again) in all_untaken() {
+            let response = refuse(&untaken);
+            assert_eq!(response.headers()[PRODUCT], "Elasticsearch");
+            let body = axum::body::to_bytes(response.into_body(), 1 << 10).await.unwrap();
+            let body: Value = serde_json::from_slice(&body).unwrap();
+            assert_eq!(body["status"], status, "{untaken:?}");
+            let is_rejected = body["error"]["type"] == "es_rejected_execution_exception";
+            assert_eq!(is_rejected, is_again, "{untaken:?}");
+            assert_eq!(body["error"]["root_cause"][0]["reason"], untaken.text().as_str());
+        }
+    }
 }

@@ -9,7 +9,7 @@ use axum::{
     http::{Response, StatusCode},
     routing::post,
 };
-use receive::{Receiver, loki};
+use receive::{desk::Receiver, loki};
 
 use super::{Decoded, TEXT, Untaken, answer, expanded, is_kind};
 use crate::wire::App;

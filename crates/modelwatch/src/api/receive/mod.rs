@@ -24,15 +24,19 @@ use axum::{
     extract::{ConnectInfo, Request},
     http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode, header},
 };
-use model::log::Line;
+use bytes::BytesMut;
+use http_body_util::BodyExt as _;
+use model::{Clock, log::Line};
 use receive::{
-    Arrival, DecodeError, Desk, ExpandError, Keep, Reason, Receiver, Refused, Room,
+    Arrival, DecodeError,
     access::{Access, Tokens},
-    expand, hec,
+    desk::{Desk, Keep, Reason, Receiver, Refused, Room},
+    expand::{ExpandError, expand},
+    hec,
 };
 use store::events::AppendError;
 
-use crate::{lines::Lines, wire::App};
+use crate::{config, lines::Lines, wire::App};
 
 /// Largest body, still compressed.
 const BODY_BYTES_MAX: usize = 32 << 20;
@@ -53,9 +57,11 @@ pub(crate) struct Receive {
 }
 
 impl Receive {
-    pub(crate) fn new(desk: Desk, tokens: Tokens) -> Self {
-        let next_id = AtomicU64::new(desk.now().0.unsigned_abs() << 16);
-        Self { desk, tokens: Arc::new(tokens), channels: Mutex::default(), next_id }
+    pub(crate) fn new(lines: &Lines, clock: &Clock, settings: &config::Receive) -> Self {
+        let desk = Desk::new(Box::new(lines.clone()), clock.clone());
+        let tokens = Arc::new(settings.tokens(&|name| std::env::var(name).ok()));
+        let next_id = AtomicU64::new(clock.now().0.unsigned_abs() << 16);
+        Self { desk, tokens, channels: Mutex::default(), next_id }
     }
 
     fn next_id(&self) -> u64 {
@@ -222,21 +228,20 @@ impl Incoming {
             Access::Granted => {}
             refused => return Err(Untaken::Access(refused)),
         }
-        let length = text(headers, &header::CONTENT_LENGTH).and_then(|text| text.parse().ok());
-        let length = length.unwrap_or(BODY_BYTES_MAX);
-        let too_large =
-            || Untaken::TooLarge(format!("the body is larger than {BODY_BYTES_MAX} bytes"));
+        let length =
+            text(headers, &header::CONTENT_LENGTH).and_then(|text| text.parse::<usize>().ok());
+        // Who does not say how long it is gets more room as it comes.
+        let length = length.unwrap_or(0);
         if length > BODY_BYTES_MAX {
             return Err(too_large());
         }
-        let room = desk.room(length).ok_or(Untaken::Crowded)?;
+        let mut room = desk.room(length).ok_or(Untaken::Crowded)?;
         let coding = text(headers, &header::CONTENT_ENCODING).unwrap_or_default().to_owned();
         let peer = request.extensions().get::<ConnectInfo<SocketAddr>>();
         let peer = peer.map(|info| info.0.ip().to_canonical().to_string()).unwrap_or_default();
         let arrival = Arrival { now: desk.now(), source: receiver.source(), peer };
-        let body = axum::body::to_bytes(request.into_body(), BODY_BYTES_MAX);
-        let body = tokio::time::timeout(BODY_TIMEOUT, body).await.map_err(|_| Untaken::Slow)?;
-        let body = body.map_err(|_| too_large())?;
+        let body = read(request.into_body(), length, &mut room);
+        let body = tokio::time::timeout(BODY_TIMEOUT, body).await.map_err(|_| Untaken::Slow)??;
         desk.note_bytes(receiver, body.len());
         Ok(Self { app: Arc::clone(app), receiver, arrival, coding, body, room })
     }
@@ -254,6 +259,26 @@ impl Incoming {
         });
         done.await.unwrap_or(Err(Untaken::Failed))
     }
+}
+
+async fn read(mut body: Body, length: usize, room: &mut Room) -> Result<Bytes, Untaken> {
+    let mut arrived = BytesMut::with_capacity(length);
+    while let Some(frame) = body.frame().await {
+        let frame = frame.map_err(|_| Untaken::Malformed("the body is not whole".into()))?;
+        let Some(data) = frame.data_ref() else { continue };
+        if arrived.len() + data.len() > BODY_BYTES_MAX {
+            return Err(too_large());
+        }
+        if !room.grow(arrived.len() + data.len()) {
+            return Err(Untaken::Crowded);
+        }
+        arrived.extend_from_slice(data);
+    }
+    Ok(arrived.freeze())
+}
+
+fn too_large() -> Untaken {
+    Untaken::TooLarge(format!("the body is larger than {BODY_BYTES_MAX} bytes"))
 }
 
 fn text<'h>(headers: &'h HeaderMap, name: &HeaderName) -> Option<&'h str> {
@@ -281,4 +306,50 @@ const TEXT: &str = "text/plain; charset=utf-8";
 /// What the body is without its coding.
 fn expanded<'b>(coding: &str, body: &'b [u8]) -> Result<std::borrow::Cow<'b, [u8]>, Untaken> {
     Ok(expand(coding, body)?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Everything that can go wrong, with the status and whether its sender is told when to come again.
+    pub(super) fn all_untaken() -> Vec<(Untaken, u16, bool)> {
+        vec![
+            (Untaken::Access(Access::Missing), 401, false),
+            (Untaken::Access(Access::Wrong), 401, false),
+            (Untaken::Malformed("what".into()), 400, false),
+            (Untaken::Unsupported("which".into()), 415, false),
+            (Untaken::TooLarge("much".into()), 413, false),
+            (Untaken::Slow, 408, false),
+            (Untaken::Crowded, 429, true),
+            (Untaken::Refused(Refused::Busy), 429, true),
+            (Untaken::Refused(Refused::Disk("full".into())), 503, true),
+            (Untaken::Failed, 500, false),
+        ]
+    }
+
+    #[test]
+    fn who_is_to_come_again_is_told_so() {
+        for (untaken, status, is_again) in all_untaken() {
+            let answer = untaken.answer(TEXT, untaken.text());
+            assert_eq!(answer.status(), status, "{untaken:?}");
+            let again = answer.headers().contains_key(header::RETRY_AFTER);
+            assert_eq!(again, is_again, "{untaken:?}");
+            let login = answer.headers().contains_key(header::WWW_AUTHENTICATE);
+            assert_eq!(login, status == 401, "{untaken:?}");
+        }
+    }
+
+    #[test]
+    fn kinds_of_bodies() {
+        let check = |given: &'static str, expected| {
+            let headers = [(header::CONTENT_TYPE, HeaderValue::from_static(given))];
+            assert_eq!(is_kind(&headers.into_iter().collect(), JSON), expected, "{given}");
+        };
+        check("application/json", true);
+        check("Application/JSON; charset=utf-8", true);
+        check("application/jsonx", false);
+        check("", false);
+        assert!(!is_kind(&HeaderMap::new(), JSON));
+    }
 }

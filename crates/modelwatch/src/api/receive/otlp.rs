@@ -9,7 +9,10 @@ use axum::{
     http::{Response, StatusCode},
     routing::post,
 };
-use receive::{Receiver, otlp};
+use receive::{
+    desk::{Reason, Receiver},
+    otlp,
+};
 
 use super::{Decoded, JSON, TEXT, Untaken, answer, expanded, is_kind};
 use crate::wire::App;
@@ -25,6 +28,7 @@ async fn logs(State(app): State<Arc<App>>, request: Request) -> Response<Body> {
     if !is_json && !is_kind(request.headers(), PROTOBUF) {
         let text = format!("Content-Type is not taken, only {PROTOBUF} and {JSON}\n");
         let untaken = Untaken::Unsupported(text.clone());
+        app.receive.desk.note_refused(Receiver::OtlpHttp, Reason::Malformed, 1);
         return untaken.answer(TEXT, text);
     }
     let decode = move |body: &[u8], coding: &str, arrival: &_| {

@@ -10,8 +10,9 @@ use axum::{
     routing::{get, post},
 };
 use receive::{
-    Receiver, Refused,
+    Arrival,
     access::Access,
+    desk::{Reason, Receiver, Refused},
     hec::{self, Answer, Channels, Metadata},
 };
 use serde::Deserialize;
@@ -69,7 +70,7 @@ async fn raw(
     take(&app, parameters, request, hec::decode_raw).await
 }
 
-type Decode = fn(&[u8], &Metadata, &receive::Arrival) -> Result<Vec<model::log::Line>, Answer>;
+type Decode = fn(&[u8], &Metadata, &Arrival) -> Result<Vec<model::log::Line>, Answer>;
 
 async fn take(
     app: &Arc<App>,
@@ -83,7 +84,7 @@ async fn take(
     }
     let Parameters { token, host, source, sourcetype, index, time, .. } = parameters;
     let metadata = Metadata { host, source, sourcetype, index, time };
-    let decode = move |body: &[u8], coding: &str, arrival: &receive::Arrival| {
+    let decode = move |body: &[u8], coding: &str, arrival: &Arrival| {
         let body = expanded(coding, body)?;
         match decode(&body, &metadata, arrival) {
             Ok(lines) => Ok(Decoded { lines, rest: None }),
@@ -102,7 +103,7 @@ async fn take(
             say(Answer::Success, ack)
         }
         Ok((Some(wrong), ..)) => {
-            app.receive.desk.note_refused(Receiver::Splunk, receive::Reason::Malformed, 1);
+            app.receive.desk.note_refused(Receiver::Splunk, Reason::Malformed, 1);
             say(wrong, None)
         }
         Err(untaken) => refuse(&untaken),
@@ -118,7 +119,7 @@ async fn acknowledgements(
         return say(Answer::ChannelMissing, None);
     };
     let token = parameters.token;
-    let decode = |body: &[u8], coding: &str, _: &receive::Arrival| {
+    let decode = |body: &[u8], coding: &str, _: &Arrival| {
         Ok(Decoded { lines: Vec::new(), rest: expanded(coding, body)?.into_owned() })
     };
     let asked = super::receive(&app, Receiver::Splunk, request, token.as_deref(), decode).await;
@@ -158,4 +159,34 @@ fn say(answer: Answer, ack: Option<u64>) -> Response<Body> {
 
 fn status(answer: Answer) -> StatusCode {
     StatusCode::from_u16(answer.status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR)
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::Value;
+
+    use super::{super::tests::all_untaken, *};
+
+    #[tokio::test]
+    async fn refusals_have_codes_of_splunk() {
+        let expected = [
+            (401, 2),
+            (403, 4),
+            (400, 6),
+            (400, 6),
+            (413, 27),
+            (400, 6),
+            (503, 9),
+            (503, 9),
+            (503, 9),
+            (500, 8),
+        ];
+        for ((untaken, ..), (status, code)) in all_untaken().into_iter().zip(expected) {
+            let response = refuse(&untaken);
+            assert_eq!(response.status(), status, "{untaken:?}");
+            let body = axum::body::to_bytes(response.into_body(), 1 << 10).await.unwrap();
+            let body: Value = serde_json::from_slice(&body).unwrap();
+            assert_eq!(body["code"], code, "{untaken:?}");
+        }
+    }
 }

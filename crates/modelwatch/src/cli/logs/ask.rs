@@ -26,7 +26,7 @@ const LOGS: &str = "/api/mw/v1/logs";
 pub(super) struct Server {
     peer: Peer,
     url: String,
-    language: Language,
+    pub(super) language: Language,
 }
 
 /// Takes the lines out of an answer.
@@ -85,6 +85,14 @@ impl Server {
         self.get("/patterns", &form)
     }
 
+    /// `host:port` and the path of new lines that match.
+    pub(super) fn tail(&self, wish: &Wish) -> (String, String) {
+        let (authority, prefix) = self.peer.place();
+        let mut query = form_urlencoded::Serializer::new(String::new());
+        let query = query.append_pair("filter", &wish.filter).finish();
+        (authority.to_owned(), format!("{prefix}{LOGS}/tail?{query}"))
+    }
+
     /// Says on standard error what the lines do not say.
     pub(super) fn say_beside(&self, wish: &Wish, shown: u64, total: u64, damaged: u64) {
         if damaged > 0 {
@@ -139,7 +147,7 @@ fn form(wish: &Wish) -> Vec<(&'static str, String)> {
     ]
 }
 
-fn read(answer: &Answer, url: &str, language: Language) -> Result<Value, Failure> {
+pub(super) fn read(answer: &Answer, url: &str, language: Language) -> Result<Value, Failure> {
     let value: Option<Value> = serde_json::from_str(&answer.text).ok().filter(Value::is_object);
     let value = value.ok_or_else(|| {
         let start: String = answer.text.trim().chars().take(SHOWN_MAX).collect();

@@ -31,6 +31,7 @@ fn words_become_a_question() {
     check(&["x", "--since", "90s", "--limit", "7"], "x", (-90_000, 0), 7);
     check(&["--since", "1m", "--to", "-1h"], "", (-HOUR_MS - 60_000, -HOUR_MS), 100);
     check(&["--from", "1699999999.123", "--to", "now"], "", (-1_000, 0), 100);
+    check(&["--follow", "--limit", "0"], "", (-HOUR_MS, 0), 0);
     check(&["--limit", "1000000", "--order", "oldest"], "", (-HOUR_MS, 0), 1_000_000);
 }
 
@@ -54,6 +55,7 @@ fn wrong_words_are_named() {
         ["--json", "--csv", "x"],
         ["--from=1", "--since=1h", "x"],
         ["--patterns", "--order=newest", "x"],
+        ["--follow", "--to=now", "x"],
     ] {
         assert!(asked(&together).is_err(), "{together:?}");
     }
