@@ -12,6 +12,7 @@ mod metrics;
 mod parameters;
 mod plan;
 mod streams;
+mod tail;
 #[cfg(test)]
 mod tests;
 
@@ -93,6 +94,7 @@ pub(super) fn router() -> Router<Arc<App>> {
         .route(&both("labels"), get(labels::names).post(labels::names))
         .route(&both("label"), get(labels::names).post(labels::names))
         .route(&both("label/{name}/values"), get(labels::values).post(labels::values))
+        .route(&both("tail"), get(tail::tail))
         .route(&both("series"), get(labels::series).post(labels::series))
         .route(&both("index/stats"), get(labels::stats).post(labels::stats))
         .route(&both("index/volume"), get(labels::volume).post(labels::volume))
@@ -187,5 +189,7 @@ async fn query_range(State(app): State<Arc<App>>, headers: HeaderMap, form: Form
 
 /// What is said where there are more lines than are read.
 fn cut_warning() -> String {
-    format!("only {LINES_READ_MAX} lines were read; narrow the time or the selector")
+    format!(
+        "there are more lines than are read ({LINES_READ_MAX}) or told (64 MiB); narrow the time or the selector"
+    )
 }
