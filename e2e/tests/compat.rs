@@ -22,7 +22,9 @@ use xtask::{
     peers, process, wait,
 };
 
-const QUIET: &str = "[collect]\ndiscover = false\n";
+/// Without the lines of this machine.
+const QUIET: &str =
+    "[collect]\ndiscover = false\n[logs]\nauth = false\ndiscover = false\nkernel = false\n";
 const MINUTE_MS: i64 = 60_000;
 
 /// A modelwatch with an hour of lines, one a minute, every fourth an error.
@@ -136,11 +138,9 @@ fn grafanas_data_source_of_loki() -> Result<()> {
     let health =
         [("direction", "backward"), ("query", "vector(1)+vector(1)"), ("time", "4000000000")];
     let answer = world.loki("query", &health, &[])?.json()?;
-    let result = json!([{ "metric": {}, "value": [4, "2"] }]);
-    ensure!(
-        answer["data"]["resultType"] == "vector" && answer["data"]["result"] == result,
-        "{answer}"
-    );
+    let result = &answer["data"]["result"][0];
+    let is_right = answer["data"]["resultType"] == "vector" && result["value"][1] == "2";
+    ensure!(is_right, "{answer}");
     ensure!(world.modelwatch.get("/ready")?.text().starts_with("ready"));
     let about = world.loki("status/buildinfo", &[], &[])?.json()?;
     ensure!(about["version"].is_string(), "{about}");

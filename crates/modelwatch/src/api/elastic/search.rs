@@ -172,9 +172,9 @@ fn one(
 ) -> Answered {
     let begun = app.clock.monotonic();
     let events = app.store.events();
-    let indices = index_filter(&events, budget, index, is_lenient)?;
+    let indices = index_filter(events, budget, index, is_lenient)?;
     let search = understand(app.clock.now(), body, text, indices)?;
-    let mut answer = found(&events, budget, &search)?;
+    let mut answer = found(events, budget, &search)?;
     let took = app.clock.monotonic().saturating_sub(begun).as_millis() as u64;
     answer["took"] = json!(took);
     Ok(answer)

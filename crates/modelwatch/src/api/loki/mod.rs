@@ -145,7 +145,7 @@ async fn query(State(app): State<Arc<App>>, form: Form) -> Answer {
     run(&app, move |app, budget| {
         let begun = app.clock.monotonic();
         let events = app.store.events();
-        let mut evaluation = Evaluation::new(&events, budget, Grid::instant(time));
+        let mut evaluation = Evaluation::new(events, budget, Grid::instant(time));
         let value = evaluation.evaluate(&expr).map_err(failed)?;
         let took = app.clock.monotonic().saturating_sub(begun);
         Ok(answer::instant(&expr, value, &evaluation, took))
@@ -167,7 +167,7 @@ async fn query_range(State(app): State<Arc<App>>, headers: HeaderMap, form: Form
         };
         return run(&app, move |app, budget| {
             let begun = app.clock.monotonic();
-            let found = streams::find(&app.store.events(), &log, &wanted, budget)
+            let found = streams::find(app.store.events(), &log, &wanted, budget)
                 .map_err(|error| refused(&error))?;
             let took = app.clock.monotonic().saturating_sub(begun);
             Ok(answer::streams(&found, wanted.is_categorized, took))
@@ -179,7 +179,7 @@ async fn query_range(State(app): State<Arc<App>>, headers: HeaderMap, form: Form
     run(&app, move |app, budget| {
         let begun = app.clock.monotonic();
         let events = app.store.events();
-        let mut evaluation = Evaluation::new(&events, budget, grid);
+        let mut evaluation = Evaluation::new(events, budget, grid);
         let value = evaluation.evaluate(&expr).map_err(failed)?;
         let took = app.clock.monotonic().saturating_sub(begun);
         Ok(answer::matrix(value, &evaluation, took))

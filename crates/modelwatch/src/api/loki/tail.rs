@@ -61,7 +61,7 @@ pub(super) async fn tail(
     let past = {
         let (for_work, log) = (Arc::clone(&app), log.clone());
         let found = app.queries.run(Some(TIMEOUT), move |_, budget| {
-            let found = streams::find(&for_work.store.events(), &log, &wanted, budget);
+            let found = streams::find(for_work.store.events(), &log, &wanted, budget);
             found.map_err(|error| refused(&error))
         });
         found.await?
@@ -150,7 +150,7 @@ impl Watcher for Watched {
 
     fn tick(&mut self) {
         self.ticks = self.ticks.saturating_add(1);
-        if self.ticks % TICKS == 0 {
+        if self.ticks.is_multiple_of(TICKS) {
             // Nothing is taken while what was taken is not sent.
             self.taken = self.entries.len().min(LINES_MAX);
         }
