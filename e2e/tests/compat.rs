@@ -295,7 +295,17 @@ fn grafanas_data_source_of_elasticsearch() -> Result<()> {
     let buckets = metric["aggregations"]["2"]["buckets"].as_array().context("no buckets")?;
     let count: u64 = buckets.iter().filter_map(|bucket| bucket["doc_count"].as_u64()).sum();
     ensure!(count == 60 && buckets[0]["1"]["value"].is_number(), "{metric}");
-    // What other clients ask.
+    Ok(())
+}
+
+#[test]
+fn what_other_clients_of_elasticsearch_ask() -> Result<()> {
+    let world = World::start()?;
+    let json_kind = "application/json";
+    let get = |path: &str| world.elastic("GET", path, json_kind, "")?.json();
+    let found = get("logs/_search?q=level:error&size=1&sort=@timestamp:asc")?;
+    let first = &found["hits"]["hits"][0];
+    ensure!(first["_source"]["message"] == "request=0 took=0ms", "{found}");
     ensure!(get("_count?q=level:error")?["count"] == 15);
     ensure!(get("_cat/indices?format=json")?[0]["index"] == "logs-file-default");
     ensure!(get("_resolve/index/*")?["indices"][0]["name"] == "logs-file-default");
