@@ -172,22 +172,13 @@ fn assemble(
         Box::new(move |record| events.push(record))
     };
     let exchanges = Exchanges::start(&config, &clock, &queue, keep, engines, note, language)?;
-    let size = |value| usize::try_from(value).unwrap_or(Semaphore::MAX_PERMITS);
-    let limits = Limits {
-        timeout: config.query.timeout,
-        samples_max: config.query.samples_max,
-        result_bytes_max: size(config.query.result_bytes_max),
-        concurrency_max: size(config.query.concurrency_max).min(Semaphore::MAX_PERMITS),
-        waiting_max: size(config.query.waiting_max),
-    };
+    let limits = limits(&config);
     let started = clock.now();
-    let desk = receive::desk::Desk::new(Box::new(lines.clone()), clock.clone());
-    let tokens = config.receive.tokens(&|name| std::env::var(name).ok());
     let app = App {
         queries: Queries::new(Arc::new(store.clone()), clock.clone(), limits),
         verdicts: Verdicts::new(clock.now()).context("a built-in condition does not parse")?,
+        receive: Receive::new(&lines, &clock, &config.receive),
         lines,
-        receive: Receive::new(desk, tokens),
         saved: api::SavedSearches::new(&config.storage.path),
         config,
         clock,
@@ -207,6 +198,18 @@ fn assemble(
         started,
     };
     Ok((Arc::new(app), writer, exchanges))
+}
+
+/// What one query may cost.
+fn limits(config: &Config) -> Limits {
+    let size = |value| usize::try_from(value).unwrap_or(Semaphore::MAX_PERMITS);
+    Limits {
+        timeout: config.query.timeout,
+        samples_max: config.query.samples_max,
+        result_bytes_max: size(config.query.result_bytes_max),
+        concurrency_max: size(config.query.concurrency_max).min(Semaphore::MAX_PERMITS),
+        waiting_max: size(config.query.waiting_max),
+    }
 }
 
 /// The label `instance` of what this program reads of its host and says of itself.
