@@ -174,13 +174,11 @@ fn assemble(
     let exchanges = Exchanges::start(&config, &clock, &queue, keep, engines, note, language)?;
     let limits = limits(&config);
     let started = clock.now();
-    let desk = receive::desk::Desk::new(Box::new(lines.clone()), clock.clone());
-    let tokens = config.receive.tokens(&|name| std::env::var(name).ok());
     let app = App {
         queries: Queries::new(Arc::new(store.clone()), clock.clone(), limits),
         verdicts: Verdicts::new(clock.now()).context("a built-in condition does not parse")?,
+        receive: Receive::new(&lines, &clock, &config.receive),
         lines,
-        receive: Receive::new(desk, tokens),
         saved: api::SavedSearches::new(&config.storage.path),
         config,
         clock,

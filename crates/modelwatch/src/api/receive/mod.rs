@@ -26,7 +26,7 @@ use axum::{
 };
 use bytes::BytesMut;
 use http_body_util::BodyExt as _;
-use model::log::Line;
+use model::{Clock, log::Line};
 use receive::{
     Arrival, DecodeError,
     access::{Access, Tokens},
@@ -36,7 +36,7 @@ use receive::{
 };
 use store::events::AppendError;
 
-use crate::{lines::Lines, wire::App};
+use crate::{config, lines::Lines, wire::App};
 
 /// Largest body, still compressed.
 const BODY_BYTES_MAX: usize = 32 << 20;
@@ -57,9 +57,11 @@ pub(crate) struct Receive {
 }
 
 impl Receive {
-    pub(crate) fn new(desk: Desk, tokens: Tokens) -> Self {
-        let next_id = AtomicU64::new(desk.now().0.unsigned_abs() << 16);
-        Self { desk, tokens: Arc::new(tokens), channels: Mutex::default(), next_id }
+    pub(crate) fn new(lines: &Lines, clock: &Clock, settings: &config::Receive) -> Self {
+        let desk = Desk::new(Box::new(lines.clone()), clock.clone());
+        let tokens = Arc::new(settings.tokens(&|name| std::env::var(name).ok()));
+        let next_id = AtomicU64::new(clock.now().0.unsigned_abs() << 16);
+        Self { desk, tokens, channels: Mutex::default(), next_id }
     }
 
     fn next_id(&self) -> u64 {
