@@ -171,13 +171,139 @@ test("files have the lines of the question", async () => {
   await page.context().close();
 });
 
-test("without any logs the page says why, and how to have some", async () => {
-  const plain = await startProduct("[collect]\ndiscover = false\n");
-  const { page } = await openPage(browser);
-  await page.goto(`${plain.url}/#/logs`);
-  await page.getByRole("heading", { name: "No logs yet" }).waitFor();
-  await page.getByText("/var/log/").first().waitFor();
+test("patterns lead to their lines", async () => {
+  const { page, problems } = await open(`${RANGE}&view=patterns`, { language: "zh", theme: "dark" });
+  const pattern = page.locator("[data-pattern]").filter({ hasText: "Package temperature above threshold" });
+  await pattern.waitFor();
+  assert.deepEqual(await violations(page), []);
+  const count = Number(await pattern.locator("td.number").innerText());
+  await pattern.locator("button").click();
+  await until("its lines", 20, async () => (await rows(page).count()) === count);
+  assert.ok((await rows(page).allInnerTexts()).every((text) => text.includes("cpu clock throttled")));
+  assert.deepEqual(wrong(problems), []);
+  await page.context().close();
+});
+
+test("what the logs say is said in both languages, with what to do and the lines", async () => {
+  const { page, problems } = await open(`${RANGE}&view=findings`);
+  const finding = page.locator('[data-finding="vllm.engine_fatal"]');
+  await finding.waitFor();
+  assert.match(await page.locator(".finding").first().innerText(), /fatal.*What it means.*What to do.*Restart vLLM/s);
+  await finding.locator("summary").click();
+  await finding.locator(".evidence-lines").getByText("EngineCore encountered a fatal error").waitFor();
+  assert.deepEqual(await violations(page), []);
+  await page.locator('[data-action="language"]').click();
+  await finding.getByText("重启 vLLM").waitFor();
+  await finding.getByRole("link", { name: "相关日志" }).click();
+  await until("its lines", 20, async () => (await rows(page).count()) === 1);
+  assert.deepEqual(wrong(problems), []);
+  await page.context().close();
+
+  const engine = await openPage(browser);
+  await engine.page.goto(`${product.url}/#/engines?engine=node-1%3A8000&${RANGE}`);
+  await engine.page.locator('[data-card="findings"] [data-finding="vllm.engine_fatal"]').waitFor();
+  await until("its last lines", 20, async () => (await engine.page.locator('[data-card="logs"] li').count()) > 5);
+  assert.deepEqual(wrong(engine.problems), []);
+  await engine.page.context().close();
+});
+
+test("the drawer of a moment has its logs, and leads to them", async () => {
+  const { page, problems } = await openPage(browser);
+  await page.goto(`${product.url}/#/overview?${RANGE}&at=${END - 10 * MINUTE}`);
+  const logs = page.getByRole("dialog").locator('[aria-labelledby="moment-logs"]');
+  await logs.getByText("EngineCore encountered a fatal error").waitFor();
+  await logs.getByRole("link", { name: "Open in Logs" }).click();
+  await rows(page).first().waitFor();
+  const [, from, to] = /from=(\d+)&to=(\d+)/.exec(page.url()) ?? [];
+  assert.equal(Number(to) - Number(from), 2 * MINUTE);
+  assert.deepEqual(wrong(problems), []);
+  await page.context().close();
+});
+
+test("searches are saved for all, and deleted", async () => {
+  const { page, problems } = await open(`${RANGE}&filter=${encodeURIComponent("severity:warn")}`);
+  await page.locator('[data-action="saved"]').click();
+  await page.locator("[data-saved-name]").fill("warnings <b>");
+  await page.keyboard.press("Enter");
+  await page.locator('[data-search="warnings <b>"]').waitFor();
   assert.deepEqual(await violations(page), []);
   await page.context().close();
-  await plain.end();
+
+  const other = await open(RANGE);
+  await other.page.locator('[data-action="saved"]').click();
+  await other.page.locator('[data-search="warnings <b>"]').click();
+  await until("the filter", 20, () => other.page.url().includes("severity%3Awarn"));
+  await other.page.locator('[data-action="saved"]').click();
+  await other.page.getByRole("button", { name: "Delete warnings <b>" }).click();
+  await other.page.locator('[data-search="warnings <b>"]').waitFor({ state: "detached" });
+  assert.deepEqual(wrong([...problems, ...other.problems]), []);
+  await other.page.context().close();
+});
+
+/** Lines as a shipper of logs sends them. */
+async function push(url, bodies) {
+  const values = bodies.map((body, at) => [String((BigInt(Date.now()) * 1_000n + BigInt(at)) * 1_000n), body]);
+  const answer = await fetch(`${url}/loki/api/v1/push`, {
+    method: "POST",
+    headers: { "content-type": "application/json" },
+    body: JSON.stringify({ streams: [{ stream: { service_name: "pushed" }, values }] }),
+  });
+  assert.ok(answer.ok, `${answer.status}`);
+}
+
+test("lines appear as they come, wait for who reads, are never more than text, and too many are counted", async () => {
+  const { page, problems } = await open("");
+  await page.locator('[data-tail="on"]').waitFor();
+  await push(product.url, ["one \u001b[31mred <img src=x onerror=alert(1)> \u202eevil"]);
+  const first = rows(page).filter({ hasText: "<img src=x" });
+  await first.waitFor();
+  assert.equal(await page.locator("img[src=x]").count(), 0, "a line became a part of the page");
+  assert.match(await first.innerText(), /one red.*\\u202eevil/);
+
+  await push(product.url, Array.from({ length: 60 }, (_, at) => `fill ${at}`));
+  await until("all of them", 20, async () => (await rows(page).first().innerText()).includes("fill 59"));
+  await page.locator(".rows-of-logs .scrolled").evaluate((element) => element.scrollTo(0, 26 * 30));
+  await until("another place", 5, async () => (await page.locator(".rows-of-logs .scrolled").evaluate((element) => element.scrollTop)) > 700);
+  const seen = () => page.evaluate(() => {
+    const box = document.querySelector(".rows-of-logs .scrolled").getBoundingClientRect();
+    return document.elementFromPoint(box.left + 60, box.top + 40).closest("[data-row]").innerText;
+  });
+  const before = await seen();
+  await push(product.url, ["late 1", "late 2"]);
+  await page.locator('[data-action="to-top"]').getByText("2 new lines").waitFor();
+  assert.equal(await seen(), before, "what was read moved away");
+  await page.locator('[data-action="to-top"]').click();
+  await until("the newest", 10, async () => (await rows(page).first().innerText()).includes("late 2"));
+
+  // A line that has just come is opened, and its number is looked up.
+  await rows(page).first().locator(".time").click();
+  await page.locator('.whole [data-action="permalink"]').waitFor();
+  await page.locator('.whole [data-action="context"]').click();
+  await page.locator(".context").getByText("late 1").waitFor();
+  assert.deepEqual(await violations(page), []);
+  await page.keyboard.press("Escape");
+
+  for (let batch = 0; batch < 5; batch += 1) await push(product.url, Array.from({ length: 400 }, (_, at) => `flood ${batch} ${at}`));
+  await page.getByText(/lines came too fast/).waitFor();
+
+  await page.keyboard.press(".");
+  await page.locator('[data-tail="off"]').waitFor();
+  assert.match(page.url(), /from=\d+&to=\d+/);
+  assert.deepEqual(wrong(problems), []);
+  await page.context().close();
+});
+
+test("without any logs the page says why, and how to have some", async () => {
+  for (const look of [{ language: "en", theme: "light" }, { language: "zh", theme: "dark" }]) {
+    const { page, problems } = await openPage(browser);
+    await dress(page, look);
+    // Every machine has messages of its kernel: the empty answer is a stand-in.
+    await page.route("**/api/mw/v1/logs?*", (route) => route.fulfill({ json: { lines: [], next: null, total: 0, damaged: 0 } }));
+    await page.goto(`${product.url}/#/logs`);
+    await page.getByRole("heading", { name: look.language === "zh" ? "尚无日志" : "No logs yet" }).waitFor();
+    await page.getByText("[[log_file]]").waitFor();
+    assert.deepEqual(await violations(page), []);
+    assert.deepEqual(wrong(problems), []);
+    await page.context().close();
+  }
 });

@@ -407,3 +407,52 @@ fn searches_are_saved_and_forgotten() -> Result<()> {
     ensure!(modelwatch.json(saved)? == json!({ "searches": [] }));
     Ok(())
 }
+
+const DOCUMENT: &str = include_str!("../../docs/logs.md");
+
+/// The words of a command of the document, with quotes as a shell takes them; what follows `>` is left out.
+fn shell_words(command: &str) -> Vec<String> {
+    let (mut words, mut word, mut is_quoted) = (Vec::new(), None::<String>, false);
+    for letter in command.split(" > ").next().unwrap_or_default().chars() {
+        match letter {
+            '\'' => {
+                is_quoted = !is_quoted;
+                word.get_or_insert_default();
+            }
+            ' ' if !is_quoted => words.extend(word.take()),
+            _ => word.get_or_insert_default().push(letter),
+        }
+    }
+    words.extend(word);
+    words
+}
+
+#[test]
+fn what_the_document_says_can_be_asked_is_answered() -> Result<()> {
+    let home = tempfile::tempdir()?;
+    let folder = home.path();
+    seed(folder)?;
+    let modelwatch = Modelwatch::start(folder, QUIET)?;
+    let url = format!("http://{}", modelwatch.address);
+    let commands = DOCUMENT.lines().filter_map(|line| line.strip_prefix("modelwatch logs"));
+    // One that goes on for ever has a test of its own.
+    let commands: Vec<&str> = commands.filter(|words| !words.contains("--follow")).collect();
+    ensure!(commands.len() >= 6, "{commands:?}");
+    for command in commands {
+        let words = shell_words(command);
+        let words: Vec<&str> = words.iter().map(String::as_str).chain(["--url", &url]).collect();
+        let printed = logs(folder, &words)?;
+        ensure!(printed.code == Some(0), "{words:?}: {printed:?}");
+    }
+    let filters: Vec<&str> = DOCUMENT
+        .split("## On the command line")
+        .flat_map(|part| part.split("| filter |").skip(1))
+        .flat_map(str::lines)
+        .filter_map(|row| row.strip_prefix("| `")?.split_once("` | ").map(|(filter, _)| filter))
+        .collect();
+    ensure!(filters.len() >= 12, "{filters:?}");
+    for filter in filters {
+        modelwatch.json(&path("", filter)).with_context(|| filter.to_owned())?;
+    }
+    Ok(())
+}

@@ -13,13 +13,14 @@ use serde::{
 pub(crate) type Field<'a> = (Cow<'a, str>, Cow<'a, str>);
 
 /// More facts than this are not kept with a line.
-pub const ATTRIBUTES_MAX: usize = 64;
+pub(crate) const ATTRIBUTES_MAX: usize = 64;
 /// Longer values of facts are cut.
-pub const ATTRIBUTE_BYTES_MAX: usize = 1 << 10;
+pub(crate) const ATTRIBUTE_BYTES_MAX: usize = 1 << 10;
 /// Longer names of facts are cut.
-pub const ATTRIBUTE_NAME_BYTES_MAX: usize = 128;
+pub(crate) const ATTRIBUTE_NAME_BYTES_MAX: usize = 128;
 /// Among so many facts time, severity and message are looked for.
 const FIELDS_MAX: usize = 256;
+/// What is nested deeper stays JSON.
 const DEPTH_MAX: usize = 4;
 
 /// The fields of an object, in their order.

@@ -18,7 +18,7 @@ use crate::{
 /// Longest record; what is beyond is dropped, and said.
 pub const RECORD_BYTES_MAX: usize = 64 << 10;
 /// A record of more lines is two.
-pub const RECORD_LINES_MAX: usize = 1_000;
+pub(crate) const RECORD_LINES_MAX: usize = 1_000;
 
 /// What Python writes between two tracebacks of one failure.
 const AGAIN: [&str; 2] = [

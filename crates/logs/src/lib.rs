@@ -11,11 +11,11 @@ mod line;
 mod patterns;
 pub mod pipeline;
 mod reader;
-pub mod time;
+mod time;
 
-pub use fields::{ATTRIBUTE_BYTES_MAX, ATTRIBUTE_NAME_BYTES_MAX, ATTRIBUTES_MAX};
+pub(crate) use fields::{ATTRIBUTE_BYTES_MAX, ATTRIBUTE_NAME_BYTES_MAX, ATTRIBUTES_MAX};
 pub use figures::{Figure, figures};
-pub use join::{Joiner, RECORD_BYTES_MAX, RECORD_LINES_MAX, Record};
+pub use join::{Joiner, RECORD_BYTES_MAX, Record};
 pub use line::{Line, parse, visible};
 pub use patterns::{PATTERNS_MAX, Pattern, Patterns};
 pub use reader::{Entry, LINE_BYTES_MAX, Reader, Told};

@@ -14,6 +14,9 @@ use crate::{
 /// Longest raw line; what is beyond is cut, and counted.
 pub const LINE_BYTES_MAX: usize = 1 << 20;
 
+/// A stream whose lines are that old when they are read is read later than it was written.
+const LATE_MS: i64 = 60_000;
+
 /// What is known of a line besides its bytes: by the journal, by the protocol that brought it.
 #[derive(Clone, Debug, Default)]
 pub struct Told {
@@ -27,13 +30,14 @@ pub struct Told {
 /// What was said at once.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Entry {
-    /// When it was written; when it was read, where it does not say.
+    /// When it was written. Where it does not say: when it was read, or in a stream that is read late when the line
+    /// before it was written.
     pub time: UnixMs,
     /// Absent where it does not say.
     pub severity: Option<Severity>,
     /// Lines that belong together are parted by line ends.
     pub body: String,
-    /// Under OpenTelemetry's names where it has one; at most [`crate::ATTRIBUTES_MAX`].
+    /// Under OpenTelemetry's names where it has one; 64 of 1 KiB at most.
     pub attributes: Vec<(String, String)>,
     /// Behind its first line, in the stream.
     pub first_end: u64,
@@ -50,6 +54,8 @@ pub struct Reader {
     started: Option<UnixMs>,
     joiner: Joiner,
     open: Open,
+    /// When the last record that said so was written, if it was read late.
+    late: Option<UnixMs>,
 }
 
 /// What is known of the open record's first line, and what was cut off its lines.
@@ -63,7 +69,8 @@ struct Open {
 impl Reader {
     /// Of a program that writes times of this zone where it does not say which.
     pub fn new(zone: Zone) -> Self {
-        Self { zone, started: None, joiner: Joiner::default(), open: Open::default() }
+        let (joiner, open) = (Joiner::default(), Open::default());
+        Self { zone, started: None, joiner, open, late: None }
     }
 
     /// When the program started, or the kernel: what counts its times from there needs it.
@@ -106,8 +113,11 @@ impl Reader {
         Some(self.entry(record, open))
     }
 
-    fn entry(&self, mut record: Record, open: Open) -> Entry {
+    fn entry(&mut self, mut record: Record, open: Open) -> Entry {
         let time = open.told.time.or_else(|| self.time(&record, open.read_at));
+        if let Some(time) = time {
+            self.late = Some(time).filter(|time| open.read_at.0.saturating_sub(time.0) > LATE_MS);
+        }
         let mut attributes = open.told.attributes;
         if attributes.is_empty() {
             attributes = std::mem::take(&mut record.attributes);
@@ -120,7 +130,7 @@ impl Reader {
             attributes.push(("process.uptime".into(), seconds.to_string()));
         }
         Entry {
-            time: time.unwrap_or(open.read_at),
+            time: time.or(self.late).unwrap_or(open.read_at),
             severity: record.severity.or(open.told.severity),
             body: record.text,
             attributes,
@@ -305,6 +315,17 @@ mod tests {
             entry.attributes.iter().all(|(_, value)| value.len() <= crate::ATTRIBUTE_BYTES_MAX)
         );
         assert_eq!(reader.flush(), None);
+    }
+
+    #[test]
+    fn lines_without_a_time_are_as_old_as_those_around_them() {
+        let times = |lines: &[&[u8]]| {
+            let entries = entries(lines);
+            entries.iter().map(|entry| (NOW.0 - entry.time.0) / 1_000).collect::<Vec<_>>()
+        };
+        let old: &[u8] = b"INFO 11-28 18:00:00 [a.py:1] x";
+        let new: &[u8] = b"INFO 11-28 19:59:30 [a.py:1] x";
+        assert_eq!(times(&[b"a", old, b"b", b"c", new, b"d"]), [0, 7_200, 7_200, 7_200, 30, 0]);
     }
 
     proptest! {

@@ -76,13 +76,13 @@ impl fmt::Debug for Zone {
 
 /// What has to be known to understand a time.
 #[derive(Clone, Copy, Debug)]
-pub struct Seen<'a> {
+pub(crate) struct Seen<'a> {
     /// When the line was read.
-    pub at: UnixMs,
+    pub(crate) at: UnixMs,
     /// Of the writer.
-    pub zone: &'a Zone,
+    pub(crate) zone: &'a Zone,
     /// When the program that writes ages started; without it they are not times.
-    pub started: Option<UnixMs>,
+    pub(crate) started: Option<UnixMs>,
 }
 
 impl Seen<'_> {
@@ -130,7 +130,7 @@ impl Day {
 /// `1122 09:51:00.123456`, `Nov 28 10:42:35`, `Sat, 28 Nov 2026 10:42:35 GMT`, `28/Nov/2026:10:42:35 +0800`, a Unix
 /// time in seconds, milli-, micro- or nanoseconds, and the age of a process that the caller knows: `12345.678901` in
 /// seconds, `0.08.198.272` as llama.cpp writes it.
-pub fn read(text: &str, seen: &Seen<'_>) -> Option<UnixMs> {
+pub(crate) fn read(text: &str, seen: &Seen<'_>) -> Option<UnixMs> {
     let text = text.trim_matches([' ', '"']);
     let mut cursor = Cursor(text.as_bytes());
     match cursor.0.first()? {

@@ -6,6 +6,7 @@ use std::{
 };
 
 use collect::{Collector, SourceState};
+use logs::pipeline::StepCounts;
 use model::{
     Labels, UnixMs,
     catalogue::{
@@ -13,10 +14,11 @@ use model::{
         MODELWATCH_GATEWAY_CONNECTIONS, MODELWATCH_GATEWAY_PARTS_UNSEEN_TOTAL,
         MODELWATCH_GATEWAY_RECORDS_LOST_TOTAL, MODELWATCH_LIVE_CLIENTS,
         MODELWATCH_LIVE_EVALUATIONS_TOTAL, MODELWATCH_LIVE_TICKS_DROPPED_TOTAL,
-        MODELWATCH_PROCESS_CPU_SECONDS_TOTAL, MODELWATCH_PROCESS_RESIDENT_BYTES,
-        MODELWATCH_QUEUE_BATCHES, MODELWATCH_REMOTE_WRITE_REFUSED_TOTAL,
-        MODELWATCH_REMOTE_WRITE_REQUESTS_TOTAL, MODELWATCH_REMOTE_WRITE_SAMPLES_TOTAL,
-        MODELWATCH_REQUESTS_BYTES, MODELWATCH_REQUESTS_STORED, MODELWATCH_SAMPLES_APPENDED_TOTAL,
+        MODELWATCH_LOG_PIPELINE_LINES_TOTAL, MODELWATCH_PROCESS_CPU_SECONDS_TOTAL,
+        MODELWATCH_PROCESS_RESIDENT_BYTES, MODELWATCH_QUEUE_BATCHES,
+        MODELWATCH_REMOTE_WRITE_REFUSED_TOTAL, MODELWATCH_REMOTE_WRITE_REQUESTS_TOTAL,
+        MODELWATCH_REMOTE_WRITE_SAMPLES_TOTAL, MODELWATCH_REQUESTS_BYTES,
+        MODELWATCH_REQUESTS_STORED, MODELWATCH_SAMPLES_APPENDED_TOTAL,
         MODELWATCH_SAMPLES_LOST_TOTAL, MODELWATCH_SAMPLES_REFUSED_TOTAL,
         MODELWATCH_SOURCE_DURATION_SECONDS, MODELWATCH_SOURCE_SERIES, MODELWATCH_SOURCE_UP,
         MODELWATCH_STORE_BLOCKS, MODELWATCH_STORE_BYTES, MODELWATCH_STORE_CHUNKS_DAMAGED_TOTAL,
@@ -120,6 +122,27 @@ impl<'a> Own<'a> {
         self.batch.push(&labels, value);
     }
 
+    fn push_pipelines(&mut self, steps: impl Iterator<Item = StepCounts>) {
+        for counts in steps {
+            let step = counts.step.to_string();
+            let effects = [
+                ("done", counts.done),
+                ("missed", counts.missed),
+                ("skipped", counts.skipped),
+                ("dropped", counts.dropped),
+            ];
+            for (effect, count) in effects.into_iter().filter(|(_, count)| *count > 0) {
+                let labels = [
+                    ("pipeline", counts.pipeline.as_str()),
+                    ("step", step.as_str()),
+                    ("kind", counts.kind),
+                    ("effect", effect),
+                ];
+                self.push(&MODELWATCH_LOG_PIPELINE_LINES_TOTAL, &labels, count as f64);
+            }
+        }
+    }
+
     fn push_refused<'r>(&mut self, refused: impl IntoIterator<Item = (&'r str, u64)>) {
         for (reason, count) in refused {
             let reason = [("reason", reason)];
@@ -163,6 +186,7 @@ pub(crate) fn sample(app: &App, time: UnixMs) -> Batch {
     receivers::sample(&reports, &app.config.receive, |metric, labels, value| {
         own.push(metric, labels, value);
     });
+    own.push_pipelines(app.lines.pipeline_counts());
     own.push(&MODELWATCH_SAMPLES_APPENDED_TOTAL, &[], stats.samples_appended as f64);
     own.push_refused(stats.refused());
     own.push(&MODELWATCH_STORE_BLOCKS, &[], stats.blocks as f64);

@@ -148,11 +148,7 @@ fn assemble(
         Box::new(move |record| queue.note(record))
     });
     let zone = zone::of_lines();
-    // What could be wrong with them was found with the configuration.
-    let pipelines = config.log_pipelines(zone.clone()).map_err(|bad| {
-        let texts: Vec<String> = bad.iter().map(ToString::to_string).collect();
-        anyhow::anyhow!("log pipelines cannot be used: {}", texts.join("; "))
-    })?;
+    let pipelines = config.log_pipelines(zone.clone())?;
     let lines = Lines::new(store.clone(), clock.clone(), zone, pipelines, Arc::clone(&events));
     let sinks = Sinks {
         batch: {
@@ -176,14 +172,7 @@ fn assemble(
         Box::new(move |record| events.push(record))
     };
     let exchanges = Exchanges::start(&config, &clock, &queue, keep, engines, note, language)?;
-    let size = |value| usize::try_from(value).unwrap_or(Semaphore::MAX_PERMITS);
-    let limits = Limits {
-        timeout: config.query.timeout,
-        samples_max: config.query.samples_max,
-        result_bytes_max: size(config.query.result_bytes_max),
-        concurrency_max: size(config.query.concurrency_max).min(Semaphore::MAX_PERMITS),
-        waiting_max: size(config.query.waiting_max),
-    };
+    let limits = limits(&config);
     let started = clock.now();
     let app = App {
         queries: Queries::new(Arc::new(store.clone()), clock.clone(), limits),
@@ -209,6 +198,18 @@ fn assemble(
         started,
     };
     Ok((Arc::new(app), writer, exchanges))
+}
+
+/// What one query may cost.
+fn limits(config: &Config) -> Limits {
+    let size = |value| usize::try_from(value).unwrap_or(Semaphore::MAX_PERMITS);
+    Limits {
+        timeout: config.query.timeout,
+        samples_max: config.query.samples_max,
+        result_bytes_max: size(config.query.result_bytes_max),
+        concurrency_max: size(config.query.concurrency_max).min(Semaphore::MAX_PERMITS),
+        waiting_max: size(config.query.waiting_max),
+    }
 }
 
 /// The label `instance` of what this program reads of its host and says of itself.

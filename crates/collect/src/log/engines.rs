@@ -125,6 +125,7 @@ impl Engine<'_> {
             from: if self.is_new { From::Recent } else { From::End },
             pattern,
             form: Form::Plain,
+            is_history_read: false,
         }
     }
 
@@ -290,7 +291,8 @@ impl Engine<'_> {
 
 /// A file whose lines all say when they were written.
 fn wrapped(path: PathBuf, origin: &Arc<Origin>, form: Form) -> Candidate {
-    Candidate { path, origin: Arc::clone(origin), from: From::Recent, pattern: None, form }
+    let origin = Arc::clone(origin);
+    Candidate { path, origin, from: From::Recent, pattern: None, form, is_history_read: false }
 }
 
 #[cfg(test)]

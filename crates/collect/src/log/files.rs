@@ -7,11 +7,11 @@
 //! into another folder, is lost.
 
 use std::{
-    collections::{BTreeMap, BTreeSet},
+    collections::{BTreeMap, BTreeSet, HashMap},
     fs::{self, File},
     io,
     os::unix::fs::MetadataExt as _,
-    path::PathBuf,
+    path::{Path, PathBuf},
     sync::Arc,
     time::Duration,
 };
@@ -22,6 +22,7 @@ use super::{
     From, Limits, LineSink,
     cursor::{Cursor, Step},
     feed::{Counts, Feed},
+    history::{self, History, Progress},
     place::{Head, Inode},
     positions::{self, Position, Positions},
     report::Amount,
@@ -34,6 +35,8 @@ use crate::Failure;
 const BUFFER: usize = 256 * 1024;
 /// How much of a log that says when each line was written is read of what was there before.
 const RECENT_BYTES: u64 = 4 << 20;
+/// Most packed files that wait.
+const PACKED_MAX: usize = 1_024;
 /// How often a file is looked at that changed within [`LIVELY`], within [`CALM`], and longer ago.
 const PERIODS: [Duration; 3] =
     [Duration::from_millis(200), Duration::from_secs(1), Duration::from_secs(2)];
@@ -65,6 +68,16 @@ pub(super) struct Candidate {
     /// The pattern that found it.
     pub(super) pattern: Option<Arc<str>>,
     pub(super) form: Form,
+    /// Whether to read it too if gzip or zstd made it smaller.
+    pub(super) is_history_read: bool,
+}
+
+/// A packed file that is to be read.
+struct Packed {
+    candidate: Candidate,
+    /// What it may have been made of, and whether it counts only then.
+    known: Vec<Position>,
+    is_expected: bool,
 }
 
 #[derive(Debug)]
@@ -93,6 +106,11 @@ struct Followed {
 
 pub(super) struct Files {
     followed: Vec<Followed>,
+    /// Where each is in the list, during a scan.
+    places: HashMap<Inode, usize>,
+    /// The packed file that is read, and those that wait.
+    history: Option<History>,
+    packed: Vec<Packed>,
     /// Of files that are gone, until all is stored.
     leaving: Vec<Feed>,
     /// What files gave that are not followed any more, by origin.
@@ -136,6 +154,9 @@ impl Files {
     pub(super) fn new(limits: Limits, files_max: usize) -> Self {
         Self {
             followed: Vec::new(),
+            places: HashMap::new(),
+            history: None,
+            packed: Vec::new(),
             leaving: Vec::new(),
             past: BTreeMap::new(),
             buffer: vec![0; BUFFER],
@@ -160,6 +181,8 @@ impl Files {
     ) {
         self.note(positions, now);
         self.failures.clear();
+        let places = self.followed.iter().enumerate().map(|(at, one)| (one.inode, at));
+        self.places = places.collect();
         (self.left_out, self.is_waited_for) = (0, false);
         let mut seen = BTreeSet::new();
         let mut patterns = BTreeSet::new();
@@ -209,7 +232,8 @@ impl Files {
         if let Some(position) = positions.files.get_mut(&inode) {
             position.seen = now.wall.0;
         }
-        if let Some(followed) = self.followed.iter_mut().find(|one| one.inode == inode) {
+        let place = self.places.get(&inode);
+        if let Some(followed) = place.and_then(|at| self.followed.get_mut(*at)) {
             followed.moved = None;
             followed.path = candidate.path;
             followed.set_origin(candidate.origin);
@@ -222,10 +246,73 @@ impl Files {
         let file = File::open(&candidate.path)?;
         let about = file.metadata()?;
         // Another one may have come between.
-        if Inode::of(&about) != inode || siblings::is_compressed(&file)? {
+        if Inode::of(&about) != inode {
+            return Ok(());
+        }
+        if siblings::is_compressed(&file)? {
+            if candidate.is_history_read {
+                self.wait_for(candidate, &about, positions);
+            }
             return Ok(());
         }
         self.begin(candidate, file, positions, sink, now)
+    }
+
+    /// Has a packed file read that was not read to its end before.
+    fn wait_for(&mut self, candidate: Candidate, about: &fs::Metadata, positions: &Positions) {
+        let known = positions.files.get(&Inode::of(about));
+        let is_read = known.is_some_and(|position| position.packed == Some(about.len()));
+        let mut waiting = self.packed.iter().map(|packed| packed.candidate.path.as_path());
+        let is_waiting = waiting.any(|path| path == candidate.path)
+            || self.history.as_ref().is_some_and(|history| history.path() == candidate.path);
+        if is_read || is_waiting || self.packed.len() >= PACKED_MAX {
+            return;
+        }
+        let is_alike = |position: &&Position| {
+            position.packed.is_none()
+                && siblings::is_derived(Path::new(&position.path), &candidate.path)
+        };
+        let known = positions.files.values().filter(is_alike).cloned().collect();
+        self.packed.push(Packed { candidate, known, is_expected: false });
+    }
+
+    /// Reads a little of the packed file whose turn it is.
+    fn unpack(&mut self, positions: &mut Positions, sink: &dyn LineSink, now: Now) -> Round {
+        if self.history.is_none()
+            && let Some(Packed { candidate, known, is_expected }) = self.packed.pop()
+        {
+            let path = candidate.path.display().to_string();
+            match History::open(candidate, &known, is_expected, sink, self.limits) {
+                Ok(history) => self.history = history,
+                Err(error) => {
+                    drop(self.failures.insert(path.clone(), Failure::from_io(path, &error)))
+                }
+            }
+        }
+        let Some(history) = &mut self.history else {
+            let is_waiting = !self.packed.is_empty();
+            return Round::Until(now.monotonic + PERIODS[usize::from(!is_waiting) * 2]);
+        };
+        let (inode, position) = match history.turn(sink, now) {
+            Ok(Progress::Refused) => return Round::Refused,
+            Ok(Progress::Until(time)) => {
+                let (inode, position) = history.position(now);
+                positions.files.insert(inode, position);
+                positions.is_changed = true;
+                return Round::Until(time);
+            }
+            Ok(Progress::Done) => history.position(now),
+            Err(error) => {
+                let path = history.path().display().to_string();
+                self.failures.insert(path.clone(), Failure::from_io(path, &error));
+                history.given_up(now)
+            }
+        };
+        keep_counts(&mut self.past, &history.feed);
+        positions.files.insert(inode, position);
+        positions.is_changed = true;
+        self.history = None;
+        Round::Until(now.monotonic)
     }
 
     /// Finds out where to go on in a file, or that it is none of its own.
@@ -265,7 +352,9 @@ impl Files {
             Some(position) => match continued(&candidate, &file, &position, sink, self.limits)? {
                 Some(followed) => followed,
                 None => {
-                    self.find_copy(&position, inode, sink, now);
+                    if !self.find_copy(&position, inode, sink, now) {
+                        self.find_packed(&position);
+                    }
                     let cursor = Cursor::begin_with_data(&file);
                     let mut followed = Followed::new(candidate, file, cursor)?;
                     followed.generation = position.generation + 1;
@@ -280,6 +369,7 @@ impl Files {
         positions.files.insert(inode, followed.position(now));
         positions.is_changed = true;
         self.has_new = true;
+        self.places.insert(inode, self.followed.len());
         self.followed.push(Followed { after, ..followed });
         Ok(())
     }
@@ -338,8 +428,8 @@ impl Files {
         for (inode, position) in lost {
             let is_followed = self.followed.iter().any(|one| one.inode == inode);
             let Some(path) = siblings::renamed(&position, inode).filter(|_| !is_followed) else {
-                if !is_followed {
-                    self.find_copy(&position, inode, sink, now);
+                if !is_followed && !self.find_copy(&position, inode, sink, now) {
+                    self.find_packed(&position);
                 }
                 continue;
             };
@@ -353,15 +443,36 @@ impl Files {
     }
 
     /// Follows the copy of a file that is not what it was, from where it was read.
-    fn find_copy(&mut self, position: &Position, inode: Inode, sink: &dyn LineSink, now: Now) {
-        let Some((path, file)) = siblings::copy(position, inode) else { return };
+    fn find_copy(
+        &mut self,
+        position: &Position,
+        inode: Inode,
+        sink: &dyn LineSink,
+        now: Now,
+    ) -> bool {
+        let Some((path, file)) = siblings::copy(position, inode) else { return false };
         let candidate = Candidate::again(path, position);
         let Ok(Some(followed)) = continued(&candidate, &file, position, sink, self.limits) else {
-            return;
+            return false;
         };
         if self.followed.iter().all(|one| one.inode != followed.inode) {
+            self.places.insert(followed.inode, self.followed.len());
             self.followed.push(Followed { moved: Some(now.monotonic), ..followed });
         }
+        true
+    }
+
+    /// Has the rest of a file read that was renamed and packed while nobody looked.
+    fn find_packed(&mut self, position: &Position) {
+        if position.packed.is_some() || position.head.is_none() {
+            return;
+        }
+        let found = history::made_of(position).into_iter().map(|path| Packed {
+            candidate: Candidate::again(path, position),
+            known: vec![position.clone()],
+            is_expected: true,
+        });
+        self.packed.extend(found.take(PACKED_MAX.saturating_sub(self.packed.len())));
     }
 
     /// Reads a little of every file that has something, beginning where it was broken off.
@@ -411,7 +522,7 @@ impl Files {
         }
         self.turn = if count == 0 { 0 } else { (self.turn + 1) % count };
         self.end_finished(positions, now);
-        Round::Until(until)
+        Round::Until(until).and(self.unpack(positions, sink, now))
     }
 
     /// Whether the file that had this one's name before is still being read.
@@ -580,7 +691,13 @@ impl Files {
             lag: None,
             skipped: 0,
         });
-        self.followed.iter().map(amount).chain(past).collect()
+        let history = self.history.iter().map(|history| Amount {
+            origin: Arc::clone(&history.feed.origin),
+            counts: history.feed.counts,
+            lag: None,
+            skipped: 0,
+        });
+        self.followed.iter().map(amount).chain(history).chain(past).collect()
     }
 
     /// How many files are followed of which that is so.
@@ -631,7 +748,8 @@ impl Candidate {
     /// The file of a position under another name.
     fn again(path: PathBuf, position: &Position) -> Self {
         let origin = Arc::new(position.origin());
-        Self { path, origin, from: From::Start, pattern: None, form: position.form }
+        let form = position.form;
+        Self { path, origin, from: From::Start, pattern: None, form, is_history_read: false }
     }
 }
 
@@ -777,6 +895,7 @@ impl Followed {
             seen: now.wall.0,
             origin: positions::packed(&self.origin),
             form: self.form,
+            packed: None,
         }
     }
 }

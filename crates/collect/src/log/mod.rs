@@ -12,6 +12,8 @@ mod engines;
 mod feed;
 mod files;
 mod glob;
+mod history;
+mod journal;
 mod kernel;
 mod place;
 mod positions;

@@ -47,6 +47,9 @@ pub(super) struct Position {
     /// Whose it is, see [`packed`].
     pub(super) origin: [String; 7],
     pub(super) form: Form,
+    /// The size of a packed file that was read whole.
+    #[serde(default)]
+    pub(super) packed: Option<u64>,
 }
 
 /// An origin as it is kept.
@@ -173,6 +176,7 @@ mod tests {
             path: "/var/log/a".into(),
             seen,
             form: Form::Docker,
+            packed: None,
             origin: packed(&Origin { engine: "vllm".into(), ..Origin::default() }),
         };
         let inode = |number| Inode { device: 1, number };

@@ -17,7 +17,7 @@ use crate::{
 
 const PERIOD: Duration = Duration::from_secs(5);
 /// Most logs that are told of one by one; the rest is summed up.
-const ORIGINS_MAX: usize = 256;
+const ORIGINS_MAX: usize = 64;
 /// What the rest is called.
 const OTHERS: &str = "others";
 
@@ -116,7 +116,9 @@ impl Reports {
 /// By source and origin.
 fn summed(amounts: Vec<Amount>) -> BTreeMap<(String, String), Amount> {
     let mut sums: BTreeMap<(String, String), Amount> = BTreeMap::new();
-    for one in amounts {
+    // Of a log that never said anything there is nothing to tell.
+    let is_told = |one: &Amount| one.counts.lines > 0 || one.skipped > 0 || one.lag > Some(0);
+    for one in amounts.into_iter().filter(is_told) {
         let Origin { source, origin, .. } = &*one.origin;
         let key = (source.clone(), origin.clone());
         let has_room = sums.contains_key(&key) || sums.len() < ORIGINS_MAX;

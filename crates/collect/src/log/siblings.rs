@@ -22,9 +22,11 @@ use super::{
 const NAMES_MAX: usize = 16_384;
 /// A copy is still being made if it changed so recently.
 const GROWING: Duration = Duration::from_secs(10);
-/// How files of gzip, zstd, xz and bzip2 begin.
-const MAGICS: &[&[u8]] =
-    &[&[0x1f, 0x8b], &[0x28, 0xb5, 0x2f, 0xfd], &[0xfd, b'7', b'z', b'X', b'Z', 0], b"BZh"];
+/// How files of gzip and zstd begin.
+pub(super) const GZIP: &[u8] = &[0x1f, 0x8b];
+pub(super) const ZSTD: &[u8] = &[0x28, 0xb5, 0x2f, 0xfd];
+/// The same of all programs that make files smaller, xz and bzip2 included.
+const MAGICS: &[&[u8]] = &[GZIP, ZSTD, &[0xfd, b'7', b'z', b'X', b'Z', 0], b"BZh"];
 
 /// What an unknown file is to those that are known.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -85,15 +87,8 @@ pub(super) fn has_tail(file: &File, position: &Position) -> io::Result<bool> {
 /// The newest copy of a file that is not what it was, which may have more than what is stored and is not
 /// to be read as a file of its own.
 pub(super) fn copy(position: &Position, inode: Inode) -> Option<(PathBuf, File)> {
-    let known = Path::new(&position.path);
     position.head?;
-    let candidates = fs::read_dir(known.parent()?).ok()?.flatten().take(NAMES_MAX);
-    let alike = candidates.filter_map(|entry| {
-        let path = entry.path();
-        if !is_derived(&path, known) || !entry.file_type().is_ok_and(|kind| kind.is_file()) {
-            return None;
-        }
-        let file = File::open(&path).ok()?;
+    let found = alike(position).into_iter().filter_map(|(path, file)| {
         let about = file.metadata().ok()?;
         let is_other = Inode::of(&about) != inode && about.len() >= position.offset;
         let is_alike = is_other
@@ -101,7 +96,22 @@ pub(super) fn copy(position: &Position, inode: Inode) -> Option<(PathBuf, File)>
             && has_tail(&file, position).ok()?;
         is_alike.then(|| ((about.mtime(), about.mtime_nsec()), path, file))
     });
-    alike.max_by_key(|(changed, ..)| *changed).map(|(_, path, file)| (path, file))
+    found.max_by_key(|(changed, ..)| *changed).map(|(_, path, file)| (path, file))
+}
+
+/// Files whose names grew from that of a known one, or the other way round.
+pub(super) fn alike(position: &Position) -> Vec<(PathBuf, File)> {
+    let known = Path::new(&position.path);
+    let entries = known.parent().and_then(|folder| fs::read_dir(folder).ok());
+    let entries = entries.into_iter().flatten().flatten().take(NAMES_MAX);
+    let found = entries.filter_map(|entry| {
+        let path = entry.path();
+        let is_meant =
+            is_derived(&path, known) && entry.file_type().is_ok_and(|kind| kind.is_file());
+        let file = is_meant.then(|| File::open(&path))?.ok()?;
+        Some((path, file))
+    });
+    found.collect()
 }
 
 /// What a file is called now that had another name in the same folder.
@@ -118,14 +128,16 @@ pub(super) fn renamed(position: &Position, inode: Inode) -> Option<PathBuf> {
 
 /// Whether a file is in the form of a program that makes files smaller.
 pub(super) fn is_compressed(file: &File) -> io::Result<bool> {
-    let mut bytes = [0; 6];
-    let length = place::read_all(file, &mut bytes, 0)?;
-    let bytes = bytes.get(..length).unwrap_or_default();
-    Ok(MAGICS.iter().any(|magic| bytes.starts_with(magic)))
+    MAGICS.iter().try_fold(false, |is_one, magic| Ok(is_one || begins_with(file, magic)?))
+}
+
+pub(super) fn begins_with(file: &File, magic: &[u8]) -> io::Result<bool> {
+    let mut bytes = vec![0; magic.len()];
+    Ok(place::read_all(file, &mut bytes, 0)? == magic.len() && bytes == magic)
 }
 
 /// Whether one of two names in a folder may have grown from the other.
-fn is_derived(one: &Path, other: &Path) -> bool {
+pub(super) fn is_derived(one: &Path, other: &Path) -> bool {
     if one.parent() != other.parent() {
         return false;
     }

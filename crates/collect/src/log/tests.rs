@@ -1,5 +1,7 @@
 //! Files that are written, rotated and emptied while the follower dies: every line arrives exactly once.
 
+mod crash;
+
 use std::{
     collections::{BTreeMap, HashMap},
     fs::{self, File},
@@ -86,6 +88,7 @@ struct Bench {
     folder: tempfile::TempDir,
     pattern: String,
     from: From,
+    is_history_read: bool,
     sink: TestSink,
     now: Now,
     follower: Follower,
@@ -97,7 +100,7 @@ impl Bench {
         let now = Now { wall: Clock::system().now(), monotonic: Duration::from_secs(1) };
         let follower = Follower::new(folder.path(), Limits::default());
         let (pattern, sink) = (pattern.to_owned(), TestSink::default());
-        Self { folder, pattern, from, sink, now, follower }
+        Self { folder, pattern, from, is_history_read: false, sink, now, follower }
     }
 
     fn path(&self, name: &str) -> PathBuf {
@@ -121,6 +124,7 @@ impl Bench {
             from: self.from,
             pattern: Some(self.pattern.as_str().into()),
             form: Form::Plain,
+            is_history_read: self.is_history_read,
         });
         let Follower { files, positions } = &mut self.follower;
         files.scan(candidates.collect(), positions, &self.sink, self.now);
@@ -306,6 +310,47 @@ fn compressed_files_are_not_text() {
     bench.append("a.gz", b"\x1f\x8b\x08rest\nrest\n");
     assert_eq!(bench.settle(), Vec::<String>::new());
     assert_eq!(bench.follower.files.count(), 0);
+}
+
+fn gzip(text: &str) -> Vec<u8> {
+    let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+    encoder.write_all(text.as_bytes()).unwrap();
+    encoder.finish().unwrap()
+}
+
+#[test]
+fn history_is_read_once_where_that_is_wanted() {
+    let mut bench = Bench::new("a.log*", From::End);
+    bench.is_history_read = true;
+    bench.append("a.log.2.gz", gzip("1\n2\n"));
+    bench.append("a.log", "old\n");
+    assert_eq!(bench.settle(), ["1", "2"]);
+    bench.append("a.log", "3\n");
+    bench.settle();
+    bench.save();
+    bench.die();
+    // What was read before it was packed is not read again.
+    fs::rename(bench.path("a.log"), bench.path("a.log.1")).unwrap();
+    bench.append("a.log", "4\n");
+    assert_eq!(bench.settle(), ["1", "2", "3", "4"]);
+    bench.append("a.log.1.gz", gzip("old\n3\n"));
+    fs::remove_file(bench.path("a.log.1")).unwrap();
+    assert_eq!(bench.settle(), ["1", "2", "3", "4"]);
+}
+
+#[test]
+fn what_was_packed_while_nobody_looked_is_found() {
+    let mut bench = Bench::new("a.log", From::Start);
+    bench.append("a.log", "1\n2\n");
+    bench.settle();
+    bench.save();
+    bench.die();
+    bench.append("a.log.1.gz", gzip("1\n2\n3\n"));
+    fs::remove_file(bench.path("a.log")).unwrap();
+    bench.append("a.log", "4\n");
+    let mut texts = bench.settle();
+    texts.sort();
+    assert_eq!(texts, ["1", "2", "3", "4"]);
 }
 
 #[test]

@@ -1,6 +1,7 @@
 //! The thread that reads all logs by turns.
 
 use std::{
+    collections::BTreeMap,
     io,
     panic::{AssertUnwindSafe, catch_unwind},
     sync::{
@@ -13,9 +14,11 @@ use std::{
 use model::{UnixMs, log::Origin};
 
 use super::{
-    From, LineSink, LogFile, Settings, engines,
+    From, LineSink, LogFile, Settings,
+    engines::{self, JournalOf},
     files::{Candidate, Files, Now, Round},
     glob,
+    journal::Journal,
     kernel::Kernel,
     positions::Positions,
     report::{self, Amount, Reports, State},
@@ -43,7 +46,12 @@ const AFTER_PANIC: Duration = Duration::from_secs(10);
 const KERNEL_REST: Duration = Duration::from_secs(60);
 /// Where the system's daemons write what is of interest here.
 const KERNEL_FILES: &[&str] = &["/var/log/kern.log"];
+const KERNEL_FIELDS: &[&str] = &["_TRANSPORT=kernel"];
 const AUTH_FILES: &[&str] = &["/var/log/auth.log", "/var/log/secure"];
+/// What syslog calls auth and authpriv.
+const AUTH_FIELDS: &[&str] = &["SYSLOG_FACILITY=10", "SYSLOG_FACILITY=4"];
+/// Most positions of journals before those are forgotten that are not read now.
+const OTHERS_MAX: usize = 1_000;
 /// Most files that are followed; fewer where this process may open fewer.
 const FILES_MAX: u64 = 4_096;
 
@@ -83,6 +91,7 @@ struct Logs<'a> {
     files: Files,
     kernel: Result<Kernel, Failure>,
     kernel_tried: Option<Duration>,
+    journal: Journal,
     positions: Positions,
     /// Engines that started later are new to us.
     since: UnixMs,
@@ -111,6 +120,7 @@ impl<'a> Logs<'a> {
             files: Files::new(settings.limits, files_max()),
             kernel: Err(Failure::new(FailureKind::Absent, "logs.kernel is false")),
             kernel_tried: None,
+            journal: Journal::new(&shared.settings.root, settings.limits),
             since: positions.saved.unwrap_or(shared.since).min(shared.since),
             positions,
             engines: (0, None),
@@ -162,7 +172,7 @@ impl<'a> Logs<'a> {
             Err(_) => Round::Until(now.monotonic + SCAN_PERIOD),
         };
         let files = self.files.round(&mut self.positions, self.sink, now);
-        kernel.and(files)
+        kernel.and(files).and(self.journal.turn(self.sink, now))
     }
 
     /// Opens the kernel's log, and tries it again now and then.
@@ -190,21 +200,31 @@ impl<'a> Logs<'a> {
             return;
         }
         self.scanned = Some(now.monotonic);
-        let mut candidates = Vec::new();
+        let (mut candidates, mut journals) = (Vec::new(), Vec::new());
         for file in &self.settings.files {
             candidates.extend(self.named(file));
         }
         if self.settings.discover {
             let engines = engines::find(self.shared, &self.host, self.since);
             candidates.extend(engines.files);
+            journals = engines.journals;
             self.engines = (engines.engines, engines.hint);
         }
-        if self.settings.kernel && self.kernel.is_err() {
-            candidates.extend(self.system("kernel", KERNEL_FILES));
+        // Where the system writes no file of its own its journal has the same.
+        let system: [(bool, &str, &[&str], &[&str]); 2] = [
+            (self.settings.kernel && self.kernel.is_err(), "kernel", KERNEL_FILES, KERNEL_FIELDS),
+            (self.settings.auth, "auth", AUTH_FILES, AUTH_FIELDS),
+        ];
+        for (_, source, paths, fields) in system.into_iter().filter(|(is_wanted, ..)| *is_wanted) {
+            match self.system(source, paths) {
+                Some(candidate) => candidates.push(candidate),
+                None => journals.push(JournalOf {
+                    fields: fields.iter().map(|field| (*field).to_owned()).collect(),
+                    origin: self.origin(source, "journal"),
+                }),
+            }
         }
-        if self.settings.auth {
-            candidates.extend(self.system("auth", AUTH_FILES));
-        }
+        self.scan_journal(journals, now);
         self.files.scan(candidates, &mut self.positions, self.sink, now);
     }
 
@@ -228,9 +248,39 @@ impl<'a> Logs<'a> {
                 from: file.from,
                 pattern: Some(Arc::clone(&pattern)),
                 form: Form::Plain,
+                is_history_read: file.is_compressed_history_read,
             }
         });
         found.collect()
+    }
+
+    /// Enters up to where the journal was read.
+    fn note_journal(&mut self) {
+        let found: BTreeMap<String, u64> = self.journal.positions().into_iter().collect();
+        let others = &mut self.positions.others;
+        if others.len() > OTHERS_MAX {
+            others.retain(|name, _| found.contains_key(name) || !name.starts_with("journal:"));
+        }
+        for (name, seen) in found {
+            let before = others.insert(name, seen);
+            self.positions.is_changed |= before != Some(seen);
+        }
+    }
+
+    fn scan_journal(&mut self, journals: Vec<JournalOf>, now: Now) {
+        let (others, sink) = (&self.positions.others, self.sink);
+        let saved = |name: &str| others.get(name).copied().max(sink.stored(name));
+        self.journal.want(journals, &saved, now);
+        self.journal.scan(&saved, now);
+    }
+
+    fn origin(&self, source: &str, origin: &str) -> Arc<Origin> {
+        Arc::new(Origin {
+            source: source.into(),
+            origin: origin.into(),
+            host: self.host.clone(),
+            ..Origin::default()
+        })
     }
 
     /// Files of the system, of which the first that is there counts.
@@ -239,21 +289,24 @@ impl<'a> Logs<'a> {
         let found = paths.iter().find(|path| root.join(path.trim_start_matches('/')).is_file())?;
         Some(Candidate {
             path: root.join(found.trim_start_matches('/')),
-            origin: Arc::new(Origin {
-                source: source.into(),
-                origin: (*found).into(),
-                host: self.host.clone(),
-                ..Origin::default()
-            }),
+            origin: self.origin(source, found),
             from: From::End,
             pattern: Some((*found).into()),
             form: Form::Plain,
+            is_history_read: false,
         })
     }
 
     fn tell(&mut self, now: Now) {
-        let states = vec![self.of_files(), self.of_engines(), self.of_kernel(), self.of_auth()];
+        let states = vec![
+            self.of_files(),
+            self.of_engines(),
+            self.of_kernel(),
+            self.of_auth(),
+            self.of_journal(),
+        ];
         let mut amounts = self.files.amounts();
+        amounts.extend(self.journal.amounts());
         if let Ok(kernel) = &self.kernel {
             amounts.push(Amount {
                 origin: Arc::clone(kernel.origin()),
@@ -303,6 +356,9 @@ impl<'a> Logs<'a> {
         match &self.kernel {
             Ok(_) => State { name, outcome: Ok(1), hint: None },
             Err(_) if count > 0 => State { name, outcome: Ok(count), hint: None },
+            Err(_) if self.settings.kernel && self.journal.count().0 > 0 => {
+                State { name, outcome: Ok(1), hint: None }
+            }
             Err(failure) => State {
                 name,
                 outcome: Err(failure.clone()),
@@ -317,8 +373,26 @@ impl<'a> Logs<'a> {
             return State::absent(name, "logs.auth is false");
         }
         match self.files.count_of(|origin| origin.source == "auth") {
-            0 => State::absent(name, "neither /var/log/auth.log nor /var/log/secure is there"),
+            0 if self.journal.count().0 > 0 => State { name, outcome: Ok(1), hint: None },
+            0 => State::absent(name, "no /var/log/auth.log, no /var/log/secure, no journal"),
             count => State { name, outcome: Ok(count), hint: None },
+        }
+    }
+
+    fn of_journal(&self) -> State {
+        let name = "log_journal";
+        let (journals, wanted) = self.journal.count();
+        match self.journal.failure() {
+            Some(failure) => State {
+                name,
+                outcome: Err(failure.clone()),
+                hint: report::hint_of(failure, "/var/log/journal"),
+            },
+            None if wanted == 0 => State::absent(name, "nothing is read from the journal"),
+            None if journals == 0 => {
+                State::absent(name, "neither /var/log/journal nor /run/log/journal is there")
+            }
+            None => State { name, outcome: Ok(wanted), hint: None },
         }
     }
 
@@ -331,6 +405,9 @@ impl<'a> Logs<'a> {
             self.positions.is_changed |= before != Some(kernel.stored());
         }
         let is_due = now.monotonic.saturating_sub(self.saved) >= SAVE_PERIOD;
+        if is_due {
+            self.note_journal();
+        }
         if !is_due || !self.positions.is_changed {
             return;
         }
@@ -349,7 +426,7 @@ fn files_max() -> usize {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use std::{fs, path::Path, sync::Mutex};
 
     use model::{Clock, sample::Batch};
@@ -357,7 +434,11 @@ mod tests {
     use super::*;
     use crate::{Registry, Sinks, log::tests::TestSink};
 
-    fn shared(root: &Path, logs: Settings, sink: &Arc<TestSink>) -> (Arc<Shared>, Batches) {
+    pub(in super::super) fn shared(
+        root: &Path,
+        logs: Settings,
+        sink: &Arc<dyn LineSink>,
+    ) -> (Arc<Shared>, Batches) {
         let batches = Batches::default();
         let sinks = Sinks {
             batch: {
@@ -365,7 +446,7 @@ mod tests {
                 Arc::new(move |batch| batches.lock().unwrap().push(batch))
             },
             event: Arc::new(drop),
-            lines: Some(Arc::clone(sink) as Arc<dyn LineSink>),
+            lines: Some(Arc::clone(sink)),
         };
         let settings = crate::Settings {
             root: root.to_owned(),
@@ -385,7 +466,7 @@ mod tests {
         (Arc::new(shared), batches)
     }
 
-    type Batches = Arc<Mutex<Vec<Batch>>>;
+    pub(in super::super) type Batches = Arc<Mutex<Vec<Batch>>>;
 
     #[test]
     fn the_thread_follows_what_was_named_and_goes_on_after_a_restart() {
@@ -406,7 +487,8 @@ mod tests {
         };
         let sink = Arc::new(TestSink::default());
         for expected in [vec!["old", "last"], vec!["old", "last", "new"]] {
-            let (shared, batches) = shared(root, settings.clone(), &sink);
+            let taken: Arc<dyn LineSink> = sink.clone();
+            let (shared, batches) = shared(root, settings.clone(), &taken);
             let watch = start(&shared).unwrap();
             let deadline = shared.clock.monotonic() + Duration::from_secs(20);
             while sink.texts() != expected {
@@ -432,7 +514,7 @@ mod tests {
     }
 
     fn told(root: &Path, settings: Settings, failure: Option<Failure>) -> Vec<String> {
-        let sink = Arc::new(TestSink::default());
+        let sink: Arc<dyn LineSink> = Arc::new(TestSink::default());
         let (shared, _) = shared(root, settings, &sink);
         let mut reports = Reports::new(&shared);
         let mut logs = Logs::new(&shared, &*sink, &mut reports);
@@ -458,6 +540,7 @@ mod tests {
             "log_auth absent ",
             "log_engines absent ",
             "log_files failing hint.log_permission",
+            "log_journal absent ",
             "log_kernel absent ",
             "logs ok ",
         ];
@@ -469,6 +552,7 @@ mod tests {
             "log_auth ok ",
             "log_engines absent ",
             "log_files absent ",
+            "log_journal absent ",
             "log_kernel ok ",
             "logs ok ",
         ];

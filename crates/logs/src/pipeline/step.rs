@@ -34,6 +34,7 @@ const SORTS_MAX: usize = 10_000;
 const NAME_BYTES_MAX: usize = 200;
 /// Longest value of a label.
 const LABEL_BYTES_MAX: usize = 128;
+/// A metric with more labels is refused.
 const LABELS_MAX: usize = 16;
 /// Longest text that stands in the place of what is redacted.
 const REPLACEMENT_BYTES_MAX: usize = 100;

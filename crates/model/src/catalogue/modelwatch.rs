@@ -33,6 +33,8 @@ metrics! { MODELWATCH:
         "Lines of a log that were overwritten or could not be understood before they were read" "在读取之前已被覆盖或无法解析的日志行数";
     MODELWATCH_LOG_LINES_TOTAL = Counter "modelwatch_log_lines_total" "" ["instance" "log" "origin"]
         "Lines read of a log" "从日志读取的行数";
+    MODELWATCH_LOG_PIPELINE_LINES_TOTAL = Counter "modelwatch_log_pipeline_lines_total" "" ["pipeline" "step" "kind" "effect"]
+        "Lines that came to a step of a log pipeline, by what it did: done, missed where it found nothing to do, skipped where its condition did not hold, dropped" "到达日志流水线各步骤的行数，按结果划分：done 已执行、missed 无需处理、skipped 条件不满足、dropped 已丢弃";
     MODELWATCH_LOG_THROTTLED_TOTAL = Counter "modelwatch_log_throttled_total" "" ["instance" "log" "origin"]
         "Times that a log was made to wait because it brought more than it may" "日志因超出速率上限而被要求等待的次数";
     MODELWATCH_PCIE_ERRORS_TOTAL = Counter "modelwatch_pcie_errors_total" "" ["pci_bus_id" "severity"]

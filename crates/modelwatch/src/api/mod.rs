@@ -9,6 +9,7 @@ mod gateway;
 mod json;
 mod live;
 mod logs;
+mod loki;
 mod metrics;
 mod moment;
 mod names;
@@ -20,6 +21,7 @@ mod query;
 mod range;
 mod receive;
 mod requests;
+mod scan;
 mod time;
 mod write;
 
@@ -69,6 +71,7 @@ pub(crate) fn router(app: Arc<App>) -> Router {
         .route("/api/v1/export", get(export::export))
         .route("/api/v1/write", post(write::write))
         .merge(admin::router())
+        .merge(loki::router())
         .merge(openapi::router())
         .merge(prometheus::router())
         .merge(receive::router())

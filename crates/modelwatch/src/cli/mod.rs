@@ -150,14 +150,7 @@ pub(crate) fn main() -> ExitCode {
     let language = language(arguments.lang.as_deref());
     let config = arguments.config.as_deref();
     match arguments.command.unwrap_or(Command::Serve) {
-        Command::Docs { page: Page::Configuration } => {
-            say(config::reference(language).trim_end());
-            ExitCode::SUCCESS
-        }
-        Command::Docs { page: Page::Engines } => {
-            say(collect::EngineSetting::kinds_page(language == Language::Chinese).trim_end());
-            ExitCode::SUCCESS
-        }
+        Command::Docs { page } => print_page(page, language),
         Command::Serve => with_config(config, language, |config| serve(config, language)),
         Command::Agent => with_config(config, language, |config| {
             start_log(&config.log_level);
@@ -206,6 +199,15 @@ pub(crate) fn main() -> ExitCode {
             }
         }),
     }
+}
+
+fn print_page(page: Page, language: Language) -> ExitCode {
+    let text = match page {
+        Page::Configuration => config::reference(language),
+        Page::Engines => collect::EngineSetting::kinds_page(language == Language::Chinese),
+    };
+    say(text.trim_end());
+    ExitCode::SUCCESS
 }
 
 impl Place {

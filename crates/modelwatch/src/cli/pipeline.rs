@@ -54,7 +54,7 @@ pub(super) fn pipeline(config: &Config, work: PipelineWork, language: Language) 
     let pipelines = match config.log_pipelines(zone.clone()) {
         Ok(pipelines) if !pipelines.is_empty() => pipelines,
         Ok(_) => return wrong("pipeline.none", &[], language),
-        Err(_) => return ExitCode::from(WRONG_USE),
+        Err(error) => return ended(Err(error)),
     };
     if let Some(name) = words.pipeline_name.as_ref().filter(|name| !pipelines.has(name)) {
         return wrong("pipeline.unknown", &[("name", name.clone())], language);

@@ -28,10 +28,7 @@ use std::{
 
 use model::message::{Language, render};
 
-use ::logs::{
-    Zone,
-    pipeline::{BadPipeline, Pipelines},
-};
+use ::logs::{Zone, pipeline::Pipelines};
 pub(crate) use gateway::{Address, Gateway, GatewayUpstream};
 pub(crate) use logs::{Logs, NamedLog};
 pub(crate) use receive::Receive;
@@ -297,10 +294,13 @@ impl Default for Config {
 }
 
 impl Config {
-    /// The pipelines for lines of logs, whose times are of `zone` where they do not say. A configuration that was
-    /// checked has none that are bad.
-    pub(crate) fn log_pipelines(&self, zone: Zone) -> Result<Pipelines, Vec<BadPipeline>> {
-        pipeline::compile(&self.log_pipelines, zone)
+    /// The pipelines for lines of logs, whose times are of `zone` where they do not say. What could be wrong with
+    /// them was found with the configuration.
+    pub(crate) fn log_pipelines(&self, zone: Zone) -> anyhow::Result<Pipelines> {
+        pipeline::compile(&self.log_pipelines, zone).map_err(|bad| {
+            let texts: Vec<String> = bad.iter().map(ToString::to_string).collect();
+            anyhow::anyhow!("log pipelines cannot be used: {}", texts.join("; "))
+        })
     }
 
     /// The settings in force, as lines that a configuration file could hold.

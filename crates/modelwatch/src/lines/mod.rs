@@ -16,7 +16,7 @@ use std::{
 
 use logs::{
     Entry, Figure, Reader, Told, Zone,
-    pipeline::{Pipelines, Verdict},
+    pipeline::{Pipelines, StepCounts, Verdict},
 };
 use model::{
     Clock, UnixMs,
@@ -164,6 +164,11 @@ impl Lines {
         }
         self.add(all);
         Ok(taken)
+    }
+
+    /// What the steps of the pipelines did so far.
+    pub(crate) fn pipeline_counts(&self) -> impl Iterator<Item = StepCounts> {
+        self.0.pipelines.counts()
     }
 
     /// The samples of what lines said since the last call, with the label `source="log"`.

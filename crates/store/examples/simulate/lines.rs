@@ -146,8 +146,10 @@ fn request(time: i64, origin: &Arc<Origin>, random: &mut Random) -> Line {
     let (client, port) = (10 + random.bits() % 6, 40_000 + random.bits() % 9_000);
     let body = format!("10.20.4.{client}:{port} - \"POST /v1/chat/completions HTTP/1.1\" {status}");
     let mut line = line(time + random.bits() as i64 % 900, origin, Severity::Info, body);
-    let [code, path] =
-        [("http.response.status_code", &status[..3]), ("url.path", "/v1/chat/completions")];
+    let [code, path] = [
+        ("http.response.status_code", status.get(..3).unwrap_or_default()),
+        ("url.path", "/v1/chat/completions"),
+    ];
     line.attributes = [code, path, ("http.request.method", "POST")]
         .map(|(name, value)| (name.to_owned(), value.to_owned()))
         .into();

@@ -24,6 +24,7 @@ use tantivy::IndexWriter;
 
 use super::{
     AppendError, Event, Options, Stats,
+    blocks::MERGE_FILES,
     part::{Content, DAY_MS, Indexed, META, Part, PartId, guarded},
     schema::{RECORD_BYTES_MAX, Record, Schema},
     tail::{Batch, Replay},
@@ -53,6 +54,8 @@ const WRITERS_MAX: usize = 3;
 const PERIOD: Duration = Duration::from_secs(60);
 /// A record from further ahead is from a wrong clock.
 const AHEAD_MAX: Duration = Duration::from_secs(10 * 60);
+/// So many small files of a day that is over are put together.
+const PAST_FILES_MIN: usize = 2;
 /// A part is closed when it is larger than this fraction of all, so that the oldest can go.
 const PARTS_OF_BYTES_MAX: u64 = 8;
 
@@ -301,7 +304,7 @@ impl Kind {
             keeper.looked_at = monotonic;
             let is_trusted = keeper.trust.holds(now, monotonic);
             let expired = if is_trusted { self.expire(&mut keeper, now) } else { Ok(()) };
-            result = result.and(expired).and(self.shrink(&mut keeper));
+            result = result.and(expired).and(self.shrink(&mut keeper)).and(self.merge_past(now));
         }
         result = result.and(self.close_idle(&mut keeper, monotonic));
         // An error stands until the work that met it is done.
@@ -398,10 +401,23 @@ impl Kind {
             keeper.writers.insert(id, OpenWriter { used_at: monotonic, ..open });
             return self.close_surplus(keeper);
         }
-        if let Some(merged) = guarded(|| part.merged(self.schema, &self.disk)).map_err(to_io)? {
-            self.view_mut().parts.insert(id, Arc::new(merged));
+        self.merge_files(&part, MERGE_FILES)
+    }
+
+    fn merge_files(&self, part: &Part, files_min: usize) -> io::Result<()> {
+        let merged = guarded(|| part.merged(self.schema, files_min, &self.disk)).map_err(to_io)?;
+        if let Some(merged) = merged {
+            self.view_mut().parts.insert(merged.id, Arc::new(merged));
         }
         Ok(())
+    }
+
+    /// Puts the small files of days that are over together: each takes a file handle of this process.
+    fn merge_past(&self, now: UnixMs) -> io::Result<()> {
+        let today = PartId::day_of(now.0);
+        let past: Vec<Arc<Part>> =
+            self.view().parts.values().filter(|part| part.id.day < today).cloned().collect();
+        past.iter().try_for_each(|part| self.merge_files(part, PAST_FILES_MIN))
     }
 
     /// The part that takes the records of a day.

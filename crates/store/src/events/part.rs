@@ -252,14 +252,15 @@ impl Part {
         self.reloaded()
     }
 
-    /// With small files put together, if there are enough of them. Only for parts of blocks.
+    /// With small files put together, if there are so many of about one size. Only for parts of blocks.
     pub(super) fn merged(
         &self,
         schema: &'static Schema,
+        files_min: usize,
         disk: &Disk,
     ) -> tantivy::Result<Option<Self>> {
         let Content::Blocks(files) = &self.content else { return Ok(None) };
-        if !files.merge(&self.path, schema, disk)? {
+        if !files.merge(&self.path, schema, files_min, disk)? {
             return Ok(None);
         }
         Files::clean(&self.path, disk)?;

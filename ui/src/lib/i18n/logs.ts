@@ -2,7 +2,7 @@
 import { translator } from "../prefs.svelte";
 
 export const logsTexts = {
-  filter_hint: { en: "out of memory severity:error engine:vllm (Enter searches, / leads here)", zh: "out of memory severity:error engine:vllm（按 Enter 搜索，按 / 聚焦）" },
+  filter_hint: { en: "timeout severity:error engine:vllm (Enter searches, / leads here)", zh: "timeout severity:error engine:vllm（按 Enter 搜索，按 / 聚焦）" },
   field_severity: { en: "fatal, error, warn, info, debug, trace", zh: "fatal、error、warn、info、debug、trace" },
   field_engine: { en: "kind of engine: vllm, sglang, ollama …", zh: "引擎类型：vllm、sglang、ollama 等" },
   field_model: { en: "model that the engine serves", zh: "引擎所服务的模型" },

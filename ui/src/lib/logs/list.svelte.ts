@@ -22,29 +22,36 @@ const nameOf = ({ id, time }: Line): string | null => (id ? `${id}@${time}` : nu
 
 /** Lines as rows. Those alike differ in how many there were before. */
 export function rowsOf(lines: Line[], salt = ""): Row[] {
-  const counts = new Map<string, number>();
+  const before = new Map<string, number>();
   return lines.map((line) => {
     const name = nameOf(line);
     if (name) return { ...line, key: name };
     const like = likeness(line);
-    const count = counts.get(like) ?? 0;
-    counts.set(like, count + 1);
+    const count = before.get(like) ?? 0;
+    before.set(like, count + 1);
     return { ...line, key: `${salt}${like}\u0000${count}` };
   });
 }
 
-/** Takes out of new lines those that a page has brought already: each of the page stands for one. */
-export function unknownOf(fresh: Line[], known: Line[]): Line[] {
+function counts(lines: Line[]): Map<string, number> {
+  const found = new Map<string, number>();
+  for (const line of lines) found.set(likeness(line), (found.get(likeness(line)) ?? 0) + 1);
+  return found;
+}
+
+/**
+ * Takes out of lines those that are known already. One that has no number yet is known by its likeness: each of the
+ * known ones stands for one.
+ */
+export function unknownOf(lines: Line[], known: Line[]): Line[] {
   const names = new Set(known.map(nameOf));
-  const counts = new Map<string, number>();
-  if (fresh.some(({ id }) => !id)) {
-    for (const line of known) counts.set(likeness(line), (counts.get(likeness(line)) ?? 0) + 1);
-  }
-  return fresh.filter((line) => {
+  const [all, nameless] = [counts(known), counts(known.filter(({ id }) => !id))];
+  return lines.filter((line) => {
     const name = nameOf(line);
-    if (name) return !names.has(name);
-    const count = counts.get(likeness(line)) ?? 0;
-    counts.set(likeness(line), count - 1);
+    if (name && names.has(name)) return false;
+    const alike = name ? nameless : all;
+    const count = alike.get(likeness(line)) ?? 0;
+    alike.set(likeness(line), count - 1);
     return count <= 0;
   });
 }
@@ -57,8 +64,8 @@ export class List {
   damaged = $state(0);
   failure = $state.raw<Failure | null>(null);
   isLoading = $state(false);
-  /** Grows with each first page. */
-  loads = $state(0);
+  /** Grows when something else is looked for, so that it is read from its beginning. */
+  searches = $state(0);
   /** Lines that came and were not sent, because they were too many. */
   skipped = $state(0);
 
@@ -69,6 +76,8 @@ export class List {
   /** Whether the first page is being asked for, and what came meanwhile. */
   #isAnew = false;
   #early: Line[] = [];
+  /** What is to be caught up with as soon as nothing else is being asked for. */
+  #missing: Wanted | null = null;
   /** Tells rows without numbers of one answer from those of another. */
   #batches = 0;
 
@@ -83,6 +92,7 @@ export class List {
 
   /** Asks anew. The rows stay until the answer is there, so that nothing blinks. */
   async load(wanted: Wanted): Promise<void> {
+    const isOther = this.total === null || wanted.filter !== this.#wanted.filter;
     this.#wanted = wanted;
     this.#early = [];
     this.#isAnew = true;
@@ -90,9 +100,10 @@ export class List {
       const early = unknownOf(this.#early, lines);
       this.rows = [...rowsOf(early, `${this.#batches} early `), ...rowsOf(lines, `${this.#batches} `)];
       this.skipped = 0;
-      this.loads += 1;
+      if (isOther) this.searches += 1;
       return early.length;
     });
+    await this.#catchUpLater();
   }
 
   /** The next page. */
@@ -106,6 +117,37 @@ export class List {
       return 0;
     });
     if (before !== null) this.total = before;
+    await this.#catchUpLater();
+  }
+
+  /** What came while nobody listened. Where that is more than one page, all is asked anew. */
+  async catchUp(wanted: Wanted): Promise<void> {
+    if (this.isLoading || this.total === null) {
+      this.#missing = wanted;
+      return;
+    }
+    this.#wanted = wanted;
+    let missed: Line[] | null = null;
+    const next = this.#next;
+    await this.#ask(null, (lines) => {
+      const fresh = unknownOf(lines, this.rows.slice(0, 2 * PAGE));
+      if (fresh.length < PAGE) missed = fresh.reverse();
+      return 0;
+    });
+    if (this.failure) return;
+    if (missed === null) return this.load(wanted);
+    // The count is the server's own, with those that were missed.
+    const { total } = this;
+    if (this.rows.length > 0) this.#next = next;
+    this.add(missed, 0);
+    this.total = total;
+  }
+
+  async #catchUpLater(): Promise<void> {
+    const wanted = this.#missing;
+    if (!wanted || this.isLoading || this.failure) return;
+    this.#missing = null;
+    if (wanted.filter === this.#wanted.filter) await this.catchUp(wanted);
   }
 
   /** Lines that have just come, in their order. */

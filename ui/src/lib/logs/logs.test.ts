@@ -240,6 +240,42 @@ describe("list", () => {
     expect(new Set(list.rows.map(({ key }) => key)).size).toBe(3);
   });
 
+  test("what came while nobody listened is caught up with", async () => {
+    const asked = answering(
+      { lines: [line({ id: "2", time: 20 })], next: "c", total: 9 },
+      { lines: [line({ id: "4", time: 40 }), line({ id: "3", time: 30, body: "c", origin: "x" }), line({ id: "2", time: 20 })], next: "d", total: 11 },
+      { lines: [line({ id: "1", time: 10 })], total: 11 },
+    );
+    const list = new List();
+    await list.load(wanted);
+    list.add([fresh({ time: 30, body: "c" })], 0);
+    await list.catchUp({ ...wanted, end: 9e10 });
+    expect(list.rows.map(({ time }) => time)).toEqual([40, 30, 20]);
+    expect([list.total, list.searches]).toEqual([11, 1]);
+    await list.more();
+    expect(asked[2]?.get("cursor")).toBe("c");
+    expect(list.rows.at(-1)?.id).toBe("1");
+  });
+
+  test("it waits with that for what it is loading", async () => {
+    const asked = answering({ lines: [line({ id: "2", time: 20 })], total: 1 }, { lines: [line({ id: "3", time: 30 }), line({ id: "2", time: 20 })], total: 2 });
+    const list = new List();
+    const loading = list.load(wanted);
+    await list.catchUp({ ...wanted, end: 9e10 });
+    expect(asked).toHaveLength(1);
+    await loading;
+    expect([asked.length, list.rows.length, list.total]).toEqual([2, 2, 2]);
+  });
+
+  test("more than a page of it is asked for anew", async () => {
+    const many = Array.from({ length: PAGE }, (_, at) => line({ id: `n${at}`, time: 9_000 - at }));
+    const asked = answering({ lines: [line({ id: "2", time: 20 })], total: 1 }, { lines: many, next: "d", total: 900 }, { lines: many, next: "e", total: 900 });
+    const list = new List();
+    await list.load(wanted);
+    await list.catchUp(wanted);
+    expect([asked.length, list.rows.length, list.total, list.searches]).toEqual([3, PAGE, 900, 1]);
+  });
+
   test("lines that come late are put where they belong", async () => {
     answering({ lines: [line({ id: "2", time: 20 })], total: 1 });
     const list = new List();
@@ -285,6 +321,7 @@ describe("list", () => {
   test("alike lines are told apart", () => {
     expect(new Set(rowsOf([fresh(), fresh(), fresh({ body: "b" })]).map(({ key }) => key)).size).toBe(3);
     expect(unknownOf([fresh(), fresh(), fresh()], [fresh(), fresh()])).toHaveLength(1);
+    expect(unknownOf([line({ id: "5", origin: "x" }), line({ id: "6", origin: "x" })], [fresh()]).map(({ id }) => id)).toEqual(["6"]);
     expect(unknownOf([line({ id: "1" }), line({ id: "2" })], [line({ id: "1" })]).map(({ id }) => id)).toEqual(["2"]);
   });
 });

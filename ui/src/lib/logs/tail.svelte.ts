@@ -29,11 +29,11 @@ export class Tail {
   #retry: ReturnType<typeof setTimeout> | undefined;
   #failures = 0;
 
-  /** Follows a filter until what it returns is called. `again` is told after a break: what came meanwhile is missing. */
-  follow(filter: string, heard: (heard: Heard) => void, again: () => void): () => void {
+  /** Follows a filter until what it returns is called. `begun` is told each time: what came before is not heard. */
+  follow(filter: string, heard: (heard: Heard) => void, begun: () => void): () => void {
     this.#failures = 0;
     this.state = "connecting";
-    this.#open(filter, heard, again);
+    this.#open(filter, heard, begun);
     return () => {
       clearTimeout(this.#retry);
       this.#drop();
@@ -41,14 +41,14 @@ export class Tail {
     };
   }
 
-  #open(filter: string, heard: (heard: Heard) => void, again: () => void): void {
+  #open(filter: string, heard: (heard: Heard) => void, begun: () => void): void {
     const scheme = location.protocol === "https:" ? "wss" : "ws";
     const socket = new WebSocket(`${scheme}://${location.host}/api/mw/v1/logs/tail?${new URLSearchParams({ filter })}`);
     this.#socket = socket;
     socket.onopen = () => {
-      if (this.#failures > 0) again();
       this.#failures = 0;
       this.state = "on";
+      begun();
     };
     socket.onmessage = ({ data }: MessageEvent<unknown>) => {
       if (typeof data === "string") heard(heardIn(data));
@@ -56,7 +56,7 @@ export class Tail {
     socket.onclose = () => {
       this.#failures += 1;
       this.state = this.#failures > 1 ? "lost" : "connecting";
-      this.#retry = setTimeout(() => this.#open(filter, heard, again), Math.min(RETRY_MS_MAX, RETRY_MS_MIN * 2 ** this.#failures));
+      this.#retry = setTimeout(() => this.#open(filter, heard, begun), Math.min(RETRY_MS_MAX, RETRY_MS_MIN * 2 ** this.#failures));
     };
   }
 

@@ -43,6 +43,7 @@ pub(super) struct Printer<W: Write = BufWriter<Stdout>> {
     format: Format,
     language: Language,
     zone: Zone,
+    is_terminal: bool,
     has_colour: bool,
     /// What was explained before.
     explained: HashSet<String>,
@@ -52,9 +53,10 @@ impl Printer {
     pub(super) fn new(format: Format, language: Language, out: BufWriter<Stdout>) -> Self {
         let variable = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
         let is_dumb = variable("TERM").as_deref() == Some("dumb");
-        let has_colour = stdout().is_terminal() && !is_dumb && variable("NO_COLOR").is_none();
-        let zone = Zone::local();
-        Self { out, format, language, zone, has_colour, explained: HashSet::new() }
+        let is_terminal = stdout().is_terminal();
+        let has_colour = is_terminal && !is_dumb && variable("NO_COLOR").is_none();
+        let (zone, explained) = (Zone::local(), HashSet::new());
+        Self { out, format, language, zone, is_terminal, has_colour, explained }
     }
 }
 
@@ -69,10 +71,16 @@ impl<W: Write> Printer<W> {
 
     pub(super) fn line(&mut self, line: &Value) -> io::Result<()> {
         match self.format {
-            Format::Json => writeln!(self.out, "{line}"),
-            Format::Csv => self.out.write_all(csv_row(line).as_bytes()),
+            Format::Json => writeln!(self.out, "{}", json(line)),
+            Format::Csv => self.row(&csv_row(line)),
             Format::Text => self.text(line, true),
         }
+    }
+
+    /// A row of a table, as it is for a program, and without what steers a terminal for a person.
+    fn row(&mut self, row: &str) -> io::Result<()> {
+        let row = if self.is_terminal { visible(row) } else { row.into() };
+        self.out.write_all(row.as_bytes())
     }
 
     /// A line that was looked for, or one around it.
@@ -173,13 +181,14 @@ impl<W: Write> Printer<W> {
     pub(super) fn pattern(&mut self, pattern: &Value) -> io::Result<()> {
         let time = |name: &str| pattern[name].as_i64().map(UnixMs);
         match self.format {
-            Format::Json => writeln!(self.out, "{pattern}"),
+            Format::Json => writeln!(self.out, "{}", json(pattern)),
             Format::Csv => {
                 let time = |name| time(name).map(rfc3339);
                 let text = |name: &str| csv_field(pattern[name].as_str().unwrap_or_default());
                 let [first, last] = ["first", "last"].map(|name| time(name).unwrap_or_default());
                 let (count, severity) = (&pattern["count"], text("severity"));
-                writeln!(self.out, "{count},{first},{last},{severity},{}", text("pattern"))
+                let text = text("pattern");
+                self.row(&format!("{count},{first},{last},{severity},{text}\n"))
             }
             Format::Text => {
                 let shown = |name| time(name).map_or_else(|| "?".to_owned(), |t| self.zone.text(t));
@@ -193,6 +202,24 @@ impl<W: Write> Printer<W> {
             }
         }
     }
+}
+
+/// On one line, with signs that would steer a terminal written as their numbers.
+fn json(value: &Value) -> String {
+    let text = value.to_string();
+    if visible(&text) == text {
+        return text;
+    }
+    let mut harmless = String::with_capacity(text.len());
+    for letter in text.chars() {
+        // They are in strings only, because JSON has no others between.
+        if visible(letter.encode_utf8(&mut [0; 4])).starts_with(letter) {
+            harmless.push(letter);
+        } else {
+            harmless.push_str(&format!("\\u{:04x}", u32::from(letter)));
+        }
+    }
+    harmless
 }
 
 /// Where a line comes from, as short as it can be said: the host, and the program or log.
@@ -211,9 +238,15 @@ mod tests {
     use super::*;
 
     fn printed(lines: &[Value], language: Language, has_colour: bool) -> String {
-        let (format, zone, explained) = (Format::Text, Zone::default(), HashSet::new());
-        let mut printer =
-            Printer { out: Vec::new(), format, language, zone, has_colour, explained };
+        let mut printer = Printer {
+            out: Vec::new(),
+            format: Format::Text,
+            language,
+            zone: Zone::default(),
+            is_terminal: has_colour,
+            has_colour,
+            explained: HashSet::new(),
+        };
         lines.iter().try_for_each(|line| printer.line(line)).unwrap();
         String::from_utf8(printer.out).unwrap()
     }
@@ -233,6 +266,15 @@ mod tests {
         let bare = json!({ "time": 0, "severity": null, "body": "x" });
         let expected = "1970-01-01 00:00:00.000 -     - x\n";
         assert_eq!(printed(&[bare], Language::English, false), expected);
+    }
+
+    #[test]
+    fn json_says_the_same_and_steers_nothing() {
+        let line = json!({ "body": "a\u{9b}31m\u{202e}\u{1b}\u{7f}\n显存" });
+        let text = super::json(&line);
+        assert!(text.contains("a\\u009b31m\\u202e") && text.contains("显存"), "{text}");
+        assert_eq!(visible(&text), text);
+        assert_eq!(serde_json::from_str::<Value>(&text).unwrap(), line);
     }
 
     #[test]

@@ -9,7 +9,7 @@ use std::{
 
 use super::{Frame, Head, read::Block, write::Builder};
 use crate::{
-    disk::Disk,
+    disk::{Disk, OutFile},
     events::{schema::Schema, tail::Batch},
     segment::Unpacker,
     varint::{Reader, put, unzigzag, zigzag},
@@ -22,14 +22,10 @@ const EXTENSION: &str = "blocks";
 const END_BYTES: usize = 16;
 /// A larger directory is damage.
 const DIRECTORY_BYTES_MAX: usize = 64 << 20;
-/// So many files of a size are put together,
-const MERGE_FILES: usize = 8;
-/// which makes them of the next size.
-const SIZES: u32 = 8;
-/// Files of the smallest size have fewer rows than this.
-const SMALL_ROWS: u64 = 4_096;
-/// Larger files stay as they are.
-const MERGE_ROWS_MAX: u64 = 2_000_000;
+/// So many files of a size are put together, which makes them of the next size.
+pub(crate) const MERGE_FILES: usize = 8;
+/// Files of each size have fewer rows than this; larger ones stay as they are.
+const SIZES: [u64; 3] = [4_096, 32_768, 262_144];
 /// A block with so many rows is taken over as it is.
 const FULL_ROWS: u32 = 32_768;
 /// How hard blocks are packed when they are written, and when they are put together.
@@ -117,7 +113,7 @@ impl Files {
         committed: u64,
         disk: &Disk,
     ) -> io::Result<()> {
-        let mut output = Output::new();
+        let mut output = Output::new(folder, disk)?;
         let mut builder = Builder::new(schema);
         let mut unpacker = Unpacker::default();
         for batch in batches.iter().filter(|batch| batch.span.last() > committed) {
@@ -131,19 +127,20 @@ impl Files {
             pushed?;
         }
         output.add(builder)?;
-        output.write(folder, next_number(folder)?, &[], disk)
+        output.finish(folder, &[], disk)
     }
 
-    /// Puts the newest files together, if there are enough of about one size, and says whether it did. The old ones
+    /// Puts the newest files together, if there are so many of about one size, and says whether it did. The old ones
     /// are still there.
     pub(crate) fn merge(
         &self,
         folder: &Path,
         schema: &'static Schema,
+        files_min: usize,
         disk: &Disk,
     ) -> io::Result<bool> {
-        let Some(run) = self.to_merge() else { return Ok(false) };
-        let mut output = Output::new();
+        let Some(run) = self.to_merge(files_min) else { return Ok(false) };
+        let mut output = Output::new(folder, disk)?;
         let mut builder = Builder::new(schema);
         for file in run {
             for head in &file.blocks {
@@ -163,16 +160,14 @@ impl Files {
         }
         output.add(builder)?;
         let replaces: Vec<u64> = run.iter().map(|file| file.number).collect();
-        output.write(folder, next_number(folder)?, &replaces, disk)?;
+        output.finish(folder, &replaces, disk)?;
         Ok(true)
     }
 
-    fn to_merge(&self) -> Option<&[Arc<File>]> {
-        (1..=SIZES).find_map(|size| {
-            let rows_max =
-                SMALL_ROWS.saturating_mul((MERGE_FILES as u64).pow(size - 1)).min(MERGE_ROWS_MAX);
+    fn to_merge(&self, files_min: usize) -> Option<&[Arc<File>]> {
+        SIZES.into_iter().find_map(|rows_max| {
             let run = self.0.iter().rev().take_while(|file| file.rows() < rows_max).count();
-            (run >= MERGE_FILES).then(|| self.0.get(self.0.len() - run..)).flatten()
+            (run >= files_min).then(|| self.0.get(self.0.len() - run..)).flatten()
         })
     }
 
@@ -284,20 +279,32 @@ fn damaged(path: &Path) -> io::Error {
     io::Error::other(format!("{} is damaged", path.display()))
 }
 
-/// A file that is being put together.
+/// A file that is being put together, under another name.
 struct Output {
-    bytes: Vec<u8>,
+    number: u64,
+    temporary: PathBuf,
+    file: OutFile,
+    /// How much is written.
+    at: u64,
+    buffer: Vec<u8>,
     blocks: Vec<Head>,
 }
 
 impl Output {
-    fn new() -> Self {
-        Self { bytes: MAGIC.to_vec(), blocks: Vec::new() }
+    fn new(folder: &Path, disk: &Disk) -> io::Result<Self> {
+        let number = next_number(folder)?;
+        let temporary = unfinished(folder, number);
+        disk.remove(&temporary)?;
+        let file = disk.create(&temporary)?;
+        file.write_all(MAGIC)?;
+        let (at, buffer, blocks) = (MAGIC.len() as u64, Vec::new(), Vec::new());
+        Ok(Self { number, temporary, file, at, buffer, blocks })
     }
 
     fn add(&mut self, builder: Builder) -> io::Result<()> {
         if !builder.is_empty() {
-            self.blocks.push(builder.finish(LEVEL, 0, &mut self.bytes)?);
+            self.blocks.push(builder.finish(LEVEL, self.at, &mut self.buffer)?);
+            self.write_out()?;
         }
         Ok(())
     }
@@ -307,34 +314,32 @@ impl Output {
         let mut head = head.clone();
         for frame in &mut head.frames {
             let bytes = file.read(*frame)?;
-            frame.at = self.bytes.len() as u64;
-            self.bytes.extend_from_slice(&bytes);
+            frame.at = self.at + self.buffer.len() as u64;
+            self.buffer.extend_from_slice(&bytes);
         }
         self.blocks.push(head);
+        self.write_out()
+    }
+
+    fn write_out(&mut self) -> io::Result<()> {
+        self.file.write_all(&self.buffer)?;
+        self.at += self.buffer.len() as u64;
+        self.buffer.clear();
         Ok(())
     }
 
-    fn write(
-        mut self,
-        folder: &Path,
-        number: u64,
-        replaces: &[u64],
-        disk: &Disk,
-    ) -> io::Result<()> {
+    fn finish(mut self, folder: &Path, replaces: &[u64], disk: &Disk) -> io::Result<()> {
         if self.blocks.is_empty() {
-            return Ok(());
+            return disk.remove(&self.temporary);
         }
         let directory = directory(replaces, &self.blocks);
-        self.bytes.extend_from_slice(&directory);
-        self.bytes.extend_from_slice(&(directory.len() as u32).to_le_bytes());
-        self.bytes.extend_from_slice(&crc32c::crc32c(&directory).to_le_bytes());
-        self.bytes.extend_from_slice(MAGIC);
-        let temporary = unfinished(folder, number);
-        disk.remove(&temporary)?;
-        let file = disk.create(&temporary)?;
-        file.write_all(&self.bytes)?;
-        file.sync()?;
-        disk.rename(&temporary, &path_of(folder, number))?;
+        self.buffer.extend_from_slice(&directory);
+        self.buffer.extend_from_slice(&(directory.len() as u32).to_le_bytes());
+        self.buffer.extend_from_slice(&crc32c::crc32c(&directory).to_le_bytes());
+        self.buffer.extend_from_slice(MAGIC);
+        self.write_out()?;
+        self.file.sync()?;
+        disk.rename(&self.temporary, &path_of(folder, self.number))?;
         disk.sync_folder(folder)
     }
 }

@@ -19,7 +19,7 @@ mod write;
 
 pub use self::template::pattern;
 pub(super) use self::{
-    file::Files,
+    file::{Files, MERGE_FILES},
     read::Block,
     sum::{By, Code},
 };

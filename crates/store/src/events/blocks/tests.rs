@@ -21,9 +21,13 @@ const ALL: TimeRange = TimeRange { start: UnixMs::MIN, end: UnixMs::MAX };
 const TIMEOUT: Duration = Duration::from_secs(60);
 
 fn open(folder: &Path) -> Events {
+    open_at(folder, &Clock::manual(NOW))
+}
+
+fn open_at(folder: &Path, clock: &Clock) -> Events {
     let of_kind = |_: &str| Options::default();
     let fsync = Fsync::Interval(Duration::from_secs(1));
-    let opened = Events::open(folder, &of_kind, fsync, &Clock::manual(NOW), &Disk::default());
+    let opened = Events::open(folder, &of_kind, fsync, clock, &Disk::default());
     let (events, problems) = opened.unwrap();
     assert_eq!(problems, [""; 0]);
     events
@@ -237,6 +241,14 @@ fn small_files_are_put_together_and_nothing_is_lost() {
         assert_eq!(count(&events), Some((number as f64 + 1.0) * 10.0));
     }
     assert!(most <= 8, "{most} files");
+    drop(events);
+    // Of a day that is over they all become one.
+    assert!(files() > 1);
+    let clock = Clock::manual(NOW);
+    let events = open_at(folder.path(), &clock);
+    clock.set(NOW + Duration::from_secs(2 * 24 * 60 * 60));
+    events.maintain(clock.now()).unwrap();
+    assert_eq!((files(), count(&events)), (1, Some(700.0)));
     drop(events);
     assert_eq!(count(&open(folder.path())), Some(700.0));
 }
