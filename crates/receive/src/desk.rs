@@ -98,6 +98,8 @@ pub enum Reason {
     Busy,
     Connections,
     Disk,
+    /// The system had no room for datagrams that were not read yet.
+    Lost,
     Malformed,
     /// The store took others of the same request, but not this: it is too old for instance.
     Store,
@@ -111,6 +113,7 @@ impl Reason {
             Self::Busy => "busy",
             Self::Connections => "connections",
             Self::Disk => "disk",
+            Self::Lost => "lost",
             Self::Malformed => "malformed",
             Self::Store => "store",
             Self::TooLarge => "too_large",

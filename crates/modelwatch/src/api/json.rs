@@ -80,6 +80,11 @@ impl ApiError {
 }
 
 impl ApiError {
+    /// For those who say it in another form.
+    pub(super) fn into_parts(self) -> (StatusCode, String) {
+        (self.status, self.text)
+    }
+
     /// As an endpoint answers that has no JSON.
     pub(super) fn into_text(self) -> Response<Body> {
         let mut response = Response::new(Body::from(self.text + "\n"));

@@ -2,6 +2,7 @@
 
 mod admin;
 mod agent;
+mod elastic;
 mod events;
 mod export;
 mod form;
@@ -71,6 +72,7 @@ pub(crate) fn router(app: Arc<App>) -> Router {
         .route("/api/v1/export", get(export::export))
         .route("/api/v1/write", post(write::write))
         .merge(admin::router())
+        .merge(elastic::router())
         .merge(loki::router())
         .merge(openapi::router())
         .merge(prometheus::router())

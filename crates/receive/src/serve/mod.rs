@@ -178,8 +178,11 @@ impl Socket {
         if receiver == Receiver::SyslogUdp {
             let socket = UdpSocket::bind(address)?;
             socket.set_nonblocking(true)?;
-            // What the system does not grant is left at its default.
-            let _granted = sockopt::set_socket_recv_buffer_size(&socket, syslog::UDP_BUFFER_BYTES);
+            // Only root gets all of it; what the system does not grant is left at its default.
+            let most = syslog::UDP_BUFFER_BYTES;
+            if sockopt::set_socket_recv_buffer_size_force(&socket, most).is_err() {
+                sockopt::set_socket_recv_buffer_size(&socket, most).unwrap_or_default();
+            }
             return Ok((socket.local_addr()?, Self::Udp(socket)));
         }
         let listener = TcpListener::bind(address)?;

@@ -63,8 +63,10 @@ impl Evaluation<'_> {
                 let count = at(step * stride + window) - at(step * stride);
                 (count > 0).then_some(count as f64 * per)
             };
-            let values = (0..self.grid.steps).map(value).collect();
-            series.insert(labels.clone(), Series { labels, values });
+            let values: Vec<_> = (0..self.grid.steps).map(value).collect();
+            if values.iter().any(Option::is_some) {
+                series.insert(labels.clone(), Series { labels, values });
+            }
         }
         Ok(Some(series.into_values().collect()))
     }
