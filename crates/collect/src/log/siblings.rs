@@ -63,10 +63,12 @@ pub(super) fn likeness(
         let is_alike = is_long && has_tail(file, position)?;
         match original {
             // The original was emptied after it was copied, and will be looked at.
-            Some((_, original)) if is_alike && !has_tail(&original, position)? => {
-                if is_first_scan || is_followed(inode) {
-                    return Ok(Likeness::Growing);
-                }
+            Some((_, original))
+                if is_alike
+                    && (is_first_scan || is_followed(inode))
+                    && !has_tail(&original, position)? =>
+            {
+                return Ok(Likeness::Growing);
             }
             // What is longer only begins with the same words.
             Some((original, _)) if is_alike && about.len() <= original.len() => {
