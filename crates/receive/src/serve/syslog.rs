@@ -138,8 +138,11 @@ pub(super) async fn serve_datagrams(mut server: Server, socket: UdpSocket) {
             match socket.try_recv_from(&mut buffer) {
                 Ok((read, peer)) => {
                     server.desk.note_bytes(server.receiver, read);
-                    arrival.peer = peer.ip().to_canonical().to_string();
-                    lines.push(parse(buffer.get(..read).unwrap_or_default(), &arrival));
+                    let datagram = buffer.get(..read).unwrap_or_default();
+                    if !datagram.trim_ascii().is_empty() {
+                        arrival.peer = peer.ip().to_canonical().to_string();
+                        lines.push(parse(datagram, &arrival));
+                    }
                 }
                 Err(error) => {
                     if error.kind() != io::ErrorKind::WouldBlock {
@@ -192,7 +195,7 @@ mod tests {
     async fn datagrams() {
         let world = world(|settings| settings.syslog_udp = any_port(), &[]);
         let socket = UdpSocket::bind("127.0.0.1:0").await.unwrap();
-        for text in ["<27>Nov 22 11:07:22 vm vllm: one", "two"] {
+        for text in ["<27>Nov 22 11:07:22 vm vllm: one", "", " \n", "two"] {
             socket.send_to(text.as_bytes(), world.address).await.unwrap();
         }
         assert_eq!(world.bodies(2).await, ["one", "two"]);
