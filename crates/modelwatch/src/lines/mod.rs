@@ -94,24 +94,25 @@ impl Lines {
         self.0.watched.subscribe()
     }
 
-    /// Keeps lines that a receiver brings and returns how many were taken; what is taken survives the death of the
-    /// process. Writes to the disk, so it is for threads that may wait. After an error nothing is kept, and the sender
-    /// may try again.
-    pub(crate) fn take(&self, mut lines: Vec<Line>) -> Result<usize, AppendError> {
-        let now = self.0.clock.now();
-        lines.iter_mut().for_each(|line| self.understand(line, now));
+    /// Keeps lines that a receiver brings and returns how many were taken, among them those that a pipeline drops;
+    /// what is taken survives the death of the process. A line whose time is `arrived` does not say it. Writes to the
+    /// disk, so it is for threads that may wait. After an error nothing is kept, and the sender may try again.
+    pub(crate) fn take(&self, mut lines: Vec<Line>, arrived: UnixMs) -> Result<usize, AppendError> {
+        let sent = lines.len();
+        lines.iter_mut().for_each(|line| self.understand(line, arrived));
         let figures = self.prepare(&mut lines);
+        let dropped = sent - lines.len();
         let taken = self.keep(lines).map_err(|(_, error)| error)?;
         self.add(figures);
-        Ok(taken)
+        Ok(taken + dropped)
     }
 
     /// Reads the body of a line that came alone; what follows its first line belongs to it. What the protocol says of
     /// its time counts more than what the body says, and of its severity less: many senders say the same of all their
     /// lines.
-    fn understand(&self, line: &mut Line, now: UnixMs) {
+    fn understand(&self, line: &mut Line, arrived: UnixMs) {
         let told = Told {
-            time: Some(line.time),
+            time: (line.time != arrived).then_some(line.time),
             severity: line.severity,
             attributes: std::mem::take(&mut line.attributes),
         };
@@ -120,7 +121,7 @@ impl Lines {
             None => (line.body.as_str(), None),
         };
         let mut reader = Reader::new(self.0.zone.clone());
-        let entry = reader.push_told(first.as_bytes(), told, now, 0).or_else(|| reader.flush());
+        let entry = reader.push_told(first.as_bytes(), told, arrived, 0).or_else(|| reader.flush());
         let Some(Entry { time, severity, mut body, attributes, .. }) = entry else { return };
         if let Some(rest) = rest {
             body.push('\n');
