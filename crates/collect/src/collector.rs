@@ -270,24 +270,24 @@ impl Collector {
             }
         }
     }
-}
 
-/// Looks at everything once and starts nothing.
-pub async fn look_once(settings: Settings, clock: Clock) -> Found {
-    let registry = Registry::default();
-    // The reports last as long as the guards.
-    let _host = host::look_once(&host_settings(&settings), &clock, &registry);
-    let _accelerators = accelerator::look_once(&settings, &clock, &registry);
-    let sinks = Sinks { batch: Arc::new(drop), event: Arc::new(drop), lines: None };
-    let shared = Arc::new(Shared::new(settings, clock.clone(), sinks, registry));
-    let mut search = Search::new(&shared);
-    let mut watches = Vec::new();
-    for found in search.look(&shared).await {
-        let mut watch = EngineWatch::new(&shared, found);
-        watch.scrape(clock.now()).await;
-        watches.push(watch);
+    /// Looks at everything once and starts nothing.
+    pub async fn look_once(settings: Settings, clock: Clock) -> Found {
+        let registry = Registry::default();
+        // The reports last as long as the guards.
+        let _host = host::look_once(&host_settings(&settings), &clock, &registry);
+        let _accelerators = accelerator::look_once(&settings, &clock, &registry);
+        let sinks = Sinks { batch: Arc::new(drop), event: Arc::new(drop), lines: None };
+        let shared = Arc::new(Shared::new(settings, clock.clone(), sinks, registry));
+        let mut search = Search::new(&shared);
+        let mut watches = Vec::new();
+        for found in search.look(&shared).await {
+            let mut watch = EngineWatch::new(&shared, found);
+            watch.scrape(clock.now()).await;
+            watches.push(watch);
+        }
+        Found { sources: shared.registry.reports(), engines: shared.reports() }
     }
-    Found { sources: shared.registry.reports(), engines: shared.reports() }
 }
 
 fn host_settings(settings: &Settings) -> host::Settings {

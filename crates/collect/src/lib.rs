@@ -31,7 +31,7 @@ pub mod log;
 pub mod probe;
 pub mod scrape;
 
-pub use collector::{Collector, EngineReport, EngineSetting, EngineState, Settings, look_once};
+pub use collector::{Collector, EngineReport, EngineSetting, EngineState, Settings};
 pub(crate) use failure::{Failure, FailureKind};
 pub use http::{DEADLINE as ENGINE_DEADLINE, Secret, engine_url};
 pub use listeners::holder_of;

@@ -17,6 +17,9 @@ pub const LINE_BYTES_MAX: usize = 1 << 20;
 /// A stream whose lines are that old when they are read is read later than it was written.
 const LATE_MS: i64 = 60_000;
 
+/// Lines that are told to be so far apart do not belong together, whatever they say.
+const APART_MS: i64 = 2_000;
+
 /// What is known of a line besides its bytes: by the journal, by the protocol that brought it.
 #[derive(Clone, Debug, Default)]
 pub struct Told {
@@ -63,6 +66,8 @@ pub struct Reader {
 struct Open {
     read_at: UnixMs,
     told: Told,
+    /// Of the last line.
+    last: Option<UnixMs>,
     cut: u64,
 }
 
@@ -94,16 +99,23 @@ impl Reader {
         read_at: UnixMs,
         end: u64,
     ) -> Option<Entry> {
+        let is_apart = told
+            .time
+            .zip(self.open.last)
+            .is_some_and(|(time, last)| time.0.saturating_sub(last.0) > APART_MS);
+        let before = if is_apart { self.flush() } else { None };
         let kept = raw.get(..LINE_BYTES_MAX).unwrap_or(raw);
         let cut = (raw.len() - kept.len()) as u64;
         let was_open = self.joiner.is_open();
         let done = self.joiner.push(&String::from_utf8_lossy(kept), end);
         if was_open && done.is_none() {
             self.open.cut += cut;
+            self.open.last = told.time;
             return None;
         }
-        let before = std::mem::replace(&mut self.open, Open { read_at, told, cut });
-        done.map(|record| self.entry(record, before))
+        let open = Open { read_at, last: told.time, told, cut };
+        let open = std::mem::replace(&mut self.open, open);
+        before.or_else(|| done.map(|record| self.entry(record, open)))
     }
 
     /// What is open, when nothing follows for now.
@@ -315,6 +327,21 @@ mod tests {
             entry.attributes.iter().all(|(_, value)| value.len() <= crate::ATTRIBUTE_BYTES_MAX)
         );
         assert_eq!(reader.flush(), None);
+    }
+
+    #[test]
+    fn lines_that_are_told_to_be_apart_are_no_record() {
+        let mut reader = Reader::new(Zone::utc());
+        let mut bodies = Vec::new();
+        let lines = [(0, "error: a"), (1_000, "  b"), (2_500, "  c"), (5_000, "  d"), (5_000, "e")];
+        for ((time, line), end) in lines.into_iter().zip(1..) {
+            let told = Told { time: Some(UnixMs(time)), ..Told::default() };
+            bodies.extend(reader.push_told(line.as_bytes(), told, NOW, end));
+        }
+        bodies.extend(reader.flush());
+        let bodies: Vec<(i64, &str, u64)> =
+            bodies.iter().map(|one| (one.time.0, one.body.as_str(), one.end)).collect();
+        assert_eq!(bodies, [(0, "error: a\n  b\n  c", 3), (5_000, "  d", 4), (5_000, "e", 5)]);
     }
 
     #[test]

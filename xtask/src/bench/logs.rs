@@ -30,7 +30,9 @@ const PEER_LINES: u64 = 1_000_000;
 const FILES: usize = 16;
 const IDLE_FILES: usize = 200;
 const IDLE: Duration = Duration::from_secs(30);
+/// A program that needs longer to answer counts as one that did not start.
 const START_MAX: Duration = Duration::from_secs(30);
+/// Lines that are not stored by then count as lost.
 const TAKE_MAX: Duration = Duration::from_secs(600);
 const OURS: usize = 0;
 const TANTIVY: usize = 1;

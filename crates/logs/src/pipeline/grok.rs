@@ -2,7 +2,7 @@
 //!
 //! The names are those that people know; what they stand for is written for an engine that never goes back, without
 //! look-around. A type behind a second colon is accepted and says nothing: values are texts. Whole lines of web
-//! servers give their parts OpenTelemetry's names.
+//! servers give their parts OpenTelemetry's names, and what takes the rest takes all lines of a record.
 
 use super::{REGEX_BYTES_MAX, compiled};
 use regex::Regex;
@@ -119,7 +119,7 @@ static PATTERNS: &[(&str, &str)] = &[
     ("DURATION", r"(?:\d+(?:\.\d+)?(?:ns|us|µs|ms|s|m|h))+"),
     ("EMAILADDRESS", r"%{EMAILLOCALPART}@%{HOSTNAME}"),
     ("EMAILLOCALPART", r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~.-]{1,64}"),
-    ("GREEDYDATA", r".*"),
+    ("GREEDYDATA", r"(?s:.*)"),
     ("HOSTNAME", r"[0-9A-Za-z][0-9A-Za-z_-]{0,62}(?:\.[0-9A-Za-z][0-9A-Za-z_-]{0,62})*\.?"),
     ("HOSTPORT", r"%{IPORHOST}:%{POSINT}"),
     ("HOUR", r"(?:2[0-3]|[01]?\d)"),
@@ -137,7 +137,7 @@ static PATTERNS: &[(&str, &str)] = &[
     ("ISO8601_TIMEZONE", r"(?:Z|[+-]%{HOUR}:?%{MINUTE}?)"),
     ("JAVACLASS", r"(?:[A-Za-z$_][A-Za-z0-9$_]*\.)*[A-Za-z$_][A-Za-z0-9$_]*"),
     ("JAVAFILE", r"[A-Za-z0-9_. -]+"),
-    ("JAVALOGMESSAGE", r".*"),
+    ("JAVALOGMESSAGE", r"(?s:.*)"),
     ("JAVAMETHOD", r"(?:<init>|<clinit>|[A-Za-z$_][A-Za-z0-9$_]*)"),
     (
         "JAVASTACKTRACEPART",
@@ -230,6 +230,7 @@ mod tests {
             "2026-11-28T10:42:35.123Z WARN 显存不足",
             Some("time=2026-11-28T10:42:35.123Z|severity=WARN|body=显存不足"),
         );
+        check("^%{WORD:a} %{GREEDYDATA:body}$", "x y\n  z", Some("a=x|body=y\n  z"));
         check(
             "%{COMBINEDAPACHELOG}",
             "10.0.0.1 - bob [28/Nov/2026:10:42:35 +0800] \"GET /a?b HTTP/1.1\" 404 612 \"-\" \"curl/8\"",

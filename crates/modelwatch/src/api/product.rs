@@ -147,12 +147,16 @@ pub(super) fn sources_json(app: &App) -> Value {
     json!({ "sources": sources })
 }
 
-/// Records, which are stored beside the samples: of requests, where there is a gateway, and events.
+/// Records, which are stored beside the samples: of requests, where there is a gateway, lines of logs, and events.
 fn records_source(stats: &store::events::Stats) -> Value {
-    let is_requests = stats.kind == Exchange::schema().kind;
+    let name = match stats.kind {
+        store::events::LINES => "storage.logs",
+        kind if kind == Exchange::schema().kind => "storage.requests",
+        _ => "storage.events",
+    };
     let failure = stats.write_error.as_ref().or(stats.maintenance_error.as_ref());
     json!({
-        "name": if is_requests { "storage.requests" } else { "storage.events" },
+        "name": name,
         "group": "storage",
         "state": if failure.is_none() { "ok" } else { "failing" },
         "period_ms": 1_000,

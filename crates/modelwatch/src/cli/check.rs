@@ -24,7 +24,7 @@ pub(super) fn check(config: &Config, language: Language) -> ExitCode {
         return ExitCode::FAILURE;
     };
     let settings = wire::collect_settings(config, "check", config.server.listen.port());
-    let found = runtime.block_on(collect::look_once(settings, Clock::system()));
+    let found = runtime.block_on(collect::Collector::look_once(settings, Clock::system()));
     text("check.sources", &[]);
     let width = found.sources.iter().map(|report| report.name.len()).max().unwrap_or_default();
     for report in &found.sources {

@@ -178,8 +178,11 @@ impl Socket {
         if receiver == Receiver::SyslogUdp {
             let socket = UdpSocket::bind(address)?;
             socket.set_nonblocking(true)?;
-            // What the system does not grant is left at its default.
-            let _granted = sockopt::set_socket_recv_buffer_size(&socket, syslog::UDP_BUFFER_BYTES);
+            // Only root gets all of it; what the system does not grant is left at its default.
+            let most = syslog::UDP_BUFFER_BYTES;
+            if sockopt::set_socket_recv_buffer_size_force(&socket, most).is_err() {
+                sockopt::set_socket_recv_buffer_size(&socket, most).unwrap_or_default();
+            }
             return Ok((socket.local_addr()?, Self::Udp(socket)));
         }
         let listener = TcpListener::bind(address)?;
@@ -271,7 +274,9 @@ mod tests {
         let (memory, stop) = (Memory::default(), watch::channel(false).0);
         let desk = desk(&memory);
         let address = servers.addresses()[0].1;
-        let tokens = Arc::new(Tokens::new(tokens.iter().copied()));
+        let is_open = tokens.is_empty();
+        let tokens = Tokens::new(tokens.iter().copied());
+        let tokens = Arc::new(if is_open { Tokens::default() } else { tokens });
         servers.start(&desk, &tokens, &stop.subscribe()).unwrap();
         World { memory, desk, address, _stop: stop }
     }

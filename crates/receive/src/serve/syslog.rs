@@ -1,7 +1,7 @@
 //! Syslog over UDP, TCP and TLS. There is no answer in it: over TCP a sender is not read from until what it sent
 //! is kept, over UDP lines are lost and counted where the store stays behind for long.
 
-use std::{io, sync::Arc};
+use std::{fs, io, sync::Arc, time::Duration};
 
 use model::log::Line;
 use tokio::{
@@ -28,6 +28,9 @@ const DATAGRAMS_MAX: usize = 1_000;
 
 /// How often lines of datagrams are offered again before they are given up: for ten seconds.
 const OFFERS_MAX: usize = 20;
+
+/// How often it is asked what the system lost.
+const LOST_PERIOD: Duration = Duration::from_secs(5);
 
 /// Bytes that are read at a time.
 const READ_BYTES: usize = 64 << 10;
@@ -58,7 +61,7 @@ pub(super) async fn serve(
         if frames.cut_bytes > cut_before {
             server.desk.note_refused(server.receiver, Reason::TooLarge, 1);
         }
-        server.insist(lines).await?;
+        server.insist(lines, &arrival).await?;
         if read == 0 {
             return stream.shutdown().await;
         }
@@ -71,13 +74,13 @@ impl Server {
     }
 
     /// Keeps lines however long that takes, but not beyond the end of the program.
-    async fn insist(&self, mut lines: Vec<Line>) -> io::Result<()> {
+    async fn insist(&self, mut lines: Vec<Line>, arrival: &Arrival) -> io::Result<()> {
         if lines.is_empty() {
             return Ok(());
         }
         draft::share(&mut lines);
         let lines: Arc<[Line]> = lines.into();
-        while !self.desk.offer(self.receiver, &lines).await {
+        while !self.desk.offer(self.receiver, &lines, arrival.now).await {
             if *self.stop.borrow() {
                 return Err(io::Error::other("the program ends"));
             }
@@ -87,7 +90,40 @@ impl Server {
     }
 }
 
+/// Counts datagrams for which the system had no room, as it tells of them.
+async fn count_lost(mut server: Server, port: u16) {
+    let mut seen = 0;
+    loop {
+        tokio::select! {
+            () = sleep(LOST_PERIOD) => {}
+            () = stopped(&mut server.stop) => return,
+        }
+        let tables = ["/proc/self/net/udp", "/proc/self/net/udp6"];
+        let tables = tables.iter().filter_map(|path| fs::read_to_string(path).ok());
+        let lost = tables.map(|table| drops(&table, port)).sum();
+        if lost > seen {
+            server.desk.note_refused(server.receiver, Reason::Lost, lost - seen);
+            seen = lost;
+        }
+    }
+}
+
+/// What the system's table of sockets says of those at a port: the last column of
+/// `11: 0100007F:3C9A 00000000:0000 07 ... 42`.
+fn drops(table: &str, port: u16) -> u64 {
+    let of_line = |line: &str| {
+        let mut words = line.split_ascii_whitespace();
+        let (_, place) = words.nth(1)?.rsplit_once(':')?;
+        let is_ours = u16::from_str_radix(place, 16).ok()? == port;
+        words.next_back()?.parse::<u64>().ok().filter(|_| is_ours)
+    };
+    table.lines().skip(1).filter_map(of_line).sum()
+}
+
 pub(super) async fn serve_datagrams(mut server: Server, socket: UdpSocket) {
+    if let Ok(address) = socket.local_addr() {
+        tokio::spawn(count_lost(server.clone(), address.port()));
+    }
     let mut buffer = vec![0; DATAGRAM_BYTES_MAX];
     loop {
         tokio::select! {
@@ -97,12 +133,16 @@ pub(super) async fn serve_datagrams(mut server: Server, socket: UdpSocket) {
             () = stopped(&mut server.stop) => return,
         }
         let mut lines = Vec::new();
+        let mut arrival = server.arrival("");
         while lines.len() < DATAGRAMS_MAX {
             match socket.try_recv_from(&mut buffer) {
                 Ok((read, peer)) => {
                     server.desk.note_bytes(server.receiver, read);
-                    let arrival = server.arrival(&peer.ip().to_canonical().to_string());
-                    lines.push(parse(buffer.get(..read).unwrap_or_default(), &arrival));
+                    let datagram = buffer.get(..read).unwrap_or_default();
+                    if !datagram.trim_ascii().is_empty() {
+                        arrival.peer = peer.ip().to_canonical().to_string();
+                        lines.push(parse(datagram, &arrival));
+                    }
                 }
                 Err(error) => {
                     if error.kind() != io::ErrorKind::WouldBlock {
@@ -119,7 +159,7 @@ pub(super) async fn serve_datagrams(mut server: Server, socket: UdpSocket) {
         draft::share(&mut lines);
         let lines: Arc<[Line]> = lines.into();
         let mut offers = 1;
-        while !server.desk.offer(server.receiver, &lines).await {
+        while !server.desk.offer(server.receiver, &lines, arrival.now).await {
             if offers == OFFERS_MAX {
                 server.desk.note_refused(server.receiver, Reason::Busy, lines.len() as u64);
                 break;
@@ -140,11 +180,22 @@ mod tests {
     };
     use crate::desk::{Receiver, Refused};
 
+    #[test]
+    fn what_the_system_lost() {
+        let table = "  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   \
+                     uid  timeout inode ref pointer drops\n\
+                     11: 0100007F:3C9A 00000000:0000 07 00000000:00000000 00:00000000 00000000  0 0 \
+                     9188 2 0000000000000000 42\n\
+                     12: 00000000:0035 00000000:0000 07 00000000:00000000 00:00000000 00000000  0 0 \
+                     9189 2 0000000000000000 7\nx\n13: y\n";
+        assert_eq!([drops(table, 0x3c9a), drops(table, 53), drops("", 53)], [42, 7, 0]);
+    }
+
     #[tokio::test]
     async fn datagrams() {
         let world = world(|settings| settings.syslog_udp = any_port(), &[]);
         let socket = UdpSocket::bind("127.0.0.1:0").await.unwrap();
-        for text in ["<27>Nov 22 11:07:22 vm vllm: one", "two"] {
+        for text in ["<27>Nov 22 11:07:22 vm vllm: one", "", " \n", "two"] {
             socket.send_to(text.as_bytes(), world.address).await.unwrap();
         }
         assert_eq!(world.bodies(2).await, ["one", "two"]);

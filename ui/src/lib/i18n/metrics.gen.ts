@@ -207,6 +207,7 @@ export const metricHelp: Record<string, string> = {
   "modelwatch_log_lines_cut_total": "过长而只保留前 1 MiB 的日志行数",
   "modelwatch_log_lines_skipped_total": "在读取之前已被覆盖或无法解析的日志行数",
   "modelwatch_log_lines_total": "从日志读取的行数",
+  "modelwatch_log_pipeline_lines_total": "到达日志流水线各步骤的行数，按结果划分：done 已执行、missed 无需处理、skipped 条件不满足、dropped 已丢弃",
   "modelwatch_log_throttled_total": "日志因超出速率上限而被要求等待的次数",
   "modelwatch_pcie_errors_total": "内核统计的设备 PCIe 链路错误数（AER）：correctable、nonfatal 或 fatal",
   "modelwatch_process_cpu_seconds_total": "modelwatch 自身所用的 CPU 时间",

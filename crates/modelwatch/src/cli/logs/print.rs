@@ -271,7 +271,7 @@ mod tests {
     #[test]
     fn json_says_the_same_and_steers_nothing() {
         let line = json!({ "body": "a\u{9b}31m\u{202e}\u{1b}\u{7f}\n显存" });
-        let text = super::json(&line);
+        let text = json(&line);
         assert!(text.contains("a\\u009b31m\\u202e") && text.contains("显存"), "{text}");
         assert_eq!(visible(&text), text);
         assert_eq!(serde_json::from_str::<Value>(&text).unwrap(), line);

@@ -11,8 +11,9 @@ use crate::events::words::is_cjk;
 
 /// Stands for a value in a template.
 pub(super) const SLOT: u8 = 0;
-/// A body with more values, or with more text around them, is a value as a whole.
+/// A body with more values is a value as a whole,
 const SLOTS_MAX: usize = 64;
+/// and so is one with more text around them.
 const TEXT_BYTES_MAX: usize = 2 << 10;
 /// A word of so many hexadecimal digits is a value although all of them are letters.
 const HEX_MIN: usize = 8;
