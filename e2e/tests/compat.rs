@@ -164,7 +164,9 @@ fn grafanas_data_source_of_loki() -> Result<()> {
         "host": "box", "level": "error", "origin": "/var/log/vllm.log", "service_name": "vllm", "source": "file",
     }]);
     ensure!(series["data"] == one, "{series}");
-    let stats = world.loki("index/stats", &[("query", "{host=\"box\"}")], &[])?.json()?;
+    let start = format!("{}000000", world.begin);
+    let pairs = [("query", "{host=\"box\"}"), ("start", start.as_str())];
+    let stats = world.loki("index/stats", &pairs, &[])?.json()?;
     ensure!(stats["entries"] == 60 && stats["bytes"].as_u64() > Some(0), "{stats}");
     // Lines, and how many of which level there are over time.
     let data = world.range("{service_name=`vllm`} |= `took` | logfmt | took > 500ms")?;
