@@ -99,8 +99,7 @@ pub(super) fn several(app: &App, budget: &Budget, asked: &Asked) -> Answered {
     let begun = app.clock.monotonic();
     let mut lines = asked.body.split(|byte| *byte == b'\n').map(<[u8]>::trim_ascii);
     let mut answers = Vec::new();
-    loop {
-        let Some(head) = lines.next() else { break };
+    while let Some(head) = lines.next() {
         let Some(body) = lines.find(|line| !line.is_empty()) else {
             if head.is_empty() {
                 break;
