@@ -8,13 +8,20 @@
 use std::{
     collections::BTreeSet,
     fs,
+    os::unix::fs::MetadataExt as _,
     path::{Path, PathBuf},
     sync::Arc,
 };
 
 use model::{UnixMs, log::Origin};
 
-use super::{From, files::Candidate, glob, place::Inode, unwrap::Form};
+use super::{
+    From,
+    files::{Candidate, Only},
+    glob,
+    place::Inode,
+    unwrap::Form,
+};
 use crate::{
     EngineReport,
     collector::Shared,
@@ -118,7 +125,13 @@ impl Engine<'_> {
     }
 
     /// A file whose lines may not say when they were written.
-    fn file(&self, path: PathBuf, shown: String, pattern: Option<Arc<str>>) -> Candidate {
+    fn file(
+        &self,
+        path: PathBuf,
+        shown: String,
+        pattern: Option<Arc<str>>,
+        only: Only,
+    ) -> Candidate {
         Candidate {
             path,
             origin: self.origin("file", shown),
@@ -126,7 +139,15 @@ impl Engine<'_> {
             pattern,
             form: Form::Plain,
             is_history_read: false,
+            only,
         }
+    }
+
+    /// Anybody may start something that looks like an engine and name a file that only we may read: what is told
+    /// by its command line or environment has to be its user's.
+    fn own(&self) -> Option<Only> {
+        let about = fs::metadata(self.root.join(format!("proc/{}", self.pid))).ok()?;
+        Some(if about.uid() == 0 { Only::Any } else { Only::OwnedBy(about.uid()) })
     }
 
     /// The files behind standard output and error; returns what is behind them that is no file.
@@ -145,14 +166,15 @@ impl Engine<'_> {
             let is_named =
                 fs::metadata(&named).is_ok_and(|other| Inode::of(&other) == Inode::of(&about));
             let shown = shown.trim_end_matches(" (deleted)").to_owned();
-            files.push(self.file(if is_named { named } else { link }, shown, None));
+            let only = Only::Is(Inode::of(&about));
+            files.push(self.file(if is_named { named } else { link }, shown, None, only));
         }
         others
     }
 
     /// The file that the command line names.
     fn told(&self, files: &mut Vec<Candidate>) {
-        let base = self.base();
+        let (base, Some(only)) = (self.base(), self.own()) else { return };
         let Ok(line) = fs::read(self.root.join(format!("proc/{}/cmdline", self.pid))) else {
             return;
         };
@@ -171,18 +193,17 @@ impl Engine<'_> {
                 Some(within) => base.join(within),
                 None => self.root.join(format!("proc/{}/cwd", self.pid)).join(value),
             };
-            files.push(self.file(path, value.to_owned(), None));
+            files.push(self.file(path, value.to_owned(), None, only));
         }
     }
 
     fn folders(&self, files: &mut Vec<Candidate>) {
-        let base = self.base();
+        let (base, Some(only)) = (self.base(), self.own()) else { return };
         let folders = FOLDERS.iter().filter(|(kind, ..)| *kind == self.report.kind);
         for (_, name, within, pattern) in folders {
             let named = variable(self.root, self.pid, name);
             let home = || {
                 let home = variable(self.root, self.pid, "HOME").or_else(|| {
-                    use std::os::unix::fs::MetadataExt as _;
                     let about = fs::metadata(self.root.join(format!("proc/{}", self.pid))).ok()?;
                     homes(self.root).remove(&about.uid())
                 })?;
@@ -194,7 +215,8 @@ impl Engine<'_> {
             let pattern: Arc<str> = format!("{} {pattern}", self.report.instance).into();
             for path in found {
                 let shown = path.strip_prefix(&base).unwrap_or(&path).display().to_string();
-                files.push(self.file(path, format!("/{shown}"), Some(Arc::clone(&pattern))));
+                let pattern = Some(Arc::clone(&pattern));
+                files.push(self.file(path, format!("/{shown}"), pattern, only));
             }
         }
     }
@@ -292,7 +314,15 @@ impl Engine<'_> {
 /// A file whose lines all say when they were written.
 fn wrapped(path: PathBuf, origin: &Arc<Origin>, form: Form) -> Candidate {
     let origin = Arc::clone(origin);
-    Candidate { path, origin, from: From::Recent, pattern: None, form, is_history_read: false }
+    Candidate {
+        path,
+        origin,
+        from: From::Recent,
+        pattern: None,
+        form,
+        is_history_read: false,
+        only: Only::Any,
+    }
 }
 
 #[cfg(test)]

@@ -70,6 +70,25 @@ pub(super) struct Candidate {
     pub(super) form: Form,
     /// Whether to read it too if gzip or zstd made it smaller.
     pub(super) is_history_read: bool,
+    pub(super) only: Only,
+}
+
+/// Which file counts, whatever is at the path: who names a path to us may not be who may read the file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Only {
+    Any,
+    OwnedBy(u32),
+    Is(Inode),
+}
+
+impl Only {
+    fn allows(self, about: &fs::Metadata) -> bool {
+        match self {
+            Self::Any => true,
+            Self::OwnedBy(user) => about.uid() == user,
+            Self::Is(inode) => Inode::of(about) == inode,
+        }
+    }
 }
 
 /// A packed file that is to be read.
@@ -102,6 +121,8 @@ struct Followed {
     moved: Option<Duration>,
     changed: Duration,
     due: Duration,
+    /// Why it could not be read the last time.
+    failure: Option<Failure>,
 }
 
 pub(super) struct Files {
@@ -123,7 +144,7 @@ pub(super) struct Files {
     has_scanned: bool,
     /// There are files, or beginnings of files, that are not on the list of positions on the disk.
     has_new: bool,
-    /// Files that cannot be read, and why.
+    /// Files that could not be opened, and why.
     pub(super) failures: BTreeMap<String, Failure>,
     /// Files beyond `files_max`.
     pub(super) left_out: usize,
@@ -246,7 +267,7 @@ impl Files {
         let file = File::open(&candidate.path)?;
         let about = file.metadata()?;
         // Another one may have come between.
-        if Inode::of(&about) != inode {
+        if Inode::of(&about) != inode || !candidate.only.allows(&about) {
             return Ok(());
         }
         if siblings::is_compressed(&file)? {
@@ -328,7 +349,14 @@ impl Files {
         let inode = Inode::of(&about);
         if !positions.files.contains_key(&inode) {
             let is_followed = |inode: &Inode| self.followed.iter().any(|one| one.inode == *inode);
-            match siblings::likeness(&candidate.path, &file, &positions.files, is_followed, now)? {
+            match siblings::likeness(
+                &candidate.path,
+                &file,
+                &positions.files,
+                is_followed,
+                !self.has_scanned,
+                now,
+            )? {
                 Likeness::None => {}
                 Likeness::Copy => return Ok(()),
                 Likeness::Growing => {
@@ -511,7 +539,11 @@ impl Files {
                 continue;
             }
             match self.turn(at, positions, sink, now) {
-                Ok(true) => {}
+                Ok(true) => {
+                    if let Some(one) = self.followed.get_mut(at) {
+                        one.failure = None;
+                    }
+                }
                 Ok(false) => {
                     self.turn = at;
                     return Round::Refused;
@@ -646,9 +678,8 @@ impl Files {
 
     fn fail(&mut self, at: usize, error: &io::Error, now: Now) {
         let Some(one) = self.followed.get_mut(at) else { return };
-        let path = one.path.display().to_string();
         one.due = now.monotonic + CALM;
-        self.failures.insert(path.clone(), Failure::from_io(path, error));
+        one.failure = Some(Failure::from_io(one.path.display(), error));
     }
 
     /// Lets go of files that will say no more.
@@ -700,6 +731,14 @@ impl Files {
         self.followed.iter().map(amount).chain(history).chain(past).collect()
     }
 
+    /// Files that cannot be read, and why.
+    pub(super) fn failures(&self) -> impl Iterator<Item = (String, &Failure)> {
+        let followed = self.followed.iter();
+        let broken = followed
+            .filter_map(|one| Some((one.path.display().to_string(), one.failure.as_ref()?)));
+        self.failures.iter().map(|(path, failure)| (path.clone(), failure)).chain(broken)
+    }
+
     /// How many files are followed of which that is so.
     pub(super) fn count_of(&self, is_meant: impl Fn(&Origin) -> bool) -> usize {
         self.followed.iter().filter(|one| is_meant(&one.origin)).count()
@@ -749,7 +788,15 @@ impl Candidate {
     fn again(path: PathBuf, position: &Position) -> Self {
         let origin = Arc::new(position.origin());
         let form = position.form;
-        Self { path, origin, from: From::Start, pattern: None, form, is_history_read: false }
+        Self {
+            path,
+            origin,
+            from: From::Start,
+            pattern: None,
+            form,
+            is_history_read: false,
+            only: Only::Any,
+        }
     }
 }
 
@@ -772,6 +819,7 @@ impl Followed {
             moved: None,
             changed: Duration::ZERO,
             due: Duration::ZERO,
+            failure: None,
         })
     }
 
@@ -801,6 +849,7 @@ impl Followed {
             moved: Some(now.monotonic),
             changed: now.monotonic,
             due: now.monotonic,
+            failure: None,
         })
     }
 

@@ -248,7 +248,10 @@ mod tests {
 
     use model::{UnixMs, log::Origin};
 
-    use super::{super::unwrap::Form, *};
+    use super::{
+        super::{files::Only, unwrap::Form},
+        *,
+    };
     use crate::log::{From, tests::TestSink};
 
     fn candidate(path: &Path) -> Candidate {
@@ -259,6 +262,7 @@ mod tests {
             pattern: None,
             form: Form::Plain,
             is_history_read: true,
+            only: Only::Any,
         }
     }
 

@@ -45,6 +45,7 @@ pub(super) fn likeness(
     file: &File,
     known: &BTreeMap<Inode, Position>,
     is_followed: impl Fn(&Inode) -> bool,
+    is_first_scan: bool,
     now: Now,
 ) -> io::Result<Likeness> {
     let Some(head) = Head::read(file)? else { return Ok(Likeness::None) };
@@ -62,7 +63,11 @@ pub(super) fn likeness(
         let is_alike = is_long && has_tail(file, position)?;
         match original {
             // The original was emptied after it was copied, and will be looked at.
-            Some((_, original)) if is_alike && !has_tail(&original, position)? => {
+            Some((_, original))
+                if is_alike
+                    && (is_first_scan || is_followed(inode))
+                    && !has_tail(&original, position)? =>
+            {
                 return Ok(Likeness::Growing);
             }
             // What is longer only begins with the same words.

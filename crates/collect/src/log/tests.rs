@@ -6,6 +6,7 @@ use std::{
     collections::{BTreeMap, HashMap},
     fs::{self, File},
     io::Write as _,
+    os::unix::fs::MetadataExt as _,
     path::{Path, PathBuf},
     sync::{Arc, Mutex},
     time::Duration,
@@ -15,8 +16,9 @@ use model::{Clock, log::Origin};
 
 use super::{
     Chunk, From, Limits, LineSink, RawLine, Refused,
-    files::{Candidate, Files, Now, Round},
+    files::{Candidate, Files, Now, Only, Round},
     glob,
+    place::Inode,
     positions::Positions,
     unwrap::Form,
 };
@@ -89,6 +91,7 @@ struct Bench {
     pattern: String,
     from: From,
     is_history_read: bool,
+    only: Only,
     sink: TestSink,
     now: Now,
     follower: Follower,
@@ -100,7 +103,7 @@ impl Bench {
         let now = Now { wall: Clock::system().now(), monotonic: Duration::from_secs(1) };
         let follower = Follower::new(folder.path(), Limits::default());
         let (pattern, sink) = (pattern.to_owned(), TestSink::default());
-        Self { folder, pattern, from, is_history_read: false, sink, now, follower }
+        Self { folder, pattern, from, is_history_read: false, only: Only::Any, sink, now, follower }
     }
 
     fn path(&self, name: &str) -> PathBuf {
@@ -125,6 +128,7 @@ impl Bench {
             pattern: Some(self.pattern.as_str().into()),
             form: Form::Plain,
             is_history_read: self.is_history_read,
+            only: self.only,
         });
         let Follower { files, positions } = &mut self.follower;
         files.scan(candidates.collect(), positions, &self.sink, self.now);
@@ -351,6 +355,22 @@ fn what_was_packed_while_nobody_looked_is_found() {
     let mut texts = bench.settle();
     texts.sort();
     assert_eq!(texts, ["1", "2", "3", "4"]);
+}
+
+#[test]
+fn only_the_file_that_was_meant_is_read() {
+    let check = |only: &dyn Fn(&Bench) -> Only, expected: &[&str]| {
+        let mut bench = Bench::new("a.log", From::Start);
+        bench.append("a.log", "1\n");
+        bench.append("other", "");
+        bench.only = only(&bench);
+        assert_eq!(bench.settle(), expected);
+    };
+    let about = |bench: &Bench, name: &str| fs::metadata(bench.path(name)).unwrap();
+    check(&|bench| Only::OwnedBy(about(bench, "a.log").uid()), &["1"]);
+    check(&|bench| Only::OwnedBy(about(bench, "a.log").uid() + 1), &[]);
+    check(&|bench| Only::Is(Inode::of(&about(bench, "a.log"))), &["1"]);
+    check(&|bench| Only::Is(Inode::of(&about(bench, "other"))), &[]);
 }
 
 #[test]

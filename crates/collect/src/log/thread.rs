@@ -16,7 +16,7 @@ use model::{UnixMs, log::Origin};
 use super::{
     From, LineSink, LogFile, Settings,
     engines::{self, JournalOf},
-    files::{Candidate, Files, Now, Round},
+    files::{Candidate, Files, Now, Only, Round},
     glob,
     journal::Journal,
     kernel::Kernel,
@@ -249,6 +249,7 @@ impl<'a> Logs<'a> {
                 pattern: Some(Arc::clone(&pattern)),
                 form: Form::Plain,
                 is_history_read: file.is_compressed_history_read,
+                only: Only::Any,
             }
         });
         found.collect()
@@ -294,6 +295,7 @@ impl<'a> Logs<'a> {
             pattern: Some((*found).into()),
             form: Form::Plain,
             is_history_read: false,
+            only: Only::Any,
         })
     }
 
@@ -321,8 +323,8 @@ impl<'a> Logs<'a> {
     fn of_files(&self) -> State {
         let name = "log_files";
         let is_named = |origin: &Origin| origin.source == "file" && origin.engine.is_empty();
-        let failure = self.files.failures.iter().next();
-        let hint = failure.and_then(|(path, failure)| report::hint_of(failure, path));
+        let failure = self.files.failures().next();
+        let hint = failure.as_ref().and_then(|(path, failure)| report::hint_of(failure, path));
         let count = self.files.left_out;
         let left_out = || {
             (count > 0).then(|| ("hint.log_files_cut", vec![("count".into(), count.to_string())]))
