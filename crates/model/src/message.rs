@@ -723,6 +723,14 @@ pub static MESSAGES: &[Message] = &[
         zh: "{instance} 的序列数已达上限，其新序列的样本被拒绝。请查明原因，或调大 [storage] instance_series_max",
     },
     Message {
+        code: "event.lines_refused",
+        en: "lines of logs cannot be stored: {reason}. Files are read later, and senders are told to come again; make room on the disk or see why it refuses",
+        zh: "日志无法写入：{reason}。文件稍后再读，发送方会收到重试应答；请清理磁盘空间或检查磁盘拒绝写入的原因",
+    },
+    Message {
+        code: "event.lines_taken", en: "lines of logs are stored again", zh: "日志恢复写入"
+    },
+    Message {
         code: "event.log_pattern_new",
         en: "{service} wrote what it has not written before: {line}",
         zh: "{service} 写出了从未出现过的日志：{line}",

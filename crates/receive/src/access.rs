@@ -15,13 +15,13 @@ const BASE64: GeneralPurpose = GeneralPurpose::new(
     GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent),
 );
 
-/// The tokens that open a receiver. Only what they hash to is in memory.
+/// The tokens that open a receiver; by default none is needed. Only what they hash to is in memory.
 #[derive(Clone, Default, PartialEq, Eq)]
-pub struct Tokens(Vec<[u8; 32]>);
+pub struct Tokens(Option<Vec<[u8; 32]>>);
 
 impl fmt::Debug for Tokens {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(formatter, "Tokens({})", self.0.len())
+        write!(formatter, "Tokens({:?})", self.0.as_ref().map(Vec::len))
     }
 }
 
@@ -36,21 +36,15 @@ pub enum Access {
 }
 
 impl Tokens {
+    /// One of these is needed; where there is none of them, nobody is let in.
     pub fn new<'a>(tokens: impl IntoIterator<Item = &'a str>) -> Self {
-        Self(tokens.into_iter().map(hash).collect())
-    }
-
-    /// Whether everybody is let in.
-    pub fn is_empty(&self) -> bool {
-        self.0.is_empty()
+        Self(Some(tokens.into_iter().map(hash).collect()))
     }
 
     /// Judges a header `Authorization`, and a token that came in another way. How long it takes does not tell
     /// which token was nearly right.
     pub fn judge(&self, authorization: Option<&str>, other: Option<&str>) -> Access {
-        if self.is_empty() {
-            return Access::Granted;
-        }
+        let Some(tokens) = &self.0 else { return Access::Granted };
         let shown: Vec<String> = authorization.map(shown).unwrap_or_default();
         let mut shown = shown.iter().map(String::as_str).chain(other).peekable();
         if shown.peek().is_none() {
@@ -58,7 +52,7 @@ impl Tokens {
         }
         let is_one = shown.fold(Choice::from(0), |is_one, token| {
             let hash = hash(token);
-            self.0.iter().fold(is_one, |is_one, known| is_one | known.as_slice().ct_eq(&hash))
+            tokens.iter().fold(is_one, |is_one, known| is_one | known.as_slice().ct_eq(&hash))
         });
         if bool::from(is_one) { Access::Granted } else { Access::Wrong }
     }
@@ -73,7 +67,8 @@ fn hash(token: &str) -> [u8; 32] {
 /// The tokens that a header may mean: `Bearer T`, `Splunk T`, the password of `Basic`, and of `ApiKey` the key
 /// as it is and what is behind its id.
 fn shown(authorization: &str) -> Vec<String> {
-    let (scheme, value) = authorization.trim().split_once(' ').unwrap_or((authorization, ""));
+    let authorization = authorization.trim();
+    let (scheme, value) = authorization.split_once(' ').unwrap_or((authorization, ""));
     let value = value.trim();
     let behind_colon = || {
         let decoded = String::from_utf8(BASE64.decode(value).ok()?).ok()?;
@@ -115,6 +110,7 @@ mod tests {
         assert_eq!(tokens.judge(None, Some("hush")), Access::Granted);
         assert_eq!(tokens.judge(Some("Bearer x"), Some("y")), Access::Wrong);
         assert_eq!(Tokens::default().judge(None, None), Access::Granted);
-        assert_eq!(format!("{tokens:?}"), "Tokens(2)");
+        assert_eq!(Tokens::new([]).judge(Some("Bearer "), None), Access::Wrong);
+        assert_eq!(format!("{tokens:?}"), "Tokens(Some(2))");
     }
 }

@@ -23,9 +23,9 @@ pub(crate) const PAUSE: Duration = Duration::from_millis(500);
 
 /// Keeps lines.
 pub trait Keep: Send + Sync {
-    /// Returns how many were taken, once they survive the death of the process. May wait for a disk. After an
-    /// error nothing is kept.
-    fn keep(&self, lines: Vec<Line>) -> Result<usize, Refused>;
+    /// Returns how many were taken, once they survive the death of the process. A line whose time is `arrived` does
+    /// not say it. May wait for a disk. After an error nothing is kept.
+    fn keep(&self, lines: Vec<Line>, arrived: UnixMs) -> Result<usize, Refused>;
 }
 
 /// Why lines are not taken now.
@@ -237,9 +237,14 @@ impl Desk {
     }
 
     /// Keeps lines, and returns how many were. Takes its time: call it in [`Self::work`].
-    pub fn keep(&self, receiver: Receiver, lines: Vec<Line>) -> Result<usize, Refused> {
+    pub fn keep(
+        &self,
+        receiver: Receiver,
+        lines: Vec<Line>,
+        arrived: UnixMs,
+    ) -> Result<usize, Refused> {
         let sent = lines.len();
-        let kept = self.0.keep.keep(lines);
+        let kept = self.0.keep.keep(lines, arrived);
         let tally = self.tally(receiver);
         let mut more = tally.more.lock().unwrap_or_else(PoisonError::into_inner);
         match &kept {
@@ -262,9 +267,9 @@ impl Desk {
 
     /// Offers lines for a receiver that cannot refuse them, and says whether they were kept. If not, it is to wait
     /// for [`PAUSE`] and to offer them again.
-    pub async fn offer(&self, receiver: Receiver, lines: &Arc<[Line]>) -> bool {
+    pub async fn offer(&self, receiver: Receiver, lines: &Arc<[Line]>, arrived: UnixMs) -> bool {
         let lines = Arc::clone(lines);
-        let kept = self.work(None, move |desk| desk.keep(receiver, lines.to_vec())).await;
+        let kept = self.work(None, move |desk| desk.keep(receiver, lines.to_vec(), arrived)).await;
         matches!(kept, Some(Ok(_)))
     }
 
@@ -332,7 +337,7 @@ pub(crate) mod tests {
     }
 
     impl Keep for Memory {
-        fn keep(&self, lines: Vec<Line>) -> Result<usize, Refused> {
+        fn keep(&self, lines: Vec<Line>, _: UnixMs) -> Result<usize, Refused> {
             if let Some(refused) = self.refusals.lock().unwrap().pop() {
                 return Err(refused);
             }
@@ -354,7 +359,7 @@ pub(crate) mod tests {
         let line = syslog::parse(b"<1>a", &arrival("syslog"));
         let lines: Arc<[Line]> = vec![line].into();
         let mut offers = 1;
-        while !desk.offer(Receiver::SyslogTcp, &lines).await {
+        while !desk.offer(Receiver::SyslogTcp, &lines, desk.now()).await {
             offers += 1;
         }
         assert_eq!((offers, memory.lines.lock().unwrap().len()), (3, 1));
@@ -362,7 +367,7 @@ pub(crate) mod tests {
         assert_eq!((report.lines, report.trouble, report.last), (1, None, Some(desk.now())));
         assert_eq!(report.refused, [(Reason::Busy, 1), (Reason::Disk, 1)].into());
         memory.refusals.lock().unwrap().push(Refused::Busy);
-        assert!(!desk.offer(Receiver::Loki, &lines).await);
+        assert!(!desk.offer(Receiver::Loki, &lines, desk.now()).await);
         let report = desk.reports().remove(Receiver::Loki as usize);
         assert_eq!((report.lines, report.trouble), (0, Some(Refused::Busy)));
     }

@@ -389,3 +389,28 @@ proptest! {
         prop_assert!(given.attributes.len() <= ATTRIBUTES_MAX);
     }
 }
+
+/// Not a check: says what steps cost, when it is asked to. `cargo test --release -p logs -- --ignored --nocapture`
+#[test]
+#[ignore = "measures; only its numbers matter"]
+#[expect(clippy::print_stdout, reason = "its numbers are for a person")]
+fn speed() {
+    const BODY: &str = "10.0.0.1 - bob [28/Nov/2026:10:42:35 +0800] \"POST /v1/chat/completions HTTP/1.1\" 200 612 \"-\" \"curl/8\"";
+    let sorts = [
+        ("match that fails", step(|step| step.drop = some("service = other"))),
+        ("grok", step(|step| step.grok = some("^%{COMBINEDAPACHELOG}"))),
+        ("redact", step(|step| step.redact = vec!["email".into(), "secret".into()])),
+        ("route", step(|step| step.route = pairs(&[("service", "y")]))),
+    ];
+    for (name, one) in sorts {
+        let pipelines = pipelines(vec![one]).unwrap();
+        let clock = model::Clock::system();
+        let mut given: Vec<Line> = vec![line(BODY); 100_000];
+        let before = clock.monotonic();
+        for line in &mut given {
+            pipelines.apply(line, &mut Vec::new());
+        }
+        let nanos = (clock.monotonic() - before).as_nanos() / given.len() as u128;
+        println!("{name:16} {nanos:6} ns a line of {} bytes", BODY.len());
+    }
+}

@@ -69,8 +69,11 @@ impl Receive {
     }
 
     /// The tokens that the references lead to. Checked with the configuration, so that what has gone since then
-    /// is left out: it opens nothing.
+    /// is left out: it opens nothing, and a token is needed still.
     pub(crate) fn tokens(&self, variable: &dyn Fn(&str) -> Option<String>) -> Tokens {
+        if self.tokens.is_empty() {
+            return Tokens::default();
+        }
         let tokens = self.tokens.iter().filter_map(|reference| token(reference, variable).ok());
         Tokens::new(tokens.collect::<Vec<_>>().iter().map(String::as_str))
     }
@@ -216,6 +219,9 @@ mod tests {
         let text = format!("[receive]\ntokens = [\"file:{}\"]", file.display());
         let tokens = resolved(&text).unwrap().receive.tokens(&|_| None);
         assert_eq!(tokens.judge(Some("Splunk hush"), None), Access::Granted);
+        let config = resolved(&text).unwrap();
+        std::fs::remove_file(&file).unwrap();
+        assert_eq!(config.receive.tokens(&|_| None).judge(None, None), Access::Missing);
         std::fs::write(&file, "\n").unwrap();
         assert!(resolved(&text).unwrap_err().contains("it is empty"));
     }

@@ -10,7 +10,10 @@ mod news;
 mod streams;
 
 use std::{
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
     time::Duration,
 };
 
@@ -20,7 +23,7 @@ use logs::{
 };
 use model::{
     Clock, UnixMs,
-    log::{Line, Origin},
+    log::{Line, LogRecord, Origin, Severity},
     sample::Batch,
 };
 use store::{Store, events::AppendError};
@@ -49,6 +52,8 @@ struct Inner {
     zone: Zone,
     events: Arc<Events>,
     pipelines: Pipelines,
+    /// The store refused the last lines.
+    is_refused: AtomicBool,
     series: Mutex<Series>,
     news: Mutex<News>,
     streams: Mutex<Streams>,
@@ -68,7 +73,19 @@ impl Lines {
         let news = Mutex::new(News::new(clock.monotonic()));
         let (series, streams) = (Mutex::default(), Mutex::default());
         let watched = broadcast::Sender::new(BEHIND_MAX);
-        let inner = Inner { store, clock, zone, events, pipelines, series, news, streams, watched };
+        let is_refused = AtomicBool::new(false);
+        let inner = Inner {
+            store,
+            clock,
+            zone,
+            events,
+            pipelines,
+            is_refused,
+            series,
+            news,
+            streams,
+            watched,
+        };
         Self(Arc::new(inner))
     }
 
@@ -77,24 +94,25 @@ impl Lines {
         self.0.watched.subscribe()
     }
 
-    /// Keeps lines that a receiver brings and returns how many were taken; what is taken survives the death of the
-    /// process. Writes to the disk, so it is for threads that may wait. After an error nothing is kept, and the sender
-    /// may try again.
-    pub(crate) fn take(&self, mut lines: Vec<Line>) -> Result<usize, AppendError> {
-        let now = self.0.clock.now();
-        lines.iter_mut().for_each(|line| self.understand(line, now));
+    /// Keeps lines that a receiver brings and returns how many were taken, among them those that a pipeline drops;
+    /// what is taken survives the death of the process. A line whose time is `arrived` does not say it. Writes to the
+    /// disk, so it is for threads that may wait. After an error nothing is kept, and the sender may try again.
+    pub(crate) fn take(&self, mut lines: Vec<Line>, arrived: UnixMs) -> Result<usize, AppendError> {
+        let sent = lines.len();
+        lines.iter_mut().for_each(|line| self.understand(line, arrived));
         let figures = self.prepare(&mut lines);
+        let dropped = sent - lines.len();
         let taken = self.keep(lines).map_err(|(_, error)| error)?;
         self.add(figures);
-        Ok(taken)
+        Ok(taken + dropped)
     }
 
     /// Reads the body of a line that came alone; what follows its first line belongs to it. What the protocol says of
     /// its time counts more than what the body says, and of its severity less: many senders say the same of all their
     /// lines.
-    fn understand(&self, line: &mut Line, now: UnixMs) {
+    fn understand(&self, line: &mut Line, arrived: UnixMs) {
         let told = Told {
-            time: Some(line.time),
+            time: (line.time != arrived).then_some(line.time),
             severity: line.severity,
             attributes: std::mem::take(&mut line.attributes),
         };
@@ -103,7 +121,7 @@ impl Lines {
             None => (line.body.as_str(), None),
         };
         let mut reader = Reader::new(self.0.zone.clone());
-        let entry = reader.push_told(first.as_bytes(), told, now, 0).or_else(|| reader.flush());
+        let entry = reader.push_told(first.as_bytes(), told, arrived, 0).or_else(|| reader.flush());
         let Some(Entry { time, severity, mut body, attributes, .. }) = entry else { return };
         if let Some(rest) = rest {
             body.push('\n');
@@ -112,12 +130,15 @@ impl Lines {
         (line.time, line.severity, line.body, line.attributes) = (time, severity, body, attributes);
     }
 
-    /// Does with lines what the configuration says, and says of each what is known of it. Gives the figures that the
-    /// configuration reads from them.
+    /// Does with lines what the configuration says, and says of each what is known of it. Gives the figures in them,
+    /// also of lines that are dropped.
     fn prepare(&self, lines: &mut Vec<Line>) -> Figures {
         let now = self.0.clock.now();
         let (mut all, mut found) = (Figures::new(), Vec::new());
         lines.retain_mut(|line| {
+            if !line.origin.engine.is_empty() {
+                found = engine_figures(line);
+            }
             let verdict = self.0.pipelines.apply(line, &mut found);
             all.extend(found.drain(..).map(|figure| (Arc::clone(&line.origin), figure)));
             verdict == Verdict::Kept
@@ -134,6 +155,22 @@ impl Lines {
         all
     }
 
+    /// Says once that lines cannot be stored, and once that they can again. Nothing is lost meanwhile: files are read
+    /// later, and senders are told to come again.
+    fn tell_refusal(&self, error: Option<&AppendError>) {
+        let was_refused = self.0.is_refused.swap(error.is_some(), Ordering::Relaxed);
+        let (severity, body, attributes) = match error {
+            Some(error) if !was_refused => {
+                let reason = ("reason".to_owned(), error.to_string());
+                (Severity::Error, "event.lines_refused", vec![reason])
+            }
+            None if was_refused => (Severity::Info, "event.lines_taken", Vec::new()),
+            _ => return,
+        };
+        let (time, source) = (self.0.clock.now(), "storage".to_owned());
+        self.0.events.push(LogRecord { time, source, severity, body: body.into(), attributes });
+    }
+
     fn add(&self, figures: Figures) {
         let mut series = lock(&self.0.series);
         figures.into_iter().for_each(|(origin, figure)| series.add(&origin, figure));
@@ -141,7 +178,9 @@ impl Lines {
 
     /// Keeps lines that are understood; gives them back where the store refuses them.
     fn keep(&self, lines: Vec<Line>) -> Result<usize, (Vec<Line>, AppendError)> {
-        let taken = match self.0.store.events().append(&lines) {
+        let appended = self.0.store.events().append(&lines);
+        self.tell_refusal(appended.as_ref().err());
+        let taken = match appended {
             Ok(taken) => taken,
             Err(error) => return Err((lines, error)),
         };
@@ -154,15 +193,6 @@ impl Lines {
         let told: Vec<_> = lines.iter().filter_map(|line| news.look(line, monotonic)).collect();
         drop(news);
         told.into_iter().for_each(|record| self.0.events.push(record));
-        let mut all = Figures::new();
-        for Line { origin, time, body, attributes, .. } in lines {
-            if !origin.engine.is_empty() {
-                let entry = Entry { time, body, attributes, ..Entry::default() };
-                let found = logs::figures(&origin.engine, &entry).into_iter();
-                all.extend(found.map(|figure| (Arc::clone(&origin), figure)));
-            }
-        }
-        self.add(all);
         Ok(taken)
     }
 
@@ -175,6 +205,19 @@ impl Lines {
     pub(crate) fn samples(&self, time: UnixMs) -> Batch {
         lock(&self.0.series).batch(time)
     }
+}
+
+/// The figures that an engine wrote into a line.
+fn engine_figures(line: &mut Line) -> Vec<Figure> {
+    let entry = Entry {
+        time: line.time,
+        body: std::mem::take(&mut line.body),
+        attributes: std::mem::take(&mut line.attributes),
+        ..Entry::default()
+    };
+    let figures = logs::figures(&line.origin.engine, &entry);
+    (line.body, line.attributes) = (entry.body, entry.attributes);
+    figures
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {

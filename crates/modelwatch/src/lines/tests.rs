@@ -58,6 +58,9 @@ impl Opened {
     }
 }
 
+/// When what receivers bring came, where they say when it was written.
+const ARRIVED: UnixMs = UnixMs(NOW.0 + 1);
+
 /// Drops lines with secrets.
 fn pipeline() -> PipelineText {
     let drop = StepText { drop: Some("body ~ secret".to_owned()), ..StepText::default() };
@@ -79,7 +82,7 @@ fn received(body: &str, severity: Option<Severity>) -> Line {
 fn what_receivers_bring_is_understood() {
     let opened = Opened::new();
     let check = |body: &str, told, severity, kept: &str, known: Option<&str>| {
-        opened.lines.take(vec![received(body, told)]).unwrap();
+        opened.lines.take(vec![received(body, told)], ARRIVED).unwrap();
         let line = opened.find("").pop().unwrap();
         let found = line.attributes.iter().find(|(name, _)| name == KNOWN);
         let found = found.map(|(_, value)| value.as_str());
@@ -97,10 +100,23 @@ fn what_receivers_bring_is_understood() {
 }
 
 #[test]
+fn a_line_whose_sender_says_no_time_says_it_itself() {
+    let opened = Opened::new();
+    let line = |body: &str| received(body, None);
+    let lines = vec![line("2027-01-15T07:40:00Z a"), line("b"), line("a secret")];
+    assert_eq!(opened.lines.take(lines, NOW).unwrap(), 3, "what is dropped was taken");
+    let found = opened.find("");
+    let mut found: Vec<_> = found.iter().map(|line| (line.time, line.body.as_str())).collect();
+    found.sort();
+    let written = model::parse_rfc3339("2027-01-15T07:40:00Z").unwrap();
+    assert_eq!(found.iter().map(|(time, _)| *time).collect::<Vec<_>>(), [written, NOW]);
+}
+
+#[test]
 fn a_clock_that_is_ahead_is_not_believed() {
     let opened = Opened::new();
     let line = |ahead| Line { time: NOW + Duration::from_secs(ahead), ..received("a", None) };
-    opened.lines.take(vec![line(60), line(1_000)]).unwrap();
+    opened.lines.take(vec![line(60), line(1_000)], ARRIVED).unwrap();
     let times: Vec<UnixMs> = opened.find("").into_iter().map(|line| line.time).collect();
     assert_eq!(times, [NOW, NOW + Duration::from_secs(60)]);
 }
@@ -152,7 +168,7 @@ fn figures_become_samples() {
     };
     let line = "[GIN] 2026/11/28 - 10:42:35 | 200 |  1.5s |  127.0.0.1 | POST     \"/api/chat\"";
     let line = Line { origin: Arc::new(origin), ..received(line, None) };
-    opened.lines.take(vec![line.clone(), line]).unwrap();
+    opened.lines.take(vec![line.clone(), line], ARRIVED).unwrap();
     let batch = opened.lines.samples(NOW);
     let value = |start: &str| {
         let found = batch.samples.iter().find(|(labels, _)| labels.to_string().starts_with(start));
@@ -167,7 +183,9 @@ fn figures_become_samples() {
 #[test]
 fn what_was_never_said_before_is_an_event() {
     let opened = Opened::new();
-    let take = |body: &str| opened.lines.take(vec![received(body, Some(Severity::Warn))]).unwrap();
+    let take = |body: &str| {
+        opened.lines.take(vec![received(body, Some(Severity::Warn))], ARRIVED).unwrap()
+    };
     let count = || opened.events.after(0).0.len();
     take("learnt at the start");
     opened.clock.set(NOW + Duration::from_secs(11 * 60));

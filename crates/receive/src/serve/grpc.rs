@@ -124,7 +124,7 @@ async fn export(
             DecodeError::TooMany => refuse(Reason::TooLarge, RESOURCE_EXHAUSTED, error.to_string()),
         })?;
         let sent = lines.len();
-        let kept = desk.keep(receiver, lines);
+        let kept = desk.keep(receiver, lines, arrival.now);
         let kept = kept.map_err(|refused: Refused| Status(UNAVAILABLE, refused.to_string()))?;
         Ok(otlp::answer(sent - kept))
     });

@@ -3,7 +3,7 @@
 
 use std::{io, sync::Arc, time::Duration};
 
-use model::log::Line;
+use model::{UnixMs, log::Line};
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
     time::{error::Elapsed, sleep, timeout},
@@ -12,7 +12,7 @@ use tokio::{
 use super::{IDLE_MAX, Server, Stream, WRITE_MAX, stopped};
 use crate::{
     desk::{PAUSE, Reason},
-    draft,
+    draft::{self, Arrival},
     lumberjack::{Frame, FrameError, Frames, line},
 };
 
@@ -43,7 +43,11 @@ pub(super) async fn serve(
         match frame.map_err(io::Error::other)? {
             Some(Frame::Window(window)) => batch.left = window,
             Some(Frame::Event { sequence, fields }) => {
-                let line = line(&fields, &server.arrival(&peer));
+                if batch.lines.is_empty() {
+                    batch.arrived = server.desk.now();
+                }
+                let arrival = Arrival { now: batch.arrived, ..server.arrival(&peer) };
+                let line = line(&fields, &arrival);
                 batch.bytes += draft::size(&line);
                 batch.lines.push(line);
                 batch.sequence = sequence;
@@ -78,6 +82,8 @@ pub(super) async fn serve(
 #[derive(Default)]
 struct Batch {
     lines: Vec<Line>,
+    /// When its first event came, which is the time of those that say none.
+    arrived: UnixMs,
     bytes: usize,
     /// Of the last event.
     sequence: u32,
@@ -104,7 +110,7 @@ impl Batch {
         }
         draft::share(&mut lines);
         let lines: Arc<[Line]> = lines.into();
-        while !server.desk.offer(server.receiver, &lines).await {
+        while !server.desk.offer(server.receiver, &lines, self.arrived).await {
             if *server.stop.borrow() {
                 return Err(io::Error::other("the program ends"));
             }

@@ -61,7 +61,7 @@ pub(super) async fn serve(
         if frames.cut_bytes > cut_before {
             server.desk.note_refused(server.receiver, Reason::TooLarge, 1);
         }
-        server.insist(lines).await?;
+        server.insist(lines, &arrival).await?;
         if read == 0 {
             return stream.shutdown().await;
         }
@@ -74,13 +74,13 @@ impl Server {
     }
 
     /// Keeps lines however long that takes, but not beyond the end of the program.
-    async fn insist(&self, mut lines: Vec<Line>) -> io::Result<()> {
+    async fn insist(&self, mut lines: Vec<Line>, arrival: &Arrival) -> io::Result<()> {
         if lines.is_empty() {
             return Ok(());
         }
         draft::share(&mut lines);
         let lines: Arc<[Line]> = lines.into();
-        while !self.desk.offer(self.receiver, &lines).await {
+        while !self.desk.offer(self.receiver, &lines, arrival.now).await {
             if *self.stop.borrow() {
                 return Err(io::Error::other("the program ends"));
             }
@@ -133,12 +133,16 @@ pub(super) async fn serve_datagrams(mut server: Server, socket: UdpSocket) {
             () = stopped(&mut server.stop) => return,
         }
         let mut lines = Vec::new();
+        let mut arrival = server.arrival("");
         while lines.len() < DATAGRAMS_MAX {
             match socket.try_recv_from(&mut buffer) {
                 Ok((read, peer)) => {
                     server.desk.note_bytes(server.receiver, read);
-                    let arrival = server.arrival(&peer.ip().to_canonical().to_string());
-                    lines.push(parse(buffer.get(..read).unwrap_or_default(), &arrival));
+                    let datagram = buffer.get(..read).unwrap_or_default();
+                    if !datagram.trim_ascii().is_empty() {
+                        arrival.peer = peer.ip().to_canonical().to_string();
+                        lines.push(parse(datagram, &arrival));
+                    }
                 }
                 Err(error) => {
                     if error.kind() != io::ErrorKind::WouldBlock {
@@ -155,7 +159,7 @@ pub(super) async fn serve_datagrams(mut server: Server, socket: UdpSocket) {
         draft::share(&mut lines);
         let lines: Arc<[Line]> = lines.into();
         let mut offers = 1;
-        while !server.desk.offer(server.receiver, &lines).await {
+        while !server.desk.offer(server.receiver, &lines, arrival.now).await {
             if offers == OFFERS_MAX {
                 server.desk.note_refused(server.receiver, Reason::Busy, lines.len() as u64);
                 break;
@@ -191,7 +195,7 @@ mod tests {
     async fn datagrams() {
         let world = world(|settings| settings.syslog_udp = any_port(), &[]);
         let socket = UdpSocket::bind("127.0.0.1:0").await.unwrap();
-        for text in ["<27>Nov 22 11:07:22 vm vllm: one", "two"] {
+        for text in ["<27>Nov 22 11:07:22 vm vllm: one", "", " \n", "two"] {
             socket.send_to(text.as_bytes(), world.address).await.unwrap();
         }
         assert_eq!(world.bodies(2).await, ["one", "two"]);

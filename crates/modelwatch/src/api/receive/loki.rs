@@ -17,7 +17,7 @@ use crate::wire::App;
 pub(super) fn router() -> Router<Arc<App>> {
     Router::new()
         .route("/loki/api/v1/push", post(push))
-        // What it was called before Loki 1.0; Fluent Bit and others may still know it.
+        // What it was called before Loki 1.0.
         .route("/api/prom/push", post(push))
 }
 

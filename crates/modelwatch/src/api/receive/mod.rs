@@ -26,7 +26,7 @@ use axum::{
 };
 use bytes::BytesMut;
 use http_body_util::BodyExt as _;
-use model::{Clock, log::Line};
+use model::{Clock, UnixMs, log::Line};
 use receive::{
     Arrival, DecodeError,
     access::{Access, Tokens},
@@ -70,8 +70,8 @@ impl Receive {
 }
 
 impl Keep for Lines {
-    fn keep(&self, lines: Vec<Line>) -> Result<usize, Refused> {
-        self.take(lines).map_err(|error| match error {
+    fn keep(&self, lines: Vec<Line>, arrived: UnixMs) -> Result<usize, Refused> {
+        self.take(lines, arrived).map_err(|error| match error {
             AppendError::Behind => Refused::Busy,
             AppendError::Io(_) => Refused::Disk(error.to_string()),
         })
@@ -254,7 +254,7 @@ impl Incoming {
         let done = app.receive.desk.work(Some(room), move |desk| {
             let Decoded { lines, rest } = decode(&body, &coding, &arrival)?;
             let sent = lines.len();
-            let kept = if lines.is_empty() { 0 } else { desk.keep(receiver, lines)? };
+            let kept = if lines.is_empty() { 0 } else { desk.keep(receiver, lines, arrival.now)? };
             Ok((rest, sent, kept))
         });
         done.await.unwrap_or(Err(Untaken::Failed))

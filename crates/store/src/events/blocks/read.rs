@@ -50,7 +50,15 @@ pub(super) struct Dictionary {
 
 impl Dictionary {
     pub(super) fn streams(&self) -> impl ExactSizeIterator<Item = Stream<'_>> {
-        self.streams.iter().map(|range| Stream(self.bytes.get(range.clone()).unwrap_or_default()))
+        self.streams.iter().map(|range| self.stream_at(range))
+    }
+
+    fn stream(&self, id: usize) -> Option<Stream<'_>> {
+        self.streams.get(id).map(|range| self.stream_at(range))
+    }
+
+    fn stream_at(&self, range: &Range<usize>) -> Stream<'_> {
+        Stream(self.bytes.get(range.clone()).unwrap_or_default())
     }
 }
 
@@ -306,7 +314,7 @@ impl<'a> Block<'a> {
     pub(crate) fn record(&self, row: u32) -> io::Result<Record> {
         let at = row as usize;
         let dictionary = self.dictionary()?;
-        let stream = dictionary.streams().nth(self.streams()?.get(at)).ok_or_else(damaged)?;
+        let stream = dictionary.stream(self.streams()?.get(at)).ok_or_else(damaged)?;
         let id = self.templates()?.get(at);
         let template = dictionary.templates.get(id).ok_or_else(damaged)?;
         let ordinal = self.ordinals()?.get(at).copied().ok_or_else(damaged)?;
