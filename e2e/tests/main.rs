@@ -4,6 +4,7 @@
 mod access;
 mod agent;
 mod bench;
+mod compat;
 mod described;
 mod differential;
 mod engine;

@@ -33,7 +33,7 @@ pub(super) fn duration(text: &str) -> Option<i64> {
     let (number, name) = text.split_at(digits);
     let Unit::Fixed(ms) = unit(name)? else { return None };
     let duration = number.parse::<f64>().ok()? * ms as f64;
-    (duration >= 1.0 && duration < 1e15).then_some(duration as i64)
+    (1.0..1e15).contains(&duration).then_some(duration as i64)
 }
 
 /// Months since year 0, and the time within the month.

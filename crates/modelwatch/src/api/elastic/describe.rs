@@ -131,21 +131,21 @@ fn all_fields(events: &Events, budget: &Budget) -> Result<Vec<(String, &'static 
 
 pub(super) fn mappings(app: &App, budget: &Budget, asked: &Asked) -> Answered {
     let events = app.store.events();
-    let mapping = fields::mapping(&all_fields(&events, budget)?);
+    let mapping = fields::mapping(&all_fields(events, budget)?);
     let one = |(name, _)| (name, json!({ "mappings": mapping }));
-    Ok(Json::Object(named(&events, budget, asked)?.into_iter().map(one).collect()))
+    Ok(Json::Object(named(events, budget, asked)?.into_iter().map(one).collect()))
 }
 
 /// An index as a whole.
 pub(super) fn index(app: &App, budget: &Budget, asked: &Asked) -> Answered {
     let events = app.store.events();
-    let mapping = fields::mapping(&all_fields(&events, budget)?);
+    let mapping = fields::mapping(&all_fields(events, budget)?);
     let one = |(name, _): (String, u64)| {
         let settings = json!({ "index": { "provided_name": name, "number_of_shards": "1" } });
         let aliases = json!({ ALIAS: {} });
         (name, json!({ "aliases": aliases, "mappings": mapping, "settings": settings }))
     };
-    Ok(Json::Object(named(&events, budget, asked)?.into_iter().map(one).collect()))
+    Ok(Json::Object(named(events, budget, asked)?.into_iter().map(one).collect()))
 }
 
 pub(super) fn field_caps(app: &App, budget: &Budget, asked: &Asked) -> Answered {
@@ -159,7 +159,7 @@ pub(super) fn field_caps(app: &App, budget: &Budget, asked: &Asked) -> Answered 
         return Err(Failure::bad("request must contain at least one field name or pattern"));
     }
     let mut found = Map::new();
-    for (name, kind) in all_fields(&events, budget)? {
+    for (name, kind) in all_fields(events, budget)? {
         if given.iter().any(|pattern| is_like(&name, pattern)) {
             let described = json!({
                 "type": kind,
@@ -170,18 +170,18 @@ pub(super) fn field_caps(app: &App, budget: &Budget, asked: &Asked) -> Answered 
             found.insert(name, json!({ kind: described }));
         }
     }
-    let indices: Vec<String> = named(&events, budget, asked)?.into_keys().collect();
+    let indices: Vec<String> = named(events, budget, asked)?.into_keys().collect();
     Ok(json!({ "indices": indices, "fields": found }))
 }
 
 pub(super) fn aliases(app: &App, budget: &Budget, asked: &Asked) -> Answered {
     let one = |(name, _)| (name, json!({ "aliases": { ALIAS: {} } }));
-    let indices = named(&app.store.events(), budget, asked)?;
+    let indices = named(app.store.events(), budget, asked)?;
     Ok(Json::Object(indices.into_iter().map(one).collect()))
 }
 
 pub(super) fn resolve(app: &App, budget: &Budget, asked: &Asked) -> Answered {
-    let names: Vec<String> = named(&app.store.events(), budget, asked)?.into_keys().collect();
+    let names: Vec<String> = named(app.store.events(), budget, asked)?.into_keys().collect();
     let index = |name: &String| json!({ "name": name, "aliases": [ALIAS], "attributes": ["open"] });
     let indices: Vec<Json> = names.iter().map(index).collect();
     let aliases = match is_like(ALIAS, &asked.index) {
@@ -193,7 +193,7 @@ pub(super) fn resolve(app: &App, budget: &Budget, asked: &Asked) -> Answered {
 
 /// As a list of objects, or as a table for people.
 pub(super) fn cat_indices(app: &App, budget: &Budget, asked: &Asked) -> Answered {
-    let indices = named(&app.store.events(), budget, asked)?;
+    let indices = named(app.store.events(), budget, asked)?;
     let is_json = asked.parameter("format").as_deref() == Some("json");
     if !is_json {
         let line =

@@ -152,9 +152,10 @@ impl Plan {
         let (mut text, mut asked, mut rest) = (String::new(), 0, Vec::new());
         for part in parts {
             match (&part, part.text()) {
-                (Node::Time(own), _) => {
-                    range.start = range.start.max(own.start);
-                    range.end = range.end.min(own.end);
+                (Node::Time(own), _) => range = both(range, *own),
+                (Node::Ids(ids), _) => {
+                    range = both(range, of_ids(ids));
+                    rest.push(part);
                 }
                 (_, Some((own, count)))
                     if text.len() + own.len() < FILTER_BYTES_MAX
@@ -174,6 +175,20 @@ impl Plan {
     pub(super) fn is_whole(&self) -> bool {
         self.rest == Node::All
     }
+}
+
+fn both(a: TimeRange, b: TimeRange) -> TimeRange {
+    TimeRange { start: a.start.max(b.start), end: a.end.min(b.end) }
+}
+
+/// The times that ids tell; what is no id of ours tells none.
+fn of_ids(ids: &[String]) -> TimeRange {
+    let times = ids.iter().filter_map(|id| id.split_once('-')?.0.parse().ok().map(UnixMs));
+    let none = TimeRange { start: UnixMs::MAX, end: UnixMs::MIN };
+    times.fold(none, |range, time| TimeRange {
+        start: range.start.min(time),
+        end: range.end.max(time),
+    })
 }
 
 /// Reads queries, and notes what they look for in messages.

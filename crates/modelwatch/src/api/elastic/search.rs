@@ -26,6 +26,8 @@ use crate::{
 const WINDOW_MAX: usize = 10_000;
 /// How exactly documents are counted where each has to be looked at.
 const TOTAL_MAX: u64 = 10_000;
+/// Most bytes of the messages of an answer; it is cut there.
+const BYTES_MAX: usize = 64 << 20;
 /// Searches of one request.
 const SEARCHES_MAX: usize = 100;
 
@@ -170,9 +172,9 @@ fn one(
 ) -> Answered {
     let begun = app.clock.monotonic();
     let events = app.store.events();
-    let indices = index_filter(&events, budget, index, is_lenient)?;
+    let indices = index_filter(events, budget, index, is_lenient)?;
     let search = understand(app.clock.now(), body, text, indices)?;
-    let mut answer = found(&events, budget, &search)?;
+    let mut answer = found(events, budget, &search)?;
     let took = app.clock.monotonic().saturating_sub(begun).as_millis() as u64;
     answer["took"] = json!(took);
     Ok(answer)
@@ -319,7 +321,7 @@ fn found(events: &Events, budget: &Budget, search: &Search) -> Answered {
     }
     let must_count = search.is_total_wanted && !is_whole;
     let (mut hits, mut matched, mut skipped) = (Vec::new(), 0_u64, 0);
-    let mut is_cut = false;
+    let (mut is_cut, mut bytes) = (false, 0);
     if (search.size > 0 || must_count) && plan.rest != Node::Nothing {
         let mut range = plan.range;
         if let (Some((time, _)), false) = (search.after, must_count) {
@@ -344,18 +346,19 @@ fn found(events: &Events, budget: &Budget, search: &Search) -> Answered {
             matched += 1;
             if hits.len() < search.size && is_behind(search, &doc) {
                 if skipped == search.from {
+                    bytes += doc.line.body.len();
                     hits.push(hit(search, &doc));
                 } else {
                     skipped += 1;
                 }
             }
             let is_counted = !must_count || matched > TOTAL_MAX;
-            match hits.len() == search.size && is_counted {
+            match hits.len() == search.size && is_counted || bytes > BYTES_MAX {
                 true => ControlFlow::Break(()),
                 false => ControlFlow::Continue(()),
             }
         })?;
-        is_cut = scanned.is_cut;
+        is_cut = scanned.is_cut || bytes > BYTES_MAX;
     }
     if must_count {
         let is_exact = matched <= TOTAL_MAX && !is_cut;

@@ -58,7 +58,7 @@ impl World {
 
     fn ask(&self, index: &str, body: &Json) -> Result<Json, Failure> {
         let budget = Budget::new(self.clock.clone(), Duration::from_secs(60), u64::MAX);
-        answer_to(&self.store.events(), &budget, NOW, index, body)
+        answer_to(self.store.events(), &budget, NOW, index, body)
     }
 
     /// The numbers of the lines that are found, newest first.
@@ -210,6 +210,8 @@ fn lines_as_grafana_asks_for_them() {
     assert_eq!(first["_source"]["log"]["level"], "error");
     assert_eq!(first["sort"][0], BEGIN + 95 * SECOND);
     let last = answer["hits"]["hits"][1].clone();
+    let id = json!({ "query": { "ids": { "values": ["x", last["_id"]] } } });
+    assert_eq!(world.ask("", &id).unwrap()["hits"]["hits"][0]["_source"], last["_source"]);
     body["search_after"] = last["sort"].clone();
     let next = world.ask("logs-*", &body).unwrap();
     let messages: Vec<&str> = next["hits"]["hits"]

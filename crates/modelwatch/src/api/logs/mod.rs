@@ -30,7 +30,7 @@ pub(super) use self::{
     patterns::{PATTERNS_MAX, patterns},
     saved::{forget, list, save},
     search::{PAGE_MAX, search},
-    tail::tail,
+    tail::{MESSAGE_BYTES_MAX, TICKS, Tail, Watcher, tail},
 };
 pub(crate) use self::{
     export::{LINES_MAX, csv_header, csv_row},

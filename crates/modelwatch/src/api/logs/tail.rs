@@ -44,11 +44,11 @@ const BYTES_MAX: usize = 2 << 20;
 /// Time between two messages.
 const TICK: Duration = Duration::from_millis(200);
 /// Ticks of a second.
-const TICKS: u32 = 5;
+pub(in crate::api) const TICKS: u32 = 5;
 /// Lines that are looked at before others have their turn.
 const CHUNK: usize = 500;
 /// Largest message from the other side, which has nothing to say.
-const MESSAGE_BYTES_MAX: usize = 4 << 10;
+pub(in crate::api) const MESSAGE_BYTES_MAX: usize = 4 << 10;
 /// Longest time that one message may take to leave.
 const SEND_MAX: Duration = Duration::from_secs(30);
 const PING_PERIOD: Duration = Duration::from_secs(15);
@@ -70,21 +70,59 @@ pub(in crate::api) async fn tail(
     let (clock, stop) = (app.clock.clone(), app.stop.subscribe());
     // Before the connection stands, so that nothing is missed once it does.
     let lines = app.lines.subscribe();
-    let tail = Tail { lines, filter, clock, stop, shown: Shown::default(), place };
+    let watcher = Matching { filter, shown: Shown::default() };
+    let tail = Tail { lines, watcher, clock, stop, place };
     Ok(upgrade
         .max_message_size(MESSAGE_BYTES_MAX)
         .on_upgrade(async move |socket| tail.run(socket).await))
 }
 
+/// What becomes of lines, in the words of whoever watches them.
+pub(in crate::api) trait Watcher: Send + 'static {
+    fn take(&mut self, lines: &[Line]);
+
+    /// So many batches were lost before anybody looked at them.
+    fn miss(&mut self, lost: u64);
+
+    /// [`TICK`] has gone by.
+    fn tick(&mut self);
+
+    /// What there is to say, if anything.
+    fn message(&mut self) -> Option<String>;
+}
+
 /// One connection.
-struct Tail {
-    lines: broadcast::Receiver<Arc<[Line]>>,
+pub(in crate::api) struct Tail<W> {
+    pub(in crate::api) lines: broadcast::Receiver<Arc<[Line]>>,
+    pub(in crate::api) watcher: W,
+    pub(in crate::api) clock: Clock,
+    pub(in crate::api) stop: watch::Receiver<bool>,
+    /// Held for as long as the connection is.
+    pub(in crate::api) place: OwnedSemaphorePermit,
+}
+
+/// Lines that a filter lets pass.
+struct Matching {
     filter: Filter,
-    clock: Clock,
-    stop: watch::Receiver<bool>,
     shown: Shown,
-    #[expect(dead_code, reason = "held for as long as the connection is")]
-    place: OwnedSemaphorePermit,
+}
+
+impl Watcher for Matching {
+    fn take(&mut self, lines: &[Line]) {
+        self.shown.take(lines, &self.filter);
+    }
+
+    fn miss(&mut self, lost: u64) {
+        self.shown.skipped += lost;
+    }
+
+    fn tick(&mut self) {
+        self.shown.tick();
+    }
+
+    fn message(&mut self) -> Option<String> {
+        self.shown.message()
+    }
 }
 
 /// What waits to be sent.
@@ -138,8 +176,8 @@ fn size(line: &Line) -> usize {
     line.body.len() + line.attributes.iter().map(pair).sum::<usize>()
 }
 
-impl Tail {
-    async fn run(mut self, socket: WebSocket) {
+impl<W: Watcher> Tail<W> {
+    pub(in crate::api) async fn run(mut self, socket: WebSocket) {
         let (sink, stream) = socket.split();
         // One message waits while another is on its way.
         let (messages, waiting) = channel(1);
@@ -147,6 +185,7 @@ impl Tail {
         self.watch(stream, &messages).await;
         drop(messages);
         writing.abort();
+        drop(self.place);
     }
 
     /// Until either side ends it.
@@ -158,16 +197,16 @@ impl Tail {
             tokio::select! {
                 lines = self.lines.recv() => match lines {
                     Ok(lines) => for chunk in lines.chunks(CHUNK) {
-                        self.shown.take(chunk, &self.filter);
+                        self.watcher.take(chunk);
                         tokio::task::yield_now().await;
                     },
-                    Err(broadcast::error::RecvError::Lagged(lost)) => self.shown.skipped += lost,
+                    Err(broadcast::error::RecvError::Lagged(lost)) => self.watcher.miss(lost),
                     Err(broadcast::error::RecvError::Closed) => return,
                 },
                 _ = tick.tick() => {
-                    self.shown.tick();
+                    self.watcher.tick();
                     if let Ok(room) = messages.try_reserve()
-                        && let Some(message) = self.shown.message()
+                        && let Some(message) = self.watcher.message()
                     {
                         room.send(Message::Text(message.into()));
                     }
@@ -276,10 +315,12 @@ mod tests {
             async move |upgrade: WebSocketUpgrade| {
                 let tail = Tail {
                     lines: sender.subscribe(),
-                    filter: Filter::parse("-other", Line::schema()).unwrap(),
+                    watcher: Matching {
+                        filter: Filter::parse("-other", Line::schema()).unwrap(),
+                        shown: Shown::default(),
+                    },
                     clock: Clock::system(),
                     stop: stopped,
-                    shown: Shown::default(),
                     place: places.try_acquire_owned().unwrap(),
                 };
                 upgrade.on_upgrade(async move |socket| tail.run(socket).await)

@@ -117,6 +117,10 @@ impl Entry {
         if canonical(&name) != name {
             name = canonical(&name).to_owned();
         }
+        // The store knows our own fields by these names, whether a line has them or not.
+        if kind == Kind::Line && field(&name).is_some() {
+            name.push_str("_extracted");
+        }
         if name.is_empty() || value.is_empty() || self.labels.len() >= LABELS_MAX {
             return;
         }
@@ -434,7 +438,7 @@ mod tests {
             origin: Arc::new(origin),
             severity: Some(Severity::Warn),
             body: body.into(),
-            attributes: vec![("trace.id".into(), "4f".into())],
+            attributes: vec![("trace.id".into(), "4f".into()), ("engine".into(), "another".into())],
             place: None,
         }
     }
@@ -491,6 +495,8 @@ mod tests {
         check("| label_format x=host, y=`{{.service}}!`", "", "x", "box");
         check("| label_format x=host, y=`{{.service}}!`", "", "y", "vllm!");
         check("| label_format x=host", "", "host", "");
+        check("", "", "engine", "");
+        check("", "", "engine_extracted", "another");
         check("| drop host", "", "host", "");
         check("| drop host=`other`", "", "host", "box");
         check("| keep level", "", "host", "");

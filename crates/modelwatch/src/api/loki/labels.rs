@@ -133,7 +133,7 @@ pub(super) async fn names(State(app): State<Arc<App>>, form: Form) -> Answer {
     run(&app, move |app, budget| {
         let mut names: BTreeSet<String> = BTreeSet::new();
         let events = app.store.events();
-        let sampled = scope.sample(&events, budget, |entry| {
+        let sampled = scope.sample(events, budget, |entry| {
             names.extend(entry.labels.iter().map(|label| label.name.to_string()));
         });
         sampled.map_err(|error| refused(&error))?;
@@ -154,7 +154,7 @@ pub(super) async fn values(
 ) -> Answer {
     let scope = Scope::read(&app, &form)?;
     run(&app, move |app, budget| {
-        let values = label_values(&app.store.events(), &scope, &name, budget);
+        let values = label_values(app.store.events(), &scope, &name, budget);
         Ok(answer::success(&json!(values.map_err(|error| refused(&error))?)))
     })
     .await
@@ -199,7 +199,7 @@ pub(super) async fn series(State(app): State<Arc<App>>, form: Form) -> Answer {
     run(&app, move |app, budget| {
         let mut found = BTreeSet::new();
         for scope in &scopes {
-            let added = streams(&app.store.events(), scope, &mut found, budget);
+            let added = streams(app.store.events(), scope, &mut found, budget);
             added.map_err(|error| refused(&error))?;
         }
         let series: Vec<BTreeMap<String, String>> =
@@ -271,9 +271,9 @@ pub(super) async fn stats(State(app): State<Arc<App>>, form: Form) -> Answer {
     let scope = Scope::read(&app, &form)?;
     run(&app, move |app, budget| {
         let events = app.store.events();
-        let counted = scope.counts(&events, &["origin", "severity"], budget);
+        let counted = scope.counts(events, &["origin", "severity"], budget);
         let counted = counted.map_err(|error| refused(&error))?;
-        let bytes = scope.bytes_of_a_line(&events, budget).map_err(|error| refused(&error))?;
+        let bytes = scope.bytes_of_a_line(events, budget).map_err(|error| refused(&error))?;
         let entries: u64 = counted.iter().map(|(_, count)| count).sum();
         Ok(json!({
             "streams": counted.len(),
@@ -301,9 +301,9 @@ pub(super) async fn volume(State(app): State<Arc<App>>, form: Form) -> Answer {
     run(&app, move |app, budget| {
         let events = app.store.events();
         let mut counted =
-            scope.counts(&events, &fields, budget).map_err(|error| refused(&error))?;
+            scope.counts(events, &fields, budget).map_err(|error| refused(&error))?;
         counted.sort_by(|(_, a), (_, b)| b.cmp(a));
-        let bytes = scope.bytes_of_a_line(&events, budget).map_err(|error| refused(&error))?;
+        let bytes = scope.bytes_of_a_line(events, budget).map_err(|error| refused(&error))?;
         let row = |(keys, count): &(Vec<Key>, u64)| {
             let pairs = wanted.iter().zip(keys);
             let labels: BTreeMap<&String, String> =
@@ -327,7 +327,7 @@ pub(super) async fn detected_labels(State(app): State<Arc<App>>, form: Form) -> 
     run(&app, move |app, budget| {
         let mut labels = Vec::new();
         for (name, _) in STREAM {
-            let values = label_values(&app.store.events(), &scope, name, budget);
+            let values = label_values(app.store.events(), &scope, name, budget);
             let values = values.map_err(|error| refused(&error))?;
             if !values.is_empty() {
                 labels.push(json!({ "label": name, "cardinality": values.len() }));
@@ -344,7 +344,7 @@ pub(super) async fn detected_fields(State(app): State<Arc<App>>, form: Form) -> 
     let limit = parameters::limit(&form)?.min(ANSWERS_MAX);
     run(&app, move |app, budget| {
         let mut fields: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
-        let sampled = scope.sample(&app.store.events(), budget, |entry| {
+        let sampled = scope.sample(app.store.events(), budget, |entry| {
             for label in entry.labels.iter().filter(|label| label.kind == Kind::Line) {
                 fields.entry(label.name.to_string()).or_default().insert(label.value.clone());
             }
@@ -375,7 +375,7 @@ pub(super) async fn patterns(State(app): State<Arc<App>>, form: Form) -> Answer 
     run(&app, move |app, budget| {
         let mut found: HashMap<String, BTreeMap<i64, u64>> = HashMap::new();
         let sampled = scan::counts(
-            &app.store.events(),
+            app.store.events(),
             &scope.plan.filter,
             scope.range,
             &[

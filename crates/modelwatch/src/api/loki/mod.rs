@@ -12,6 +12,7 @@ mod metrics;
 mod parameters;
 mod plan;
 mod streams;
+mod tail;
 #[cfg(test)]
 mod tests;
 
@@ -93,6 +94,7 @@ pub(super) fn router() -> Router<Arc<App>> {
         .route(&both("labels"), get(labels::names).post(labels::names))
         .route(&both("label"), get(labels::names).post(labels::names))
         .route(&both("label/{name}/values"), get(labels::values).post(labels::values))
+        .route(&both("tail"), get(tail::tail))
         .route(&both("series"), get(labels::series).post(labels::series))
         .route(&both("index/stats"), get(labels::stats).post(labels::stats))
         .route(&both("index/volume"), get(labels::volume).post(labels::volume))
@@ -143,7 +145,7 @@ async fn query(State(app): State<Arc<App>>, form: Form) -> Answer {
     run(&app, move |app, budget| {
         let begun = app.clock.monotonic();
         let events = app.store.events();
-        let mut evaluation = Evaluation::new(&events, budget, Grid::instant(time));
+        let mut evaluation = Evaluation::new(events, budget, Grid::instant(time));
         let value = evaluation.evaluate(&expr).map_err(failed)?;
         let took = app.clock.monotonic().saturating_sub(begun);
         Ok(answer::instant(&expr, value, &evaluation, took))
@@ -165,7 +167,7 @@ async fn query_range(State(app): State<Arc<App>>, headers: HeaderMap, form: Form
         };
         return run(&app, move |app, budget| {
             let begun = app.clock.monotonic();
-            let found = streams::find(&app.store.events(), &log, &wanted, budget)
+            let found = streams::find(app.store.events(), &log, &wanted, budget)
                 .map_err(|error| refused(&error))?;
             let took = app.clock.monotonic().saturating_sub(begun);
             Ok(answer::streams(&found, wanted.is_categorized, took))
@@ -177,7 +179,7 @@ async fn query_range(State(app): State<Arc<App>>, headers: HeaderMap, form: Form
     run(&app, move |app, budget| {
         let begun = app.clock.monotonic();
         let events = app.store.events();
-        let mut evaluation = Evaluation::new(&events, budget, grid);
+        let mut evaluation = Evaluation::new(events, budget, grid);
         let value = evaluation.evaluate(&expr).map_err(failed)?;
         let took = app.clock.monotonic().saturating_sub(begun);
         Ok(answer::matrix(value, &evaluation, took))
@@ -187,5 +189,7 @@ async fn query_range(State(app): State<Arc<App>>, headers: HeaderMap, form: Form
 
 /// What is said where there are more lines than are read.
 fn cut_warning() -> String {
-    format!("only {LINES_READ_MAX} lines were read; narrow the time or the selector")
+    format!(
+        "there are more lines than are read ({LINES_READ_MAX}) or told (64 MiB); narrow the time or the selector"
+    )
 }

@@ -16,6 +16,9 @@ use crate::api::{
     scan::{Scan, Scanned},
 };
 
+/// Most bytes of the lines of an answer; it is cut there.
+const BYTES_MAX: usize = 64 << 20;
+
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Direction {
     Backward,
@@ -74,14 +77,22 @@ pub(super) fn find(
         wanted: plan.is_whole().then_some(wanted.limit),
         budget,
     };
-    let (mut found, mut lines) = (Found::default(), 0);
+    let (mut found, mut lines, mut bytes) = (Found::default(), 0, 0);
+    let mut is_full = false;
     found.scanned = scan.each(|_, line| {
         let mut entry = Entry::new(line);
         if entry.satisfies(&plan.matchers) && entry.pass(&plan.stages) {
+            bytes += entry.line.len();
             found.add(entry, wanted.is_categorized);
             lines += 1;
+            is_full = bytes > BYTES_MAX;
         }
-        if lines == wanted.limit { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+        if lines == wanted.limit || is_full {
+            ControlFlow::Break(())
+        } else {
+            ControlFlow::Continue(())
+        }
     })?;
+    found.scanned.is_cut |= is_full;
     Ok(found)
 }

@@ -63,7 +63,7 @@ impl World {
         let Expr::Log(log) = parse(query).unwrap() else { panic!("{query}") };
         let range = TimeRange { start: UnixMs(BEGIN), end: UnixMs(BEGIN + 120 * SECOND - 1) };
         let wanted = Wanted { range, direction, limit, is_categorized: true };
-        let found = streams::find(&self.store.events(), &log, &wanted, &self.budget()).unwrap();
+        let found = streams::find(self.store.events(), &log, &wanted, &self.budget()).unwrap();
         let mut entries: Vec<_> = found.streams.into_values().flatten().collect();
         entries.sort_by_key(|entry| match direction {
             Direction::Forward => entry.time.0,
@@ -79,7 +79,7 @@ impl World {
         let grid = Grid::aligned(start, end, step)?;
         let events = self.store.events();
         let budget = self.budget();
-        let mut evaluation = Evaluation::new(&events, &budget, grid);
+        let mut evaluation = Evaluation::new(events, &budget, grid);
         match evaluation.evaluate(&parse(query).unwrap()) {
             Ok(value) => {
                 let text = answer::matrix(value, &evaluation, Duration::ZERO);
@@ -96,7 +96,7 @@ impl World {
         let events = self.store.events();
         let budget = self.budget();
         let grid = Grid::instant(UnixMs(BEGIN + 120 * SECOND));
-        let mut evaluation = Evaluation::new(&events, &budget, grid);
+        let mut evaluation = Evaluation::new(events, &budget, grid);
         let value = evaluation.evaluate(&expr).unwrap();
         let text = answer::instant(&expr, value, &evaluation, Duration::ZERO);
         let answer: Json = serde_json::from_str(&text).unwrap();
@@ -155,7 +155,7 @@ fn streams_are_as_loki_has_them() {
     let range = TimeRange { start: UnixMs(BEGIN), end: UnixMs(BEGIN + 120 * SECOND) };
     let answered = |is_categorized| {
         let wanted = Wanted { range, direction: Direction::Backward, limit: 10, is_categorized };
-        let found = streams::find(&world.store.events(), &log, &wanted, &world.budget()).unwrap();
+        let found = streams::find(world.store.events(), &log, &wanted, &world.budget()).unwrap();
         let text = answer::streams(&found, is_categorized, Duration::ZERO);
         serde_json::from_str::<Json>(&text).unwrap()["data"].clone()
     };

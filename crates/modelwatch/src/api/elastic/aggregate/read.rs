@@ -12,8 +12,9 @@ use super::{
     Agg, COUNT_MAX, DEPTH_MAX, Dates, Kind, Metric, Order, Terms,
 };
 
-/// Values of a terms aggregation unless another number is asked for, and at most.
+/// Values of a terms aggregation unless another number is asked for.
 const SIZE: usize = 10;
+/// Values of a terms aggregation, however many are asked for.
 const SIZE_MAX: usize = 10_000;
 const PERCENTS: [f64; 7] = [1.0, 5.0, 25.0, 50.0, 75.0, 95.0, 99.0];
 
