@@ -132,6 +132,10 @@ test("the histogram is a brush", async () => {
   assert.ok(Math.abs(Number(to) - Number(from) - 15 * MINUTE) < MINUTE, page.url());
   await page.keyboard.press("Escape");
   await until("the whole hour", 20, async () => number(await found(page)) === all);
+  await page.locator('[data-action="histogram-table"]').click();
+  const column = page.locator(".bar-table tbody tr td:last-child");
+  await until("a row for each bar", 10, async () => (await column.count()) > 50);
+  assert.deepEqual(await violations(page), []);
   assert.deepEqual(wrong(problems), []);
   await page.context().close();
 });

@@ -103,6 +103,19 @@ pub fn decode(body: &[u8], index: &str, arrival: &Arrival) -> Result<Bulk, Decod
     Ok(bulk)
 }
 
+/// Reads a request that is one document.
+pub fn decode_one(body: &[u8], index: &str, id: Option<&str>, arrival: &Arrival) -> Bulk {
+    let name = |name: &str| name.chars().take(NAME_BYTES_MAX).collect::<String>();
+    let (index, id) = (name(index), id.map(name));
+    let mut item = Item { action: Action::Create, index, id, verdict: Verdict::Taken };
+    let mut lines = Vec::new();
+    match document_of(&item, body) {
+        Ok(document) => lines.push(line_of(&item, &document, arrival)),
+        Err(refused) => item.verdict = refused,
+    }
+    Bulk { items: vec![item], lines }
+}
+
 fn action(line: &[u8], index: &str) -> Option<Item> {
     if line.len() > DOCUMENT_BYTES_MAX {
         return None;
@@ -177,6 +190,16 @@ impl Bulk {
         let items = self.items.iter().enumerate();
         let items: Vec<Value> = items.map(|(place, item)| item.answer(seed, place)).collect();
         json!({ "took": took_ms, "errors": self.refused() > 0, "items": items }).to_string()
+    }
+}
+
+impl Bulk {
+    /// The status and the answer to a request that is one document, once its line is kept.
+    pub fn answer_one(&self, seed: u64) -> (u16, String) {
+        let answer = self.items.first().map_or(Value::Null, |item| item.answer(seed, 0));
+        let about = &answer[Action::Create.name()];
+        let status = about["status"].as_u64().and_then(|status| u16::try_from(status).ok());
+        (status.unwrap_or(400), about.to_string())
     }
 }
 
@@ -297,6 +320,21 @@ mod tests {
         assert_eq!(created["_id"], "0000000000000abc0000");
         let error = &answer["items"][1]["index"]["error"];
         assert_eq!(error["type"], "action_request_validation_exception");
+    }
+
+    #[test]
+    fn one_document() {
+        let check = |body: &str, id: Option<&str>, bodies: &[&str], status: u16, text: &str| {
+            let bulk = decode_one(body.as_bytes(), "logs", id, &arrival("elasticsearch"));
+            let read: Vec<_> = bulk.lines.iter().map(|line| line.body.as_str()).collect();
+            let (found, answer) = bulk.answer_one(1);
+            assert_eq!((read.as_slice(), found), (bodies, status), "{body}");
+            assert!(answer.contains(text), "{answer}");
+        };
+        check("{\n \"message\": \"m\"\n}", None, &["m"], 201, "\"result\":\"created\"");
+        check("{\"message\":\"m\"}", Some("7"), &["m"], 201, "\"_id\":\"7\"");
+        check("{", None, &[], 400, "document_parsing_exception");
+        check("", None, &[], 400, "document_parsing_exception");
     }
 
     #[test]

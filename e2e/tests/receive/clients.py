@@ -35,6 +35,9 @@ def elasticsearch():
     taken, errors = helpers.bulk(es, documents + [{"_op_type": "delete", "_index": "a", "_id": "1"}],
                                  raise_on_error=False)
     assert taken == 3 and errors[0]["delete"]["status"] == 404, (taken, errors)
+    one = {"body": {"message": "a document alone"}} if major == 7 else {"document": {"message": "a document alone"}}
+    assert es.index(index="logs", **one)["result"] == "created"
+    assert es.indices.create(index="logs-new")["acknowledged"]
     template = {"index_patterns": ["logs-*"], "template": {}}
     arguments = {"body": template} if major == 7 else template
     assert es.indices.put_index_template(name="llm", **arguments)["acknowledged"]

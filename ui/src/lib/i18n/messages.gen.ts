@@ -151,6 +151,8 @@ export const messages: Record<string, { en: string; zh: string }> = {
   "event.engine_restarted": { en: "{engine} at {url} was restarted", zh: "{engine}（{url}）已重启" },
   "event.engine_up": { en: "{engine} at {url} answers again", zh: "{engine}（{url}）已恢复响应" },
   "event.instance_series_limit": { en: "{instance} brings too many series; samples of its new ones are refused. Find out why, or raise [storage] instance_series_max", zh: "{instance} 的序列数已达上限，其新序列的样本被拒绝。请查明原因，或调大 [storage] instance_series_max" },
+  "event.lines_refused": { en: "lines of logs cannot be stored: {reason}. Files are read later, and senders are told to come again; make room on the disk or see why it refuses", zh: "日志无法写入：{reason}。文件稍后再读，发送方会收到重试应答；请清理磁盘空间或检查磁盘拒绝写入的原因" },
+  "event.lines_taken": { en: "lines of logs are stored again", zh: "日志恢复写入" },
   "event.log_pattern_new": { en: "{service} wrote what it has not written before: {line}", zh: "{service} 写出了从未出现过的日志：{line}" },
   "event.model_loaded": { en: "{engine} at {url} loaded {model} (seconds that took: {seconds})", zh: "{engine}（{url}）已加载模型 {model}（耗时秒数：{seconds}）" },
   "event.model_partly_on_cpu": { en: "{engine} at {url} has only {percent}% of {model} in accelerator memory; the rest runs on the CPU", zh: "{engine}（{url}）仅将模型 {model} 的 {percent}% 放入显存，其余在 CPU 上运行" },

@@ -11,7 +11,7 @@ use axum::{
     body::{Body, Bytes},
     extract::{Path, Request, State},
     http::{HeaderName, HeaderValue, Response, StatusCode},
-    routing::{MethodRouter, get, post},
+    routing::{MethodRouter, get, post, put},
 };
 use http_body_util::BodyExt as _;
 use receive::{
@@ -39,6 +39,10 @@ pub(super) fn router() -> Router<Arc<App>> {
         .route(&format!("{root}/"), get(product))
         .route(&format!("{root}/_bulk"), post(bulk_all).put(bulk_all))
         .route(&format!("{root}/{{index}}/_bulk"), post(bulk_index).put(bulk_index))
+        .route(&format!("{root}/{{index}}/_doc"), post(one))
+        .route(&format!("{root}/{{index}}/_doc/{{id}}"), put(one_named))
+        .route(&format!("{root}/{{index}}/_create/{{id}}"), post(one_named).put(one_named))
+        .route(&format!("{root}/{{index}}"), put(created))
         .route(&format!("{root}/_license"), get(license))
         .route(&format!("{root}/_xpack"), get(xpack))
         .route(&format!("{root}/_cluster/health"), get(health))
@@ -154,6 +158,55 @@ async fn bulk_index(
     request: Request,
 ) -> Response<Body> {
     take(&app, index, request).await
+}
+
+async fn one(
+    State(app): State<Arc<App>>,
+    Path(index): Path<String>,
+    request: Request,
+) -> Response<Body> {
+    take_one(&app, index, None, request).await
+}
+
+async fn one_named(
+    State(app): State<Arc<App>>,
+    Path((index, id)): Path<(String, String)>,
+    request: Request,
+) -> Response<Body> {
+    take_one(&app, index, Some(id), request).await
+}
+
+/// Indexes are there when something is in them.
+async fn created(Path(index): Path<String>, request: Request) -> Response<Body> {
+    drop(acknowledged(request).await);
+    let about = json!({ "acknowledged": true, "shards_acknowledged": true, "index": index });
+    say(StatusCode::OK, about)
+}
+
+async fn take_one(
+    app: &Arc<App>,
+    index: String,
+    id: Option<String>,
+    request: Request,
+) -> Response<Body> {
+    let decode = move |body: &[u8], coding: &str, arrival: &Arrival| {
+        let body = expanded(coding, body)?;
+        let mut read = bulk::decode_one(&body, &index, id.as_deref(), arrival);
+        Ok(Decoded { lines: std::mem::take(&mut read.lines), rest: read })
+    };
+    match super::receive(app, Receiver::Elasticsearch, request, None, decode).await {
+        Ok((read, ..)) => {
+            let refused = read.refused() as u64;
+            if refused > 0 {
+                let desk = &app.receive.desk;
+                desk.note_refused(Receiver::Elasticsearch, Reason::Malformed, refused);
+            }
+            let (status, body) = read.answer_one(app.receive.next_id());
+            let status = StatusCode::from_u16(status).unwrap_or(StatusCode::BAD_REQUEST);
+            with_product(answer(status, JSON, body))
+        }
+        Err(untaken) => refuse(&untaken),
+    }
 }
 
 async fn take(app: &Arc<App>, index: String, request: Request) -> Response<Body> {
