@@ -41,7 +41,7 @@ impl Severity {
 /// Where lines of a log come from; what is not known is empty. Lines of one origin share it.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Origin {
-    /// How they came: `file`, `journal`, `docker`, `kubernetes`, `kernel`, `auth`, or the protocol they were
+    /// How they came: `file`, `journal`, `docker`, `podman`, `kubernetes`, `kernel`, `auth`, or the protocol they were
     /// received by: `syslog`, `otlp`, `loki`, `elasticsearch`, `splunk`, `beats`.
     pub source: String,
     /// The file, unit, container or address that they were read from.

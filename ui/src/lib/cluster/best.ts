@@ -1,8 +1,9 @@
 /** Of several that measured the same: whose number is shown, and what the others said. */
 import type { Sample } from "./ask";
 
-/** Who is nearest to the truth comes first: what an engine says of itself, what passed through us, what the kernel saw. */
-export const SOURCES = ["engine", "gateway", "wire", "host"] as const;
+/** Who is nearest to the truth comes first: what an engine says of itself, what passed through us, what its log says, what the kernel
+ * saw. */
+export const SOURCES = ["engine", "gateway", "log", "wire", "host"] as const;
 
 export interface Figure {
   value: number;

@@ -459,8 +459,8 @@ impl State {
     }
 }
 
-/// The engine knows best, then who sees its requests, then who sees its packets.
-const SOURCES: [&str; 5] = ["engine", "gateway", "wire", "host", ""];
+/// The engine knows best, then who sees its requests, then its log, then who sees its packets.
+const SOURCES: [&str; 6] = ["engine", "gateway", "log", "wire", "host", ""];
 
 fn trust(source: &str) -> usize {
     SOURCES.iter().position(|known| *known == source).unwrap_or(SOURCES.len())
