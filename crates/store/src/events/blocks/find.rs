@@ -157,12 +157,7 @@ impl Block<'_> {
         if wanted.iter().all(|wanted| !wanted) {
             return Ok(Found::none(self.rows()));
         }
-        let mut found = Found::none(self.rows());
-        self.streams()?.each(|row, stream| {
-            if wanted.get(stream).is_some_and(|wanted| *wanted) {
-                found.put(row);
-            }
-        });
+        let found = Found(self.streams()?.bits(&wanted));
         Ok(found.with(&within, |found, within| found & within))
     }
 
@@ -222,16 +217,12 @@ impl Block<'_> {
     ) -> io::Result<Found> {
         let templates = &self.dictionary()?.templates;
         let answers = templates.iter().map(ask).collect::<io::Result<Vec<Answer>>>()?;
-        let mut found = Found::none(self.rows());
         if answers.iter().all(|answer| *answer == Answer::No) {
-            return Ok(found);
+            return Ok(Found::none(self.rows()));
         }
         let ids = self.templates()?;
-        ids.each(|row, id| {
-            if answers.get(id) == Some(&Answer::Yes) {
-                found.put(row);
-            }
-        });
+        let sure: Vec<bool> = answers.iter().map(|answer| *answer == Answer::Yes).collect();
+        let mut found = Found(ids.bits(&sure));
         found = found.with(&within, |found, within| found & within);
         if !answers.iter().any(|answer| matches!(answer, Answer::Look(_))) {
             return Ok(found);

@@ -115,6 +115,19 @@ impl Ids {
         }
     }
 
+    /// The rows whose number is wanted, as bits. Without branches: which rows are wanted cannot be foreseen.
+    pub(super) fn bits(&self, wanted: &[bool]) -> Vec<u64> {
+        fn of<T: Copy + Into<usize>>(ids: &[T], wanted: &[bool]) -> Vec<u64> {
+            let bit = |id: T| u64::from(wanted.get(id.into()).copied().unwrap_or(false));
+            let word = |ids: &[T]| ids.iter().rev().fold(0, |word, id| word << 1 | bit(*id));
+            ids.chunks(64).map(word).collect()
+        }
+        match self {
+            Self::Narrow(ids) => of(ids, wanted),
+            Self::Wide(ids) => of(ids, wanted),
+        }
+    }
+
     /// Tells each row and its number.
     pub(super) fn each(&self, mut tell: impl FnMut(usize, usize)) {
         match self {
