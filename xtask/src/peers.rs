@@ -41,14 +41,19 @@ pub struct Later {
 pub const PROMETHEUS_3: Later =
     Later { package: PROMETHEUS, version: "3.5.3+ds1-6", suite: "forky" };
 
-/// The program of a package of this machine's own Debian, installed if it is missing. Its service
-/// never runs.
+/// The program of a package of this machine's own Debian that is called as the package is, installed if it is missing.
+/// Its service never runs.
 pub fn debian(package: &str) -> Result<Program> {
+    debian_program(package, package)
+}
+
+/// As [`debian`], of a program with a name of its own.
+pub fn debian_program(package: &str, name: &str) -> Result<Program> {
     let _lock = lock()?;
-    if apt::find(&[package]).is_none() {
-        apt::install(&[package], &[package])?;
+    if apt::find(&[name]).is_none() {
+        apt::install(&[package], &[name])?;
     }
-    let path = apt::find(&[package]).with_context(|| format!("no {package} in PATH"))?;
+    let path = apt::find(&[name]).with_context(|| format!("no {name} in PATH"))?;
     // Not every program knows its own version.
     let mut query = process::command("dpkg-query");
     let version = process::capture(query.args(["--show", "--showformat=${Version}", package]));

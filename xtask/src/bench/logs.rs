@@ -72,7 +72,7 @@ fn add_figures(table: &mut Table, text: &str) -> Result<()> {
 
 /// What a search over the text takes, which is in memory by then.
 fn ripgrep(raw: &Path, table: &mut Table) -> Result<()> {
-    let program = peers::debian("ripgrep")?.path;
+    let program = peers::debian_program("ripgrep", "rg")?.path;
     let pattern = r"memory.*MiB \(GPU [0-3]\)|Xid.*: (79|48),";
     let mut best = Duration::MAX;
     for _ in 0..3 {
