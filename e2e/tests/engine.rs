@@ -55,7 +55,9 @@ fn an_engine_is_found_counted_exactly_lost_and_found_again() -> Result<()> {
         let restarts = format!("llm_engine_restarts_total{{instance=\"{address}\"}}");
         ensure!(modelwatch.value(&restarts)? == 1.0, "not one restart");
         ensure!(events.iter().any(|code| code == "event.engine_ready"), "{events:?}");
-        let start = format!("llm_engine_cold_start_seconds{{instance=\"{address}\"}}");
+        // Its log may tell it too.
+        let labels = format!("instance=\"{address}\", source=\"engine\"");
+        let start = format!("llm_engine_cold_start_seconds{{{labels}}}");
         ensure!(modelwatch.value(&start)? > 0.0, "no cold start");
         Ok(())
     })?;

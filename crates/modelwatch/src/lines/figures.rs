@@ -35,12 +35,9 @@ pub(super) struct Series(HashMap<Key, State>);
 impl Series {
     pub(super) fn add(&mut self, origin: &Origin, figure: Figure) {
         let mut labels = figure.labels;
-        for (name, value) in [
-            ("engine", &origin.engine),
-            ("instance", &origin.instance),
-            ("model", &origin.model),
-            ("host", &origin.host),
-        ] {
+        for (name, value) in
+            [("engine", &origin.engine), ("instance", &origin.instance), ("model", &origin.model)]
+        {
             if !value.is_empty() && labels.iter().all(|(known, _)| known != name) {
                 labels.push((name.into(), value.clone()));
             }
