@@ -17,7 +17,7 @@ use std::{
 };
 
 use hyper::header::{AUTHORIZATION, HeaderMap, HeaderName};
-use model::{UnixMs, exchange::Refusal};
+use model::{UnixMs, civil_from_days, days_from_civil, exchange::Refusal};
 use subtle::ConstantTimeEq as _;
 
 use crate::keys::{Grant, KEY_PREFIX, Key, hash, parse_hash};
@@ -179,27 +179,15 @@ fn calendar(now: UnixMs) -> (i64, i64, Duration, Duration) {
     (day, month, until(day + 1), until(month_end_day))
 }
 
-/// The month of a day, and the first day of the next one. The calendar's arithmetic is that of
-/// <https://howardhinnant.github.io/date_algorithms.html>.
+/// The month of a day, counted from January 1970, and the first day of the next one.
 fn month_of(day: i64) -> (i64, i64) {
-    let shifted = day + 719_468;
-    let era = shifted.div_euclid(146_097);
-    let of_era = shifted.rem_euclid(146_097);
-    let year_of_era = (of_era - of_era / 1_460 + of_era / 36_524 - of_era / 146_096) / 365;
-    let of_year = of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
-    let from_march = (5 * of_year + 2) / 153;
-    let years = year_of_era + era * 400 + i64::from(from_march >= 10);
-    let month = (years - 1970) * 12 + (from_march + 2) % 12;
+    let (year, month, _) = civil_from_days(day);
+    let month = (year - 1970) * 12 + month - 1;
     (month, first_day(month + 1))
 }
 
 fn first_day(month: i64) -> i64 {
-    let (year, from_january) = (1970 + month.div_euclid(12), month.rem_euclid(12));
-    let year = if from_january < 2 { year - 1 } else { year };
-    let from_march = (from_january + 10) % 12;
-    let era = year.div_euclid(400);
-    let of_era = year.rem_euclid(400);
-    era * 146_097 + 365 * of_era + of_era / 4 - of_era / 100 + (153 * from_march + 2) / 5 - 719_468
+    days_from_civil(1970 + month.div_euclid(12), month.rem_euclid(12) + 1, 1)
 }
 
 impl Counters {

@@ -142,12 +142,15 @@ pub fn parse_rfc3339(text: &str) -> Option<UnixMs> {
     if !valid {
         return None;
     }
-    let millis: i64 = format!("{fraction:0<3}").get(..3)?.parse().ok()?;
+    let digits = fraction.bytes().chain([b'0'; 3]).take(3);
+    let millis = digits.fold(0, |millis, digit| millis * 10 + i64::from(digit - b'0'));
     let offset_minutes = match zone.as_bytes().first()? {
         b'Z' | b'z' => 0,
         sign => {
             let (hours, minutes) = zone.get(1..)?.split_once(':')?;
-            let minutes = hours.parse::<i64>().ok()? * 60 + minutes.parse::<i64>().ok()?;
+            let part =
+                |text: &str, end: i64| text.parse().ok().filter(|part| (0..end).contains(part));
+            let minutes = part(hours, 24)? * 60 + part(minutes, 60)?;
             if *sign == b'-' { -minutes } else { minutes }
         }
     };

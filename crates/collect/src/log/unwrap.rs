@@ -6,7 +6,7 @@
 
 use std::{borrow::Cow, collections::BTreeMap};
 
-use model::UnixMs;
+use model::{UnixMs, parse_rfc3339};
 use serde::{Deserialize, Serialize};
 
 use super::{LINE_MAX, RawLine};
@@ -148,51 +148,9 @@ fn cri(line: &[u8]) -> Option<Piece<'_>> {
     Some(Piece { time: Some(time), stream, text, is_last })
 }
 
-/// `2026-11-28T10:42:35.123456789Z`, or with an offset as `+08:00` in place of the Z.
-pub(super) fn rfc3339(text: &str) -> Option<UnixMs> {
-    let number = |range: std::ops::Range<usize>| -> Option<i64> {
-        let digits = text.get(range)?;
-        digits.bytes().all(|byte| byte.is_ascii_digit()).then(|| digits.parse().ok())?
-    };
-    let signs = [(4, "-"), (7, "-"), (10, "T"), (13, ":"), (16, ":")];
-    if signs.iter().any(|(at, sign)| text.get(*at..at + 1) != Some(sign)) {
-        return None;
-    }
-    let (year, month, day) = (number(0..4)?, number(5..7)?, number(8..10)?);
-    let (hour, minute, second) = (number(11..13)?, number(14..16)?, number(17..19)?);
-    let is_right = (1..=12).contains(&month)
-        && (1..=31).contains(&day)
-        && hour < 24
-        && minute < 60
-        && second <= 60;
-    let rest = text.get(19..).filter(|_| is_right)?;
-    let fraction = rest.strip_prefix('.').unwrap_or_default();
-    let digits = fraction.bytes().take_while(u8::is_ascii_digit).count();
-    let zone = if digits > 0 { fraction.get(digits..)? } else { rest };
-    let millis = (0..3).fold(0, |sum, place| {
-        let digit = fraction.as_bytes().get(place).filter(|_| place < digits);
-        sum * 10 + digit.map_or(0, |digit| i64::from(digit - b'0'))
-    });
-    let offset = match zone.as_bytes() {
-        b"Z" => 0,
-        [sign @ (b'+' | b'-'), a, b, b':', c, d] => {
-            let digit = |byte: &u8| byte.is_ascii_digit().then(|| i64::from(byte - b'0'));
-            let minutes = (digit(a)? * 10 + digit(b)?) * 60 + digit(c)? * 10 + digit(d)?;
-            if *sign == b'+' { minutes } else { -minutes }
-        }
-        _ => return None,
-    };
-    let minutes = (days(year, month, day) * 24 + hour) * 60 + minute - offset;
-    Some(UnixMs((minutes * 60 + second) * 1_000 + millis))
-}
-
-/// Days since 1970 in the proleptic Gregorian calendar, reckoned in years that begin in March.
-fn days(year: i64, month: i64, day: i64) -> i64 {
-    let year = if month <= 2 { year - 1 } else { year };
-    let era = year.div_euclid(400);
-    let year_of_era = year.rem_euclid(400);
-    let day_of_year = (153 * ((month + 9) % 12) + 2) / 5 + day - 1;
-    era * 146_097 + year_of_era * 365 + year_of_era / 4 - year_of_era / 100 + day_of_year - 719_468
+/// `2026-11-28T10:42:35.123456789Z`, or with an offset as `+08:00` in place of the Z. Container runtimes write a `T`.
+fn rfc3339(text: &str) -> Option<UnixMs> {
+    parse_rfc3339(text).filter(|_| text.as_bytes().get(10) == Some(&b'T'))
 }
 
 #[cfg(test)]
@@ -209,7 +167,7 @@ mod tests {
         check("1970-01-01T00:00:00Z", Some(0));
         check("2026-11-28T10:42:35.123456789Z", Some(1_795_862_555_123));
         check("2026-11-28T10:42:35.12+08:00", Some(1_795_862_555_120 - 8 * 3_600_000));
-        check("2024-02-29T23:59:60-00:30", Some(1_709_253_000_000));
+        check("2024-02-29T23:59:60-00:30", Some(1_709_252_999_000));
         for wrong in ["", "2026-11-28 10:42:35Z", "2026-13-28T10:42:35Z", "2026-11-28T10:42:35"] {
             check(wrong, None);
         }

@@ -7,7 +7,7 @@
 
 use std::sync::{Arc, Mutex};
 
-use model::{Clock, catalogue as metric};
+use model::{Clock, catalogue as metric, days_from_civil};
 use tokio::net::TcpStream;
 use tokio_rustls::{
     TlsConnector,
@@ -186,10 +186,8 @@ fn unix_time(kind: u8, text: &[u8]) -> Option<i64> {
     };
     let part = |index: usize| number(at + index * 2, at + index * 2 + 2);
     let (month, day) = (part(0)?, part(1)?);
-    // Days since 1970, with years that begin in March.
-    let (year, month) = if month <= 2 { (year - 1, month + 9) } else { (year, month - 3) };
-    let days = 365 * year + year / 4 - year / 100 + year / 400 + (153 * month + 2) / 5 + day - 1;
-    Some((days - 719_468) * 86_400 + part(2)? * 3_600 + part(3)? * 60 + part(4)?)
+    let days = days_from_civil(year, month, day);
+    Some(days * 86_400 + part(2)? * 3_600 + part(3)? * 60 + part(4)?)
 }
 
 #[cfg(test)]

@@ -1,5 +1,7 @@
 //! Dates in UTC from seconds since 1970, by counting days (proleptic Gregorian calendar).
 
+use model::civil_from_days;
+
 /// A date and time of day.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Date {
@@ -36,17 +38,7 @@ pub(super) fn date(seconds: f64) -> Option<Date> {
     let seconds = seconds as i64;
     let days = seconds.div_euclid(86_400);
     let of_day = seconds.rem_euclid(86_400);
-    // Eras of 400 years that begin on 1 March, so that the leap day is the last of a year.
-    let shifted = days + 719_468;
-    let era = shifted.div_euclid(146_097);
-    let day_of_era = shifted.rem_euclid(146_097);
-    let year_of_era =
-        (day_of_era - day_of_era / 1_460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
-    let from_march = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
-    let month_from_march = (5 * from_march + 2) / 153;
-    let day = from_march - (153 * month_from_march + 2) / 5 + 1;
-    let month = if month_from_march < 10 { month_from_march + 3 } else { month_from_march - 9 };
-    let year = year_of_era + era * 400 + i64::from(month <= 2);
+    let (year, month, day) = civil_from_days(days);
     let before: i64 = (1..month).map(|month| days_in_month(year, month)).sum();
     Some(Date {
         year,

@@ -11,6 +11,7 @@ use std::{
     sync::Arc,
 };
 
+use model::{civil_from_days, days_from_civil};
 use tantivy::{
     Index, IndexReader, IndexSettings, IndexWriter, ReloadPolicy, Searcher, TantivyDocument,
     indexer::IndexWriterOptions,
@@ -76,7 +77,7 @@ impl PartId {
 
     /// `2026-11-28`
     pub(super) fn day_text(day: i64) -> String {
-        let (year, month, day) = date(day);
+        let (year, month, day) = civil_from_days(day);
         format!("{year:04}-{month:02}-{day:02}")
     }
 
@@ -91,29 +92,10 @@ impl PartId {
     }
 }
 
-/// Year, month and day of a day since 1970, by the rules of the Gregorian calendar.
-fn date(day: i64) -> (i64, i64, i64) {
-    // Years begin in March here, so that the leap day is the last of its year.
-    let day = day + 719_468;
-    let era = day.div_euclid(146_097);
-    let of_era = day.rem_euclid(146_097);
-    let year = (of_era - of_era / 1_460 + of_era / 36_524 - of_era / 146_096) / 365;
-    let of_year = of_era - (365 * year + year / 4 - year / 100);
-    let month = (5 * of_year + 2) / 153;
-    let of_month = of_year - (153 * month + 2) / 5 + 1;
-    let month = if month < 10 { month + 3 } else { month - 9 };
-    (era * 400 + year + i64::from(month <= 2), month, of_month)
-}
-
 fn day(year: i64, month: i64, day: i64) -> Option<i64> {
-    if !(0..=9_999).contains(&year) || !(1..=12).contains(&month) || !(1..=31).contains(&day) {
-        return None;
-    }
-    let year = year - i64::from(month <= 2);
-    let of_era = year.rem_euclid(400);
-    let of_year = (153 * ((month + 9) % 12) + 2) / 5 + day - 1;
-    let in_era = of_era * 365 + of_era / 4 - of_era / 100 + of_year;
-    Some(year.div_euclid(400) * 146_097 + in_era - 719_468)
+    let is_date =
+        (0..=9_999).contains(&year) && (1..=12).contains(&month) && (1..=31).contains(&day);
+    is_date.then(|| days_from_civil(year, month, day))
 }
 
 /// A part as readers see it. A commit makes a new one.
@@ -457,7 +439,7 @@ mod tests {
             assert_eq!(PartId::parse(name), None, "{name}");
         }
         for day in -1_000..100_000 {
-            let (year, month, of_month) = date(day);
+            let (year, month, of_month) = civil_from_days(day);
             assert_eq!(super::day(year, month, of_month), Some(day));
         }
     }

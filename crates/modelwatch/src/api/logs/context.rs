@@ -14,12 +14,13 @@ use store::{
     events::{Event as _, Filter, Hit, LINES, Order, QueryError, Search, read_line},
 };
 
-use super::{TIMEOUT, hit_json, quoted};
+use super::{TIMEOUT, hit_json};
 use crate::{
     api::{
         form::{Form, invalid},
         json::ApiError,
         requests::{Answer, needed_time, ok, refused},
+        scan::quoted,
     },
     wire::App,
 };

@@ -15,11 +15,12 @@ use store::{
     },
 };
 
-use super::{TIMEOUT, found_json, hit_json, quoted};
+use super::{TIMEOUT, found_json, hit_json};
 use crate::{
     api::{
         form::Form,
         requests::{Answer, Scope, ok, refused},
+        scan::quoted,
     },
     lines::KNOWN,
     wire::App,

@@ -117,11 +117,6 @@ fn counts(
     Ok(rows.into_iter().map(|row| (row.keys, count(&row.values) as u64)).collect())
 }
 
-/// A value in quotes, so that no sign in it means anything in a filter.
-fn quoted(value: &str) -> String {
-    format!("\"{}\"", value.replace('\\', "\\\\").replace('"', "\\\""))
-}
-
 /// The largest first; what is as large in the order of its name.
 fn largest_first(groups: &mut [(Key, u64)]) {
     groups.sort_by(|(a_key, a), (b_key, b)| b.cmp(a).then_with(|| a_key.cmp(b_key)));

@@ -17,11 +17,12 @@ use store::{
     },
 };
 
-use super::{TIMEOUT, counts, histogram::Columns, hit_json, quoted};
+use super::{TIMEOUT, counts, histogram::Columns, hit_json};
 use crate::{
     api::{
         form::Form,
         requests::{Answer, Scope, ok, refused},
+        scan::quoted,
     },
     wire::App,
 };

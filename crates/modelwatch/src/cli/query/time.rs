@@ -1,6 +1,6 @@
 //! Times as the command line takes and shows them: UTC, the clock of who asks is only for `-1h`.
 
-use model::UnixMs;
+use model::{UnixMs, civil_from_days};
 
 use crate::api::{parse_duration_ms, parse_time};
 
@@ -50,26 +50,13 @@ pub(super) fn default_step_ms(range_ms: i64) -> i64 {
 pub(crate) fn rfc3339(time: UnixMs) -> String {
     let (seconds, millis) = (time.0.div_euclid(1_000), time.0.rem_euclid(1_000));
     let (days, of_day) = (seconds.div_euclid(86_400), seconds.rem_euclid(86_400));
-    let (year, month, day) = date(days);
+    let (year, month, day) = civil_from_days(days);
     if !(0..10_000).contains(&year) {
         return query::format::format_float(time.seconds());
     }
     let (hour, minute, second) = (of_day / 3_600, of_day % 3_600 / 60, of_day % 60);
     let fraction = if millis == 0 { String::new() } else { format!(".{millis:03}") };
     format!("{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}{fraction}Z")
-}
-
-/// Year, month and day, from days since 1970-01-01, in eras of 400 years that begin on 1 March.
-fn date(days: i64) -> (i64, i64, i64) {
-    let from_march = days + 719_468;
-    let era = from_march.div_euclid(146_097);
-    let day = from_march.rem_euclid(146_097);
-    let year = (day - day / 1_460 + day / 36_524 - day / 146_096) / 365;
-    let day = day - (365 * year + year / 4 - year / 100);
-    let month = (5 * day + 2) / 153;
-    let day = day - (153 * month + 2) / 5 + 1;
-    let month = if month < 10 { month + 3 } else { month - 9 };
-    (era * 400 + year + i64::from(month <= 2), month, day)
 }
 
 #[cfg(test)]
