@@ -182,7 +182,8 @@ impl Block<'_> {
             let has_any = |template: &Template| Ok((!template.names.is_empty()).into());
             return self.by_template(within, has_any, |_, _, _, _| false);
         };
-        let slot = |template: &Template| template.names.iter().position(|known| &**known == name);
+        // A record may have a name more than once.
+        let has = |template: &Template| template.names.iter().any(|known| &**known == name);
         let may_match = match &condition.test {
             Test::Exact(value) => self.may_hold_all(Words::new(value))?,
             _ => true,
@@ -190,15 +191,16 @@ impl Block<'_> {
         self.by_template(
             within,
             |template| {
-                Ok(match slot(template) {
-                    Some(_) if condition.test == Test::Present => Answer::Yes,
-                    Some(_) if may_match => Answer::Look(None),
+                Ok(match has(template) {
+                    true if condition.test == Test::Present => Answer::Yes,
+                    true if may_match => Answer::Look(None),
                     _ => Answer::No,
                 })
             },
             |template, group, ordinal, _| {
-                slot(template).is_some_and(|slot| {
-                    condition.test.matches(group.value(template.slots() + slot, ordinal))
+                let mut own = (template.slots()..).zip(&template.names);
+                own.any(|(slot, known)| {
+                    &**known == name && condition.test.matches(group.value(slot, ordinal))
                 })
             },
         )

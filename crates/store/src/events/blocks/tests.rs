@@ -107,8 +107,8 @@ fn any_line() -> impl Strategy<Value = Line> {
     ];
     let word = || prop::option::of(prop::sample::select(vec!["a", "b1", "显存 1"]));
     let severity = prop::option::of(prop::sample::select(Severity::ALL.to_vec()));
-    (body, word(), word(), severity, 0_u64..50, prop::option::of(0_u64..5)).prop_map(
-        |(body, host, attribute, severity, time, offset)| Line {
+    (body, word(), [word(), word()], severity, 0_u64..50, prop::option::of(0_u64..5)).prop_map(
+        |(body, host, attributes, severity, time, offset)| Line {
             time: NOW - Duration::from_millis(time),
             origin: Arc::new(Origin {
                 host: host.unwrap_or_default().to_owned(),
@@ -116,9 +116,11 @@ fn any_line() -> impl Strategy<Value = Line> {
             }),
             severity,
             body,
-            attributes: attribute
-                .map(|value| ("k".to_owned(), value.to_owned()))
+            // A sender may give a name twice.
+            attributes: attributes
                 .into_iter()
+                .flatten()
+                .map(|value| ("k".to_owned(), value.to_owned()))
                 .collect(),
             place: offset.map(|offset| Place { file: "f".into(), offset }),
         },
