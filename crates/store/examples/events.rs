@@ -3,7 +3,9 @@
 //!
 //! The records are made up: 12 models, 500 keys, 16 upstreams, a day of time, log-normal latencies.
 
-use std::{fs, io, io::Write as _, path::Path, time::Duration};
+mod measure;
+
+use std::{path::Path, time::Duration};
 
 use model::{
     Clock, UnixMs,
@@ -15,6 +17,8 @@ use store::{
     events::{Aggregate, Events, Filter, GroupBy, Measure, Order, Search},
 };
 
+use self::measure::{Done, Random, cpu, cpu_since, figure, memory, millis};
+
 const RECORDS: u64 = 1_000_000;
 const BATCH: u64 = 100;
 /// Records between two calls of what a keeper does every second.
@@ -24,7 +28,7 @@ const DAY_MS: i64 = 24 * 60 * 60 * 1_000;
 const KIND: &str = "exchange";
 const TIMEOUT: Duration = Duration::from_secs(60);
 
-fn main() -> Result<(), Box<dyn std::error::Error>> {
+fn main() -> Done {
     let folder = std::env::args().nth(1).ok_or("usage: events FOLDER")?;
     let folder = Path::new(&folder);
     let clock = Clock::system();
@@ -47,11 +51,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     Ok(())
 }
 
-fn ingest(
-    store: &Store,
-    clock: &Clock,
-    midnight: UnixMs,
-) -> Result<(), Box<dyn std::error::Error>> {
+fn ingest(store: &Store, clock: &Clock, midnight: UnixMs) -> Done {
     let mut random = Random(0x9e37_79b9_7f4a_7c15);
     // What making the records takes is not the store's.
     let (before, begin) = (cpu()?, clock.monotonic());
@@ -79,11 +79,7 @@ fn ingest(
 }
 
 /// What a call with one record takes.
-fn single(
-    store: &Store,
-    clock: &Clock,
-    midnight: UnixMs,
-) -> Result<(), Box<dyn std::error::Error>> {
+fn single(store: &Store, clock: &Clock, midnight: UnixMs) -> Done {
     let mut random = Random(1);
     let mut times = Vec::new();
     for number in RECORDS..RECORDS + 10_000 {
@@ -97,11 +93,7 @@ fn single(
     figure("append of one record, p99 ms", millis(times[times.len() * 99 / 100]))
 }
 
-fn queries(
-    events: &Events,
-    clock: &Clock,
-    midnight: UnixMs,
-) -> Result<(), Box<dyn std::error::Error>> {
+fn queries(events: &Events, clock: &Clock, midnight: UnixMs) -> Done {
     let schema = events.schema(KIND)?;
     let range = TimeRange { start: midnight, end: UnixMs(midnight.0 + DAY_MS) };
     let searches = [
@@ -154,7 +146,7 @@ fn time<E: std::error::Error + 'static>(
     clock: &Clock,
     name: &str,
     mut ask: impl FnMut() -> Result<usize, E>,
-) -> Result<(), Box<dyn std::error::Error>> {
+) -> Done {
     let mut times = Vec::new();
     for _ in 0..RUNS {
         let begin = clock.monotonic();
@@ -168,31 +160,16 @@ fn time<E: std::error::Error + 'static>(
     figure(&format!("{name}, median ms"), millis(times[RUNS / 2]))
 }
 
-struct Random(u64);
-
-impl Random {
-    fn next(&mut self) -> u64 {
-        self.0 ^= self.0 << 13;
-        self.0 ^= self.0 >> 7;
-        self.0 ^= self.0 << 17;
-        self.0
-    }
-
-    fn below(&mut self, end: u64) -> u64 {
-        (self.next() >> 11) % end
-    }
-
-    /// Log-normal around `median` seconds: the sum of uniform numbers is nearly normal.
-    fn latency(&mut self, median: f64) -> Duration {
-        let sum: f64 = (0..6).map(|_| self.below(1 << 20) as f64 / f64::from(1 << 20)).sum();
-        Duration::from_secs_f64(median * ((sum - 3.0) * 1.2).exp())
-    }
+/// Log-normal around `median` seconds: the sum of uniform numbers is nearly normal.
+fn latency(random: &mut Random, median: f64) -> Duration {
+    let sum: f64 = (0..6).map(|_| random.below(1 << 20) as f64 / f64::from(1 << 20)).sum();
+    Duration::from_secs_f64(median * ((sum - 3.0) * 1.2).exp())
 }
 
 fn exchange(number: u64, midnight: UnixMs, random: &mut Random) -> Exchange {
     let (model, key, upstream) = (random.below(12), random.below(500), random.below(16));
     let (input, output) = (random.below(4_000), 1 + random.below(800));
-    let (ttft, tpot) = (random.latency(0.25), random.latency(0.02));
+    let (ttft, tpot) = (latency(random, 0.25), latency(random, 0.02));
     let failed = random.below(50) == 0;
     let e2e = ttft + tpot * output as u32;
     let mut exchange = Exchange {
@@ -218,10 +195,10 @@ fn exchange(number: u64, midnight: UnixMs, random: &mut Random) -> Exchange {
         outcome: if failed { Outcome::UpstreamError } else { Outcome::Ok },
         error: failed.then(|| format!("CUDA out of memory on GPU {}", random.below(8))),
         is_generation: true,
-        request_read: random.latency(0.000_2),
-        queued: Some(random.latency(0.000_1)),
-        time_to_headers: Some(random.latency(0.002)),
-        total: e2e + random.latency(0.000_5),
+        request_read: latency(random, 0.000_2),
+        queued: Some(latency(random, 0.000_1)),
+        time_to_headers: Some(latency(random, 0.002)),
+        total: e2e + latency(random, 0.000_5),
         request_bytes: input * 4 + 300,
         response_bytes: output * 180,
         ..Exchange::default()
@@ -239,38 +216,8 @@ fn exchange(number: u64, midnight: UnixMs, random: &mut Random) -> Exchange {
         let (input, output, cached) = (Some(input), Some(output), Some(input / 2));
         exchange.tokens = Tokens { input, output, cached, reasoning: None, is_exact: true };
         for _ in 0..8 {
-            exchange.gaps.record(random.latency(0.02));
+            exchange.gaps.record(latency(random, 0.02));
         }
     }
     exchange
-}
-
-fn millis(duration: Duration) -> f64 {
-    duration.as_secs_f64() * 1e3
-}
-
-fn figure(name: &str, value: f64) -> Result<(), Box<dyn std::error::Error>> {
-    Ok(writeln!(io::stdout(), "{name}: {value}")?)
-}
-
-/// User and system time of this process so far.
-fn cpu() -> io::Result<Duration> {
-    let stat = fs::read_to_string("/proc/self/stat")?;
-    let fields = stat.rsplit_once(')').map(|(_, fields)| fields).unwrap_or_default();
-    let ticks =
-        fields.split_whitespace().skip(11).take(2).filter_map(|field| field.parse::<u64>().ok());
-    let per_second = rustix::param::clock_ticks_per_second();
-    Ok(Duration::from_secs_f64(ticks.sum::<u64>() as f64 / per_second as f64))
-}
-
-fn cpu_since(before: Duration) -> io::Result<Duration> {
-    Ok(cpu()?.saturating_sub(before))
-}
-
-/// A line of `/proc/self/status`, in megabytes.
-fn memory(name: &str) -> Result<f64, Box<dyn std::error::Error>> {
-    let status = fs::read_to_string("/proc/self/status")?;
-    let line = status.lines().find(|line| line.starts_with(name)).ok_or("no such line")?;
-    let kilobytes: f64 = line.split_whitespace().nth(1).ok_or("no number")?.parse()?;
-    Ok(kilobytes * 1_024.0 / 1e6)
 }

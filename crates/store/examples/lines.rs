@@ -5,9 +5,11 @@
 //! hexadecimal digits, a day of time, 2 % Chinese. Beside the store, in the same run: tantivy with the settings that
 //! people give it for logs, and the text as it is, for programs that search files.
 
+mod measure;
+
 use std::{
     fs,
-    io::{self, BufWriter, Write as _},
+    io::{BufWriter, Write as _},
     path::Path,
     sync::Arc,
     time::Duration,
@@ -31,6 +33,8 @@ use tantivy::{
     },
 };
 
+use self::measure::{Done, Random, cpu, cpu_since, figure, memory, millis};
+
 const BATCH: u64 = 500;
 /// Lines between two calls of what a keeper does every second.
 const SECOND: u64 = 50_000;
@@ -38,8 +42,6 @@ const RUNS: usize = 9;
 const DAY_MS: i64 = 24 * 60 * 60 * 1_000;
 const TIMEOUT: Duration = Duration::from_secs(60);
 const SERVICES: [&str; 6] = ["vllm", "nginx", "kernel", "sglang", "gateway", "ollama"];
-
-type Done<T = ()> = Result<T, Box<dyn std::error::Error>>;
 
 fn main() -> Done {
     let mut arguments = std::env::args().skip(1);
@@ -279,21 +281,6 @@ fn time<E: std::error::Error + 'static>(
     figure(&format!("{name}, median ms"), millis(times[RUNS / 2]))
 }
 
-struct Random(u64);
-
-impl Random {
-    fn next(&mut self) -> u64 {
-        self.0 ^= self.0 << 13;
-        self.0 ^= self.0 >> 7;
-        self.0 ^= self.0 << 17;
-        self.0
-    }
-
-    fn below(&mut self, end: u64) -> u64 {
-        (self.next() >> 11) % end
-    }
-}
-
 struct Maker {
     random: Random,
     origins: Vec<Arc<Origin>>,
@@ -389,34 +376,4 @@ impl Maker {
         let time = UnixMs(self.midnight.0 + (number * DAY_MS as u64 / (self.lines + 1)) as i64);
         Line { time, origin, severity: Some(severity), body, attributes: Vec::new(), place: None }
     }
-}
-
-fn millis(duration: Duration) -> f64 {
-    duration.as_secs_f64() * 1e3
-}
-
-fn figure(name: &str, value: f64) -> Done {
-    Ok(writeln!(io::stdout(), "{name}: {value}")?)
-}
-
-/// User and system time of this process so far.
-fn cpu() -> io::Result<Duration> {
-    let stat = fs::read_to_string("/proc/self/stat")?;
-    let fields = stat.rsplit_once(')').map(|(_, fields)| fields).unwrap_or_default();
-    let ticks =
-        fields.split_whitespace().skip(11).take(2).filter_map(|field| field.parse::<u64>().ok());
-    let per_second = rustix::param::clock_ticks_per_second();
-    Ok(Duration::from_secs_f64(ticks.sum::<u64>() as f64 / per_second as f64))
-}
-
-fn cpu_since(before: Duration) -> io::Result<Duration> {
-    Ok(cpu()?.saturating_sub(before))
-}
-
-/// A line of `/proc/self/status`, in megabytes.
-fn memory(name: &str) -> Done<f64> {
-    let status = fs::read_to_string("/proc/self/status")?;
-    let line = status.lines().find(|line| line.starts_with(name)).ok_or("no such line")?;
-    let kilobytes: f64 = line.split_whitespace().nth(1).ok_or("no number")?.parse()?;
-    Ok(kilobytes * 1_024.0 / 1e6)
 }
