@@ -13,6 +13,8 @@ use store::events::LINES;
 
 use super::{Lines, lock};
 
+/// The attribute that says how many bytes a record had beyond what is kept of it.
+const CUT: &str = "cut_bytes";
 /// Logs whose state is kept; beyond them, that of logs of which nothing is open is forgotten.
 const STREAMS_MAX: usize = 4_096;
 /// After a start, so many of the newest lines tell how far files were stored: more than come between two savings of
@@ -36,6 +38,8 @@ struct Stream {
     stored: u64,
     /// Behind the last line that was read.
     read: u64,
+    /// Bytes that the lines of the open record had beyond what is read of a line.
+    cut: u64,
 }
 
 impl Stream {
@@ -54,6 +58,7 @@ impl LineSink for Lines {
             pending_end: 0,
             stored: 0,
             read: 0,
+            cut: 0,
         });
         let result = self.take_into(&mut stream, chunk);
         let mut streams = lock(&self.0.streams);
@@ -82,13 +87,20 @@ impl Lines {
         // What was taken over and refused by the store comes first; nothing more is taken until that is stored.
         self.store_pending(stream)?;
         let mut entries = Vec::new();
-        for RawLine { bytes, cut: _, end, time, severity, attributes } in &chunk.lines {
+        for RawLine { bytes, cut, end, time, severity, attributes } in &chunk.lines {
             let told = Told { time: *time, severity: *severity, attributes: attributes.clone() };
-            entries.extend(stream.reader.push_told(bytes, told, chunk.read_at, *end));
+            if let Some(mut entry) = stream.reader.push_told(bytes, told, chunk.read_at, *end) {
+                entry.cut += std::mem::take(&mut stream.cut);
+                entries.push(entry);
+            }
+            stream.cut += cut;
             stream.read = *end;
         }
-        if chunk.lines.is_empty() {
-            entries.extend(stream.reader.flush());
+        if chunk.lines.is_empty()
+            && let Some(mut entry) = stream.reader.flush()
+        {
+            entry.cut += std::mem::take(&mut stream.cut);
+            entries.push(entry);
         }
         // Where silence completes nothing, what was read since the last record was nothing to keep.
         let last = entries.last().map(|entry| entry.end);
@@ -116,7 +128,10 @@ impl Lines {
     }
 }
 
-fn line(origin: &Arc<Origin>, file: &Arc<str>, entry: Entry) -> Line {
+fn line(origin: &Arc<Origin>, file: &Arc<str>, mut entry: Entry) -> Line {
+    if entry.cut > 0 {
+        entry.attributes.push((CUT.to_owned(), entry.cut.to_string()));
+    }
     Line {
         time: entry.time,
         origin: Arc::clone(origin),

@@ -151,7 +151,29 @@ fn what_is_stored_is_told_and_not_taken_again() {
     assert_eq!(opened.lines.stored("1:3"), None);
 }
 
+#[test]
+fn what_was_cut_is_said() {
+    let opened = Opened::new();
+    let mut chunk = chunk(&["a", "b", "  more of b", "c"], 0);
+    chunk.lines[1].cut = 5;
+    chunk.lines[2].cut = 7;
+    opened.lines.take_lines(&chunk);
+    opened.lines.take_chunk(&[], 0);
+    let cut = |line: Line| {
+        let cut = line.attributes.into_iter().find(|(name, _)| name == "cut_bytes");
+        (line.body, cut.map(|(_, bytes)| bytes))
+    };
+    let found: Vec<(String, Option<String>)> = opened.find("").into_iter().map(cut).collect();
+    let expected = [("a", None), ("b\n  more of b", Some("12")), ("c", None)];
+    let expected = expected.map(|(body, cut)| (body.to_owned(), cut.map(str::to_owned)));
+    assert_eq!(found, expected);
+}
+
 impl Lines {
+    fn take_lines(&self, chunk: &Chunk) {
+        collect::log::LineSink::take(self, chunk).unwrap();
+    }
+
     fn take_chunk(&self, texts: &[&str], begin: u64) -> u64 {
         collect::log::LineSink::take(self, &chunk(texts, begin)).unwrap()
     }
