@@ -8,6 +8,7 @@
 mod labels;
 mod time;
 
+pub mod alert;
 pub mod catalogue;
 pub mod detail;
 pub mod exchange;

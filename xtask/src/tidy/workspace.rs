@@ -16,6 +16,8 @@ const BLOB_BYTES_MAX: u64 = 256 << 10;
 /// Which of our crates a crate may use besides `model`, which all may. The binary may use all.
 const EDGES: &[(&str, &str)] = &[
     ("alert", "query"),
+    ("alert", "template"),
+    ("deliver", "template"),
     ("e2e", "store"),
     ("e2e", "xtask"),
     ("evaluate", "dialect"),

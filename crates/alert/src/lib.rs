@@ -1,0 +1,4 @@
+//! From stored data to judgement: rules, incidents, baselines.
+#![forbid(unsafe_code)]
+
+pub mod rules;

@@ -1,0 +1,62 @@
+//! Rules as Prometheus' rule files have them.
+//! Source: Prometheus documentation, "Recording rules", "Alerting rules" (3.x).
+
+use std::time::Duration;
+
+use query::Expr;
+
+/// What a rule file says.
+#[derive(Clone, Debug, Default)]
+pub struct RuleFile {
+    pub groups: Vec<Group>,
+}
+
+/// Rules that are evaluated one after the other at the same times.
+#[derive(Clone, Debug)]
+pub struct Group {
+    pub name: String,
+    /// Absent where the configuration's applies.
+    pub interval: Option<Duration>,
+    /// How far behind the present it is evaluated.
+    pub query_offset: Option<Duration>,
+    /// Most series or alerts that one rule may give; 0 for any number.
+    pub limit: usize,
+    /// For all rules that do not set them themselves.
+    pub labels: Vec<(String, String)>,
+    pub rules: Vec<Rule>,
+    /// Line in the file, from 1.
+    pub line: usize,
+}
+
+#[derive(Clone, Debug)]
+pub struct Rule {
+    pub kind: Kind,
+    pub expr: Expr,
+    /// Further labels of what it gives; of alerts, texts that are expanded.
+    pub labels: Vec<(String, String)>,
+    pub line: usize,
+}
+
+#[derive(Clone, Debug)]
+pub enum Kind {
+    Recording {
+        /// The metric that it writes.
+        name: String,
+    },
+    Alerting {
+        name: String,
+        /// How long a condition must hold before it fires.
+        holds_for: Duration,
+        /// How long it goes on firing when the condition is gone.
+        keeps_firing_for: Duration,
+        annotations: Vec<(String, String)>,
+    },
+}
+
+/// What is wrong with a file. Lines and columns from 1; 0 where the place is unknown.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Problem {
+    pub line: usize,
+    pub column: usize,
+    pub reason: String,
+}
