@@ -2,11 +2,13 @@
 //! Source: Prometheus documentation, "Recording rules", "Alerting rules" (3.x).
 
 mod evaluate;
+mod preview;
 mod restore;
 #[cfg(test)]
 mod tests;
 
 pub use evaluate::{ALERTS, ALERTS_FOR_STATE, Active, Context, GroupState, Scope, State, Told};
+pub use preview::{Previewed, Span, preview};
 
 use std::time::Duration;
 
