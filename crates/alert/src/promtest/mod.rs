@@ -87,6 +87,8 @@ pub struct Failure {
     pub line: usize,
     /// Of the test; may be empty.
     pub test: String,
+    /// Of the test, in the file.
+    pub test_line: usize,
     pub kind: FailureKind,
 }
 

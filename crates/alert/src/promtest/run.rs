@@ -117,7 +117,8 @@ impl<'a> Running<'a> {
     }
 
     fn fail(&mut self, line: usize, kind: FailureKind) {
-        self.failures.push(Failure { line, test: self.test.name.clone(), kind });
+        let (test, test_line) = (self.test.name.clone(), self.test.line);
+        self.failures.push(Failure { line, test, test_line, kind });
     }
 
     fn run(mut self) -> Vec<Failure> {
