@@ -1,5 +1,6 @@
 //! From stored data to judgement: rules, incidents, baselines.
 #![forbid(unsafe_code)]
 
+pub mod pack;
 pub mod rules;
 mod yaml;
