@@ -1,4 +1,5 @@
 //! From stored data to judgement: rules, incidents, baselines.
 #![forbid(unsafe_code)]
 
+pub mod pack;
 pub mod rules;
