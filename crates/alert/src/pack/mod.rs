@@ -14,3 +14,6 @@ pub const FILES: &[(&str, &str)] = &[
     ("store", include_str!("store.yml")),
     ("self", include_str!("self.yml")),
 ];
+
+#[cfg(test)]
+mod tests;
