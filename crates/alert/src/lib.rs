@@ -2,5 +2,6 @@
 #![forbid(unsafe_code)]
 
 pub mod pack;
+pub mod replay;
 pub mod rules;
 mod yaml;
