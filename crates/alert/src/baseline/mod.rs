@@ -5,13 +5,22 @@
 //! not do: say why. Its bias: rather late than wrong; how often each is wrong is measured and stated in
 //! `docs/baselines.md`.
 
+mod ask;
+pub mod detect;
 pub mod load;
 pub mod peers;
+mod reading;
 pub mod robust;
 pub mod shift;
+pub mod signals;
 pub mod synthetic;
 pub mod trend;
+mod watch;
 pub mod week;
+
+pub use ask::{Asked, is_over, matchers, shaped, without_name};
+pub use reading::{Kind, Reading};
+pub use watch::{READINGS_MAX, WORK_MAX, Watch};
 
 /// What values must have before anything is said of them.
 #[derive(Clone, Copy, Debug, PartialEq)]
