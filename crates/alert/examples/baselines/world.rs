@@ -62,6 +62,7 @@ struct Engine {
     count: f64,
     tpot_sum: f64,
     ttft_sum: f64,
+    input: f64,
     tokens: f64,
     cpu: f64,
     tooth: f64,
@@ -98,6 +99,7 @@ impl World {
             count: 0.0,
             tpot_sum: 0.0,
             ttft_sum: 0.0,
+            input: 0.0,
             tokens: 0.0,
             cpu: 0.0,
             tooth: noise.even(),
@@ -176,6 +178,7 @@ impl World {
         engine.count += requests;
         engine.tpot_sum += requests * tpot * each(0.25, noise);
         engine.ttft_sum += requests * ttft * each(0.8, noise);
+        engine.input += requests * 1_500.0 * engine.prompt.exp();
         engine.tokens += requests * output;
         engine.cpu += MINUTE * (0.3 + 0.002 * requests * output / MINUTE * more_cpu);
         let busy = (engine.running / 40.0).min(1.0);
@@ -206,6 +209,7 @@ impl World {
         engine.started = time;
         (engine.count, engine.tpot_sum, engine.ttft_sum) = (0.0, 0.0, 0.0);
         (engine.tokens, engine.cpu, engine.running) = (0.0, 0.0, 0.0);
+        engine.input = 0.0;
     }
 
     fn tell_engine(&mut self, number: usize, time: f64, out: &mut Memory) {
@@ -230,8 +234,10 @@ impl World {
         put(tpot, "_count", &from, engine.count);
         put(&metric::LLM_TIME_TO_FIRST_TOKEN_SECONDS, "_sum", &from, engine.ttft_sum);
         put(&metric::LLM_TIME_TO_FIRST_TOKEN_SECONDS, "_count", &from, engine.count);
+        put(&metric::LLM_PROMPT_TOKENS_TOTAL, "", &from, engine.input);
         put(&metric::LLM_GENERATION_TOKENS_TOTAL, "", &from, engine.tokens);
         put(&metric::LLM_REQUESTS_RUNNING, "", &from, engine.running.round());
+        put(&metric::LLM_REQUESTS_WAITING, "", &from, (engine.running - 50.0).max(0.0).round());
         put(&metric::LLM_KV_CACHE_USAGE_RATIO, "", &from, engine.running / 70.0);
         let pid = engine.pid.to_string();
         let info = [("version", VERSIONS[engine.version]), ("pid", pid.as_str())];

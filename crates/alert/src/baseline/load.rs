@@ -72,6 +72,40 @@ impl Line {
     }
 }
 
+/// What a value is at two loads: a line through the first, and through what is left one through the second.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Lines {
+    first: Line,
+    second: Line,
+    /// Of values against what they are expected to be: around 1.
+    pub ratios: Usual,
+}
+
+impl Lines {
+    /// Of pairs of loads and value; `None` where they are too few. `share_min` is the least spread of the ratios.
+    pub fn of(pairs: &[([f64; 2], f64)], share_min: f64) -> Option<Self> {
+        let by_first: Vec<(f64, f64)> =
+            pairs.iter().map(|([first, _], value)| (*first, *value)).collect();
+        let first = Line::of(&by_first, share_min)?;
+        let rest = |([load, second], value): &([f64; 2], f64)| {
+            Some((*second, first.ratio(*load, *value)?))
+        };
+        let rests: Vec<(f64, f64)> = pairs.iter().filter_map(rest).collect();
+        let second = Line::of(&rests, share_min)?;
+        Some(Self { first, second, ratios: second.ratios })
+    }
+
+    /// `None` where a load is beyond those that were seen, or nothing sensible can be expected.
+    pub fn expected(&self, [first, second]: [f64; 2]) -> Option<f64> {
+        Some(self.first.expected(first)? * self.second.expected(second)?)
+    }
+
+    /// A value against what is expected at these loads; 1 is usual.
+    pub fn ratio(&self, loads: [f64; 2], value: f64) -> Option<f64> {
+        self.expected(loads).map(|expected| value / expected)
+    }
+}
+
 /// Theil and Sen's, from pairs whose loads differ by more than `range`.
 fn slope(pairs: &[(f64, f64)], range: f64) -> f64 {
     let mut slopes = Vec::with_capacity(pairs.len() * pairs.len() / 2);
@@ -112,6 +146,25 @@ mod tests {
         assert!((0.02..0.05).contains(&line.ratios.spread), "{line:?}");
         assert_eq!(line.ratio(80.0, 1.0), None, "nobody knows");
         assert_eq!(Line::of(&pairs[..POINTS_MIN - 1], 0.02), None);
+    }
+
+    #[test]
+    fn two_loads_explain_what_one_does_not() {
+        let mut noise = Noise::new(3);
+        let pairs: Vec<([f64; 2], f64)> = (0..400)
+            .map(|number| {
+                let loads = [f64::from(number % 40), 1_000.0 * (1.0 + noise.even())];
+                (loads, (0.1 + 0.01 * loads[0]) * loads[1] * (1.0 + 0.03 * noise.normal()))
+            })
+            .collect();
+        let lines = Lines::of(&pairs, 0.01).unwrap();
+        assert!(lines.ratios.spread < 0.08, "{lines:?}");
+        let ratio = lines.ratio([10.0, 1_800.0], 2.0 * 0.2 * 1_800.0).unwrap();
+        assert!((ratio - 2.0).abs() < 0.1, "{ratio}");
+        assert_eq!(lines.ratio([10.0, 9_000.0], 1.0), None);
+        // The second may be the same for all.
+        let same: Vec<_> = pairs.iter().map(|([first, _], _)| ([*first, 1.0], 5.0)).collect();
+        assert_eq!(Lines::of(&same, 0.01).unwrap().ratio([3.0, 1.0], 5.0), Some(1.0));
     }
 
     #[test]

@@ -30,8 +30,8 @@ pub struct Signal {
     /// The label `signal` of what is said of it.
     pub name: &'static str,
     pub query: &'static str,
-    /// What it depends on; empty where it is compared as it is.
-    pub load: &'static str,
+    /// What it depends on, most first; none where it is compared as it is. A second load need not be known.
+    pub loads: &'static [&'static str],
     /// Labels by which a value finds its load.
     pub join: &'static [&'static str],
     pub bad: Bad,
@@ -76,7 +76,9 @@ macro_rules! mean {
     };
 }
 
-pub const RUNNING: &str = "max by (model, instance) (avg_over_time(llm_requests_running[5m]))";
+const RUNNING: &str = "max by (model, instance) (avg_over_time(llm_requests_running[5m]))";
+/// Tokens of a prompt.
+const PROMPT: &str = "max by (model, instance) (sum by (model, instance, source) (rate(llm_prompt_tokens_total[5m])) / sum by (model, instance, source) (rate(llm_time_to_first_token_seconds_count[5m])))";
 /// Counted once where both the engine and the gateway count them.
 const TOKENS: &str =
     "max by (instance) (sum by (instance, source) (rate(llm_generation_tokens_total[5m])))";
@@ -89,7 +91,7 @@ pub static TPOT: Signal = Signal {
         " or on (engine, model, instance, source) ",
         mean!("llm_inter_token_latency_seconds")
     ),
-    load: RUNNING,
+    loads: &[RUNNING],
     join: BY_ENGINE,
     bad: Bad::Higher,
     spread: 0.001,
@@ -98,11 +100,15 @@ pub static TPOT: Signal = Signal {
     scale: 1e3,
     digits: 1,
 };
-/// Time to the first token; it depends on prompts more than on load, so that more is needed to be told.
+/// Time to the first token. Where requests queue it says how long the queue is, which is told elsewhere, so that it
+/// does not count then; and prompts differ, so that more is needed to be told.
 pub static TTFT: Signal = Signal {
     name: "ttft",
-    query: mean!("llm_time_to_first_token_seconds"),
-    load: RUNNING,
+    query: concat!(
+        mean!("llm_time_to_first_token_seconds"),
+        " unless on (model, instance) (max by (model, instance) (avg_over_time(llm_requests_waiting[5m])) > 0.5)"
+    ),
+    loads: &[RUNNING, PROMPT],
     join: BY_ENGINE,
     bad: Bad::Higher,
     spread: 0.02,
@@ -115,7 +121,7 @@ pub static TTFT: Signal = Signal {
 pub static POWER: Signal = Signal {
     name: "power",
     query: "sum by (engine, model, instance) (0 * llm_engine_accelerator_memory_bytes{partition=\"\",$who} + on (uuid) group_left () max by (uuid) (avg_over_time(accelerator_power_watts{partition=\"\"}[5m])))",
-    load: TOKENS,
+    loads: &[TOKENS],
     join: BY_INSTANCE,
     bad: Bad::Higher,
     spread: 10.0,
@@ -128,7 +134,7 @@ pub static POWER: Signal = Signal {
 pub static CPU: Signal = Signal {
     name: "cpu",
     query: "sum by (engine, model, instance) (rate(llm_engine_process_cpu_seconds_total{$who}[5m]))",
-    load: TOKENS,
+    loads: &[TOKENS],
     join: BY_INSTANCE,
     bad: Bad::Higher,
     spread: 0.1,
@@ -141,7 +147,7 @@ pub static CPU: Signal = Signal {
 pub static THROUGHPUT: Signal = Signal {
     name: "throughput",
     query: "sum by (engine, model, instance, source) (rate(llm_generation_tokens_total{$who}[5m]))",
-    load: "",
+    loads: &[],
     join: &[],
     bad: Bad::Both,
     spread: 5.0,
@@ -177,7 +183,7 @@ const fn of_peers(
     (spread, share): (f64, f64),
     (scale, digits): (f64, usize),
 ) -> Signal {
-    Signal { name, query, load: "", join: &[], bad, spread, share, change: 0.0, scale, digits }
+    Signal { name, query, loads: &[], join: &[], bad, spread, share, change: 0.0, scale, digits }
 }
 
 /// The share of time that an accelerator works; besides, who does the same work is told by it.
@@ -319,7 +325,9 @@ mod tests {
     #[test]
     fn every_query_parses_and_names_metrics_of_the_catalogue() {
         let signals = AT_LOAD.iter().chain(OF_WEEK).chain(OF_ACCELERATORS).chain(OF_REPLICAS);
-        let mut texts: Vec<&str> = signals.flat_map(|signal| [signal.query, signal.load]).collect();
+        let mut texts: Vec<&str> = signals
+            .flat_map(|signal| [signal.query].into_iter().chain(signal.loads.iter().copied()))
+            .collect();
         texts.extend(FLOORS.iter().flat_map(|floor| [floor.query, floor.load, floor.start]));
         texts.extend(SUPPLIES.iter().map(|supply| supply.query));
         let word = regex::Regex::new(r"\b(?:llm|accelerator|node|modelwatch)_\w+").unwrap();

@@ -8,7 +8,7 @@ use query::{Grid, QueryError};
 use super::{HOUR_MS, MINUTE_MS, Point, STEP_MS, about, back, loaded};
 use crate::baseline::{
     Asked, Kind, Reading,
-    load::Line,
+    load::Lines,
     reading::percent,
     robust::{NORMAL, median},
     signals::Signal,
@@ -186,16 +186,17 @@ fn of_change(
     if before.len() < BEFORE_MIN {
         return None;
     }
-    let pairs: Vec<(f64, f64)> = before.iter().map(|point| (point.load, point.value)).collect();
-    let line = Line::of(&pairs, signal.share)?;
+    let pairs: Vec<([f64; 2], f64)> =
+        before.iter().map(|point| (point.loads, point.value)).collect();
+    let line = Lines::of(&pairs, signal.share)?;
     let compared: Vec<(f64, f64)> = after
-        .filter_map(|point| Some((line.ratio(point.load, point.value)?, point.value)))
+        .filter_map(|point| Some((line.ratio(point.loads, point.value)?, point.value)))
         .collect();
     if compared.len() < AFTER_MIN {
         return None;
     }
     let rests: Vec<f64> =
-        before.iter().filter_map(|point| line.ratio(point.load, point.value)).collect();
+        before.iter().filter_map(|point| line.ratio(point.loads, point.value)).collect();
     let mut after: Vec<f64> = compared.iter().map(|(ratio, _)| *ratio).collect();
     let ratio = median(&mut after)? / line.ratios.median;
     let mut distances: Vec<f64> = after.iter().map(|value| (value - ratio).abs()).collect();

@@ -6,7 +6,7 @@ use query::QueryError;
 use super::{HOUR_MS, MINUTE_MS, Point, STEP_MS, about, back, loaded};
 use crate::baseline::{
     Asked, Kind, Reading,
-    load::Line,
+    load::Lines,
     reading::percent,
     robust::median,
     shift::{Cusum, ewma},
@@ -51,9 +51,10 @@ fn of_load(
     if before.len() < BEFORE_MIN || recent.len() < RECENT_MIN {
         return None;
     }
-    let pairs: Vec<(f64, f64)> = before.iter().map(|point| (point.load, point.value)).collect();
-    let line = Line::of(&pairs, signal.share)?;
-    let ratio = |point: &Point| Some((*point, line.ratio(point.load, point.value)?));
+    let pairs: Vec<([f64; 2], f64)> =
+        before.iter().map(|point| (point.loads, point.value)).collect();
+    let line = Lines::of(&pairs, signal.share)?;
+    let ratio = |point: &Point| Some((*point, line.ratio(point.loads, point.value)?));
     let ratios: Vec<(Point, f64)> = recent.iter().filter_map(ratio).collect();
     let newest = ratios.last()?.0;
     if ratios.len() < RECENT_MIN || newest.time < now.0 - AGE_MAX_MS {
@@ -62,7 +63,7 @@ fn of_load(
     let mut cusum = Cusum::default();
     for (point, ratio) in &ratios {
         // What is less than the least spread in its own unit is nothing, however large its share.
-        let least = line.expected(point.load).map_or(0.0, |expected| signal.spread / expected);
+        let least = line.expected(point.loads).map_or(0.0, |expected| signal.spread / expected);
         cusum.push((ratio - line.ratios.median) / line.ratios.spread.max(least));
     }
     let middle = ewma(ratios.iter().map(|(_, ratio)| *ratio))?;
@@ -138,15 +139,16 @@ fn in_week(
     if now.0 - first < SPAN_MIN_MS || hour.len() < HOUR_VALUES_MIN {
         return None;
     }
-    let line = if signal.load.is_empty() {
+    let line = if signal.loads.is_empty() {
         None
     } else {
-        let pairs: Vec<(f64, f64)> = before.iter().map(|point| (point.load, point.value)).collect();
-        Some(Line::of(&pairs, signal.share)?)
+        let pairs: Vec<([f64; 2], f64)> =
+            before.iter().map(|point| (point.loads, point.value)).collect();
+        Some(Lines::of(&pairs, signal.share)?)
     };
     // What is compared: what is left when the load is taken out, or the value itself.
     let level = |point: &Point| match &line {
-        Some(line) => line.ratio(point.load, point.value),
+        Some(line) => line.ratio(point.loads, point.value),
         None => Some(point.value),
     };
     let mut least = signal.least();

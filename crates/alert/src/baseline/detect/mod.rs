@@ -20,11 +20,11 @@ const HOUR_MS: i64 = 60 * MINUTE_MS;
 /// Values of engines are means of five minutes, and that far apart.
 const STEP_MS: i64 = 5 * MINUTE_MS;
 
-/// A value with its time and its load; the load is 1 where the signal has none.
+/// A value with its time and its loads; a load is 1 where the signal has none.
 #[derive(Clone, Copy, Debug, PartialEq)]
 struct Point {
     time: i64,
-    load: f64,
+    loads: [f64; 2],
     value: f64,
 }
 
@@ -41,13 +41,14 @@ fn loaded(
     if series.is_empty() {
         return Ok(Vec::new());
     }
-    let loads = match signal.load {
-        "" => None,
-        load => Some(Loads::new(asked.series(&over(load), grid)?, signal.join)),
-    };
+    let read = |query: &str| Ok(Loads::new(asked.series(&over(query), grid)?, signal.join));
+    let loads: Vec<Loads> =
+        signal.loads.iter().take(2).map(|query| read(query)).collect::<Result<_, QueryError>>()?;
     let point = |labels: &Labels, time: i64, value: f64| {
-        let load = loads.as_ref().map_or(Some(1.0), |loads| loads.at(labels, time))?;
-        value.is_finite().then_some(Point { time, load, value })
+        let first = loads.first().map_or(Some(1.0), |loads| loads.at(labels, time))?;
+        let second = loads.get(1).filter(|loads| loads.knows(labels));
+        let second = second.map_or(Some(1.0), |loads| loads.at(labels, time))?;
+        value.is_finite().then_some(Point { time, loads: [first, second], value })
     };
     let points = |series: Series| {
         let points = series.times.iter().zip(&series.values);
@@ -71,6 +72,10 @@ impl Loads {
             (key, series.times.into_iter().zip(series.values).collect())
         };
         Self { join, values: series.into_iter().map(keyed).collect() }
+    }
+
+    fn knows(&self, labels: &Labels) -> bool {
+        self.values.contains_key(&key(labels, self.join))
     }
 
     fn at(&self, labels: &Labels, time: i64) -> Option<f64> {

@@ -6,27 +6,29 @@ use std::collections::{BTreeMap, HashMap};
 use model::{Labels, UnixMs};
 use query::{QueryError, Series};
 
-use super::{MINUTE_MS, SERIES_MAX, about, back};
+use super::{HOUR_MS, MINUTE_MS, Point, SERIES_MAX, about, back, loaded};
 use crate::baseline::{
-    Asked, Kind, Reading, peers,
+    Asked, Kind, Least, Reading,
+    load::Lines,
+    peers,
     robust::{Usual, median},
-    signals::{RUNNING, Signal, UTILIZATION},
+    signals::{Signal, UTILIZATION},
     without_name,
 };
 
 /// A score counts that the middle one of the values of this time has.
 const WINDOW_MS: i64 = 10 * MINUTE_MS;
 const STEP_MS: i64 = 2 * MINUTE_MS;
-/// Values in that time of which a score is told.
+/// Values of which a score is told.
 const VALUES_MIN: usize = 4;
 /// Larger scores are told.
 pub const SCORE_MIN: f64 = 5.0;
 /// Whose utilization is further than this from the middle one's does other work.
 const UTILIZATION_RANGE: f64 = 0.25;
-/// Replicas that run more than so many times the requests of the middle one, or less than that part, do other work.
-const RUNNING_RANGE: f64 = 2.0;
-/// Requests by which replicas may differ besides.
-const RUNNING_MORE: f64 = 2.0;
+/// How far back replicas tell what a value is at which load.
+const TOGETHER_MS: i64 = 6 * HOUR_MS;
+/// What of it is judged.
+const REPLICAS_MS: i64 = 30 * MINUTE_MS;
 
 /// Which engine each accelerator works for, by `uuid`.
 const USERS: &str = "max by (uuid, instance) (llm_engine_accelerator_memory_bytes)";
@@ -55,20 +57,55 @@ pub fn accelerators(
     compare(asked, signal, now, &group, &Work { query: work, has_same_work: &has_same_work })
 }
 
-/// Compares replicas of one model on engines of one kind.
+/// Compares replicas of one model on engines of one kind, each at the load that it has: what a value is at which load
+/// all of them tell together, and one that is slow does not move that.
 pub fn replicas(
     asked: Asked<'_>,
     signal: &'static Signal,
     now: UnixMs,
 ) -> Result<Vec<Reading>, QueryError> {
-    let group = |labels: &Labels| {
-        ["engine", "model", "source"].map(|name| labels.get(name).unwrap_or_default().to_owned())
+    let mut groups: BTreeMap<Group, Vec<(Labels, Vec<Point>)>> = BTreeMap::new();
+    for (labels, points) in loaded(asked, signal, back(now, TOGETHER_MS, super::STEP_MS), "[5m]")? {
+        let name = |name: &str| labels.get(name).unwrap_or_default().to_owned();
+        groups.entry(["engine", "model", "source"].map(name)).or_default().push((labels, points));
+    }
+    let groups = groups.values().filter(|members| members.len() >= peers::PEERS_MIN);
+    Ok(groups.flat_map(|members| of_replicas(signal, members, now)).collect())
+}
+
+fn of_replicas(
+    signal: &'static Signal,
+    members: &[(Labels, Vec<Point>)],
+    now: UnixMs,
+) -> Vec<Reading> {
+    let all = members.iter().flat_map(|(_, points)| points);
+    let pairs: Vec<([f64; 2], f64)> = all.map(|point| (point.loads, point.value)).collect();
+    let Some(line) = Lines::of(&pairs, signal.share) else { return Vec::new() };
+    let newest = |(_, points): &(Labels, Vec<Point>)| {
+        let is_new = |point: &&Point| point.time > now.0 - REPLICAS_MS;
+        let ratio = |point: &Point| Some((line.ratio(point.loads, point.value)?, point.value));
+        let (mut ratios, mut values): (Vec<f64>, Vec<f64>) =
+            points.iter().filter(is_new).filter_map(ratio).unzip();
+        let is_known = ratios.len() >= VALUES_MIN;
+        let (ratio, value) = (median(&mut ratios)?, median(&mut values)?);
+        is_known.then_some((ratio, value))
     };
-    let has_same_work = |own: f64, middle: f64| {
-        let (least, most) = (middle / RUNNING_RANGE, middle * RUNNING_RANGE);
-        (least - RUNNING_MORE..=most + RUNNING_MORE).contains(&own)
+    let found: Vec<Option<(f64, f64)>> = members.iter().map(newest).collect();
+    let ratios: Vec<f64> =
+        found.iter().map(|found| found.map_or(f64::NAN, |(ratio, _)| ratio)).collect();
+    // As restless as all of them are together, two that agree by chance are not taken for sure.
+    let least = Least { count: 0, spread: line.ratios.spread / 2.0, share: signal.share };
+    let scores = peers::scores(&ratios, least);
+    let judged = members.iter().zip(found).zip(scores);
+    let reading = |(((labels, _), found), score): ((&(Labels, Vec<Point>), _), _)| {
+        let ((ratio, value), (score, usual)): ((f64, f64), (f64, Usual)) = (found?, score?);
+        let off = ratio / usual.median;
+        let mut reading = reading(signal, labels, now, (score, value, value / off));
+        reading.is_found &= (off - 1.0).abs() > signal.change;
+        (reading.since, reading.window_ms) = (UnixMs(now.0 - REPLICAS_MS), TOGETHER_MS);
+        Some(reading)
     };
-    compare(asked, signal, now, &group, &Work { query: RUNNING, has_same_work: &has_same_work })
+    judged.filter_map(reading).collect()
 }
 
 /// Who does the same work: a query, and whether one value of it is near enough to the middle one.
