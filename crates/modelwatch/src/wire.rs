@@ -29,6 +29,7 @@ use tokio::{
 };
 
 use crate::{
+    alarms::detect::{self, Detector},
     api::{self, Gate, Hub, Limits, Queries, Receive},
     config::Config,
     events::Events,
@@ -49,6 +50,9 @@ const DRAIN_MAX: Duration = Duration::from_secs(2);
 
 /// How long cutting or merging blocks may go on after that.
 const KEEPER_PATIENCE: Duration = Duration::from_secs(1);
+
+/// How long a look for the unusual may go on after that.
+const DETECTOR_PATIENCE: Duration = Duration::from_millis(500);
 
 /// How long tasks may take to end.
 pub(crate) const RUNTIME_PATIENCE: Duration = Duration::from_millis(500);
@@ -82,6 +86,7 @@ pub(crate) struct App {
     pub(crate) saved: api::SavedSearches,
     pub(crate) cost: CostMeter,
     pub(crate) verdicts: Verdicts,
+    pub(crate) detector: Detector,
     /// Turns true when the program ends.
     pub(crate) stop: watch::Sender<bool>,
     /// The label `instance` of what this program says of itself.
@@ -116,7 +121,9 @@ pub(crate) fn serve(config: Config, language: Language, say: Say<'_>) -> anyhow:
     text("start.page", ("url", format!("http://{}/", reachable(address))));
     introduce_gateway(&app, language, say);
     receivers::introduce(&servers.addresses(), language, say);
+    app.detector.start().context("failed to start looking for the unusual")?;
     let result = runtime.block_on(run(&app, listener, servers, language, say));
+    app.detector.stop(DETECTOR_PATIENCE);
     if let Some(exchanges) = exchanges {
         exchanges.stop();
     }
@@ -173,10 +180,19 @@ fn assemble(
     };
     let exchanges = Exchanges::start(&config, &clock, &queue, keep, engines, note, language)?;
     let limits = limits(&config);
+    let detector = Detector::new(detect::Setup {
+        store: store.clone(),
+        clock: clock.clone(),
+        queue: queue.clone(),
+        folder: config.storage.path.clone(),
+        samples_max: config.query.samples_max,
+        instance: instance.clone(),
+    });
     let started = clock.now();
     let app = App {
         queries: Queries::new(Arc::new(store.clone()), clock.clone(), limits),
         verdicts: Verdicts::new(clock.now()).context("a built-in condition does not parse")?,
+        detector,
         receive: Receive::new(&lines, &clock, &config.receive),
         lines,
         saved: api::SavedSearches::new(&config.storage.path),

@@ -202,3 +202,51 @@ fn main() -> Result<(), Box<dyn Error>> {
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What is found of a deployment in the hours before its series end.
+    fn found(memory: &Memory, hours: i64) -> Seen {
+        let (_, to) = memory.span().unwrap();
+        let seen = watch(memory, to - hours * 60 * MINUTE_MS, to);
+        assert_eq!(seen.failures, 0);
+        seen
+    }
+
+    #[test]
+    fn faults_are_found() {
+        for (fault, kind, signal) in [
+            (Fault::HotCard, Kind::Peer, "temperature"),
+            (Fault::ReplicaSlow, Kind::Peer, "tpot"),
+            (Fault::DecodeSlow, Kind::Load, "tpot"),
+            (Fault::SettingSlow, Kind::Change, "tpot"),
+            (Fault::DiskFillsFast, Kind::Forecast, "disk"),
+        ] {
+            let seen = found(&made(1, fault, 2, 1.9), 1);
+            let is_it = |begun: &(Kind, &str, Labels, i64)| (begun.0, begun.1) == (kind, signal);
+            assert!(seen.begun.iter().any(is_it), "{fault:?}: {:?}", seen.begun);
+        }
+        let seen = found(&made(1, Fault::FileLeak, 3, 0.5), 1);
+        let kinds: Vec<&str> = seen.begun.iter().map(|begun| begun.1).collect();
+        assert_eq!(kinds, ["files"]);
+    }
+
+    #[test]
+    fn nothing_is_found_of_a_healthy_deployment() {
+        let seen = found(&made(1, Fault::None, 2, f64::MAX), 3);
+        assert_eq!(seen.begun, []);
+        for (kind, count) in [(Kind::Peer, 80), (Kind::Load, 12)] {
+            let judged = seen.judged.get(&kind).map_or(0, BTreeSet::len);
+            assert!(judged >= count, "{kind:?}: {judged}");
+        }
+    }
+
+    #[test]
+    fn lines_are_read() {
+        let text = "a_total{b=\"c d\",e=\"f\"} 1.5 1000\n# no\na_total{b=\"c d\",e=\"f\"} 2 2000\nx{} 1 3\n";
+        let memory = Memory::read(text.as_bytes()).unwrap();
+        assert_eq!((memory.span(), memory.series_count()), (Some((3, 2_000)), 2));
+    }
+}

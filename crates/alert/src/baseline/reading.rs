@@ -48,10 +48,10 @@ pub struct Reading {
     pub usual: Option<f64>,
     /// How sure it is, in spreads or standard deviations; below 0 where the value is lower than usual.
     pub score: f64,
-    /// Of floors: growth by day.
+    /// Of floors and supplies: growth by day.
     pub per_day: Option<f64>,
     /// Of supplies: seconds until nothing is left.
-    pub full_seconds: Option<f64>,
+    pub empty_seconds: Option<f64>,
     /// Whether it is to be told.
     pub is_found: bool,
     /// Since when it has been so, as far as is known.
@@ -67,6 +67,16 @@ impl Reading {
     /// The value against what is usual; 1 is usual.
     pub fn ratio(&self) -> Option<f64> {
         self.usual.filter(|usual| *usual > 0.0).map(|usual| self.value / usual)
+    }
+
+    /// Of floors alone: growth by day.
+    pub fn growth_per_day(&self) -> Option<f64> {
+        self.per_day.filter(|_| self.kind == Kind::Floor)
+    }
+
+    /// What it is about, the same at each look.
+    pub fn key(&self) -> String {
+        format!("{} {} {}", self.kind.as_str(), self.signal, self.labels)
     }
 
     /// The code of the text that tells it.

@@ -126,6 +126,11 @@ impl Watch {
         errors
     }
 
+    /// Whether each piece of work was done once.
+    pub fn has_looked_at_all(&self) -> bool {
+        self.slots.iter().all(|slot| slot.done > UnixMs::MIN)
+    }
+
     /// What is known at the moment.
     pub fn readings(&self) -> impl Iterator<Item = &Reading> {
         self.slots.iter().flat_map(|slot| &slot.readings).take(READINGS_MAX)
@@ -142,5 +147,42 @@ fn keep_since(known: &[Reading], readings: &mut [Reading]) {
         if let Some(since) = since.get(&(reading.kind, reading.signal, &reading.labels)) {
             reading.since = reading.since.min(*since);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    /// The codes of all that may be found, without those of restarts.
+    fn codes() -> BTreeSet<String> {
+        let code = |work: Work| {
+            let (kind, signal) = match work {
+                Work::Accelerators(signal) | Work::Replicas(signal) => (Kind::Peer, signal.name),
+                Work::AtLoad(signal) => (Kind::Load, signal.name),
+                Work::OfWeek(signal) => (Kind::Week, signal.name),
+                Work::Change(signal) => (Kind::Change, signal.name),
+                Work::Leaks(floor) => (Kind::Floor, floor.name),
+                Work::Forecast(supply) => (Kind::Forecast, supply.name),
+            };
+            format!("finding.{}_{signal}", kind.as_str())
+        };
+        Work::all().map(code).collect()
+    }
+
+    #[test]
+    fn all_that_may_be_found_has_a_text_and_no_text_is_left_over() {
+        let mut expected = codes();
+        let restarts = expected.iter().filter_map(|code| {
+            code.strip_prefix("finding.change_").map(|signal| format!("finding.restart_{signal}"))
+        });
+        let restarts: Vec<String> = restarts.collect();
+        expected.extend(restarts);
+        let texts = model::message::MESSAGES.iter().map(|message| message.code);
+        let texts: BTreeSet<String> =
+            texts.filter(|code| code.starts_with("finding.")).map(str::to_owned).collect();
+        assert_eq!(texts, expected);
     }
 }

@@ -147,7 +147,7 @@ fn of_metric(
         }
         let own = without_name(&labels);
         let names: Vec<&str> = own.iter().map(|(name, _)| name).collect();
-        let query = query(&matchers(&own, &names));
+        let query = query(&matchers(&own, names));
         let mut named = labels.to_builder();
         named.set(NAME, metric.name);
         let Usual { median, spread } = usual;

@@ -225,7 +225,7 @@ fn of_change(
         usual: Some(value / ratio),
         score,
         per_day: None,
-        full_seconds: None,
+        empty_seconds: None,
         // What became better is worth to be told as well.
         is_found: score.abs() > SCORE_MIN && is_off,
         since: UnixMs(change.first_new),

@@ -96,7 +96,7 @@ fn of_floor(
         usual: Some(first.1),
         score: trend.score,
         per_day: Some(trend.slope),
-        full_seconds: None,
+        empty_seconds: None,
         is_found: trend.score > SCORE_MIN && trend.slope > floor.per_day,
         since: UnixMs(first.0),
         query: about(floor.query, labels),
@@ -130,10 +130,10 @@ const LOOKS: &[Look] = &[
         horizon_max: f64::MAX,
     },
     Look {
-        window_ms: 6 * HOUR_MS,
+        window_ms: 3 * HOUR_MS,
         step_ms: 5 * MINUTE_MS,
         step: "5m",
-        count: 36,
+        count: 30,
         horizon_max: 86_400.0,
     },
 ];
@@ -157,8 +157,8 @@ pub fn forecasts(
     let mut soonest: HashMap<Labels, Reading> = HashMap::new();
     for look in LOOKS {
         for reading in ahead(asked, supply, look, now)? {
-            let known = soonest.get(&reading.labels).and_then(|reading| reading.full_seconds);
-            if known.is_none_or(|known| reading.full_seconds.is_some_and(|full| full < known)) {
+            let known = soonest.get(&reading.labels).and_then(|reading| reading.empty_seconds);
+            if known.is_none_or(|known| reading.empty_seconds.is_some_and(|full| full < known)) {
                 soonest.insert(reading.labels.clone(), reading);
             }
         }
@@ -204,7 +204,7 @@ fn ahead(
             usual: None,
             score: trend.score,
             per_day: Some(trend.slope * DAY_MS / 1e3),
-            full_seconds: Some(full),
+            empty_seconds: Some(full),
             is_found: true,
             since: UnixMs(*series.times.first()?),
             query: about(supply.query, &labels),

@@ -5,7 +5,7 @@ use query::QueryError;
 
 use super::{HOUR_MS, MINUTE_MS, Point, STEP_MS, about, back, loaded};
 use crate::baseline::{
-    Asked, Kind, Reading,
+    Asked, Kind, Least, Reading,
     load::Lines,
     reading::percent,
     robust::median,
@@ -81,7 +81,7 @@ fn of_load(
         usual: Some(value / middle),
         score,
         per_day: None,
-        full_seconds: None,
+        empty_seconds: None,
         is_found: score.abs() > SUM_MIN && signal.bad.is(score) && is_off(middle) && is_off(last),
         since: UnixMs(ratios.get(first).map_or(newest.time, |(point, _)| point.time)),
         query: about(signal.query, labels),
@@ -106,7 +106,7 @@ const WEEK_STEP_MS: i64 = 10 * MINUTE_MS;
 /// The hour that is judged, and how many of its values there must be.
 const HOUR_VALUES_MIN: usize = 4;
 /// Larger scores are told.
-pub const WEEK_SCORE_MIN: f64 = 6.0;
+pub const WEEK_SCORE_MIN: f64 = 5.0;
 /// Of two weeks nearly all must have been seen.
 const SPAN_MIN_MS: i64 = 2 * WEEK_MS - 6 * HOUR_MS;
 
@@ -146,21 +146,21 @@ fn in_week(
             before.iter().map(|point| (point.loads, point.value)).collect();
         Some(Lines::of(&pairs, signal.share)?)
     };
-    // What is compared: what is left when the load is taken out, or the value itself.
-    let level = |point: &Point| match &line {
-        Some(line) => line.ratio(point.loads, point.value),
-        None => Some(point.value),
+    // What is compared: what is left when the load is taken out, or the value itself; as a logarithm, so that a
+    // tenth is as far away as ten times as much.
+    let level = |point: &Point| {
+        let level = match &line {
+            Some(line) => line.ratio(point.loads, point.value)?,
+            None => point.value.max(signal.spread),
+        };
+        (level > 0.0).then(|| level.ln())
     };
-    let mut least = signal.least();
-    if line.is_some() {
-        (least.spread, least.share) = (signal.share, 0.0);
-    }
     let past = before.iter().filter_map(|point| Some((point.time, level(point)?)));
+    let least = Least { count: 0, spread: signal.share, share: 0.0 };
     let usual = Week::of(past, least);
     let scored = |point: &Point| {
-        let usual = usual.usual(point.time)?;
-        let level = level(point)?;
-        Some((usual.score(level), level / usual.median, point.value))
+        let (usual, level) = (usual.usual(point.time)?, level(point)?);
+        Some((usual.score(level), (level - usual.median).exp(), point.value))
     };
     let mut scored: Vec<(f64, f64, f64)> = hour.iter().filter_map(scored).collect();
     if scored.len() < HOUR_VALUES_MIN {
@@ -168,9 +168,6 @@ fn in_week(
     }
     scored.sort_by(|a, b| a.0.total_cmp(&b.0));
     let (score, ratio, value) = *scored.get(scored.len() / 2)?;
-    if !(ratio.is_finite() && ratio > 0.0) {
-        return None;
-    }
     let is_off = (ratio - 1.0).abs() > signal.change && signal.bad.is(score);
     Some(Reading {
         kind: Kind::Week,
@@ -180,7 +177,7 @@ fn in_week(
         usual: Some(value / ratio),
         score,
         per_day: None,
-        full_seconds: None,
+        empty_seconds: None,
         is_found: score.abs() > WEEK_SCORE_MIN && is_off,
         since: UnixMs(now.0 - HOUR_MS),
         query: about(signal.query, labels),

@@ -215,7 +215,7 @@ fn reading(
         usual: Some(usual),
         score,
         per_day: None,
-        full_seconds: None,
+        empty_seconds: None,
         is_found: score.abs() > SCORE_MIN && signal.bad.is(score),
         since: UnixMs(now.0 - WINDOW_MS),
         query: about(signal.query, labels),
