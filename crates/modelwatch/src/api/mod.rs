@@ -5,6 +5,7 @@ mod agent;
 mod elastic;
 mod events;
 mod export;
+mod findings;
 mod form;
 mod gateway;
 mod json;

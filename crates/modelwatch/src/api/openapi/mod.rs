@@ -16,7 +16,7 @@ use axum::{
 };
 use serde_json::{Map, Value, json};
 
-use super::{events, gateway, json::response, logs, moment, range, requests, rules};
+use super::{events, findings, gateway, json::response, logs, moment, range, requests, rules};
 use crate::wire::App;
 
 /// An endpoint.
@@ -193,6 +193,13 @@ fn routes() -> Vec<Route> {
     };
     vec![
         route("/api/mw/v1/events", "Events, newest first", get(events::events), EVENTS, "Events"),
+        route(
+            "/api/mw/v1/findings",
+            "What is not as usual at the moment, surest first",
+            get(findings::findings),
+            &[],
+            "BaselineFindings",
+        ),
         route(
             "/api/mw/v1/gateway",
             "The gateway and its upstreams",
