@@ -1,4 +1,7 @@
 //! From stored data to judgement: rules, incidents, baselines.
 #![forbid(unsafe_code)]
 
+pub mod pack;
+pub mod replay;
 pub mod rules;
+mod yaml;

@@ -528,6 +528,16 @@ pub static MESSAGES: &[Message] = &[
         zh: "日志流水线 {name} 的第 {step} 步无法使用：{key}：{reason}",
     },
     Message {
+        code: "config.objective_empty",
+        en: "the objective of {model} asks for nothing; give it ttft, tpot or success",
+        zh: "模型 {model} 的目标没有任何要求，请设置 ttft、tpot 或 success",
+    },
+    Message {
+        code: "config.objective_twice",
+        en: "the model {model} has an objective already",
+        zh: "模型 {model} 已经设置过目标",
+    },
+    Message {
         code: "config.probe_prompt",
         en: "this [[probe]] would make an engine work; set send_prompt = true to accept that, and model to the model that is asked",
         zh: "该 [[probe]] 会让推理引擎执行一次生成；请设置 send_prompt = true 表示接受，并用 model 指定所请求的模型",
@@ -776,6 +786,16 @@ pub static MESSAGES: &[Message] = &[
         zh: "{engine}（{url}）已卸载模型 {model}（驻留秒数：{seconds}）",
     },
     Message {
+        code: "event.objective_removed",
+        en: "{author} removed the objective of {model}",
+        zh: "{author} 移除了模型 {model} 的目标",
+    },
+    Message {
+        code: "event.objective_set",
+        en: "{author} set the objective of {model}",
+        zh: "{author} 设置了模型 {model} 的目标",
+    },
+    Message {
         code: "event.prompt_truncated",
         en: "{engine} at {url} probably dropped the beginning of a prompt: {tokens} tokens are left of it in a context of {context} (model {model}). Raise the context length",
         zh: "{engine}（{url}）很可能丢弃了提示词的开头：上下文 {context} 中仅剩 {tokens} 个 Token（模型 {model}）。请增大上下文长度",
@@ -789,6 +809,26 @@ pub static MESSAGES: &[Message] = &[
         code: "event.requests_lost",
         en: "records of requests cannot be kept in {path}: {reason}. Requests pass all the same",
         zh: "请求记录无法写入 {path}：{reason}。请求转发不受影响",
+    },
+    Message {
+        code: "event.rule_changed",
+        en: "{author} changed the rule {rule}",
+        zh: "{author} 修改了规则 {rule}",
+    },
+    Message {
+        code: "event.rule_forgotten",
+        en: "{author} deleted the rule {rule}",
+        zh: "{author} 删除了规则 {rule}",
+    },
+    Message {
+        code: "event.rule_reset",
+        en: "{author} took back the changes of the rule {rule}",
+        zh: "{author} 撤销了对规则 {rule} 的修改",
+    },
+    Message {
+        code: "event.rule_written",
+        en: "{author} wrote the rule {rule}",
+        zh: "{author} 编写了规则 {rule}",
     },
     Message {
         code: "event.series_limit",
@@ -2193,6 +2233,16 @@ pub static MESSAGES: &[Message] = &[
         zh: "结束时间早于开始时间",
     },
     Message {
+        code: "refused.objective",
+        en: "an objective needs a model and one of ttft_seconds, tpot_seconds and success_ratio; times are above 0, parts between 0 and 1",
+        zh: "目标需要模型名，以及 ttft_seconds、tpot_seconds、success_ratio 之一；时间须大于 0，比例须在 0 与 1 之间",
+    },
+    Message {
+        code: "refused.objectives",
+        en: "there are too many objectives; remove some",
+        zh: "目标过多，请先移除一些",
+    },
+    Message {
         code: "refused.pixels",
         en: "A chart has from 1 to {max} pixels",
         zh: "图表宽度须为 1 至 {max} 像素",
@@ -2201,6 +2251,12 @@ pub static MESSAGES: &[Message] = &[
         code: "refused.queries",
         en: "One request asks from 1 to {max} queries",
         zh: "一次请求可包含 1 至 {max} 个查询",
+    },
+    Message { code: "refused.rule", en: "line {line}: {reason}", zh: "第 {line} 行：{reason}" },
+    Message {
+        code: "refused.rules",
+        en: "there are too many rules on the page; delete some",
+        zh: "页面上的规则过多，请先删除一些",
     },
     Message {
         code: "refused.search_name",
@@ -2211,6 +2267,16 @@ pub static MESSAGES: &[Message] = &[
         code: "refused.searches",
         en: "there are {limit} saved searches already; delete one first",
         zh: "已保存 {limit} 条搜索，请先删除一条",
+    },
+    Message {
+        code: "refused.severity",
+        en: "{severity} is no severity; known are {known}",
+        zh: "{severity} 不是有效的级别；可用级别为 {known}",
+    },
+    Message {
+        code: "refused.thresholds",
+        en: "this rule has {count} thresholds, each a number",
+        zh: "该规则有 {count} 个阈值，且每个都必须是数值",
     },
     Message {
         code: "refused.time",

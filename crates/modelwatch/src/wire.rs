@@ -29,6 +29,10 @@ use tokio::{
 };
 
 use crate::{
+    alarms::{
+        objectives::Objectives,
+        rules::{self, Rules},
+    },
     api::{self, Gate, Hub, Limits, Queries, Receive},
     config::Config,
     events::Events,
@@ -49,6 +53,9 @@ const DRAIN_MAX: Duration = Duration::from_secs(2);
 
 /// How long cutting or merging blocks may go on after that.
 const KEEPER_PATIENCE: Duration = Duration::from_secs(1);
+
+/// How long a rule may go on being evaluated after that.
+const RULES_PATIENCE: Duration = Duration::from_millis(500);
 
 /// How long tasks may take to end.
 pub(crate) const RUNTIME_PATIENCE: Duration = Duration::from_millis(500);
@@ -82,6 +89,8 @@ pub(crate) struct App {
     pub(crate) saved: api::SavedSearches,
     pub(crate) cost: CostMeter,
     pub(crate) verdicts: Verdicts,
+    pub(crate) rules: Rules,
+    pub(crate) objectives: Objectives,
     /// Turns true when the program ends.
     pub(crate) stop: watch::Sender<bool>,
     /// The label `instance` of what this program says of itself.
@@ -116,7 +125,9 @@ pub(crate) fn serve(config: Config, language: Language, say: Say<'_>) -> anyhow:
     text("start.page", ("url", format!("http://{}/", reachable(address))));
     introduce_gateway(&app, language, say);
     receivers::introduce(&servers.addresses(), language, say);
+    app.rules.start().context("failed to start evaluating rules")?;
     let result = runtime.block_on(run(&app, listener, servers, language, say));
+    app.rules.stop(RULES_PATIENCE);
     if let Some(exchanges) = exchanges {
         exchanges.stop();
     }
@@ -177,6 +188,8 @@ fn assemble(
     let app = App {
         queries: Queries::new(Arc::new(store.clone()), clock.clone(), limits),
         verdicts: Verdicts::new(clock.now()).context("a built-in condition does not parse")?,
+        rules: Rules::new(rules_setup(&config, &clock, &store, address))?,
+        objectives: Objectives::new(&config.storage.path, &config.objectives)?,
         receive: Receive::new(&lines, &clock, &config.receive),
         lines,
         saved: api::SavedSearches::new(&config.storage.path),
@@ -198,6 +211,21 @@ fn assemble(
         started,
     };
     Ok((Arc::new(app), writer, exchanges))
+}
+
+/// What rules are evaluated with.
+fn rules_setup(config: &Config, clock: &Clock, store: &Store, address: SocketAddr) -> rules::Setup {
+    let given = config.alerts.external_url.trim_end_matches('/');
+    let own = || format!("http://{}", reachable(address));
+    rules::Setup {
+        store: store.clone(),
+        clock: clock.clone(),
+        settings: config.alerts.clone(),
+        folder: config.storage.path.clone(),
+        external_url: if given.is_empty() { own() } else { given.to_owned() },
+        samples_max: config.query.samples_max,
+        sink: Box::new(|_, _| {}),
+    }
 }
 
 /// What one query may cost.
