@@ -2,4 +2,7 @@
 #![forbid(unsafe_code)]
 
 pub mod baseline;
+pub mod pack;
+pub mod replay;
 pub mod rules;
+mod yaml;

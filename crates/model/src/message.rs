@@ -786,6 +786,16 @@ pub static MESSAGES: &[Message] = &[
         zh: "{engine}（{url}）已卸载模型 {model}（驻留秒数：{seconds}）",
     },
     Message {
+        code: "event.objective_removed",
+        en: "{author} removed the objective of {model}",
+        zh: "{author} 移除了模型 {model} 的目标",
+    },
+    Message {
+        code: "event.objective_set",
+        en: "{author} set the objective of {model}",
+        zh: "{author} 设置了模型 {model} 的目标",
+    },
+    Message {
         code: "event.prompt_truncated",
         en: "{engine} at {url} probably dropped the beginning of a prompt: {tokens} tokens are left of it in a context of {context} (model {model}). Raise the context length",
         zh: "{engine}（{url}）很可能丢弃了提示词的开头：上下文 {context} 中仅剩 {tokens} 个 Token（模型 {model}）。请增大上下文长度",
@@ -799,6 +809,26 @@ pub static MESSAGES: &[Message] = &[
         code: "event.requests_lost",
         en: "records of requests cannot be kept in {path}: {reason}. Requests pass all the same",
         zh: "请求记录无法写入 {path}：{reason}。请求转发不受影响",
+    },
+    Message {
+        code: "event.rule_changed",
+        en: "{author} changed the rule {rule}",
+        zh: "{author} 修改了规则 {rule}",
+    },
+    Message {
+        code: "event.rule_forgotten",
+        en: "{author} deleted the rule {rule}",
+        zh: "{author} 删除了规则 {rule}",
+    },
+    Message {
+        code: "event.rule_reset",
+        en: "{author} took back the changes of the rule {rule}",
+        zh: "{author} 撤销了对规则 {rule} 的修改",
+    },
+    Message {
+        code: "event.rule_written",
+        en: "{author} wrote the rule {rule}",
+        zh: "{author} 编写了规则 {rule}",
     },
     Message {
         code: "event.series_limit",
@@ -2143,6 +2173,54 @@ pub static MESSAGES: &[Message] = &[
         zh: "指标未开启。请在选项中设置 return_perf_metrics: true",
     },
     Message {
+        code: "notify.and_more", en: "and {count} more alerts", zh: "另有 {count} 条告警"
+    },
+    Message { code: "notify.cause", en: "Cause", zh: "可能原因" },
+    Message {
+        code: "notify.cut",
+        en: "… more than this channel takes",
+        zh: "……内容超出该渠道的长度限制",
+    },
+    Message { code: "notify.escalated", en: "Escalated", zh: "升级" },
+    Message {
+        code: "notify.file_dropped",
+        en: "The file {name} is not attached: this kind of channel takes no files.",
+        zh: "未附上文件 {name}：该类渠道不支持发送文件。",
+    },
+    Message { code: "notify.firing", en: "Firing", zh: "告警" },
+    Message { code: "notify.labels", en: "Labels", zh: "标签" },
+    Message { code: "notify.link", en: "Open in modelwatch", zh: "在 modelwatch 中查看" },
+    Message { code: "notify.remedy", en: "What to do", zh: "处理建议" },
+    Message { code: "notify.resolved", en: "Resolved", zh: "已恢复" },
+    Message { code: "notify.runbook", en: "Runbook", zh: "处理手册" },
+    Message { code: "notify.severity_critical", en: "Critical", zh: "严重" },
+    Message { code: "notify.severity_info", en: "Info", zh: "提示" },
+    Message { code: "notify.severity_warning", en: "Warning", zh: "警告" },
+    Message { code: "notify.since", en: "Since", zh: "开始时间" },
+    Message {
+        code: "notify.template_failed",
+        en: "The template of this channel cannot be used, so that this is the built-in text: {reason}",
+        zh: "该渠道的自定义模板无法使用，已改用内置文本：{reason}",
+    },
+    Message {
+        code: "notify.test_remedy",
+        en: "Nothing: somebody pressed the test button, or ran modelwatch notify test.",
+        zh: "无需处理：有人点击了测试按钮，或运行了 modelwatch notify test。",
+    },
+    Message {
+        code: "notify.test_summary",
+        en: "This is a test of the channel {name}",
+        zh: "这是渠道 {name} 的测试消息",
+    },
+    Message {
+        code: "notify.title_many",
+        en: "[{state}] {name} ({count} alerts)",
+        zh: "【{state}】{name}（{count} 条告警）",
+    },
+    Message { code: "notify.title_one", en: "[{state}] {name}", zh: "【{state}】{name}" },
+    Message { code: "notify.until", en: "Ended", zh: "结束时间" },
+    Message { code: "notify.value", en: "Value", zh: "当前值" },
+    Message {
         code: "pipeline.counts",
         en: "  {pipeline}, step {step}, {kind}: done {done}, nothing to do {missed}, left out {skipped}, dropped {dropped}",
         zh: "  {pipeline} 第 {step} 步 {kind}：执行 {done}，无需处理 {missed}，跳过 {skipped}，丢弃 {dropped}",
@@ -2300,6 +2378,16 @@ pub static MESSAGES: &[Message] = &[
         zh: "结束时间早于开始时间",
     },
     Message {
+        code: "refused.objective",
+        en: "an objective needs a model and one of ttft_seconds, tpot_seconds and success_ratio; times are above 0, parts between 0 and 1",
+        zh: "目标需要模型名，以及 ttft_seconds、tpot_seconds、success_ratio 之一；时间须大于 0，比例须在 0 与 1 之间",
+    },
+    Message {
+        code: "refused.objectives",
+        en: "there are too many objectives; remove some",
+        zh: "目标过多，请先移除一些",
+    },
+    Message {
         code: "refused.pixels",
         en: "A chart has from 1 to {max} pixels",
         zh: "图表宽度须为 1 至 {max} 像素",
@@ -2308,6 +2396,12 @@ pub static MESSAGES: &[Message] = &[
         code: "refused.queries",
         en: "One request asks from 1 to {max} queries",
         zh: "一次请求可包含 1 至 {max} 个查询",
+    },
+    Message { code: "refused.rule", en: "line {line}: {reason}", zh: "第 {line} 行：{reason}" },
+    Message {
+        code: "refused.rules",
+        en: "there are too many rules on the page; delete some",
+        zh: "页面上的规则过多，请先删除一些",
     },
     Message {
         code: "refused.search_name",
@@ -2318,6 +2412,16 @@ pub static MESSAGES: &[Message] = &[
         code: "refused.searches",
         en: "there are {limit} saved searches already; delete one first",
         zh: "已保存 {limit} 条搜索，请先删除一条",
+    },
+    Message {
+        code: "refused.severity",
+        en: "{severity} is no severity; known are {known}",
+        zh: "{severity} 不是有效的级别；可用级别为 {known}",
+    },
+    Message {
+        code: "refused.thresholds",
+        en: "this rule has {count} thresholds, each a number",
+        zh: "该规则有 {count} 个阈值，且每个都必须是数值",
     },
     Message {
         code: "refused.time",

@@ -75,6 +75,14 @@ metrics! { MODELWATCH:
         "Size of the records of requests in the data directory" "数据目录中请求记录的大小";
     MODELWATCH_REQUESTS_STORED = Gauge "modelwatch_requests_stored" "" []
         "Records of requests that can be found" "可查询的请求记录数";
+    MODELWATCH_RULE_EVALUATIONS_MISSED_TOTAL = Counter "modelwatch_rule_evaluations_missed_total" "" ["file" "group"]
+        "Evaluations of a group of rules that were left out because the one before took too long" "因上一次评估耗时过长而跳过的规则组评估次数";
+    MODELWATCH_RULE_EVALUATION_SECONDS = Gauge "modelwatch_rule_evaluation_seconds" "seconds" ["file" "group"]
+        "How long the last evaluation of a group of rules took" "规则组最近一次评估的耗时";
+    MODELWATCH_RULE_FILES_FAILED = Gauge "modelwatch_rule_files_failed" "" []
+        "Files of rules that cannot be used; what they said before is still in force" "无法使用的规则文件数（继续沿用之前的内容）";
+    MODELWATCH_RULES = Gauge "modelwatch_rules" "" ["health"]
+        "Rules by how their last evaluation went: ok, err or unknown" "按最近一次评估结果统计的规则数：ok、err 或 unknown";
     MODELWATCH_SAMPLES_APPENDED_TOTAL = Counter "modelwatch_samples_appended_total" "" []
         "Samples that the store accepted" "存储已接受的样本数";
     MODELWATCH_SAMPLES_LOST_TOTAL = Counter "modelwatch_samples_lost_total" "" []

@@ -4,3 +4,5 @@
 //! runs them over the store.
 
 pub(crate) mod detect;
+pub(crate) mod objectives;
+pub(crate) mod rules;

@@ -1,6 +1,8 @@
 //! What answers look like (JSON Schema 2020-12, as OpenAPI 3.1 has it). Objects have no members but those named,
 //! so that a check against real answers finds what is not described.
 
+mod rules;
+
 use alert::baseline::Kind;
 use model::{exchange::Exchange, log::Severity};
 use serde_json::{Map, Value, json};
@@ -50,7 +52,8 @@ pub(super) fn all() -> Map<String, Value> {
         ("Usage", object(&[("rows", list(named("UsageRow")))], &[])),
         ("UsageRow", usage_row()),
     ];
-    all.into_iter().map(|(name, schema)| (name.to_owned(), schema)).collect()
+    let all = all.into_iter().chain(rules::all());
+    all.map(|(name, schema)| (name.to_owned(), schema)).collect()
 }
 
 pub(super) fn named(name: &str) -> Value {
