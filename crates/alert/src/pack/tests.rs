@@ -20,6 +20,7 @@ const TESTS: &[(&str, &str)] = &[
     ("store", include_str!("tests/store.yml")),
     ("self", include_str!("tests/self.yml")),
     ("trends", include_str!("tests/trends.yml")),
+    ("detect", include_str!("tests/detect.yml")),
 ];
 const TEXTS: [&str; 3] = ["summary", "cause", "remedy"];
 
@@ -51,7 +52,8 @@ fn there_is_a_rule_for_what_goes_wrong_and_each_has_its_own_name() {
         );
         *of_files.entry(file).or_default() += group.rules.len();
     }
-    let expected = ["accelerator", "engine", "gateway", "host", "network", "self", "store"];
+    let expected =
+        ["accelerator", "detect", "engine", "gateway", "host", "network", "self", "store"];
     assert_eq!(of_files.keys().copied().collect::<Vec<_>>(), expected);
 }
 
