@@ -1,6 +1,7 @@
 //! From stored data to judgement: rules, incidents, baselines.
 #![forbid(unsafe_code)]
 
+pub mod baseline;
 pub mod pack;
 pub mod replay;
 pub mod rules;
