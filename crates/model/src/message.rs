@@ -1634,8 +1634,8 @@ pub static MESSAGES: &[Message] = &[
     },
     Message {
         code: "help.page",
-        en: "Which page: configuration, engines",
-        zh: "文档名称：configuration、engines",
+        en: "Which page: alert-rules, configuration, engines",
+        zh: "文档名称：alert-rules、configuration、engines",
     },
     Message {
         code: "help.path",

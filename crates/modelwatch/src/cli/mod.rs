@@ -134,6 +134,7 @@ struct Place {
 
 #[derive(Clone, Copy, clap::ValueEnum)]
 enum Page {
+    AlertRules,
     Configuration,
     Engines,
 }
@@ -209,6 +210,7 @@ pub(crate) fn main() -> ExitCode {
 
 fn print_page(page: Page, language: Language) -> ExitCode {
     let text = match page {
+        Page::AlertRules => alert::pack::page(language == Language::Chinese),
         Page::Configuration => config::reference(language),
         Page::Engines => collect::EngineSetting::kinds_page(language == Language::Chinese),
     };
