@@ -21,7 +21,7 @@ export const incident = (now: number, change: Partial<Incident> = {}): Incident 
   ],
   alerts_total: 2, route: "all", channels: ["team", "oncall"], acknowledged_by: null, assignee: null, is_flapping: false,
   notes: [{ time: now - 5 * MINUTE, author: "Mei", text: "node-2 dropped off the network before." }],
-  timeline: [{ time: now - 23 * MINUTE, code: "engine.down", params: { engine: "vllm", url: "http://10.0.0.5:8000" } }],
+  timeline: [{ time: now - 23 * MINUTE, code: "verdict.engine_down", params: { model: "Qwen3-32B", instance: "10.0.0.5:8000" } }],
   ...change,
 });
 

@@ -53,7 +53,9 @@ export function lasting(ms: number): string {
   const first = Math.max(0, UNITS.findIndex(([, size]) => seconds >= size));
   const at = seconds === 0 ? UNITS.length - 1 : first;
   let rest = seconds;
-  return UNITS.slice(at, at + 2)
+  // Of many of the first unit the second says nothing.
+  const isLong = seconds >= 10 * UNITS[at]![1];
+  return UNITS.slice(at, at + (isLong ? 1 : 2))
     .map(([unit, size]) => {
       const count = Math.floor(rest / size);
       rest -= count * size;

@@ -37,7 +37,7 @@ export function draftOf({ name, query, for_ms, keep_firing_for_ms, labels, annot
 export function missingOf({ name, expr, comparison, threshold }: Draft): "name" | "expr" | "threshold" | null {
   if (expr.trim() === "") return "expr";
   if (comparison !== "" && !/^[-+]?(\d+\.?\d*|\.\d+)(e[-+]?\d+)?$/i.test(threshold.trim())) return "threshold";
-  return /^[A-Za-z_:][\w:]*$/.test(name.trim()) || /\p{L}/u.test(name) ? null : "name";
+  return name.trim() === "" ? "name" : null;
 }
 
 /** What is compared needs no parentheses where it is one call or one selector. */
@@ -85,6 +85,7 @@ export function yamlOf(draft: Draft): string {
 
 /** A word for a rule about a query: its metric in the way alerts are named. */
 export function nameFor(query: string): string {
-  const metric = /[a-zA-Z_:][\w:]*(?=\s*[{[]|\s*$|\s*\))/.exec(query)?.[0] ?? "";
+  const words = query.replace(/"(?:[^"\\]|\\.)*"|'[^']*'|\b(?:by|without|on|ignoring|group_left|group_right)\s*\([^)]*\)/g, " ").match(/[a-zA-Z_:][\w:]*(?!\s*\(|[\w:])/g) ?? [];
+  const metric = words.find((word) => /[_:]/.test(word)) ?? "";
   return metric.split(/[_:]+/).filter(Boolean).map((word) => word[0]!.toUpperCase() + word.slice(1)).join("").slice(0, 60);
 }
