@@ -5,7 +5,7 @@ import { ask, type Maybe } from "./requests/ask";
 
 const POLL_MS = 10_000;
 /** More are not counted, which is said by a plus. */
-const INCIDENTS_MAX = 200;
+const INCIDENTS_MAX = 50;
 
 class Firing {
   private answer = new Answer<{ incidents: Incident[]; next?: Maybe<string> }>();

@@ -110,7 +110,7 @@ export type MaintenanceDraft = Omit<Maintenance, "id" | "origin" | "is_active"> 
 
 export const askMaintenance = (signal?: AbortSignal) => ask<{ windows: Maintenance[] }>("maintenance", {}, signal);
 export const saveMaintenance = (draft: MaintenanceDraft) => tell<unknown>("POST", "/api/mw/v1/maintenance", draft);
-export const endMaintenance = (id: string) => tell<unknown>("DELETE", `/api/mw/v1/maintenance?${new URLSearchParams({ id })}`);
+export const endMaintenance = (id: string, author: string) => tell<unknown>("DELETE", `/api/mw/v1/maintenance?${new URLSearchParams({ id, author })}`);
 
 export interface Threshold {
   index: number;
@@ -145,7 +145,11 @@ export interface Rule {
   is_enabled: boolean;
   /** By the page: other thresholds than its file has. */
   is_changed: boolean;
+  /** As it was written, where the page has it. */
+  yaml?: Maybe<string>;
+  /** Not more than the server tells; there are `alerts_total`. */
   alerts: RuleAlert[];
+  alerts_total?: number;
 }
 export interface Group {
   name: string;
@@ -179,18 +183,18 @@ export interface PreviewSeries {
   pending: [number, number | null][];
 }
 export interface Preview {
-  rules: { name: string; fired: number; series: PreviewSeries[]; omitted: number }[];
+  rules: { name: string; fired: number; series: PreviewSeries[]; omitted: number; error?: Maybe<string> }[];
   problems: Problem[];
   step_ms: number;
-  /** Whether the whole time was looked at. */
+  /** Whether it was looked at as often as rules are evaluated. */
   is_whole: boolean;
 }
 export const preview = (asked: Previewed, span: Span, signal: AbortSignal) =>
   tell<Preview>("POST", "/api/mw/v1/rules/preview", { ...asked, start: Math.floor(span.start), end: Math.ceil(span.end) }, signal);
 export const changeRule = (change: RuleChange) => tell<Rule>("POST", "/api/mw/v1/rules/change", change);
-export const restoreRule = (id: string) => tell<unknown>("DELETE", `/api/mw/v1/rules/change?${new URLSearchParams({ id })}`);
-export const saveRule = (yaml: string) => tell<unknown>("POST", "/api/mw/v1/rules/page", { yaml });
-export const deleteRule = (name: string) => tell<unknown>("DELETE", `/api/mw/v1/rules/page?${new URLSearchParams({ name })}`);
+export const restoreRule = (id: string, author: string) => tell<unknown>("DELETE", `/api/mw/v1/rules/change?${new URLSearchParams({ id, author })}`);
+export const saveRule = (yaml: string, author: string) => tell<unknown>("POST", "/api/mw/v1/rules/page", { yaml, author });
+export const deleteRule = (name: string, author: string) => tell<unknown>("DELETE", `/api/mw/v1/rules/page?${new URLSearchParams({ name, author })}`);
 
 export interface Objective {
   /** `*` for all models without one of their own. */
@@ -203,8 +207,8 @@ export interface Objective {
   origin: "configuration" | "page";
 }
 export const askObjectives = (signal?: AbortSignal) => ask<{ objectives: Objective[] }>("objectives", {}, signal);
-export const saveObjective = (objective: Omit<Objective, "origin">) => tell<unknown>("POST", "/api/mw/v1/objectives", objective);
-export const deleteObjective = (model: string) => tell<unknown>("DELETE", `/api/mw/v1/objectives?${new URLSearchParams({ model })}`);
+export const saveObjective = (objective: Omit<Objective, "origin">, author: string) => tell<unknown>("POST", "/api/mw/v1/objectives", { ...objective, author });
+export const deleteObjective = (model: string, author: string) => tell<unknown>("DELETE", `/api/mw/v1/objectives?${new URLSearchParams({ model, author })}`);
 
 export interface Channel {
   name: string;

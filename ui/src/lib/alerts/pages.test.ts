@@ -179,7 +179,7 @@ test("a rule of one's own is written, tried and saved", async () => {
   await shown(/It would have fired 3 times/);
   click('[data-action="save-rule"]');
   await vi.waitFor(() => expect(told("rules/page")).toHaveLength(1));
-  expect(told("rules/page")[0]!.body).toEqual({ yaml: "- alert: NodeLoad1\n  expr: 'node_load1 > 8'\n  for: 5m\n  labels:\n    severity: warning\n  annotations:\n    summary: 'Load of {{ $labels.instance }} is {{ $value }}'" });
+  expect(told("rules/page")[0]!.body).toEqual({ yaml: "- alert: NodeLoad1\n  expr: 'node_load1 > 8'\n  for: 5m\n  labels:\n    severity: warning\n  annotations:\n    summary: 'Load of {{ $labels.instance }} is {{ $value }}'", author: "" });
   await vi.waitFor(() => expect(location.hash).toContain("rule=NodeLoad1"));
 });
 
@@ -201,7 +201,7 @@ test("an objective is set in units that people use", async () => {
   write('[data-field="tpot"]', "40");
   click('[data-action="save-objective"]');
   await vi.waitFor(() => expect(told("objectives")).toHaveLength(1));
-  expect(told("objectives")[0]!.body).toEqual({ model: "Qwen3-32B", ttft_seconds: 1.5, tpot_seconds: 0.04, success_ratio: null, ratio: 0.9 });
+  expect(told("objectives")[0]!.body).toEqual({ model: "Qwen3-32B", ttft_seconds: 1.5, tpot_seconds: 0.04, success_ratio: null, ratio: 0.9, author: "" });
 });
 
 test("a silence is begun from an incident's labels, and ended", async () => {

@@ -162,7 +162,7 @@ export const alertsTexts = {
   preview_never: { en: "It would not have fired.", zh: "不会触发。" },
   preview_once: { en: "It would have fired once.", zh: "会触发 1 次。" },
   preview_times: { en: "It would have fired {count} times.", zh: "会触发 {count} 次。" },
-  preview_not_whole: { en: "Only a part of that time could be looked at.", zh: "仅能回看其中一部分时间。" },
+  preview_not_whole: { en: "more rarely than rules are evaluated", zh: "取样比规则计算稀疏" },
   preview_failed: { en: "It could not be tried: {reason}", zh: "无法预演：{reason}" },
   preview_omitted: { en: "and {count} more", zh: "另有 {count} 条" },
   preview_step: { en: "looked at every {step}", zh: "每 {step} 取样一次" },

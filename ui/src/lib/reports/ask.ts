@@ -1,4 +1,5 @@
 /** The objects of reports (`docs/api.md`), and how they are asked for. */
+import { reach, refusal } from "../failure";
 import { ask, type Maybe } from "../requests/ask";
 import { tell } from "../tell";
 
@@ -28,6 +29,8 @@ export interface Subject {
   language: string;
   /** Empty: all of them. */
   model: string;
+  /** Whose times are printed. */
+  zone: string;
 }
 
 export interface Schedule {
@@ -37,9 +40,11 @@ export interface Schedule {
   at: string;
   zone: string;
   language: string;
-  model: Maybe<string>;
+  /** Empty: all of them. */
+  model: string;
   formats: string[];
-  folder: Maybe<string>;
+  /** Empty: none. */
+  folder: string;
   channels: string[];
   origin: "configuration" | "page";
   next: Maybe<number>;
@@ -53,12 +58,22 @@ const modelOf = ({ model }: Subject): Record<string, string> => (model === "" ? 
 
 export const askReports = (signal?: AbortSignal) => ask<{ reports: Report[] }>("reports", {}, signal);
 export const makeReport = (subject: Subject, formats: Format[]) =>
-  tell<Report>("POST", ROOT, { start: subject.start, end: subject.end, language: subject.language, ...modelOf(subject), formats });
+  tell<Report>("POST", ROOT, { start: subject.start, end: subject.end, language: subject.language, zone: subject.zone, ...modelOf(subject), formats });
 export const deleteReport = (id: string) => tell<unknown>("DELETE", `${ROOT}/${encodeURIComponent(id)}`);
 export const filePath = (id: string, format: string): string => `${ROOT}/${encodeURIComponent(id)}/file?${new URLSearchParams({ format })}`;
+/** To be looked at, not to be saved. */
+export const shownPath = (id: string): string => `${filePath(id, "html")}&inline=true`;
 export const previewPath = (subject: Subject): string =>
-  `${ROOT}/preview?${new URLSearchParams({ start: String(subject.start), end: String(subject.end), language: subject.language, ...modelOf(subject) })}`;
+  `${ROOT}/preview?${new URLSearchParams({ start: String(subject.start), end: String(subject.end), language: subject.language, zone: subject.zone, ...modelOf(subject) })}`;
 
 export const askSchedules = (signal?: AbortSignal) => ask<{ schedules: Schedule[] }>("reports/schedules", {}, signal);
 export const saveSchedule = (draft: ScheduleDraft) => tell<unknown>("POST", `${ROOT}/schedules`, draft);
 export const deleteSchedule = (name: string) => tell<unknown>("DELETE", `${ROOT}/schedules?${new URLSearchParams({ name })}`);
+
+/** Whether there is such a page; fails with why not. */
+export async function checkReport(path: string): Promise<void> {
+  const answer = await reach(path);
+  if (answer.ok) return;
+  const body = (await answer.json().catch(() => null)) as { error?: string; code?: string; params?: Record<string, string> } | null;
+  throw refusal(answer, body?.error, body?.code === undefined ? null : { code: body.code, params: body.params ?? {} });
+}

@@ -29,14 +29,14 @@ describe("address", () => {
   });
   test("files and previews have addresses", () => {
     expect(filePath("a/b", "pdf")).toBe("/api/mw/v1/reports/a%2Fb/file?format=pdf");
-    expect(previewPath({ start: 1, end: 2, language: "zh", model: "a&b" })).toBe("/api/mw/v1/reports/preview?start=1&end=2&language=zh&model=a%26b");
+    expect(previewPath({ start: 1, end: 2, language: "zh", model: "a&b", zone: "Asia/Shanghai" })).toBe("/api/mw/v1/reports/preview?start=1&end=2&language=zh&zone=Asia%2FShanghai&model=a%26b");
   });
 });
 
 describe("schedules", () => {
   const fields = { ...newSchedule("Asia/Shanghai", "zh"), name: "weekly" };
   test("are what the server takes", () => {
-    expect(readSchedule({ ...fields, folder: " /srv/reports ", channels: ["team"] }).schedule).toEqual({ name: "weekly", every: "weekly", at: "08:00", zone: "Asia/Shanghai", language: "zh", model: null, formats: ["html", "pdf"], folder: "/srv/reports", channels: ["team"] });
+    expect(readSchedule({ ...fields, folder: " /srv/reports ", channels: ["team"] }).schedule).toEqual({ name: "weekly", every: "weekly", at: "08:00", zone: "Asia/Shanghai", language: "zh", model: "", formats: ["html", "pdf"], folder: "/srv/reports", channels: ["team"] });
   });
   test.each([[{ name: "" }, "name_missing"], [{ at: "24:00" }, "at_wrong"], [{ zone: "Mars/Base" }, "zone_wrong"], [{ formats: [] }, "formats_missing"], [{ folder: "reports" }, "folder_wrong"]])("%j is refused: %s", (change, wrong) => {
     expect(readSchedule({ ...fields, ...change }).wrong).toBe(wrong);
@@ -45,7 +45,7 @@ describe("schedules", () => {
 
 describe("the page", () => {
   const report: Report = { id: "r1", title: "Week 48", start: NOW - 604_800_000, end: NOW, created: NOW, language: "zh", model: null, files: [{ format: "html", bytes: 240_000 }, { format: "pdf", bytes: 380_000 }], schedule: "weekly" };
-  const schedule: Schedule = { name: "weekly", every: "weekly", at: "08:00", zone: "Asia/Shanghai", language: "zh", model: null, formats: ["html", "pdf"], folder: "/srv/reports", channels: ["team"], origin: "page", next: NOW, last: null, last_error: "the folder cannot be written" };
+  const schedule: Schedule = { name: "weekly", every: "weekly", at: "08:00", zone: "Asia/Shanghai", language: "zh", model: "", formats: ["html", "pdf"], folder: "/srv/reports", channels: ["team"], origin: "page", next: NOW, last: null, last_error: "the folder cannot be written" };
   let answers: Record<string, unknown>;
   let asked: { method: string; path: string; body: unknown }[];
   let page: Record<string, unknown>;
@@ -56,7 +56,7 @@ describe("the page", () => {
 
   beforeEach(() => {
     // Frames stay empty: there is no server.
-    (window as unknown as { happyDOM: { settings: { disableIframePageLoading: boolean } } }).happyDOM.settings.disableIframePageLoading = true;
+    Object.assign((window as unknown as { happyDOM: { settings: Record<string, boolean> } }).happyDOM.settings, { disableIframePageLoading: true, handleDisabledFileLoadingAsSuccess: true });
     asked = [];
     answers = { "GET reports": { reports: [report] }, "GET reports/schedules": { schedules: [schedule] }, "GET channels": { channels: [] } };
     vi.stubGlobal("fetch", async (path: string, init: RequestInit = {}) => {
@@ -85,17 +85,18 @@ describe("the page", () => {
     open("#/reports?shown=r1");
     await shown(/Open alone/);
     const frame = document.querySelector("iframe")!;
-    expect(frame.getAttribute("src")).toBe("/api/mw/v1/reports/r1/file?format=html");
+    expect(frame.getAttribute("src")).toBe("/api/mw/v1/reports/r1/file?format=html&inline=true");
     expect(frame.getAttribute("sandbox")).toBe("allow-same-origin");
   });
 
   test("makes one of the period that is chosen", async () => {
     answers["POST reports"] = report;
+    setZone("Asia/Shanghai");
     open("#/reports?from=1000000&to=99000000&lang=zh&model=q");
     await shown(/Week 48/);
     click('[data-action="create"]');
     await shown(/Done: it is in the list below/);
-    expect(asked.find(({ method }) => method === "POST")?.body).toEqual({ start: 1_000_000, end: 99_000_000, language: "zh", model: "q", formats: ["html", "pdf"] });
+    expect(asked.find(({ method }) => method === "POST")?.body).toEqual({ start: 1_000_000, end: 99_000_000, language: "zh", zone: "Asia/Shanghai", model: "q", formats: ["html", "pdf"] });
   });
 
   test("deletes one after asking", async () => {

@@ -18,7 +18,8 @@ export const newSchedule = (zone: string, language: string): ScheduleFields => (
 });
 
 export const fieldsOf = (schedule: Schedule): ScheduleFields => ({
-  ...schedule, model: schedule.model ?? "", folder: schedule.folder ?? "", formats: schedule.formats as Format[], channels: [...schedule.channels],
+  name: schedule.name, every: schedule.every, at: schedule.at, zone: schedule.zone, language: schedule.language, model: schedule.model, folder: schedule.folder,
+  formats: schedule.formats as Format[], channels: [...schedule.channels],
 });
 
 export type WrongSchedule = "name_missing" | "at_wrong" | "zone_wrong" | "formats_missing" | "folder_wrong";
@@ -44,6 +45,6 @@ export function readSchedule(fields: ScheduleFields): { schedule: ScheduleDraft 
   const { every, at, language, formats, channels } = fields;
   return {
     wrong: null,
-    schedule: { name: fields.name.trim(), every, at, zone: fields.zone.trim(), language, model: fields.model.trim() || null, formats: [...formats], folder: folder || null, channels: [...channels] },
+    schedule: { name: fields.name.trim(), every, at, zone: fields.zone.trim(), language, model: fields.model.trim(), formats: [...formats], folder, channels: [...channels] },
   };
 }
