@@ -1,4 +1,8 @@
 //! From stored data to judgement: rules, incidents, baselines.
 #![forbid(unsafe_code)]
 
+pub mod baseline;
+pub mod pack;
+pub mod replay;
 pub mod rules;
+mod yaml;

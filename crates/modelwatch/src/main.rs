@@ -5,6 +5,7 @@
 #![forbid(unsafe_code)]
 
 mod agent;
+mod alarms;
 mod api;
 mod cli;
 mod config;
@@ -20,6 +21,7 @@ mod own;
 mod receivers;
 mod upstreams;
 mod verdict;
+mod whole;
 mod wire;
 mod writer;
 mod zone;
