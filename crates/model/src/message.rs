@@ -583,6 +583,16 @@ pub static MESSAGES: &[Message] = &[
         zh: "server.listen = \"{listen}\" 可被其他机器访问，而目前没有登录保护：任何人都能看到全部数据。请监听 127.0.0.1，或设置 server.allow_remote_without_login = true 表示接受该风险",
     },
     Message {
+        code: "config.report",
+        en: "report {name}: {key} cannot be {value}",
+        zh: "报告 {name}：{key} 不能为 {value}",
+    },
+    Message {
+        code: "config.report_twice",
+        en: "two reports are called {name}; names tell them apart",
+        zh: "有两个报告都名为 {name}；名称必须唯一",
+    },
+    Message {
         code: "config.scrape_login",
         en: "the scrape job {job} needs either bearer_token_env, or username and password_env together",
         zh: "抓取任务 {job} 应仅设置 bearer_token_env，或同时设置 username 与 password_env",
@@ -2165,6 +2175,14 @@ pub static MESSAGES: &[Message] = &[
         zh: "一次请求可包含 1 至 {max} 个查询",
     },
     Message {
+        code: "refused.report_span",
+        en: "a report is about 10 minutes to 400 days, and none of it is still to come",
+        zh: "报告的时间范围须为 10 分钟至 400 天，且不能晚于当前时间",
+    },
+    Message {
+        code: "refused.schedule", en: "{key} cannot be {value}", zh: "{key} 不能为 {value}"
+    },
+    Message {
         code: "refused.search_name",
         en: "a search has a name of 1 to {limit} characters, and none that steers a terminal",
         zh: "搜索名称应为 1 至 {limit} 个字符，且不含控制字符",
@@ -2389,6 +2407,11 @@ pub static MESSAGES: &[Message] = &[
         zh: "变化是与前一个等长周期相比；低于 3% 时不着色。",
     },
     Message {
+        code: "report.method_failures",
+        en: "Failed requests: those that the engine failed at, was silent about, or cut off. Requests that clients left or that the gateway refused are not among them.",
+        zh: "失败请求：引擎出错、超时或回答中断的请求，不含客户端中断和网关拒绝的请求。",
+    },
+    Message {
         code: "report.method_slots",
         en: "Curves are drawn in steps of {slot}; percentiles are read from histograms and never averaged.",
         zh: "曲线步长为 {slot}；百分位数由直方图计算，从不取平均。",
@@ -2606,6 +2629,11 @@ pub static MESSAGES: &[Message] = &[
         code: "report.verdict_nothing",
         en: "No model was seen at this time.",
         zh: "该时段没有观测到模型。",
+    },
+    Message {
+        code: "report.version_changed",
+        en: "{engine} on {instance}: version {old} was followed by {new}",
+        zh: "{engine}（{instance}）：版本由 {old} 变为 {new}",
     },
     Message { code: "report.waiting_max", en: "Waiting, most", zh: "最多排队" },
     Message { code: "report.warning", en: "warning", zh: "警告" },

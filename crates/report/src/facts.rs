@@ -68,7 +68,9 @@ pub struct Objective {
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Figures {
     pub requests: Option<f64>,
-    /// Of the requests, those that did not end well.
+    /// Of which it is known how they ended; the gateway may have seen only some of them.
+    pub asked: Option<f64>,
+    /// Of those, what engines failed at, were silent about, or cut off.
     pub failed: Option<f64>,
     /// Answers that ended at their limit of tokens.
     pub cut_short: Option<f64>,
@@ -93,10 +95,10 @@ pub struct Figures {
 }
 
 impl Figures {
-    /// Part of the requests that ended well.
+    /// Part of the requests that did not fail.
     pub fn success(&self) -> Option<f64> {
-        let (requests, failed) = (self.requests?, self.failed?);
-        (requests > 0.0).then(|| (1.0 - failed / requests).clamp(0.0, 1.0))
+        let (asked, failed) = (self.asked?, self.failed?);
+        (asked > 0.0).then(|| (1.0 - failed / asked).clamp(0.0, 1.0))
     }
 
     /// Counts of several models together; nothing that cannot be added up.
@@ -108,6 +110,7 @@ impl Figures {
         let max = |of: fn(&Self) -> Option<f64>| all.clone().filter_map(of).reduce(f64::max);
         Self {
             requests: sum(|it| it.requests),
+            asked: sum(|it| it.asked),
             failed: sum(|it| it.failed),
             cut_short: sum(|it| it.cut_short),
             tokens_input: sum(|it| it.tokens_input),
@@ -358,9 +361,11 @@ pub struct Change {
 /// How much of what is usually served could be served: the part of the time in which an engine answered, where each
 /// time weighs as many tokens as the same hour of the day has on average. An outage at noon counts more than one at
 /// night. Times that were not observed are left out.
-pub fn availability(slots: &[Slot], zone: &Zone) -> Option<f64> {
+pub fn availability(slots: &[Slot]) -> Option<f64> {
     let mut usual = [(0.0, 0.0); 24];
-    let hour = |slot: &Slot| usize::try_from(zone.civil(slot.time).hour).unwrap_or(0) % 24;
+    let hour = |slot: &Slot| {
+        usize::try_from(slot.time.0.div_euclid(3_600_000).rem_euclid(24)).unwrap_or(0)
+    };
     let tokens = |slot: &Slot| {
         let (input, output) = (slot.tokens_input, slot.tokens_output);
         input.or(output).map(|_| input.unwrap_or(0.0) + output.unwrap_or(0.0))
@@ -440,19 +445,24 @@ mod tests {
             slots.collect()
         };
         let all = 2.0 * (300.0 + 23.0 * 100.0);
-        near(availability(&days(-1), &Zone::default()), Some(1.0));
-        near(availability(&days(36), &Zone::default()), Some(1.0 - 300.0 / all));
-        near(availability(&days(30), &Zone::default()), Some(1.0 - 100.0 / all));
-        near(availability(&[], &Zone::default()), None);
+        near(availability(&days(-1)), Some(1.0));
+        near(availability(&days(36)), Some(1.0 - 300.0 / all));
+        near(availability(&days(30)), Some(1.0 - 100.0 / all));
+        near(availability(&[]), None);
         let idle = [slot(0, 0.0, 1.0), slot(1, 0.0, 0.0)];
-        near(availability(&idle, &Zone::default()), Some(0.5));
+        near(availability(&idle), Some(0.5));
         let unknown = [Slot { time: UnixMs(0), ..Slot::default() }];
-        near(availability(&unknown, &Zone::default()), None);
+        near(availability(&unknown), None);
     }
 
     #[test]
     fn sums_know_what_nobody_knows() {
-        let some = Figures { requests: Some(2.0), failed: Some(1.0), ..Figures::default() };
+        let some = Figures {
+            requests: Some(2.0),
+            asked: Some(2.0),
+            failed: Some(1.0),
+            ..Figures::default()
+        };
         let none = Figures { requests: Some(3.0), ..Figures::default() };
         let sum = Figures::sum([some, none].iter());
         assert_eq!((sum.requests, sum.failed, sum.tokens_output), (Some(5.0), Some(1.0), None));

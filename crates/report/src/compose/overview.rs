@@ -219,7 +219,12 @@ pub(super) fn method(facts: &Facts, words: Words) -> Section {
         let params = [("part", words.number(Unit::Ratio, Some(observed)))];
         blocks.push(Block::Note(words.with("report.observed", &params)));
     }
-    let codes = ["report.method_availability", "report.method_times", "report.method_change"];
+    let codes = [
+        "report.method_availability",
+        "report.method_failures",
+        "report.method_times",
+        "report.method_change",
+    ];
     blocks.extend(codes.into_iter().map(|code| Block::Note(words.text(code))));
     let slot = Unit::Seconds.text(facts.slot_ms as f64 / 1e3, words.language);
     blocks.push(Block::Note(words.with("report.method_slots", &[("slot", slot)])));
