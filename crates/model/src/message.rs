@@ -528,6 +528,16 @@ pub static MESSAGES: &[Message] = &[
         zh: "日志流水线 {name} 的第 {step} 步无法使用：{key}：{reason}",
     },
     Message {
+        code: "config.objective_empty",
+        en: "the objective of {model} asks for nothing; give it ttft, tpot or success",
+        zh: "模型 {model} 的目标没有任何要求，请设置 ttft、tpot 或 success",
+    },
+    Message {
+        code: "config.objective_twice",
+        en: "the model {model} has an objective already",
+        zh: "模型 {model} 已经设置过目标",
+    },
+    Message {
         code: "config.probe_prompt",
         en: "this [[probe]] would make an engine work; set send_prompt = true to accept that, and model to the model that is asked",
         zh: "该 [[probe]] 会让推理引擎执行一次生成；请设置 send_prompt = true 表示接受，并用 model 指定所请求的模型",

@@ -20,6 +20,7 @@ mod own;
 mod receivers;
 mod upstreams;
 mod verdict;
+mod whole;
 mod wire;
 mod writer;
 mod zone;

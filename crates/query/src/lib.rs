@@ -13,6 +13,7 @@ mod histogram;
 mod lexer;
 mod parser;
 mod print;
+mod thresholds;
 mod value;
 
 pub use ast::Expr;
@@ -20,4 +21,5 @@ pub use eval::{Grid, QueryError, Settings, evaluate, functions::function_names};
 pub use histogram::{Bucket, buckets as histogram_buckets};
 pub use parser::{ParseError, parse, parse_selector};
 pub use print::Tree;
+pub use thresholds::Threshold;
 pub use value::{Element, Output, Sample, Series, Stats, Value};

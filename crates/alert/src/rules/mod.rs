@@ -1,6 +1,15 @@
 //! Rules as Prometheus' rule files have them.
 //! Source: Prometheus documentation, "Recording rules", "Alerting rules" (3.x).
 
+mod evaluate;
+mod preview;
+mod restore;
+#[cfg(test)]
+mod tests;
+
+pub use evaluate::{ALERTS, ALERTS_FOR_STATE, Active, Context, GroupState, Scope, State, Told};
+pub use preview::{Previewed, Span, preview};
+
 use std::time::Duration;
 
 use query::Expr;
@@ -35,6 +44,19 @@ pub struct Rule {
     /// Further labels of what it gives; of alerts, texts that are expanded.
     pub labels: Vec<(String, String)>,
     pub line: usize,
+}
+
+impl Rule {
+    /// The alert's name, or the metric that is written.
+    pub fn name(&self) -> &str {
+        match &self.kind {
+            Kind::Recording { name } | Kind::Alerting { name, .. } => name,
+        }
+    }
+
+    pub fn is_alerting(&self) -> bool {
+        matches!(self.kind, Kind::Alerting { .. })
+    }
 }
 
 #[derive(Clone, Debug)]

@@ -3,8 +3,10 @@
 //! Configuration says what to watch; flags say how to run; the environment holds secrets. The keys
 //! are declared once in [`keys`], from which parsing, checking and the reference page follow.
 
+mod alerts;
 mod gateway;
 mod keys;
+mod keys_alerts;
 mod keys_gateway;
 mod keys_logs;
 mod keys_pipeline;
@@ -29,6 +31,7 @@ use std::{
 use model::message::{Language, render};
 
 use ::logs::{Zone, pipeline::Pipelines};
+pub(crate) use alerts::{Alerts, Objective, part};
 pub(crate) use gateway::{Address, Gateway, GatewayUpstream};
 pub(crate) use logs::{Logs, NamedLog};
 pub(crate) use receive::Receive;
@@ -42,6 +45,8 @@ const FILE_BYTES_MAX: u64 = 1 << 20;
 /// Everything the program needs to know, checked and with defaults filled in.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Config {
+    pub(crate) alerts: Alerts,
+    pub(crate) objectives: Vec<Objective>,
     pub(crate) server: Server,
     pub(crate) storage: Storage,
     pub(crate) collect: Collect,
@@ -280,6 +285,8 @@ impl Default for Config {
                 concurrency_max: 4,
                 waiting_max: 1_000,
             },
+            alerts: Alerts::default(),
+            objectives: Vec::new(),
             engines: Vec::new(),
             gateway: Gateway::default(),
             probes: Vec::new(),
@@ -346,6 +353,7 @@ impl Config {
             format!("storage.series_max = {}", storage.series_max),
             format!("storage.window = \"{}\"", duration_text(storage.window)),
         ];
+        lines.extend(self.alerts.lines());
         lines.extend(self.logs.lines());
         lines.sort();
         lines.extend(self.accelerator_commands.iter().flat_map(AcceleratorCommand::lines));
@@ -353,6 +361,7 @@ impl Config {
         lines.extend(self.gateway.lines());
         lines.extend(self.logs.files.iter().flat_map(NamedLog::lines));
         lines.extend(self.log_pipelines.iter().flat_map(pipeline::LogPipeline::lines));
+        lines.extend(self.objectives.iter().flat_map(Objective::lines));
         lines.extend(self.probes.iter().flat_map(Probe::lines));
         lines.extend(self.receive.lines());
         lines.extend(self.scrapes.iter().flat_map(Scrape::lines));
@@ -435,6 +444,7 @@ fn resolve(text: &str, environment: &Environment<'_>) -> Result<Config, Vec<Prob
         let params = [("listen", server.listen.to_string())];
         problems.push(Problem::new(line, "config.remote_without_login", params));
     }
+    alerts::check(&config.objectives, &mut problems);
     check_engines(&config.engines, environment, &mut problems);
     check_probes(&config.probes, environment, &mut problems);
     let line_of = |name: &str| parse::line_in(text, "gateway", name);
@@ -658,6 +668,23 @@ mod tests {
         );
         check(&|text| text.replace("(.*)", "("), "a rule of the scrape job a cannot be used");
         check(&|text| text.replace("labeldrop", "hashmod"), "needs a target_label");
+    }
+
+    #[test]
+    fn objectives_are_checked_and_printed() {
+        let text = "[alerts]\nexternal_labels = { site = \"a\" }\nrule_files = [\"/r/*.yml\"]\n\
+                    [[objective]]\nmodel = \"*\"\nttft = \"1s\"\nsuccess = \"99%\"\n";
+        let config = resolved(text, &[], false).unwrap();
+        let mut again = resolved(&config.lines().join("\n"), &[], false).unwrap();
+        again.objectives[0].line = config.objectives[0].line;
+        assert_eq!(again, config);
+        let check = |from: &str, to: &str, expected: &str| {
+            let errors = resolved(&text.replace(from, to), &[], false).unwrap_err();
+            assert!(errors.contains(expected), "{expected:?} not in {errors}");
+        };
+        check("99%", "much", "objective.success");
+        check("ttft = \"1s\"\nsuccess = \"99%\"", "", "line 4: the objective of *");
+        check("ttft = \"1s\"", "[[objective]]\nmodel = \"*\"", "line 6: ");
     }
 
     #[test]

@@ -7,7 +7,7 @@ use toml::{
 };
 
 use super::{
-    AcceleratorCommand, Config, Engine, NamedLog, Probe, Problem,
+    AcceleratorCommand, Config, Engine, NamedLog, Objective, Probe, Problem,
     gateway::GatewayUpstream,
     keys::{self, Key, Type, Value},
     pipeline::LogPipeline,
@@ -66,6 +66,11 @@ pub(super) const LISTS: &[List] = &[
                 pipeline.begin_step(line);
             }
         },
+    },
+    List {
+        key: "objective.model",
+        required: &["model"],
+        begin: |config, line| config.objectives.push(Objective { line, ..Objective::default() }),
     },
     List {
         key: "probe.kind",

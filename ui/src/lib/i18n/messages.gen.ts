@@ -112,6 +112,8 @@ export const messages: Record<string, { en: string; zh: string }> = {
   "config.log_path": { en: "log_file.path = \"{path}\" has to begin with /, as in /var/log/app/*.log", zh: "log_file.path = \"{path}\" 必须以 / 开头，例如 /var/log/app/*.log" },
   "config.log_pipeline": { en: "the log pipeline {name} cannot be used: {key}: {reason}", zh: "日志流水线 {name} 无法使用：{key}：{reason}" },
   "config.log_pipeline_step": { en: "step {step} of the log pipeline {name} cannot be used: {key}: {reason}", zh: "日志流水线 {name} 的第 {step} 步无法使用：{key}：{reason}" },
+  "config.objective_empty": { en: "the objective of {model} asks for nothing; give it ttft, tpot or success", zh: "模型 {model} 的目标没有任何要求，请设置 ttft、tpot 或 success" },
+  "config.objective_twice": { en: "the model {model} has an objective already", zh: "模型 {model} 已经设置过目标" },
   "config.probe_prompt": { en: "this [[probe]] would make an engine work; set send_prompt = true to accept that, and model to the model that is asked", zh: "该 [[probe]] 会让推理引擎执行一次生成；请设置 send_prompt = true 表示接受，并用 model 指定所请求的模型" },
   "config.probe_target": { en: "target = \"{target}\" is nothing that a probe of kind {kind} can ask: dns wants a server, tcp wants host:port, tls wants a host, http and llm want a URL that begins with http:// or https://, icmp wants a host", zh: "target = \"{target}\" 不能用于 {kind} 探测：dns 需要服务器地址，tcp 需要 主机:端口，tls 需要主机，http 与 llm 需要以 http:// 或 https:// 开头的 URL，icmp 需要主机" },
   "config.probe_twice": { en: "the same [[probe]] of {target} is listed twice", zh: "对 {target} 的同一 [[probe]] 重复列出" },

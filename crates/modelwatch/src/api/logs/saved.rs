@@ -3,9 +3,7 @@
 //! They are in one small file of the data folder, which is replaced as a whole, so that it is never half written.
 
 use std::{
-    fs::{self, File},
-    io::{self, Read as _, Write as _},
-    os::unix::fs::OpenOptionsExt as _,
+    io,
     path::{Path, PathBuf},
     sync::{Arc, Mutex, PoisonError},
 };
@@ -22,12 +20,11 @@ use crate::{
         json::ApiError,
         requests::{Answer, not_understood, ok},
     },
+    whole,
     wire::App,
 };
 
 const FILE: &str = "saved-searches.json";
-/// Largest file that is read; a larger one is none of ours.
-const FILE_BYTES_MAX: u64 = 4 << 20;
 /// Most searches.
 const SEARCHES_MAX: usize = 200;
 /// Longest name in characters.
@@ -44,7 +41,7 @@ struct Search {
     filter: String,
 }
 
-#[derive(Deserialize, Serialize)]
+#[derive(Default, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 struct Contents {
     version: u32,
@@ -141,37 +138,19 @@ impl SavedSearches {
     }
 
     fn load(&self) -> io::Result<Vec<Search>> {
-        let file = match File::open(&self.path) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
-            file => file?,
-        };
-        let mut text = String::new();
-        file.take(FILE_BYTES_MAX).read_to_string(&mut text)?;
-        let contents: Contents = serde_json::from_str(&text).map_err(|error| {
-            let text = format!("{error}. Mend this file or move it away");
-            io::Error::new(io::ErrorKind::InvalidData, text)
-        })?;
+        let contents: Contents = whole::read(&self.path)?;
         Ok(contents.searches)
     }
 
     fn store(&self, searches: &[Search]) -> io::Result<()> {
-        let contents = Contents { version: VERSION, searches: searches.to_vec() };
-        let text = serde_json::to_string_pretty(&contents)? + "\n";
-        let fresh = self.path.with_extension("new");
-        let mut options = File::options();
-        let mut file = options.write(true).create(true).truncate(true).mode(0o600).open(&fresh)?;
-        file.write_all(text.as_bytes())?;
-        file.sync_all()?;
-        fs::rename(&fresh, &self.path)?;
-        match self.path.parent() {
-            Some(folder) => File::open(folder)?.sync_all(),
-            None => Ok(()),
-        }
+        whole::write(&self.path, &Contents { version: VERSION, searches: searches.to_vec() })
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
     use super::*;
 
     fn search(name: &str, filter: &str) -> Search {

@@ -1,0 +1,72 @@
+//! Gives alerts the times back that they had before a restart, from the series that told of them.
+//!
+//! The time during which nothing was evaluated counts neither for nor against an alert.
+
+use std::{collections::HashMap, time::Duration};
+
+use model::{
+    Labels, NAME, UnixMs,
+    alert::ALERT_NAME,
+    sample::is_stale,
+    series::{Budget, Matcher, TimeRange},
+};
+
+use super::{
+    Rule,
+    evaluate::{ALERTS_FOR_STATE, Active, Context},
+};
+
+/// An alert that was told of longer ago begins anew.
+const OUTAGE_MAX: Duration = Duration::from_secs(3_600);
+
+/// What a series tells of an alert: since when it had been active, and when that was said last.
+struct Before {
+    active_at: UnixMs,
+    said_at: UnixMs,
+}
+
+/// `at` is the time of the first evaluation since the start.
+pub(super) fn restore<'a>(
+    rule: &Rule,
+    holds_for: Duration,
+    alerts: impl Iterator<Item = &'a mut Active>,
+    at: UnixMs,
+    context: &Context<'_>,
+) -> Result<(), String> {
+    let mut alerts = alerts.peekable();
+    if alerts.peek().is_none() {
+        return Ok(());
+    }
+    let before = before(rule, at, context)?;
+    for alert in alerts {
+        let Some(Before { active_at, said_at }) = before.get(&alert.labels) else { continue };
+        let pending = said_at.0.saturating_sub(active_at.0);
+        let hold = i64::try_from(holds_for.as_millis()).unwrap_or(i64::MAX);
+        let outage = at.0.saturating_sub(said_at.0).max(0);
+        // It had begun to fire: it goes on. Else it goes on waiting from where it was.
+        let restored = if pending >= hold { active_at.0 } else { active_at.0 + outage };
+        alert.active_at = UnixMs(restored.min(alert.active_at.0));
+    }
+    Ok(())
+}
+
+fn before(
+    rule: &Rule,
+    at: UnixMs,
+    context: &Context<'_>,
+) -> Result<HashMap<Labels, Before>, String> {
+    let matchers =
+        [Matcher::equal(NAME, ALERTS_FOR_STATE), Matcher::equal(ALERT_NAME, rule.name())];
+    let range = TimeRange { start: at - OUTAGE_MAX, end: UnixMs(at.0 - 1) };
+    let budget = Budget::new(context.clock.clone(), context.timeout, context.samples_max);
+    let found = context.source.select(&matchers, range, &budget);
+    let found = found.map_err(|error| format!("restoring the state of its alerts: {error}"))?;
+    let newest = found.into_iter().filter_map(|series| {
+        let mut points = series.times.iter().zip(&series.values);
+        // An end is marked when an alert is over, not when the program ends.
+        let (time, value) = points.next_back().filter(|(_, value)| !is_stale(**value))?;
+        let before = Before { active_at: UnixMs((value * 1_000.0) as i64), said_at: UnixMs(*time) };
+        Some((series.labels.keep(|name| name != NAME), before))
+    });
+    Ok(newest.collect())
+}

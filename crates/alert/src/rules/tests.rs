@@ -1,0 +1,321 @@
+//! Evaluation over a source that remembers what rules write, by a clock that the tests move.
+
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, Mutex},
+};
+
+use model::{
+    Clock, Labels, NAME, UnixMs,
+    alert::Alert,
+    sample::{Batch, is_stale},
+    series::{Budget, Matcher, SelectError, SeriesData, SeriesSource, TimeRange},
+};
+
+use super::*;
+
+const START: i64 = 1_000_000_000;
+const STEP: Duration = Duration::from_secs(15);
+
+/// Points of all series.
+#[derive(Default)]
+struct Source(Mutex<BTreeMap<Labels, Vec<(i64, f64)>>>);
+
+impl Source {
+    fn push(&self, labels: &Labels, time: UnixMs, value: f64) {
+        self.0.lock().unwrap().entry(labels.clone()).or_default().push((time.0, value));
+    }
+
+    fn write(&self, batch: &Batch) -> Result<(), String> {
+        batch.samples.iter().for_each(|(labels, value)| self.push(labels, batch.time, *value));
+        Ok(())
+    }
+
+    /// The newest values of a metric, `end` where it ended.
+    fn newest(&self, name: &str) -> Vec<String> {
+        let all = self.0.lock().unwrap();
+        let named = all.iter().filter(|(labels, _)| labels.name() == name);
+        let text = |(labels, points): (&Labels, &Vec<(i64, f64)>)| {
+            let value = points.last().unwrap().1;
+            let value = if is_stale(value) { "end".to_owned() } else { value.to_string() };
+            let pairs: Vec<String> = labels
+                .iter()
+                .filter(|(name, _)| !matches!(*name, NAME | "alertname"))
+                .map(|(name, value)| format!("{name}={value}"))
+                .collect();
+            format!("{} {value}", pairs.join(","))
+        };
+        named.map(text).collect()
+    }
+}
+
+impl SeriesSource for Source {
+    fn select(
+        &self,
+        matchers: &[Matcher],
+        range: TimeRange,
+        _: &Budget,
+    ) -> Result<Vec<SeriesData>, SelectError> {
+        let all = self.0.lock().unwrap();
+        let found = all.iter().filter(|(labels, _)| Matcher::all_match(matchers, labels));
+        let data = found.filter_map(|(labels, points)| {
+            let inside = points.iter().filter(|(at, _)| (range.start.0..=range.end.0).contains(at));
+            let (times, values): (Vec<i64>, Vec<f64>) = inside.copied().unzip();
+            (!times.is_empty()).then(|| SeriesData { labels: labels.clone(), times, values })
+        });
+        Ok(data.collect())
+    }
+
+    fn series(
+        &self,
+        matchers: &[Matcher],
+        range: TimeRange,
+        budget: &Budget,
+    ) -> Result<Vec<Labels>, SelectError> {
+        Ok(self.select(matchers, range, budget)?.into_iter().map(|data| data.labels).collect())
+    }
+}
+
+fn rule(kind: Kind, expr: &str, labels: &[(&str, &str)]) -> Rule {
+    let labels = labels.iter().map(|(name, value)| ((*name).into(), (*value).into())).collect();
+    Rule { kind, expr: query::parse(expr).unwrap(), labels, line: 1 }
+}
+
+fn recording(name: &str, expr: &str, labels: &[(&str, &str)]) -> Rule {
+    rule(Kind::Recording { name: name.into() }, expr, labels)
+}
+
+fn alerting(name: &str, expr: &str, holds_for: u64, keeps_firing_for: u64) -> Rule {
+    let kind = Kind::Alerting {
+        name: name.into(),
+        holds_for: Duration::from_secs(holds_for),
+        keeps_firing_for: Duration::from_secs(keeps_firing_for),
+        annotations: vec![("summary".into(), "it is so".into())],
+    };
+    rule(kind, expr, &[("severity", "warning")])
+}
+
+/// A group over a source, at a time.
+struct World {
+    source: Source,
+    clock: Clock,
+    state: GroupState,
+}
+
+impl World {
+    fn new(rules: Vec<Rule>) -> Self {
+        let clock = Clock::manual(UnixMs(START));
+        Self { source: Source::default(), clock, state: fresh(rules, 0) }
+    }
+
+    /// A step later: sets gauges and evaluates.
+    fn step(&mut self, values: &[(&str, f64)]) -> Vec<Alert> {
+        let now = self.clock.now() + STEP;
+        self.clock.set(now);
+        for (name, value) in values {
+            self.source.push(&Labels::metric("up", [("job", *name)]), now, *value);
+        }
+        let (source, clock) = (&self.source, &self.clock);
+        with_context(source, clock, |context| self.state.evaluate(now, context))
+    }
+
+    fn told(&self, rule: usize) -> Told {
+        self.state.told().swap_remove(rule)
+    }
+
+    fn states(&self) -> Vec<State> {
+        self.told(0).alerts.iter().map(|alert| alert.state).collect()
+    }
+}
+
+fn fresh(rules: Vec<Rule>, limit: usize) -> GroupState {
+    let group = Group {
+        name: "group".into(),
+        interval: None,
+        query_offset: None,
+        limit,
+        labels: Vec::new(),
+        rules,
+        line: 1,
+    };
+    GroupState::new(Arc::new(group), STEP, Duration::ZERO)
+}
+
+fn with_context<T>(source: &Source, clock: &Clock, run: impl FnOnce(&Context<'_>) -> T) -> T {
+    let (settings, write) = (query::Settings::default(), |batch: &Batch| source.write(batch));
+    run(&Context {
+        source,
+        settings: &settings,
+        clock,
+        timeout: Duration::from_secs(10),
+        samples_max: 1_000_000,
+        external_url: "http://page",
+        external_labels: &[("site".into(), "a".into())],
+        generator_url: &|expr| format!("http://page/{expr}"),
+        write: &write,
+        resend_delay: Duration::from_secs(60),
+    })
+}
+
+#[test]
+fn an_alert_waits_fires_is_repeated_and_ends() {
+    let mut world = World::new(vec![alerting("Down", "up == 0", 30, 0)]);
+    assert!(world.step(&[("a", 1.0), ("b", 1.0)]).is_empty());
+    assert!(world.states().is_empty());
+    let began = world.clock.now() + STEP;
+    assert!(world.step(&[("a", 0.0), ("b", 1.0)]).is_empty());
+    assert_eq!(world.states(), [State::Pending]);
+    assert_eq!(
+        world.source.newest("ALERTS"),
+        ["alertstate=pending,job=a,severity=warning 1".to_owned()]
+    );
+    assert!(world.step(&[("a", 0.0)]).is_empty());
+    let sent = world.step(&[("a", 0.0)]);
+    assert_eq!(sent.len(), 1);
+    let alert = &sent[0];
+    let labels: Vec<(&str, &str)> = alert.labels.iter().collect();
+    let expected =
+        [("alertname", "Down"), ("job", "a"), ("severity", "warning"), ("site", "a")].to_vec();
+    assert_eq!(labels, expected);
+    assert_eq!(alert.annotation("summary"), "it is so");
+    assert_eq!(alert.starts_at, began + Duration::from_secs(30));
+    assert_eq!(alert.ends_at, world.clock.now() + Duration::from_secs(240));
+    assert_eq!(alert.generator_url, "http://page/up == 0");
+    assert_eq!(
+        world.source.newest("ALERTS"),
+        [
+            "alertstate=firing,job=a,severity=warning 1".to_owned(),
+            "alertstate=pending,job=a,severity=warning end".to_owned(),
+        ]
+    );
+    let since = (began.0 / 1_000).to_string();
+    assert_eq!(
+        world.source.newest("ALERTS_FOR_STATE"),
+        [format!("job=a,severity=warning {since}")]
+    );
+    // It is told again after a minute, not before.
+    for expected in [0, 0, 0, 1, 0] {
+        assert_eq!(world.step(&[("a", 0.0)]).len(), expected);
+    }
+    let ended = world.step(&[("a", 1.0)]);
+    assert_eq!(ended.len(), 1);
+    assert!(ended[0].is_resolved(world.clock.now()));
+    assert_eq!(ended[0].starts_at, began + Duration::from_secs(30));
+    assert!(world.states().is_empty());
+    assert_eq!(world.source.newest("ALERTS_FOR_STATE"), ["job=a,severity=warning end".to_owned()]);
+    // It is told as ended for a quarter of an hour, then forgotten; a new life begins as pending.
+    let told: usize = (0..80).map(|_| world.step(&[("a", 1.0)]).len()).sum();
+    assert_eq!(told, 15);
+    world.step(&[("a", 0.0)]);
+    assert_eq!(world.states(), [State::Pending]);
+}
+
+#[test]
+fn firing_can_be_kept() {
+    let mut world = World::new(vec![alerting("Down", "up == 0", 0, 30)]);
+    assert_eq!(world.step(&[("a", 0.0)]).len(), 1);
+    for _ in 0..2 {
+        world.step(&[("a", 1.0)]);
+        assert_eq!(world.states(), [State::Firing]);
+    }
+    // The condition comes back: the time begins anew.
+    world.step(&[("a", 0.0)]);
+    for expected in [1, 1, 0] {
+        world.step(&[("a", 1.0)]);
+        assert_eq!(world.states().len(), expected);
+    }
+}
+
+#[test]
+fn rules_see_what_the_ones_before_them_wrote() {
+    let mut world = World::new(vec![
+        recording("job:up:sum", "sum by (job) (up)", &[("level", "job"), ("empty", "")]),
+        recording("all", "sum(job:up:sum)", &[]),
+        recording("one", "1 + 1", &[]),
+    ]);
+    world.step(&[("a", 2.0), ("b", 3.0)]);
+    assert_eq!(world.source.newest("job:up:sum"), ["job=a,level=job 2", "job=b,level=job 3"]);
+    assert_eq!(world.source.newest("all"), [" 5"]);
+    assert_eq!(world.source.newest("one"), [" 2"]);
+    assert_eq!((world.told(0).series, world.told(0).error), (2, None));
+}
+
+#[test]
+fn failures_are_told_and_what_was_known_stays() {
+    let check = |rules: Vec<Rule>, limit, expected: &str| {
+        let mut world = World::new(Vec::new());
+        world.state = fresh(rules, limit);
+        world.step(&[("a", 0.0), ("b", 0.0)]);
+        let told = world.told(0);
+        assert_eq!(told.error.as_deref(), Some(expected));
+        assert!(world.source.newest("x").is_empty() && world.source.newest("ALERTS").is_empty());
+    };
+    let twice = "vector contains metrics with the same labelset after applying";
+    check(vec![recording("x", "up", &[("job", "c")])], 0, &format!("{twice} rule labels"));
+    check(
+        vec![rule(alerting("A", "up", 0, 0).kind, "up", &[("job", "c")])],
+        0,
+        &format!("{twice} alert labels"),
+    );
+    check(vec![recording("x", "up", &[])], 1, "exceeded limit of 1 with 2 series");
+    check(vec![alerting("A", "up == 0", 0, 0)], 1, "exceeded limit of 1 with 2 alerts");
+    check(vec![recording("x", "up[1m]", &[])], 0, "rule result is not a vector or scalar");
+}
+
+#[test]
+fn a_restart_changes_no_time() {
+    let rules = || vec![alerting("Down", "up == 0", 60, 0)];
+    let mut world = World::new(rules());
+    let first = world.clock.now() + STEP;
+    for _ in 0..3 {
+        world.step(&[("a", 0.0)]);
+    }
+    // Five minutes of nothing. It had held for 30 of 60 seconds.
+    world.state = fresh(rules(), 0);
+    world.clock.set(world.clock.now() + Duration::from_secs(300));
+    world.step(&[("a", 0.0)]);
+    assert_eq!(world.states(), [State::Pending]);
+    let outage = Duration::from_secs(315);
+    assert_eq!(world.told(0).alerts[0].active_at, first + outage);
+    world.step(&[("a", 0.0)]);
+    assert_eq!(world.states(), [State::Pending]);
+    let sent = world.step(&[("a", 0.0)]);
+    assert_eq!(world.states(), [State::Firing]);
+    assert_eq!(sent.len(), 1);
+    // One that fired goes on at once, with its beginning.
+    world.state = fresh(rules(), 0);
+    let again = world.step(&[("a", 0.0)]);
+    assert_eq!(world.states(), [State::Firing]);
+    assert_eq!(again[0].starts_at, sent[0].starts_at);
+    // After too long an outage it begins anew.
+    world.state = fresh(rules(), 0);
+    world.clock.set(world.clock.now() + Duration::from_secs(4_000));
+    world.step(&[("a", 0.0)]);
+    assert_eq!(world.states(), [State::Pending]);
+}
+
+#[test]
+fn changed_rules_keep_what_is_known() {
+    let down = || alerting("Down", "up == 0", 60, 0);
+    let mut world = World::new(vec![recording("x", "up", &[]), down()]);
+    world.step(&[("a", 0.0)]);
+    let mut changed = fresh(vec![alerting("Other", "up", 60, 0), down()], 0);
+    changed.adopt(std::mem::replace(&mut world.state, fresh(Vec::new(), 0)));
+    world.state = changed;
+    assert_eq!(world.told(1).alerts.len(), 1, "the alert is still pending");
+    world.step(&[("a", 0.0)]);
+    assert_eq!(world.source.newest("x"), ["job=a end".to_owned()]);
+}
+
+#[test]
+fn who_is_no_longer_evaluated_ends() {
+    let mut world = World::new(vec![alerting("Down", "up == 0", 0, 0)]);
+    world.step(&[("a", 0.0)]);
+    let state = std::mem::replace(&mut world.state, fresh(Vec::new(), 0));
+    let now = world.clock.now() + STEP;
+    let ended = with_context(&world.source, &world.clock, |context| state.end(now, context));
+    assert_eq!(ended.len(), 1);
+    assert!(ended[0].is_resolved(now));
+    let ended = ["alertstate=firing,job=a,severity=warning end".to_owned()];
+    assert_eq!(world.source.newest("ALERTS"), ended);
+}

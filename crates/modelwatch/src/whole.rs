@@ -1,0 +1,42 @@
+//! Small files of the data folder that are read and replaced as a whole, so that they are never half written.
+
+use std::{
+    fs::{self, File},
+    io::{self, Read as _, Write as _},
+    os::unix::fs::OpenOptionsExt as _,
+    path::Path,
+};
+
+use serde::{Serialize, de::DeserializeOwned};
+
+/// Largest file that is read; a larger one is none of ours.
+const BYTES_MAX: u64 = 4 << 20;
+
+/// What is in a JSON file; the default where there is none. One that cannot be understood is an error, so that it is
+/// not replaced.
+pub(crate) fn read<T: Default + DeserializeOwned>(path: &Path) -> io::Result<T> {
+    let file = match File::open(path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(T::default()),
+        file => file?,
+    };
+    let mut text = String::new();
+    file.take(BYTES_MAX).read_to_string(&mut text)?;
+    serde_json::from_str(&text).map_err(|error| {
+        let text = format!("{error}. Mend this file or move it away");
+        io::Error::new(io::ErrorKind::InvalidData, text)
+    })
+}
+
+/// Replaces a file; afterwards it survives a crash. Folders are made as needed. Only we may read it.
+pub(crate) fn write<T: Serialize>(path: &Path, contents: &T) -> io::Result<()> {
+    let text = serde_json::to_string_pretty(contents)? + "\n";
+    let fresh = path.with_extension("new");
+    let folder = path.parent().unwrap_or(Path::new("."));
+    fs::create_dir_all(folder)?;
+    let mut options = File::options();
+    let mut file = options.write(true).create(true).truncate(true).mode(0o600).open(&fresh)?;
+    file.write_all(text.as_bytes())?;
+    file.sync_all()?;
+    fs::rename(&fresh, path)?;
+    File::open(folder)?.sync_all()
+}
