@@ -29,6 +29,7 @@ use tokio::{
 };
 
 use crate::{
+    alarms::incidents::{self, Incidents},
     api::{self, Gate, Hub, Limits, Queries, Receive},
     config::Config,
     events::Events,
@@ -70,6 +71,7 @@ pub(crate) struct App {
     pub(crate) inventory: Inventory,
     pub(crate) events: Arc<Events>,
     pub(crate) lines: Lines,
+    pub(crate) incidents: Incidents,
     pub(crate) hub: Hub,
     pub(crate) gate: Gate,
     pub(crate) receive: Receive,
@@ -121,6 +123,7 @@ pub(crate) fn serve(config: Config, language: Language, say: Say<'_>) -> anyhow:
         exchanges.stop();
     }
     app.collector.stop();
+    app.incidents.stop();
     app.queue.stop();
     if writer.join().is_err() {
         tracing::error!("the writer ended abnormally");
@@ -172,6 +175,7 @@ fn assemble(
         Box::new(move |record| events.push(record))
     };
     let exchanges = Exchanges::start(&config, &clock, &queue, keep, engines, note, language)?;
+    let incidents = start_incidents(&config, address, &clock, &events)?;
     let limits = limits(&config);
     let started = clock.now();
     let app = App {
@@ -179,6 +183,7 @@ fn assemble(
         verdicts: Verdicts::new(clock.now()).context("a built-in condition does not parse")?,
         receive: Receive::new(&lines, &clock, &config.receive),
         lines,
+        incidents,
         saved: api::SavedSearches::new(&config.storage.path),
         config,
         clock,
@@ -198,6 +203,23 @@ fn assemble(
         started,
     };
     Ok((Arc::new(app), writer, exchanges))
+}
+
+/// Incidents below the data directory. No channels are configured yet that could be told.
+fn start_incidents(
+    config: &Config,
+    address: SocketAddr,
+    clock: &Clock,
+    events: &Arc<Events>,
+) -> anyhow::Result<Incidents> {
+    let page = match config.alerts.external_url.as_str() {
+        "" => format!("http://{}", reachable(address)),
+        url => url.to_owned(),
+    };
+    let settings = config.incidents.settings(&[], page).map_err(anyhow::Error::msg)?;
+    let deliver = Box::new(incidents::NoChannels);
+    Incidents::start(&config.storage.path, settings, clock, events, deliver)
+        .context("failed to start the thread of incidents")
 }
 
 /// What one query may cost.

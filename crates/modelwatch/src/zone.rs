@@ -66,6 +66,17 @@ impl Zone {
         Self::named(name.as_deref())
     }
 
+    /// A zone of the zone database, or a rule of POSIX; nothing where this machine knows none of that name.
+    pub(crate) fn of_name(name: &str) -> Option<Self> {
+        let is_inside =
+            !name.is_empty() && !name.split('/').any(|part| part == ".." || part.is_empty());
+        let of_file =
+            || is_inside.then(|| Self::of_file(PathBuf::from(ZONES).join(name))).flatten();
+        // Machines without the database know this one.
+        let of_rule = || Self::of_rule(if name == "UTC" { "UTC0" } else { name });
+        of_file().or_else(of_rule)
+    }
+
     fn named(name: Option<&str>) -> Self {
         let Some(name) = name else { return Self::of_file(LOCAL.into()).unwrap_or_default() };
         let name = name.strip_prefix(':').unwrap_or(name);

@@ -5,9 +5,11 @@
 
 mod alerts;
 mod gateway;
+mod incidents;
 mod keys;
 mod keys_alerts;
 mod keys_gateway;
+mod keys_incidents;
 mod keys_logs;
 mod keys_pipeline;
 mod keys_receive;
@@ -53,6 +55,7 @@ pub(crate) struct Config {
     pub(crate) query: Query,
     pub(crate) engines: Vec<Engine>,
     pub(crate) gateway: Gateway,
+    pub(crate) incidents: incidents::Incidents,
     pub(crate) probes: Vec<Probe>,
     pub(crate) receive: Receive,
     pub(crate) scrapes: Vec<Scrape>,
@@ -289,6 +292,7 @@ impl Default for Config {
             objectives: Vec::new(),
             engines: Vec::new(),
             gateway: Gateway::default(),
+            incidents: incidents::Incidents::default(),
             probes: Vec::new(),
             receive: Receive::default(),
             scrapes: Vec::new(),
@@ -355,10 +359,13 @@ impl Config {
         ];
         lines.extend(self.alerts.lines());
         lines.extend(self.logs.lines());
+        let has_inhibitions = self.incidents.has_builtin_inhibitions;
+        lines.push(format!("incidents.builtin_inhibitions = {has_inhibitions}"));
         lines.sort();
         lines.extend(self.accelerator_commands.iter().flat_map(AcceleratorCommand::lines));
         lines.extend(self.engines.iter().flat_map(Engine::lines));
         lines.extend(self.gateway.lines());
+        lines.extend(self.incidents.lines());
         lines.extend(self.logs.files.iter().flat_map(NamedLog::lines));
         lines.extend(self.log_pipelines.iter().flat_map(pipeline::LogPipeline::lines));
         lines.extend(self.objectives.iter().flat_map(Objective::lines));
@@ -449,6 +456,7 @@ fn resolve(text: &str, environment: &Environment<'_>) -> Result<Config, Vec<Prob
     check_probes(&config.probes, environment, &mut problems);
     let line_of = |name: &str| parse::line_in(text, "gateway", name);
     gateway::check(&config.gateway, &line_of, environment, &mut problems);
+    incidents::check(&config.incidents, environment, &mut problems);
     logs::check(&config.logs, &mut problems);
     let line_of = |name: &str| parse::line_in(text, "receive", name);
     receive::check(&config.receive, &line_of, environment, &mut problems);

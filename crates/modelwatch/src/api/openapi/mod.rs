@@ -12,11 +12,11 @@ use axum::{
     Router,
     body::Body,
     http::{Response, StatusCode},
-    routing::{MethodRouter, get},
+    routing::{MethodRouter, get, post},
 };
 use serde_json::{Map, Value, json};
 
-use super::{events, gateway, json::response, logs, moment, range, requests};
+use super::{events, gateway, incidents, json::response, logs, moment, range, requests};
 use crate::wire::App;
 
 /// An endpoint.
@@ -31,6 +31,8 @@ struct Route {
     others: &'static [Other],
     /// Whether it is the beginning of a WebSocket.
     is_socket: bool,
+    /// Whether `GET` is among its methods.
+    has_get: bool,
 }
 
 /// A further method of an endpoint, which answers the same.
@@ -89,6 +91,38 @@ const USAGE: &[Parameter] = &[
     END,
     FILTER,
     ("format", Choice(&["json", "csv"]), false, "csv for a file; json without it"),
+];
+const INCIDENTS: &[Parameter] = &[
+    START,
+    END,
+    (
+        "state",
+        Choice(&["open", "all"]),
+        false,
+        "Only those that are not over, or all; open without it",
+    ),
+    (
+        "filter",
+        Text,
+        false,
+        "Matchers such as severity=\"critical\",model=~\"q.*\": one alert must match all",
+    ),
+    ("limit", Whole(0, incidents::PAGE_MAX as i64), false, "Incidents of a page; 100 without it"),
+    ("cursor", Text, false, "The next of the page before"),
+];
+const HISTORY: &[Parameter] = &[
+    (
+        "start",
+        Time,
+        false,
+        "Beginning of the time that is asked about; a day before its end without it",
+    ),
+    END,
+    ("limit", Whole(0, incidents::LANES_MAX as i64), false, "Groups of the answer; 200 without it"),
+];
+const WINDOW_FORGET: &[Parameter] = &[
+    ("id", Text, true, "The id of a window that was made on the page"),
+    ("author", Text, false, "Who removes it"),
 ];
 const LOGS: &[Parameter] = &[
     START,
@@ -181,6 +215,7 @@ fn routes() -> Vec<Route> {
         answer,
         others: &[],
         is_socket: false,
+        has_get: true,
     };
     vec![
         route("/api/mw/v1/events", "Events, newest first", get(events::events), EVENTS, "Events"),
@@ -190,6 +225,48 @@ fn routes() -> Vec<Route> {
             get(gateway::gateway),
             &[],
             "Gateway",
+        ),
+        route(
+            "/api/mw/v1/incidents",
+            "Incidents, newest first, each with up to 100 of its alerts",
+            get(incidents::list),
+            INCIDENTS,
+            "Incidents",
+        ),
+        route(
+            "/api/mw/v1/incidents/history",
+            "When groups of alerts fired, newest first",
+            get(incidents::history),
+            HISTORY,
+            "IncidentHistory",
+        ),
+        route(
+            "/api/mw/v1/incidents/{id}",
+            "One incident, with up to 1,000 of its alerts",
+            get(incidents::one),
+            &[],
+            "Incident",
+        ),
+        deed(
+            "/api/mw/v1/incidents/{id}/acknowledge",
+            "Somebody takes care of an incident: it is not repeated or escalated any more",
+            post(incidents::acknowledge),
+        ),
+        deed(
+            "/api/mw/v1/incidents/{id}/assign",
+            "Says whose an incident is; nobody's with an empty assignee",
+            post(incidents::assign),
+        ),
+        deed("/api/mw/v1/incidents/{id}/note", "Adds a note", post(incidents::note)),
+        deed(
+            "/api/mw/v1/incidents/{id}/resolve",
+            "Says that an incident is over: its alerts count for nothing until they have ended",
+            post(incidents::resolve),
+        ),
+        deed(
+            "/api/mw/v1/incidents/{id}/unacknowledge",
+            "Takes an acknowledgement back",
+            post(incidents::unacknowledge),
         ),
         route(
             "/api/mw/v1/keys",
@@ -268,6 +345,18 @@ fn routes() -> Vec<Route> {
                 "Tail",
             )
         },
+        Route {
+            others: &[Other::PostJson("MaintenanceDraft"), Other::Delete(WINDOW_FORGET)],
+            ..route(
+                "/api/mw/v1/maintenance",
+                "Maintenance windows; POST makes one, DELETE removes one of the page",
+                get(incidents::windows)
+                    .post(incidents::put_window)
+                    .delete(incidents::forget_window),
+                &[],
+                "Maintenance",
+            )
+        },
         route(
             "/api/mw/v1/moment",
             "What may explain a moment",
@@ -314,7 +403,28 @@ fn routes() -> Vec<Route> {
             &[],
             "Bodies",
         ),
+        route(
+            "/api/mw/v1/routes",
+            "Which channels are told of which alerts, what holds alerts back, and Alertmanagers",
+            get(incidents::routes),
+            &[],
+            "Routes",
+        ),
     ]
+}
+
+/// Something that somebody does to an incident. It answers the incident.
+fn deed(path: &'static str, summary: &'static str, handler: MethodRouter<Arc<App>>) -> Route {
+    Route {
+        path,
+        summary,
+        handler,
+        parameters: &[],
+        answer: "Incident",
+        others: &[Other::PostJson("IncidentDeed")],
+        is_socket: false,
+        has_get: false,
+    }
 }
 
 pub(super) fn router() -> Router<Arc<App>> {
@@ -355,12 +465,17 @@ fn path_item(route: &Route) -> Value {
                 "description": "The id of a record" })
     });
     let mut parameters: Vec<Value> = in_query(route.parameters);
-    in_path.into_iter().for_each(|id| parameters.insert(0, id));
+    in_path.iter().for_each(|id| parameters.insert(0, id.clone()));
     get["parameters"] = json!(parameters);
-    item.insert("get".into(), get);
+    if route.has_get {
+        item.insert("get".into(), get);
+    }
     for other in route.others {
         let method = if matches!(other, Other::Delete(_)) { "delete" } else { "post" };
         let mut operation = operation(route, method);
+        if let Some(id) = &in_path {
+            operation["parameters"] = json!([id]);
+        }
         match other {
             Other::PostForm => operation["requestBody"] = form(route.parameters),
             Other::PostJson(name) => {
