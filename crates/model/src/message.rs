@@ -882,6 +882,16 @@ pub static MESSAGES: &[Message] = &[
         zh: "{engine}（{url}）已卸载模型 {model}（驻留秒数：{seconds}）",
     },
     Message {
+        code: "event.objective_removed",
+        en: "{author} removed the objective of {model}",
+        zh: "{author} 移除了模型 {model} 的目标",
+    },
+    Message {
+        code: "event.objective_set",
+        en: "{author} set the objective of {model}",
+        zh: "{author} 设置了模型 {model} 的目标",
+    },
+    Message {
         code: "event.prompt_truncated",
         en: "{engine} at {url} probably dropped the beginning of a prompt: {tokens} tokens are left of it in a context of {context} (model {model}). Raise the context length",
         zh: "{engine}（{url}）很可能丢弃了提示词的开头：上下文 {context} 中仅剩 {tokens} 个 Token（模型 {model}）。请增大上下文长度",
@@ -895,6 +905,26 @@ pub static MESSAGES: &[Message] = &[
         code: "event.requests_lost",
         en: "records of requests cannot be kept in {path}: {reason}. Requests pass all the same",
         zh: "请求记录无法写入 {path}：{reason}。请求转发不受影响",
+    },
+    Message {
+        code: "event.rule_changed",
+        en: "{author} changed the rule {rule}",
+        zh: "{author} 修改了规则 {rule}",
+    },
+    Message {
+        code: "event.rule_forgotten",
+        en: "{author} deleted the rule {rule}",
+        zh: "{author} 删除了规则 {rule}",
+    },
+    Message {
+        code: "event.rule_reset",
+        en: "{author} took back the changes of the rule {rule}",
+        zh: "{author} 撤销了对规则 {rule} 的修改",
+    },
+    Message {
+        code: "event.rule_written",
+        en: "{author} wrote the rule {rule}",
+        zh: "{author} 编写了规则 {rule}",
     },
     Message {
         code: "event.series_limit",
@@ -1090,6 +1120,151 @@ pub static MESSAGES: &[Message] = &[
         code: "filter.value_missing",
         en: "a value is missing (character {at} of the filter)",
         zh: "缺少值（筛选条件第 {at} 个字符）",
+    },
+    Message {
+        code: "finding.change_cpu",
+        en: "{model} ({instance}) changed its use of processors by {percent} % at the same load since {old} became {new}: {value} cores, before {usual}",
+        zh: "{model}（{instance}）由 {old} 变更为 {new} 后，同等负载下的 CPU 用量变化 {percent}%：现为 {value} 核，此前 {usual} 核",
+    },
+    Message {
+        code: "finding.change_power",
+        en: "{model} ({instance}) changed its power by {percent} % at the same load since {old} became {new}: {value} W, before {usual} W",
+        zh: "{model}（{instance}）由 {old} 变更为 {new} 后，同等负载下的功耗变化 {percent}%：现为 {value} W，此前 {usual} W",
+    },
+    Message {
+        code: "finding.change_tpot",
+        en: "decode speed of {model} ({instance}) changed by {speed} % since {old} became {new}: {value} ms per token at the same load, before {usual} ms",
+        zh: "{model}（{instance}）由 {old} 变更为 {new} 后，解码速度变化 {speed}%：同等负载下每 Token {value} 毫秒，此前 {usual} 毫秒",
+    },
+    Message {
+        code: "finding.change_ttft",
+        en: "time to the first token of {model} ({instance}) changed by {percent} % since {old} became {new}: {value} ms at the same load, before {usual} ms",
+        zh: "{model}（{instance}）由 {old} 变更为 {new} 后，首 Token 延迟变化 {percent}%：同等负载下 {value} 毫秒，此前 {usual} 毫秒",
+    },
+    Message {
+        code: "finding.floor_accelerator_memory",
+        en: "{who} holds {per_day} MB more accelerator memory each day, at equal use of the KV cache, for {hours} hours: {value} MB now",
+        zh: "{who} 占用的显存在相同 KV 缓存用量下每天增加 {per_day} MB，已持续 {hours} 小时，现为 {value} MB",
+    },
+    Message {
+        code: "finding.floor_files",
+        en: "{who} has {per_day} more files open each day, for {hours} hours: {value} now",
+        zh: "{who} 打开的文件每天增加 {per_day} 个，已持续 {hours} 小时，现为 {value} 个",
+    },
+    Message {
+        code: "finding.floor_own_memory",
+        en: "modelwatch itself ({instance}) needs {per_day} MB more memory each day, for {hours} hours: {value} MB now",
+        zh: "modelwatch 自身（{instance}）的内存每天增加 {per_day} MB，已持续 {hours} 小时，现为 {value} MB",
+    },
+    Message {
+        code: "finding.floor_resident",
+        en: "{who} needs {per_day} MB more memory each day, for {hours} hours: {value} MB now",
+        zh: "{who} 的内存每天增加 {per_day} MB，已持续 {hours} 小时，现为 {value} MB",
+    },
+    Message {
+        code: "finding.floor_threads",
+        en: "{who} has {per_day} more threads each day, for {hours} hours: {value} now",
+        zh: "{who} 的线程每天增加 {per_day} 个，已持续 {hours} 小时，现为 {value} 个",
+    },
+    Message {
+        code: "finding.forecast_disk",
+        en: "{mountpoint} on {instance} will be full in about {hours} hours: {left} GB are left, {per_day} GB less each day",
+        zh: "{instance} 的 {mountpoint} 预计约 {hours} 小时后写满：剩余 {left} GB，每天减少 {per_day} GB",
+    },
+    Message {
+        code: "finding.forecast_memory",
+        en: "the memory of {instance} will be used up in about {hours} hours: {left} GB are left, {per_day} GB less each day",
+        zh: "{instance} 的内存预计约 {hours} 小时后耗尽：剩余 {left} GB，每天减少 {per_day} GB",
+    },
+    Message {
+        code: "finding.load_cpu",
+        en: "{model} ({instance}) uses {value} cores, at this load {usual} were usual in the day before ({percent} %)",
+        zh: "{model}（{instance}）使用 {value} 个 CPU 核，前一天同等负载下通常为 {usual}（{percent}%）",
+    },
+    Message {
+        code: "finding.load_power",
+        en: "{model} ({instance}) draws {value} W, at this load {usual} W were usual in the day before ({percent} %)",
+        zh: "{model}（{instance}）功耗 {value} W，前一天同等负载下通常为 {usual} W（{percent}%）",
+    },
+    Message {
+        code: "finding.load_tpot",
+        en: "{model} ({instance}) takes {value} ms per token, at this load {usual} ms were usual in the day before ({percent} %)",
+        zh: "{model}（{instance}）每 Token 耗时 {value} 毫秒，前一天同等负载下通常为 {usual} 毫秒（{percent}%）",
+    },
+    Message {
+        code: "finding.load_ttft",
+        en: "the first token of {model} ({instance}) takes {value} ms, at this load {usual} ms were usual in the day before ({percent} %)",
+        zh: "{model}（{instance}）首 Token 延迟 {value} 毫秒，前一天同等负载下通常为 {usual} 毫秒（{percent}%）",
+    },
+    Message {
+        code: "finding.peer_clock",
+        en: "{who} runs at {value} MHz, those that do the same work at {usual} MHz",
+        zh: "{who} 的核心频率为 {value} MHz，承担相同工作的其他卡为 {usual} MHz",
+    },
+    Message {
+        code: "finding.peer_memory",
+        en: "{who} has {value} GB in use, those that do the same work {usual} GB",
+        zh: "{who} 已用显存 {value} GB，承担相同工作的其他卡为 {usual} GB",
+    },
+    Message {
+        code: "finding.peer_power",
+        en: "{who} draws {value} W, those that do the same work {usual} W",
+        zh: "{who} 的功耗为 {value} W，承担相同工作的其他卡为 {usual} W",
+    },
+    Message {
+        code: "finding.peer_temperature",
+        en: "{who} is at {value} °C, those that do the same work at {usual} °C",
+        zh: "{who} 的温度为 {value} °C，承担相同工作的其他卡为 {usual} °C",
+    },
+    Message {
+        code: "finding.peer_tpot",
+        en: "{model} on {instance} takes {value} ms per token, its other replicas {usual} ms at the same load",
+        zh: "{instance} 上的 {model} 每 Token 耗时 {value} 毫秒，其他副本在同等负载下为 {usual} 毫秒",
+    },
+    Message {
+        code: "finding.peer_ttft",
+        en: "the first token of {model} on {instance} takes {value} ms, that of its other replicas {usual} ms at the same load",
+        zh: "{instance} 上的 {model} 首 Token 延迟 {value} 毫秒，其他副本在同等负载下为 {usual} 毫秒",
+    },
+    Message {
+        code: "finding.peer_utilization",
+        en: "{who} is busy {value} % of the time, those that work for the same engine {usual} %",
+        zh: "{who} 的利用率为 {value}%，服务同一引擎的其他卡为 {usual}%",
+    },
+    Message {
+        code: "finding.restart_cpu",
+        en: "{model} ({instance}) changed its use of processors by {percent} % at the same load since its restart: {value} cores, before {usual}",
+        zh: "{model}（{instance}）重启后，同等负载下的 CPU 用量变化 {percent}%：现为 {value} 核，此前 {usual} 核",
+    },
+    Message {
+        code: "finding.restart_power",
+        en: "{model} ({instance}) changed its power by {percent} % at the same load since its restart: {value} W, before {usual} W",
+        zh: "{model}（{instance}）重启后，同等负载下的功耗变化 {percent}%：现为 {value} W，此前 {usual} W",
+    },
+    Message {
+        code: "finding.restart_tpot",
+        en: "decode speed of {model} ({instance}) changed by {speed} % since its restart: {value} ms per token at the same load, before {usual} ms",
+        zh: "{model}（{instance}）重启后，解码速度变化 {speed}%：同等负载下每 Token {value} 毫秒，此前 {usual} 毫秒",
+    },
+    Message {
+        code: "finding.restart_ttft",
+        en: "time to the first token of {model} ({instance}) changed by {percent} % since its restart: {value} ms at the same load, before {usual} ms",
+        zh: "{model}（{instance}）重启后，首 Token 延迟变化 {percent}%：同等负载下 {value} 毫秒，此前 {usual} 毫秒",
+    },
+    Message {
+        code: "finding.week_throughput",
+        en: "{model} ({instance}) makes {value} tokens/s, at this hour of the week {usual} are usual ({percent} %)",
+        zh: "{model}（{instance}）每秒生成 {value} 个 Token，往周同一小时通常为 {usual}（{percent}%）",
+    },
+    Message {
+        code: "finding.week_tpot",
+        en: "{model} ({instance}) takes {value} ms per token, at this hour of the week and this load {usual} ms are usual ({percent} %)",
+        zh: "{model}（{instance}）每 Token 耗时 {value} 毫秒，往周同一小时同等负载下通常为 {usual} 毫秒（{percent}%）",
+    },
+    Message {
+        code: "finding.week_ttft",
+        en: "the first token of {model} ({instance}) takes {value} ms, at this hour of the week and this load {usual} ms are usual ({percent} %)",
+        zh: "{model}（{instance}）首 Token 延迟 {value} 毫秒，往周同一小时同等负载下通常为 {usual} 毫秒（{percent}%）",
     },
     Message {
         code: "gateway.address_denied",
@@ -2182,6 +2357,54 @@ pub static MESSAGES: &[Message] = &[
         zh: "指标未开启。请在选项中设置 return_perf_metrics: true",
     },
     Message {
+        code: "notify.and_more", en: "and {count} more alerts", zh: "另有 {count} 条告警"
+    },
+    Message { code: "notify.cause", en: "Cause", zh: "可能原因" },
+    Message {
+        code: "notify.cut",
+        en: "… more than this channel takes",
+        zh: "……内容超出该渠道的长度限制",
+    },
+    Message { code: "notify.escalated", en: "Escalated", zh: "升级" },
+    Message {
+        code: "notify.file_dropped",
+        en: "The file {name} is not attached: this kind of channel takes no files.",
+        zh: "未附上文件 {name}：该类渠道不支持发送文件。",
+    },
+    Message { code: "notify.firing", en: "Firing", zh: "告警" },
+    Message { code: "notify.labels", en: "Labels", zh: "标签" },
+    Message { code: "notify.link", en: "Open in modelwatch", zh: "在 modelwatch 中查看" },
+    Message { code: "notify.remedy", en: "What to do", zh: "处理建议" },
+    Message { code: "notify.resolved", en: "Resolved", zh: "已恢复" },
+    Message { code: "notify.runbook", en: "Runbook", zh: "处理手册" },
+    Message { code: "notify.severity_critical", en: "Critical", zh: "严重" },
+    Message { code: "notify.severity_info", en: "Info", zh: "提示" },
+    Message { code: "notify.severity_warning", en: "Warning", zh: "警告" },
+    Message { code: "notify.since", en: "Since", zh: "开始时间" },
+    Message {
+        code: "notify.template_failed",
+        en: "The template of this channel cannot be used, so that this is the built-in text: {reason}",
+        zh: "该渠道的自定义模板无法使用，已改用内置文本：{reason}",
+    },
+    Message {
+        code: "notify.test_remedy",
+        en: "Nothing: somebody pressed the test button, or ran modelwatch notify test.",
+        zh: "无需处理：有人点击了测试按钮，或运行了 modelwatch notify test。",
+    },
+    Message {
+        code: "notify.test_summary",
+        en: "This is a test of the channel {name}",
+        zh: "这是渠道 {name} 的测试消息",
+    },
+    Message {
+        code: "notify.title_many",
+        en: "[{state}] {name} ({count} alerts)",
+        zh: "【{state}】{name}（{count} 条告警）",
+    },
+    Message { code: "notify.title_one", en: "[{state}] {name}", zh: "【{state}】{name}" },
+    Message { code: "notify.until", en: "Ended", zh: "结束时间" },
+    Message { code: "notify.value", en: "Value", zh: "当前值" },
+    Message {
         code: "pipeline.counts",
         en: "  {pipeline}, step {step}, {kind}: done {done}, nothing to do {missed}, left out {skipped}, dropped {dropped}",
         zh: "  {pipeline} 第 {step} 步 {kind}：执行 {done}，无需处理 {missed}，跳过 {skipped}，丢弃 {dropped}",
@@ -2352,6 +2575,16 @@ pub static MESSAGES: &[Message] = &[
     },
     Message { code: "refused.name_missing", en: "a name is missing", zh: "缺少名称" },
     Message {
+        code: "refused.objective",
+        en: "an objective needs a model and one of ttft_seconds, tpot_seconds and success_ratio; times are above 0, parts between 0 and 1",
+        zh: "目标需要模型名，以及 ttft_seconds、tpot_seconds、success_ratio 之一；时间须大于 0，比例须在 0 与 1 之间",
+    },
+    Message {
+        code: "refused.objectives",
+        en: "there are too many objectives; remove some",
+        zh: "目标过多，请先移除一些",
+    },
+    Message {
         code: "refused.pixels",
         en: "A chart has from 1 to {max} pixels",
         zh: "图表宽度须为 1 至 {max} 像素",
@@ -2360,6 +2593,12 @@ pub static MESSAGES: &[Message] = &[
         code: "refused.queries",
         en: "One request asks from 1 to {max} queries",
         zh: "一次请求可包含 1 至 {max} 个查询",
+    },
+    Message { code: "refused.rule", en: "line {line}: {reason}", zh: "第 {line} 行：{reason}" },
+    Message {
+        code: "refused.rules",
+        en: "there are too many rules on the page; delete some",
+        zh: "页面上的规则过多，请先删除一些",
     },
     Message {
         code: "refused.search_name",
@@ -2378,6 +2617,16 @@ pub static MESSAGES: &[Message] = &[
         zh: "{key} 最多 {limit} 字节",
     },
     Message { code: "refused.text_missing", en: "a text is missing", zh: "缺少内容" },
+    Message {
+        code: "refused.severity",
+        en: "{severity} is no severity; known are {known}",
+        zh: "{severity} 不是有效的级别；可用级别为 {known}",
+    },
+    Message {
+        code: "refused.thresholds",
+        en: "this rule has {count} thresholds, each a number",
+        zh: "该规则有 {count} 个阈值，且每个都必须是数值",
+    },
     Message {
         code: "refused.time",
         en: "{name} must be a time in Unix milliseconds",

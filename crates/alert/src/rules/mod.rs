@@ -2,8 +2,10 @@
 //! Source: Prometheus documentation, "Recording rules", "Alerting rules" (3.x).
 
 mod evaluate;
+pub mod file;
 mod preview;
 mod restore;
+mod templates;
 #[cfg(test)]
 mod tests;
 

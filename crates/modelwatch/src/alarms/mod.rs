@@ -1,3 +1,9 @@
-//! Alarms: what rules find, who is told of it, and by which way.
+//! Alarms: rules that are evaluated, and what becomes of the alerts that they give.
+//!
+//! What a rule means is in the crate `alert`, what a service wants to be told in the crate `deliver`; here is what
+//! runs them over the store.
 
+pub(crate) mod detect;
 pub(crate) mod incidents;
+pub(crate) mod objectives;
+pub(crate) mod rules;

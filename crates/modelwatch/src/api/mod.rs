@@ -6,6 +6,7 @@ mod alertmanager;
 mod elastic;
 mod events;
 mod export;
+mod findings;
 mod form;
 mod gateway;
 mod incidents;
@@ -24,6 +25,7 @@ mod query;
 mod range;
 mod receive;
 mod requests;
+mod rules;
 mod scan;
 mod time;
 mod write;
@@ -66,6 +68,7 @@ pub(crate) fn router(app: Arc<App>) -> Router {
     let routes = Router::new()
         .route("/-/healthy", get(async || "modelwatch is healthy\n"))
         .route("/-/ready", get(async || "modelwatch is ready\n"))
+        .route("/-/reload", post(rules::reload).put(rules::reload))
         .route("/metrics", get(metrics::metrics))
         .route("/api/v1/live", get(live::live))
         .route("/api/v1/overview", get(product::overview))
