@@ -649,11 +649,6 @@ pub static MESSAGES: &[Message] = &[
         zh: "抓取任务 {job} 未设置 targets、file_sd 或 http_sd",
     },
     Message {
-        code: "config.secret_reference",
-        en: "{key} of [[{section}]] must say where the secret is, not the secret itself: env:NAME or file:PATH",
-        zh: "[[{section}]] 的 {key} 须填写密钥的引用而非密钥本身：env:变量名 或 file:路径",
-    },
-    Message {
         code: "config.syntax",
         en: "this is not TOML: {reason}",
         zh: "TOML 语法错误：{reason}",

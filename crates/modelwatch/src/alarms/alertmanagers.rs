@@ -10,7 +10,7 @@ use std::{
     time::Duration,
 };
 
-use deliver::{Login, Post};
+use deliver::Post;
 use model::{
     Clock, UnixMs,
     alert::Alert,
@@ -205,11 +205,8 @@ impl Target {
     async fn post(&self, batch: &[Waiting]) -> Result<(), deliver::Failure> {
         let variable = |name: &str| std::env::var(name).ok();
         let login = self.setting.login(&variable);
-        let login = login.map_err(|reason| deliver::Failure {
-            reason,
-            is_passing: true,
-            after: None,
-        })?;
+        let login =
+            login.map_err(|reason| deliver::Failure { reason, is_passing: true, after: None })?;
         let alerts: Vec<Value> = batch.iter().map(|waiting| written(&waiting.alert)).collect();
         let ca_file = &self.setting.ca_file;
         let post = Post {
@@ -256,11 +253,8 @@ impl Target {
 fn written(alert: &Alert) -> Value {
     let labels: serde_json::Map<String, Value> =
         alert.labels.iter().map(|(name, value)| (name.to_owned(), value.into())).collect();
-    let annotations: serde_json::Map<String, Value> = alert
-        .annotations
-        .iter()
-        .map(|(name, text)| (name.clone(), text.as_str().into()))
-        .collect();
+    let annotations: serde_json::Map<String, Value> =
+        alert.annotations.iter().map(|(name, text)| (name.clone(), text.as_str().into())).collect();
     json!({
         "annotations": annotations,
         "endsAt": rfc3339(alert.ends_at),

@@ -21,6 +21,7 @@ use alert::incident::{
     journal::{Journal, Opened},
     record::{Entry, Kept, Record, State as IncidentState},
 };
+use deliver::Outcome;
 use model::{
     Clock, UnixMs,
     alert::{Alert, Notification},
@@ -66,16 +67,6 @@ impl Deliver for NoChannels {
     fn has(&self, _: &str) -> bool {
         false
     }
-}
-
-/// What became of a notification that a channel had taken over.
-#[derive(Clone, Debug)]
-pub(crate) struct Outcome {
-    pub(crate) key: String,
-    pub(crate) channel: String,
-    pub(crate) is_ok: bool,
-    pub(crate) detail: String,
-    pub(crate) time: UnixMs,
 }
 
 /// Where incidents are decided on.

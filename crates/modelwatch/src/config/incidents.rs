@@ -13,13 +13,14 @@ use alert::{
     },
     matchers,
 };
+use deliver::{Login, Reference};
 use model::{
     alert::ALERT_NAME,
     parse_rfc3339,
     series::{MatchOp, Matcher},
 };
 
-use super::{Environment, Problem, duration_text, receive::NoToken, receive::token, text};
+use super::{Environment, Problem, duration_text, text};
 use crate::zone;
 
 /// Most windows, and most Alertmanagers.
@@ -94,7 +95,7 @@ pub(crate) struct Alertmanager {
     /// References to secrets, never secrets.
     pub(crate) password: String,
     pub(crate) token: String,
-    pub(crate) tls: collect::TlsSetting,
+    pub(crate) ca_file: String,
     pub(crate) timeout: Option<Duration>,
     pub(crate) is_instead: bool,
     pub(crate) line: usize,
@@ -338,34 +339,35 @@ impl Maintenance {
 }
 
 impl Alertmanager {
-    /// The header by which it knows us, or why there is none.
-    pub(crate) fn authorization(
+    /// How it knows us, or why that cannot be told.
+    pub(crate) fn login(
         &self,
         variable: &dyn Fn(&str) -> Option<String>,
-    ) -> Result<Option<String>, NoToken> {
+    ) -> Result<Option<Login>, String> {
+        let secret = |text: &str| {
+            let reference = Reference::parse(text);
+            let reference = reference.ok_or("a secret is env:NAME or file:/path, never itself")?;
+            reference.read(variable).map_err(|why| why.to_string())
+        };
         if !self.token.is_empty() {
-            return token(&self.token, variable).map(|token| Some(format!("Bearer {token}")));
+            return secret(&self.token).map(|token| Some(Login::Bearer(token)));
         }
         if self.username.is_empty() {
             return Ok(None);
         }
-        let password = token(&self.password, variable)?;
-        let both = format!("{}:{password}", self.username);
-        Ok(Some(format!("Basic {}", base64(both.as_bytes()))))
+        let username = self.username.clone();
+        let password = secret(&self.password)?;
+        Ok(Some(Login::Basic { username, password }))
     }
 
     fn lines(&self) -> Vec<String> {
-        let tls = &self.tls;
         let lines = [
             Some("[[alertmanager]]".to_owned()),
             named("url", &self.url),
             named("username", &self.username),
             named("password", &self.password),
             named("token", &self.token),
-            named("ca_file", &tls.ca_file),
-            named("cert_file", &tls.cert_file),
-            named("key_file", &tls.key_file),
-            tls.insecure_skip_verify.then(|| "insecure_skip_verify = true".to_owned()),
+            named("ca_file", &self.ca_file),
             self.timeout.map(|timeout| format!("timeout = \"{}\"", duration_text(timeout))),
             self.is_instead.then(|| "instead = true".to_owned()),
         ];
@@ -376,29 +378,12 @@ impl Alertmanager {
         let mut complain = |code, params: Vec<(&'static str, String)>| {
             problems.push(Problem::new(self.line, code, params));
         };
-        let missing =
-            |key: &str| vec![("section", "alertmanager".to_owned()), ("key", key.to_owned())];
-        if self.tls.cert_file.is_empty() != self.tls.key_file.is_empty() {
-            let key = if self.tls.key_file.is_empty() { "key_file" } else { "cert_file" };
-            complain("config.key_missing", missing(key));
-        }
         if self.username.is_empty() != self.password.is_empty() {
             let key = if self.password.is_empty() { "password" } else { "username" };
-            complain("config.key_missing", missing(key));
-            return;
-        }
-        match self.authorization(environment.variable) {
-            Ok(_) => {}
-            Err(NoToken::Reference) => {
-                complain("config.secret_reference", missing("token, password"))
-            }
-            Err(NoToken::Variable(name)) => {
-                let key = "alertmanager.token, password".to_owned();
-                complain("config.variable_missing", vec![("name", name), ("key", key)]);
-            }
-            Err(NoToken::File(path, reason)) => {
-                complain("config.receive_token_file", vec![("path", path), ("reason", reason)]);
-            }
+            let section = ("section", "alertmanager".to_owned());
+            complain("config.key_missing", vec![section, ("key", key.to_owned())]);
+        } else if let Err(reason) = self.login(environment.variable) {
+            complain("config.incidents", vec![("reason", reason)]);
         }
     }
 }
@@ -424,21 +409,6 @@ pub(super) fn check(
         let reason = format!("at most {limit} are allowed");
         problems.push(Problem::new(line, "config.incidents", [("reason", reason)]));
     }
-}
-
-/// RFC 4648, with its own padding.
-fn base64(bytes: &[u8]) -> String {
-    const DIGITS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-    let mut text = String::new();
-    for chunk in bytes.chunks(3) {
-        let three = [0, 1, 2].map(|at| chunk.get(at).copied().unwrap_or_default());
-        let number = u32::from_be_bytes([0, three[0], three[1], three[2]]);
-        for (at, shift) in [18, 12, 6, 0].into_iter().enumerate() {
-            let digit = DIGITS[(number >> shift & 63) as usize];
-            text.push(if at <= chunk.len() { char::from(digit) } else { '=' });
-        }
-    }
-    text
 }
 
 #[cfg(test)]
@@ -476,8 +446,8 @@ mod tests {
         );
         assert_eq!(settings.windows.len(), 1);
         let variable = |name: &str| (name == "T").then(|| "hush\n".to_owned());
-        let header = config.incidents.alertmanagers[0].authorization(&variable);
-        assert!(matches!(header, Ok(Some(header)) if header == "Bearer hush"));
+        let login = config.incidents.alertmanagers[0].login(&variable);
+        assert_eq!(login, Ok(Some(Login::Bearer("hush".into()))));
         let instead = resolved("[[alertmanager]]\nurl = \"http://h:1\"\ninstead = true\n[[route]]\nname = \"a\"\nchannels = [\"x\"]\n").unwrap();
         let settings = instead.incidents.settings(&["mail".into()], String::new()).unwrap();
         assert!(settings.routes.all().iter().all(|route| route.channels.is_empty()));
@@ -505,15 +475,5 @@ mod tests {
         check("[[alertmanager]]\nurl = \"http://h:1\"\ntoken = \"hush\"", "env:");
         check("[[alertmanager]]\nurl = \"http://h:1\"\ntoken = \"env:NONE\"", "NONE");
         check("[[alertmanager]]\nurl = \"http://h:1\"\nusername = \"u\"", "password");
-    }
-
-    #[test]
-    fn base64_is_that_of_the_rfc() {
-        let check = |text: &str, expected| assert_eq!(base64(text.as_bytes()), expected);
-        check("", "");
-        check("f", "Zg==");
-        check("fo", "Zm8=");
-        check("foo", "Zm9v");
-        check("foobar", "Zm9vYmFy");
     }
 }

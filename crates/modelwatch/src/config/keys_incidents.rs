@@ -7,7 +7,7 @@ use super::keys::{Key, Type, Value};
 
 /// A key of the entry of a list that was begun last.
 macro_rules! of {
-    ($section:literal $list:ident $path:literal $kind:expr, $variant:ident, $($field:ident).+, $en:literal, $zh:literal) => {
+    ($section:literal $list:ident $path:literal $kind:expr, $variant:ident, $field:ident, $en:literal, $zh:literal) => {
         Key {
             path: concat!($section, ".", $path),
             kind: $kind,
@@ -18,7 +18,7 @@ macro_rules! of {
                 if let (Some(entry), Value::$variant(value)) =
                     (config.incidents.$list.last_mut(), value)
                 {
-                    entry.$($field).+ = value.into();
+                    entry.$field = value.into();
                 }
             },
         }
@@ -32,8 +32,8 @@ macro_rules! route {
 }
 
 macro_rules! alertmanager {
-    ($path:literal $kind:expr, $variant:ident, $($field:ident).+, $en:literal, $zh:literal) => {
-        of!("alertmanager" alertmanagers $path $kind, $variant, $($field).+, $en, $zh)
+    ($path:literal $kind:expr, $variant:ident, $field:ident, $en:literal, $zh:literal) => {
+        of!("alertmanager" alertmanagers $path $kind, $variant, $field, $en, $zh)
     };
 }
 
@@ -42,19 +42,12 @@ const LONG: Type = Type::Period { min: Duration::from_secs(1) };
 
 /// Sorted by path.
 pub(super) static KEYS: &[Key] = &[
-    alertmanager!("ca_file" Type::Text, Text, tls.ca_file,
+    alertmanager!("ca_file" Type::Text, Text, ca_file,
         "File in PEM with the certificates to trust; without it those of the system.",
         "信任的证书文件（PEM），省略时使用系统证书。"),
-    alertmanager!("cert_file" Type::Text, Text, tls.cert_file,
-        "File in PEM with the certificate to show.", "出示的客户端证书文件（PEM）。"),
-    alertmanager!("insecure_skip_verify" Type::Flag, Flag, tls.insecure_skip_verify,
-        "Take any certificate. Whoever is in between can read what is sent.",
-        "接受任意证书；中间人可读取所发送的内容。"),
     alertmanager!("instead" Type::Flag, Flag, is_instead,
         "Leave notifications to Alertmanagers: channels of this program are not told. Default: false.",
         "通知完全交由 Alertmanager 负责，本程序的通知渠道不再发送。默认 false。"),
-    alertmanager!("key_file" Type::Text, Text, tls.key_file,
-        "File in PEM with the key of that certificate.", "该证书的私钥文件（PEM）。"),
     alertmanager!("password" Type::Text, Text, password,
         "Where the password for username is: env:NAME or file:PATH.",
         "username 对应的密码的引用：env:变量名 或 file:路径。"),

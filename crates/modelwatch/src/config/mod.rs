@@ -35,6 +35,7 @@ use model::message::{Language, render};
 use ::logs::{Zone, pipeline::Pipelines};
 pub(crate) use alerts::{Alerts, Objective, part};
 pub(crate) use gateway::{Address, Gateway, GatewayUpstream};
+pub(crate) use incidents::Alertmanager;
 pub(crate) use logs::{Logs, NamedLog};
 pub(crate) use receive::Receive;
 pub(crate) use reference::reference;

@@ -33,7 +33,7 @@ pub(crate) struct Receive {
 }
 
 /// Why a reference leads to no token.
-pub(crate) enum NoToken {
+enum NoToken {
     /// It is no reference. It may be the token itself, so that nobody is shown it.
     Reference,
     Variable(String),
@@ -96,10 +96,7 @@ impl Receive {
     }
 }
 
-pub(super) fn token(
-    reference: &str,
-    variable: &dyn Fn(&str) -> Option<String>,
-) -> Result<String, NoToken> {
+fn token(reference: &str, variable: &dyn Fn(&str) -> Option<String>) -> Result<String, NoToken> {
     let token = match reference.split_once(':') {
         Some(("env", name)) => variable(name).ok_or_else(|| NoToken::Variable(name.to_owned()))?,
         Some(("file", path)) => read(Path::new(path))

@@ -8,6 +8,7 @@ use model::series::Matcher;
 use serde_json::{Value, json};
 
 use crate::{
+    alarms::alertmanagers::AlertmanagerState,
     api::requests::{Answer, ok},
     wire::App,
 };
@@ -20,7 +21,18 @@ pub(in crate::api) async fn routes(State(app): State<Arc<App>>) -> Answer {
         let inhibitions: Vec<Value> = settings.inhibitions.iter().map(inhibition).collect();
         (routes, inhibitions)
     });
-    ok(&json!({ "routes": routes, "inhibitions": inhibitions, "alertmanagers": [] }))
+    let alertmanager = |state: AlertmanagerState| {
+        json!({
+            "url": state.url,
+            "state": state.state,
+            "sent": state.sent,
+            "failed": state.failed,
+            "error": state.error,
+        })
+    };
+    let states = app.alertmanagers.states().into_iter();
+    let alertmanagers: Vec<Value> = states.map(alertmanager).collect();
+    ok(&json!({ "routes": routes, "inhibitions": inhibitions, "alertmanagers": alertmanagers }))
 }
 
 fn texts(matchers: &[Matcher]) -> Vec<String> {
