@@ -5,6 +5,7 @@ pub mod baseline;
 pub mod incident;
 pub mod matchers;
 pub mod pack;
+pub mod promtest;
 pub mod replay;
 pub mod rules;
 mod yaml;
