@@ -3,6 +3,7 @@
 
 pub mod baseline;
 pub mod pack;
+pub mod promtest;
 pub mod replay;
 pub mod rules;
 mod yaml;

@@ -9,6 +9,7 @@
 mod client;
 mod codec;
 mod content;
+mod custom;
 mod failure;
 mod guard;
 mod kinds;

@@ -1540,6 +1540,11 @@ pub static MESSAGES: &[Message] = &[
         zh: "查询到当前（或 --end）为止的一段时间：1h、7d",
     },
     Message {
+        code: "help.lint_fatal",
+        en: "End with status 3 when a rule is there twice",
+        zh: "存在重复规则时以状态码 3 退出",
+    },
+    Message {
         code: "help.logs",
         en: "Logs of engines, of containers or of the kernel, plain or gzip; - is standard input",
         zh: "引擎、容器或内核的日志，支持纯文本或 gzip；- 表示标准输入",
@@ -1699,6 +1704,29 @@ pub static MESSAGES: &[Message] = &[
         code: "help.requests_per_minute",
         en: "Most requests in a minute",
         zh: "每分钟请求数上限",
+    },
+    Message {
+        code: "help.rule_files", en: "Rule files of Prometheus", zh: "Prometheus 规则文件"
+    },
+    Message {
+        code: "help.rule_tests",
+        en: "Files of tests, which name the rule files that they are for",
+        zh: "测试文件，其中指明所测的规则文件",
+    },
+    Message {
+        code: "help.rules",
+        en: "Check and test rules for alerts, in the format of Prometheus",
+        zh: "检查与测试告警规则（Prometheus 格式）",
+    },
+    Message {
+        code: "help.rules_check",
+        en: "Say whether rule files can be used, and everything that is wrong with them",
+        zh: "检查规则文件是否可用，并列出其中的所有问题",
+    },
+    Message {
+        code: "help.rules_test",
+        en: "Carry out unit tests of rules, in the format of promtool",
+        zh: "运行规则单元测试（promtool 格式）",
     },
     Message {
         code: "help.selectors",
@@ -2432,6 +2460,83 @@ pub static MESSAGES: &[Message] = &[
         code: "refused.too_long",
         en: "A range has at most {years} years; choose a shorter one",
         zh: "时间范围最长 {years} 年，请缩短",
+    },
+    Message {
+        code: "rules.bad",
+        en: "{path}: cannot be used; problems: {count}",
+        zh: "{path}：不可用，问题 {count} 个",
+    },
+    Message {
+        code: "rules.doubt",
+        en: "  {place}  attention: {reason}",
+        zh: "  {place}  注意：{reason}",
+    },
+    Message {
+        code: "rules.good",
+        en: "{path}: can be used; rules: {rules}, groups: {groups}",
+        zh: "{path}：可用，规则 {rules} 条，分组 {groups} 个",
+    },
+    Message {
+        code: "rules.no_file",
+        en: "no file matches {pattern}",
+        zh: "没有文件匹配 {pattern}",
+    },
+    Message { code: "rules.problem", en: "  {place}  {reason}", zh: "  {place}  {reason}" },
+    Message {
+        code: "rules.test",
+        en: "  test {name} (line {line})",
+        zh: "  测试 {name}（第 {line} 行）",
+    },
+    Message {
+        code: "rules.test_alerts",
+        en: "    line {line}: other alerts {name} fire at {time}",
+        zh: "    第 {line} 行：{time} 时触发的告警 {name} 与预期不符",
+    },
+    Message {
+        code: "rules.test_expected", en: "      expected  {what}", zh: "      预期  {what}"
+    },
+    Message { code: "rules.test_found", en: "      found     {what}", zh: "      实际  {what}" },
+    Message {
+        code: "rules.test_limit",
+        en: "    the test is too large: {reason}",
+        zh: "    测试规模过大：{reason}",
+    },
+    Message { code: "rules.test_more", en: "                {what}", zh: "            {what}" },
+    Message { code: "rules.test_none", en: "none", zh: "无" },
+    Message {
+        code: "rules.test_query",
+        en: "    line {line}: {query} at {time} failed: {reason}",
+        zh: "    第 {line} 行：{time} 时 {query} 查询失败：{reason}",
+    },
+    Message {
+        code: "rules.test_rule",
+        en: "    rule {name} failed at {time}: {reason}",
+        zh: "    规则 {name} 在 {time} 时执行失败：{reason}",
+    },
+    Message {
+        code: "rules.test_samples",
+        en: "    line {line}: {query} at {time} gives something else",
+        zh: "    第 {line} 行：{time} 时 {query} 的结果与预期不符",
+    },
+    Message {
+        code: "rules.test_unnamed",
+        en: "  test (line {line})",
+        zh: "  测试（第 {line} 行）",
+    },
+    Message {
+        code: "rules.tests_failed",
+        en: "{path}: {failed} of {count} tests failed",
+        zh: "{path}：{count} 个测试中有 {failed} 个失败",
+    },
+    Message {
+        code: "rules.tests_passed",
+        en: "{path}: all {count} tests passed",
+        zh: "{path}：{count} 个测试全部通过",
+    },
+    Message {
+        code: "rules.unreadable",
+        en: "{path}: cannot be read: {reason}",
+        zh: "{path}：无法读取：{reason}",
     },
     Message {
         code: "search.invalid_cursor",

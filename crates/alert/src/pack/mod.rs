@@ -19,4 +19,5 @@ pub const FILES: &[(&str, &str)] = &[
     ("network", include_str!("network.yml")),
     ("store", include_str!("store.yml")),
     ("self", include_str!("self.yml")),
+    ("detect", include_str!("detect.yml")),
 ];

@@ -15,6 +15,7 @@ mod peer;
 mod pipeline;
 mod progress;
 pub(crate) mod query;
+mod rules;
 mod store;
 mod top;
 
@@ -94,6 +95,10 @@ enum Command {
         work: pipeline::PipelineWork,
     },
     Query(query::Words),
+    Rules {
+        #[command(subcommand)]
+        work: rules::RulesWork,
+    },
     Top(top::Options),
     Bench(Box<bench::Words>),
     Store {
@@ -188,6 +193,7 @@ pub(crate) fn main() -> ExitCode {
         Command::Query(words) => {
             with_config(config, language, |config| query::query(&config, &words, language))
         }
+        Command::Rules { work } => rules::rules(&work, language),
         Command::Top(options) => {
             with_config(config, language, |config| top::top(&config, &options, language))
         }
@@ -262,9 +268,10 @@ fn translated(command: clap::Command, language: Language) -> clap::Command {
             .disable_help_flag(true)
             .disable_help_subcommand(true)
     };
-    let nested: [(&str, &[(&str, Names)]); 3] = [
+    let nested: [(&str, &[(&str, Names)]); 4] = [
         ("key", &[("create", key::CREATE), ("list", &[]), ("revoke", &["which"])]),
         ("pipeline", &[("test", pipeline::TEST)]),
+        ("rules", &[("check", rules::CHECK), ("test", rules::TEST)]),
         ("store", &[("verify", &["path"]), ("repair", &["path"])]),
     ];
     let command = nested.into_iter().fold(command, |command, (name, works)| {
