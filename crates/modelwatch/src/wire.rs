@@ -41,6 +41,7 @@ use crate::{
     lines::Lines,
     own::CostMeter,
     receivers,
+    reports::Reports,
     verdict::Verdicts,
     writer::{self, Keeper, Queue},
     zone,
@@ -77,6 +78,7 @@ pub(crate) struct App {
     pub(crate) store: Store,
     pub(crate) queue: Queue,
     pub(crate) queries: Queries,
+    pub(crate) reports: Reports,
     pub(crate) collector: Collector,
     pub(crate) inventory: Inventory,
     pub(crate) events: Arc<Events>,
@@ -207,6 +209,7 @@ fn assemble(
         objectives: Objectives::new(&config.storage.path, &config.objectives)?,
         detector,
         receive: Receive::new(&lines, &clock, &config.receive),
+        reports: Reports::new(&config.storage.path, &config.reports, language),
         lines,
         saved: api::SavedSearches::new(&config.storage.path),
         config,
@@ -392,11 +395,13 @@ async fn run(
     let server = axum::serve(listener, service)
         .with_graceful_shutdown(async move { drop(stopped.wait_for(|stop| *stop).await) });
     let server = tokio::spawn(server.into_future());
+    let reports = tokio::spawn(api::run_reports(Arc::clone(app)));
     let live = tokio::spawn(api::run_live(Arc::clone(app), app.stop.subscribe()));
     signals.wait(report_engines(&app.collector, &app.clock, &app.config, language, say)).await;
     say(&render::<&str, &str>("start.stopping", &[], language));
     app.stop.send_replace(true);
-    let drained = tokio::time::timeout(DRAIN_MAX, async { (server.await, live.await) }).await;
+    let drained =
+        tokio::time::timeout(DRAIN_MAX, async { (server.await, live.await, reports.await) }).await;
     if drained.is_err() {
         tracing::warn!("some requests were still open and were cut off");
     }
