@@ -15,6 +15,7 @@ mod peer;
 mod pipeline;
 mod progress;
 pub(crate) mod query;
+mod report;
 mod store;
 mod top;
 
@@ -94,6 +95,7 @@ enum Command {
         work: pipeline::PipelineWork,
     },
     Query(query::Words),
+    Report(Box<report::Words>),
     Top(top::Options),
     Bench(Box<bench::Words>),
     Store {
@@ -187,6 +189,9 @@ pub(crate) fn main() -> ExitCode {
         Command::Query(words) => {
             with_config(config, language, |config| query::query(&config, &words, language))
         }
+        Command::Report(words) => with_config(config, language, |config| {
+            ended(report::report(&config, &words, language).map(|()| true))
+        }),
         Command::Top(options) => {
             with_config(config, language, |config| top::top(&config, &options, language))
         }
@@ -289,9 +294,10 @@ fn translated(command: clap::Command, language: Language) -> clap::Command {
             with_texts(described(command, &format!("help.{name}")), arguments, language)
         })
     });
-    let with_examples: [(&str, &str, Names); 4] = [
+    let with_examples: [(&str, &str, Names); 5] = [
         ("logs", "help.logs_command", logs::ARGUMENTS),
         ("query", "help.query", query::ARGUMENTS),
+        ("report", "help.report", report::ARGUMENTS),
         ("top", "help.top", top::ARGUMENTS),
         ("bench", "help.bench", bench::ARGUMENTS),
     ];
