@@ -1802,6 +1802,62 @@ pub static MESSAGES: &[Message] = &[
         code: "help.query_start", en: "Begin of the range", zh: "查询范围的开始时间"
     },
     Message {
+        code: "help.report",
+        en: "Write a report about a time: HTML, PDF, CSV",
+        zh: "生成一段时间的报告：HTML、PDF、CSV",
+    },
+    Message {
+        code: "help.report_after",
+        en: "Examples:\n  modelwatch report --last 7d --html week.html\n  modelwatch report --last 7d --lang zh --pdf week.pdf\n  modelwatch report --start 2026-11-01T00:00:00Z --end 2026-12-01T00:00:00Z --zone Asia/Shanghai --pdf november.pdf",
+        zh: "示例：\n  modelwatch report --last 7d --html week.html\n  modelwatch report --last 7d --lang zh --pdf week.pdf\n  modelwatch report --start 2026-11-01T00:00:00Z --end 2026-12-01T00:00:00Z --zone Asia/Shanghai --pdf november.pdf",
+    },
+    Message {
+        code: "help.report_csv",
+        en: "Write its tables into this file",
+        zh: "将表格写入该文件",
+    },
+    Message {
+        code: "help.report_end",
+        en: "End of the time; now without it",
+        zh: "结束时间；默认为当前时间",
+    },
+    Message {
+        code: "help.report_html",
+        en: "Write it as a page into this file",
+        zh: "以网页形式写入该文件",
+    },
+    Message {
+        code: "help.report_last",
+        en: "The time until now, such as 24h, 7d, 30d; 24h without it",
+        zh: "截至当前的时长，例如 24h、7d、30d；默认为 24h",
+    },
+    Message { code: "help.report_model", en: "Only about this model", zh: "仅针对该模型" },
+    Message {
+        code: "help.report_path",
+        en: "The data directory, if it is not that of the configuration",
+        zh: "数据目录；默认为配置中的目录",
+    },
+    Message {
+        code: "help.report_pdf",
+        en: "Write it as PDF into this file",
+        zh: "以 PDF 形式写入该文件",
+    },
+    Message {
+        code: "help.report_start",
+        en: "Beginning of the time: RFC 3339 or Unix seconds",
+        zh: "开始时间：RFC 3339 或 Unix 秒",
+    },
+    Message {
+        code: "help.report_url",
+        en: "A running modelwatch, such as http://127.0.0.1:9640; without it the data directory is read, or the program that uses it asked",
+        zh: "正在运行的 modelwatch，例如 http://127.0.0.1:9640；默认读取数据目录，目录被占用时询问占用它的程序",
+    },
+    Message {
+        code: "help.report_zone",
+        en: "Time zone of days and times, such as Asia/Shanghai",
+        zh: "日期与时间的时区，例如 Asia/Shanghai",
+    },
+    Message {
         code: "help.requests_per_minute",
         en: "Most requests in a minute",
         zh: "每分钟请求数上限",
@@ -2840,6 +2896,16 @@ pub static MESSAGES: &[Message] = &[
         en: "somebody waited in {part} of the time; {most} at most, at {time}",
         zh: "{part} 的时段有请求排队；最多 {most} 个（{time}）",
     },
+    Message {
+        code: "report.expected_duration",
+        en: "a duration such as 24h or 7d is expected",
+        zh: "应为时长，例如 24h 或 7d",
+    },
+    Message {
+        code: "report.expected_zone",
+        en: "this machine knows no such time zone",
+        zh: "本机没有该时区",
+    },
     Message { code: "report.figure", en: "Figure", zh: "指标" },
     Message { code: "report.file_system", en: "File system", zh: "文件系统" },
     Message { code: "report.first_seen", en: "First", zh: "首次" },
@@ -2930,6 +2996,16 @@ pub static MESSAGES: &[Message] = &[
         zh: "没有前一周期的数据。",
     },
     Message {
+        code: "report.no_file",
+        en: "say what to write: --html FILE, --pdf FILE or --csv FILE",
+        zh: "请指定输出：--html FILE、--pdf FILE 或 --csv FILE",
+    },
+    Message {
+        code: "report.no_font",
+        en: "no font for this language is on this machine: install fonts-noto-cjk (Debian, Ubuntu) or google-noto-sans-cjk-fonts (Fedora), or use a release, which carries one",
+        zh: "本机没有可用于该语言的字体：请安装 fonts-noto-cjk（Debian、Ubuntu）或 google-noto-sans-cjk-fonts（Fedora），或使用自带字体的发行版",
+    },
+    Message {
         code: "report.no_hardware",
         en: "Nothing is known of accelerators and hosts at this time.",
         zh: "没有该时段的加速卡与主机数据。",
@@ -3008,6 +3084,11 @@ pub static MESSAGES: &[Message] = &[
     Message { code: "report.period_before", en: "Before", zh: "前一周期" },
     Message { code: "report.power_mean", en: "Power, mean", zh: "平均功耗" },
     Message { code: "report.preemptions", en: "Preemptions", zh: "抢占次数" },
+    Message {
+        code: "report.replaced",
+        en: "{count} characters are in none of the fonts and are shown as �.",
+        zh: "有 {count} 个字符在字体中不存在，显示为 �。",
+    },
     Message { code: "report.requests", en: "Requests", zh: "请求数" },
     Message { code: "report.room", en: "Room left", zh: "剩余" },
     Message { code: "report.section_availability", en: "Availability", zh: "可用性" },
@@ -3121,6 +3202,7 @@ pub static MESSAGES: &[Message] = &[
         zh: "{part} 达标",
     },
     Message { code: "report.without_key", en: "(no key)", zh: "（无密钥）" },
+    Message { code: "report.written", en: "{path} is written", zh: "已写入 {path}" },
     Message {
         code: "refused.too_many_kept",
         en: "there are {limit} {key} already; remove some",

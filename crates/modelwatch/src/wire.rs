@@ -639,6 +639,19 @@ pub(crate) fn open_for_transfer(
     }
 }
 
+/// As [`open_for_transfer`]; nothing where another process has it.
+pub(crate) fn open_unless_in_use(
+    config: &Config,
+    clock: &Clock,
+    language: Language,
+) -> anyhow::Result<Option<Store>> {
+    match Store::open(&config.storage.path, store_options(config), clock.clone()) {
+        Ok((store, _)) => Ok(Some(store)),
+        Err(OpenError::InUse { .. }) => Ok(None),
+        Err(error) => Err(store_refused(&error, "transfer.store_in_use", language)),
+    }
+}
+
 fn store_options(config: &Config) -> store::Options {
     let storage = &config.storage;
     let defaults = store::Options::default();
