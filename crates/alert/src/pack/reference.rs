@@ -77,6 +77,7 @@ const TITLES: &[(&str, &str, &str)] = &[
     ("network", "Network", "网络"),
     ("store", "Store", "存储"),
     ("self", "modelwatch itself", "modelwatch 自身"),
+    ("detect", "What is not as usual", "异于平常"),
 ];
 const TABLE_EN: &str = "| alert | severity | after | says | likely cause | what to do |\n\
                         |---|---|---|---|---|---|\n";

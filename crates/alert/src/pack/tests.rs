@@ -155,7 +155,7 @@ fn rules_of_engines_hold() {
 
 #[test]
 fn other_rules_hold() {
-    ["gateway", "network", "self", "store"].into_iter().for_each(check_unit_tests);
+    ["detect", "gateway", "network", "self", "store"].into_iter().for_each(check_unit_tests);
 }
 
 #[test]
