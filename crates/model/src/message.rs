@@ -3966,6 +3966,12 @@ pub static MESSAGES: &[Message] = &[
         en: "Healthy. Engines up: {engines}. No requests are waiting.",
         zh: "运行正常：{engines} 个引擎在线，没有等待中的请求",
     },
+    Message { code: "verdict.incident", en: "{summary}", zh: "{summary_zh}" },
+    Message {
+        code: "verdict.incidents",
+        en: "{summary} (and {more} more)",
+        zh: "{summary_zh}（另有 {more} 项告警）",
+    },
     Message {
         code: "verdict.kv_full",
         en: "{model}: the KV cache is {percent}% full; new requests will wait or be preempted",
