@@ -448,6 +448,56 @@ pub static MESSAGES: &[Message] = &[
     Message { code: "check.machine", en: "Machine", zh: "本机" },
     Message { code: "check.sources", en: "Sources", zh: "数据源" },
     Message {
+        code: "config.channel_address",
+        en: "the channel {name} has an address that is none: {reason}",
+        zh: "渠道 {name} 的邮件地址无效：{reason}",
+    },
+    Message {
+        code: "config.channel_command",
+        en: "the channel {name} runs a program: write its absolute path in command, and allow_command = true",
+        zh: "渠道 {name} 会运行程序：请在 command 中填写绝对路径，并设置 allow_command = true",
+    },
+    Message {
+        code: "config.channel_incomplete",
+        en: "the channel {name} of kind {kind} needs {key}",
+        zh: "渠道 {name}（类型 {kind}）缺少 {key}",
+    },
+    Message {
+        code: "config.channel_name",
+        en: "the name of the channel {name} may have at most 64 letters, digits, and the characters - _ .",
+        zh: "渠道名称 {name} 只能使用字母、数字和 - _ . 字符，最多 64 个",
+    },
+    Message {
+        code: "config.channel_no_secret",
+        en: "{key} of the channel {name}: {reason}",
+        zh: "渠道 {name} 的 {key}：{reason}",
+    },
+    Message {
+        code: "config.channel_rate",
+        en: "rate_limit of the channel {name}: expected a count and a unit, such as 20/min; units are s, min, h and d, the count at most 1000",
+        zh: "渠道 {name} 的 rate_limit：应为数量与单位，例如 20/min；单位为 s、min、h、d，数量不超过 1000",
+    },
+    Message {
+        code: "config.channel_secret",
+        en: "{key} of the channel {name} is a secret, which does not belong into this file: write env:NAME or file:/path, where it is found",
+        zh: "渠道 {name} 的 {key} 是机密，不应写入配置文件：请填写其存放位置 env:变量名 或 file:/路径",
+    },
+    Message {
+        code: "config.channel_template",
+        en: "{key} of the channel {name} cannot be used: {reason}",
+        zh: "渠道 {name} 的 {key} 无法使用：{reason}",
+    },
+    Message {
+        code: "config.channel_twice",
+        en: "there are two channels named {name}",
+        zh: "存在两个名为 {name} 的渠道",
+    },
+    Message {
+        code: "config.channel_url",
+        en: "url of the channel {name}: expected an address that begins with one of {expected}, without a name or password in it",
+        zh: "渠道 {name} 的 url：应以 {expected} 之一开头，且不含用户名或密码",
+    },
+    Message {
         code: "config.command_incomplete",
         en: "this [[accelerator_command]] has no {key}",
         zh: "此 [[accelerator_command]] 缺少 {key}",
@@ -678,6 +728,11 @@ pub static MESSAGES: &[Message] = &[
         zh: "{path} 中的新证书不可用，网关继续使用原有证书：{reason}；请修正该文件",
     },
     Message {
+        code: "event.channel_tested",
+        en: "Somebody sent a test to the channel {channel}",
+        zh: "有人向渠道 {channel} 发送了测试消息",
+    },
+    Message {
         code: "event.engine_changed",
         en: "{engine} at {url}: {fact} changed from {old} to {new}",
         zh: "{engine}（{url}）：{fact} 由 {old} 变为 {new}",
@@ -731,6 +786,16 @@ pub static MESSAGES: &[Message] = &[
         code: "event.instance_series_limit",
         en: "{instance} brings too many series; samples of its new ones are refused. Find out why, or raise [storage] instance_series_max",
         zh: "{instance} 的序列数已达上限，其新序列的样本被拒绝。请查明原因，或调大 [storage] instance_series_max",
+    },
+    Message {
+        code: "event.letter_forgotten",
+        en: "Somebody deleted a dead letter of the channel {channel}",
+        zh: "有人删除了渠道 {channel} 的一条死信",
+    },
+    Message {
+        code: "event.letter_retried",
+        en: "Somebody sent a dead letter of the channel {channel} again",
+        zh: "有人重新发送了渠道 {channel} 的一条死信",
     },
     Message {
         code: "event.lines_refused",

@@ -30,6 +30,7 @@ use tokio::{
 
 use crate::{
     alarms::{
+        channels::Channels,
         objectives::Objectives,
         rules::{self, Rules},
     },
@@ -89,6 +90,8 @@ pub(crate) struct App {
     pub(crate) saved: api::SavedSearches,
     pub(crate) cost: CostMeter,
     pub(crate) verdicts: Verdicts,
+    /// Shared with those who hand it notifications.
+    pub(crate) channels: Arc<Channels>,
     pub(crate) rules: Rules,
     pub(crate) objectives: Objectives,
     /// Turns true when the program ends.
@@ -125,9 +128,11 @@ pub(crate) fn serve(config: Config, language: Language, say: Say<'_>) -> anyhow:
     text("start.page", ("url", format!("http://{}/", reachable(address))));
     introduce_gateway(&app, language, say);
     receivers::introduce(&servers.addresses(), language, say);
+    app.channels.start().context("failed to start sending notifications")?;
     app.rules.start().context("failed to start evaluating rules")?;
     let result = runtime.block_on(run(&app, listener, servers, language, say));
     app.rules.stop(RULES_PATIENCE);
+    app.channels.stop();
     if let Some(exchanges) = exchanges {
         exchanges.stop();
     }
@@ -183,11 +188,15 @@ fn assemble(
         Box::new(move |record| events.push(record))
     };
     let exchanges = Exchanges::start(&config, &clock, &queue, keep, engines, note, language)?;
+    let data = &config.storage.path;
+    let channels = Channels::open(&config.channels, data, &clock, language)
+        .context("failed to open the queue of notifications")?;
     let limits = limits(&config);
     let started = clock.now();
     let app = App {
         queries: Queries::new(Arc::new(store.clone()), clock.clone(), limits),
         verdicts: Verdicts::new(clock.now()).context("a built-in condition does not parse")?,
+        channels: Arc::new(channels),
         rules: Rules::new(rules_setup(&config, &clock, &store, address))?,
         objectives: Objectives::new(&config.storage.path, &config.objectives)?,
         receive: Receive::new(&lines, &clock, &config.receive),

@@ -3,5 +3,6 @@
 //! What a rule means is in the crate `alert`, what a service wants to be told in the crate `deliver`; here is what
 //! runs them over the store.
 
+pub(crate) mod channels;
 pub(crate) mod objectives;
 pub(crate) mod rules;

@@ -2,6 +2,7 @@
 
 mod admin;
 mod agent;
+mod channels;
 mod elastic;
 mod events;
 mod export;

@@ -4,7 +4,8 @@
 use std::time::Duration;
 
 use super::{
-    Config, keys_alerts, keys_gateway, keys_logs, keys_pipeline, keys_receive, keys_scrape,
+    Config, keys_alerts, keys_channel, keys_gateway, keys_logs, keys_pipeline, keys_receive,
+    keys_scrape,
 };
 
 /// What a value must be.
@@ -57,7 +58,11 @@ pub(super) struct Key {
 
 /// All keys, in order of their tables.
 pub(super) fn all() -> impl Iterator<Item = &'static Key> {
-    let more = keys_alerts::KEYS.iter().chain(keys_gateway::KEYS).chain(keys_logs::KEYS);
+    let more = keys_alerts::KEYS
+        .iter()
+        .chain(keys_channel::KEYS)
+        .chain(keys_gateway::KEYS)
+        .chain(keys_logs::KEYS);
     let more = more.chain(keys_pipeline::KEYS).chain(keys_receive::KEYS).chain(keys_scrape::KEYS);
     KEYS.iter().chain(more)
 }

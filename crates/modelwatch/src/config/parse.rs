@@ -7,7 +7,7 @@ use toml::{
 };
 
 use super::{
-    AcceleratorCommand, Config, Engine, NamedLog, Objective, Probe, Problem,
+    AcceleratorCommand, Channel, Config, Engine, NamedLog, Objective, Probe, Problem,
     gateway::GatewayUpstream,
     keys::{self, Key, Type, Value},
     pipeline::LogPipeline,
@@ -32,6 +32,11 @@ pub(super) const LISTS: &[List] = &[
         // What is missing depends on what is there, so that it is checked later.
         required: &[],
         begin: |config, line| config.accelerator_commands.push(AcceleratorCommand::new(line)),
+    },
+    List {
+        key: "channel.name",
+        required: &["kind", "name"],
+        begin: |config, line| config.channels.push(Channel { line, ..Channel::default() }),
     },
     List {
         key: "engine.url",
