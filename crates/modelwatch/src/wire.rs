@@ -31,6 +31,7 @@ use tokio::{
 use crate::{
     alarms::{
         channels::Channels,
+        detect::{self, Detector},
         objectives::Objectives,
         rules::{self, Rules},
     },
@@ -41,6 +42,7 @@ use crate::{
     lines::Lines,
     own::CostMeter,
     receivers,
+    reports::Reports,
     verdict::Verdicts,
     writer::{self, Keeper, Queue},
     zone,
@@ -58,6 +60,9 @@ const KEEPER_PATIENCE: Duration = Duration::from_secs(1);
 /// How long a rule may go on being evaluated after that.
 const RULES_PATIENCE: Duration = Duration::from_millis(500);
 
+/// How long a look for the unusual may go on after that.
+const DETECTOR_PATIENCE: Duration = Duration::from_millis(500);
+
 /// How long tasks may take to end.
 pub(crate) const RUNTIME_PATIENCE: Duration = Duration::from_millis(500);
 
@@ -74,6 +79,7 @@ pub(crate) struct App {
     pub(crate) store: Store,
     pub(crate) queue: Queue,
     pub(crate) queries: Queries,
+    pub(crate) reports: Reports,
     pub(crate) collector: Collector,
     pub(crate) inventory: Inventory,
     pub(crate) events: Arc<Events>,
@@ -94,6 +100,7 @@ pub(crate) struct App {
     pub(crate) channels: Arc<Channels>,
     pub(crate) rules: Rules,
     pub(crate) objectives: Objectives,
+    pub(crate) detector: Detector,
     /// Turns true when the program ends.
     pub(crate) stop: watch::Sender<bool>,
     /// The label `instance` of what this program says of itself.
@@ -130,7 +137,9 @@ pub(crate) fn serve(config: Config, language: Language, say: Say<'_>) -> anyhow:
     receivers::introduce(&servers.addresses(), language, say);
     app.channels.start().context("failed to start sending notifications")?;
     app.rules.start().context("failed to start evaluating rules")?;
+    app.detector.start().context("failed to start looking for the unusual")?;
     let result = runtime.block_on(run(&app, listener, servers, language, say));
+    app.detector.stop(DETECTOR_PATIENCE);
     app.rules.stop(RULES_PATIENCE);
     app.channels.stop();
     if let Some(exchanges) = exchanges {
@@ -192,6 +201,14 @@ fn assemble(
     let channels = Channels::open(&config.channels, data, &clock, language)
         .context("failed to open the queue of notifications")?;
     let limits = limits(&config);
+    let detector = Detector::new(detect::Setup {
+        store: store.clone(),
+        clock: clock.clone(),
+        queue: queue.clone(),
+        folder: config.storage.path.clone(),
+        samples_max: config.query.samples_max,
+        instance: instance.clone(),
+    });
     let started = clock.now();
     let app = App {
         queries: Queries::new(Arc::new(store.clone()), clock.clone(), limits),
@@ -199,7 +216,9 @@ fn assemble(
         channels: Arc::new(channels),
         rules: Rules::new(rules_setup(&config, &clock, &store, address))?,
         objectives: Objectives::new(&config.storage.path, &config.objectives)?,
+        detector,
         receive: Receive::new(&lines, &clock, &config.receive),
+        reports: Reports::new(&config.storage.path, &config.reports, language),
         lines,
         saved: api::SavedSearches::new(&config.storage.path),
         config,
@@ -385,11 +404,13 @@ async fn run(
     let server = axum::serve(listener, service)
         .with_graceful_shutdown(async move { drop(stopped.wait_for(|stop| *stop).await) });
     let server = tokio::spawn(server.into_future());
+    let reports = tokio::spawn(api::run_reports(Arc::clone(app)));
     let live = tokio::spawn(api::run_live(Arc::clone(app), app.stop.subscribe()));
     signals.wait(report_engines(&app.collector, &app.clock, &app.config, language, say)).await;
     say(&render::<&str, &str>("start.stopping", &[], language));
     app.stop.send_replace(true);
-    let drained = tokio::time::timeout(DRAIN_MAX, async { (server.await, live.await) }).await;
+    let drained =
+        tokio::time::timeout(DRAIN_MAX, async { (server.await, live.await, reports.await) }).await;
     if drained.is_err() {
         tracing::warn!("some requests were still open and were cut off");
     }

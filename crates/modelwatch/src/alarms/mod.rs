@@ -4,5 +4,6 @@
 //! runs them over the store.
 
 pub(crate) mod channels;
+pub(crate) mod detect;
 pub(crate) mod objectives;
 pub(crate) mod rules;

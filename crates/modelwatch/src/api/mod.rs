@@ -6,6 +6,7 @@ mod channels;
 mod elastic;
 mod events;
 mod export;
+mod findings;
 mod form;
 mod gateway;
 mod json;
@@ -22,6 +23,7 @@ mod prometheus;
 mod query;
 mod range;
 mod receive;
+mod reports;
 mod requests;
 mod rules;
 mod scan;
@@ -52,6 +54,7 @@ pub(crate) use product::{collected_json, event_json, seen_json};
 pub(crate) use prometheus::{POINTS_MAX, Report, narrow, own_metadata};
 pub(crate) use query::{Limits, Queries};
 pub(crate) use receive::Receive;
+pub(crate) use reports::run as run_reports;
 pub(crate) use requests::csv_field;
 pub(crate) use time::{date, parse_time, rfc3339};
 pub(crate) use write::{Gate, REFUSED, SAMPLES_WRITTEN};
@@ -123,7 +126,8 @@ async fn guard(
         (header::X_FRAME_OPTIONS, "DENY"),
         (header::CONTENT_SECURITY_POLICY, page::CONTENT_SECURITY_POLICY),
     ] {
-        headers.insert(name, HeaderValue::from_static(value));
+        // Reports are framed by our own page and have a policy of their own.
+        headers.entry(name).or_insert(HeaderValue::from_static(value));
     }
     headers.append(header::VARY, HeaderValue::from_static("Origin"));
     response

@@ -11,10 +11,12 @@ mod import;
 mod input;
 mod key;
 mod logs;
+mod notify;
 mod peer;
 mod pipeline;
 mod progress;
 pub(crate) mod query;
+mod rules;
 mod store;
 mod top;
 
@@ -89,11 +91,19 @@ enum Command {
         work: key::KeyWork,
     },
     Logs(logs::Words),
+    Notify {
+        #[command(subcommand)]
+        work: notify::NotifyWork,
+    },
     Pipeline {
         #[command(subcommand)]
         work: pipeline::PipelineWork,
     },
     Query(query::Words),
+    Rules {
+        #[command(subcommand)]
+        work: rules::RulesWork,
+    },
     Top(top::Options),
     Bench(Box<bench::Words>),
     Store {
@@ -129,6 +139,7 @@ struct Place {
 
 #[derive(Clone, Copy, clap::ValueEnum)]
 enum Page {
+    AlertRules,
     Configuration,
     Engines,
 }
@@ -181,12 +192,16 @@ pub(crate) fn main() -> ExitCode {
         Command::Logs(words) => {
             with_config(config, language, |config| logs::logs(&config, &words, language))
         }
+        Command::Notify { work } => {
+            with_config(config, language, |config| notify::notify(&config, &work, language))
+        }
         Command::Pipeline { work } => {
             with_config(config, language, |config| pipeline::pipeline(&config, work, language))
         }
         Command::Query(words) => {
             with_config(config, language, |config| query::query(&config, &words, language))
         }
+        Command::Rules { work } => rules::rules(&work, language),
         Command::Top(options) => {
             with_config(config, language, |config| top::top(&config, &options, language))
         }
@@ -203,6 +218,7 @@ pub(crate) fn main() -> ExitCode {
 
 fn print_page(page: Page, language: Language) -> ExitCode {
     let text = match page {
+        Page::AlertRules => alert::pack::page(language == Language::Chinese),
         Page::Configuration => config::reference(language),
         Page::Engines => collect::EngineSetting::kinds_page(language == Language::Chinese),
     };
@@ -260,9 +276,11 @@ fn translated(command: clap::Command, language: Language) -> clap::Command {
             .disable_help_flag(true)
             .disable_help_subcommand(true)
     };
-    let nested: [(&str, &[(&str, Names)]); 3] = [
+    let nested: [(&str, &[(&str, Names)]); 5] = [
         ("key", &[("create", key::CREATE), ("list", &[]), ("revoke", &["which"])]),
+        ("notify", &[("test", notify::TEST)]),
         ("pipeline", &[("test", pipeline::TEST)]),
+        ("rules", &[("check", rules::CHECK), ("test", rules::TEST)]),
         ("store", &[("verify", &["path"]), ("repair", &["path"])]),
     ];
     let command = nested.into_iter().fold(command, |command, (name, works)| {

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::{
     Config, keys_alerts, keys_channel, keys_gateway, keys_logs, keys_pipeline, keys_receive,
-    keys_scrape,
+    keys_reports, keys_scrape,
 };
 
 /// What a value must be.
@@ -63,7 +63,8 @@ pub(super) fn all() -> impl Iterator<Item = &'static Key> {
         .chain(keys_channel::KEYS)
         .chain(keys_gateway::KEYS)
         .chain(keys_logs::KEYS);
-    let more = more.chain(keys_pipeline::KEYS).chain(keys_receive::KEYS).chain(keys_scrape::KEYS);
+    let more = more.chain(keys_pipeline::KEYS).chain(keys_receive::KEYS).chain(keys_reports::KEYS);
+    let more = more.chain(keys_scrape::KEYS);
     KEYS.iter().chain(more)
 }
 
