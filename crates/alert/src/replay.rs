@@ -20,6 +20,7 @@ use crate::rules::{Context, Group, GroupState};
 
 /// How long a rule may take here, where nobody waits for it.
 const TIMEOUT: Duration = Duration::from_secs(60);
+/// A rule that reads more fails, which [`Outcome::errors`] says.
 const SAMPLES_MAX: u64 = 100_000_000;
 
 type Points = (Vec<i64>, Vec<f64>);
