@@ -86,7 +86,7 @@ impl Recording {
             clock.set(time);
             for state in &mut states {
                 let since = Duration::from_millis((time.0 - range.start.0).unsigned_abs());
-                if since.as_millis() % state.interval().as_millis() == 0 {
+                if since.as_millis().is_multiple_of(state.interval().as_millis()) {
                     outcome.take(state.evaluate(time, &context), state);
                 }
             }
