@@ -21,6 +21,7 @@ mod pipeline;
 mod prometheus;
 mod query;
 mod receive;
+mod rules;
 mod scrape;
 mod start;
 mod storage;
