@@ -460,7 +460,8 @@ fn other_routes_take_over_what_fires() {
     story.fire(SLOW).check("pager first 1+0").minutes(1);
     let mut other = route("slow", "alertname=Slow");
     other.channels = Some(vec!["mail".into()]);
-    story.machine.set(settings(&[other]), UnixMs(story.now));
+    let kept = story.machine.kept().clone();
+    story.machine = Incidents::new(settings(&[other]), kept, UnixMs(story.now));
     story.minutes(5).check("mail first 1+0, pager resolved 0+1");
     assert_eq!(story.machine.firing_total(), 1);
 }

@@ -470,6 +470,12 @@ fn resolve(text: &str, environment: &Environment<'_>) -> Result<Config, Vec<Prob
     if problems.is_empty() { Ok(config) } else { Err(problems) }
 }
 
+/// What a text gives, for tests of other modules.
+#[cfg(test)]
+pub(crate) fn for_test(text: &str) -> Config {
+    resolve(text, &Environment { variable: &|_| None, is_root: true }).unwrap()
+}
+
 fn check_probes(probes: &[Probe], environment: &Environment<'_>, problems: &mut Vec<Problem>) {
     for (index, probe) in probes.iter().enumerate() {
         let mut complain = |code, params: Vec<(&'static str, String)>| {
