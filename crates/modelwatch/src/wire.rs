@@ -43,6 +43,7 @@ use crate::{
     lines::Lines,
     own::CostMeter,
     receivers,
+    reports::Reports,
     verdict::Verdicts,
     writer::{self, Keeper, Queue},
     zone,
@@ -79,6 +80,7 @@ pub(crate) struct App {
     pub(crate) store: Store,
     pub(crate) queue: Queue,
     pub(crate) queries: Queries,
+    pub(crate) reports: Reports,
     pub(crate) collector: Collector,
     pub(crate) inventory: Inventory,
     pub(crate) events: Arc<Events>,
@@ -222,6 +224,7 @@ fn assemble(
         objectives: Objectives::new(&config.storage.path, &config.objectives)?,
         detector,
         receive: Receive::new(&lines, &clock, &config.receive),
+        reports: Reports::new(&config.storage.path, &config.reports, language),
         lines,
         incidents,
         alertmanagers,
@@ -435,11 +438,13 @@ async fn run(
     let server = axum::serve(listener, service)
         .with_graceful_shutdown(async move { drop(stopped.wait_for(|stop| *stop).await) });
     let server = tokio::spawn(server.into_future());
+    let reports = tokio::spawn(api::run_reports(Arc::clone(app)));
     let live = tokio::spawn(api::run_live(Arc::clone(app), app.stop.subscribe()));
     signals.wait(report_engines(&app.collector, &app.clock, &app.config, language, say)).await;
     say(&render::<&str, &str>("start.stopping", &[], language));
     app.stop.send_replace(true);
-    let drained = tokio::time::timeout(DRAIN_MAX, async { (server.await, live.await) }).await;
+    let drained =
+        tokio::time::timeout(DRAIN_MAX, async { (server.await, live.await, reports.await) }).await;
     if drained.is_err() {
         tracing::warn!("some requests were still open and were cut off");
     }
@@ -630,6 +635,19 @@ pub(crate) fn open_for_transfer(
     let options = store::Options { accept_old: true, ..store_options(config) };
     match Store::open(&config.storage.path, options, clock.clone()) {
         Ok((store, _)) => Ok(store),
+        Err(error) => Err(store_refused(&error, "transfer.store_in_use", language)),
+    }
+}
+
+/// As [`open_for_transfer`]; nothing where another process has it.
+pub(crate) fn open_unless_in_use(
+    config: &Config,
+    clock: &Clock,
+    language: Language,
+) -> anyhow::Result<Option<Store>> {
+    match Store::open(&config.storage.path, store_options(config), clock.clone()) {
+        Ok((store, _)) => Ok(Some(store)),
+        Err(OpenError::InUse { .. }) => Ok(None),
         Err(error) => Err(store_refused(&error, "transfer.store_in_use", language)),
     }
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::{
     Config, keys_alerts, keys_gateway, keys_incidents, keys_logs, keys_pipeline, keys_receive,
-    keys_scrape,
+    keys_reports, keys_scrape,
 };
 
 /// What a value must be.
@@ -63,6 +63,7 @@ pub(super) fn all() -> impl Iterator<Item = &'static Key> {
         .chain(keys_logs::KEYS)
         .chain(keys_pipeline::KEYS)
         .chain(keys_receive::KEYS)
+        .chain(keys_reports::KEYS)
         .chain(keys_scrape::KEYS);
     KEYS.iter().chain(more)
 }

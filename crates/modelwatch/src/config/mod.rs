@@ -13,12 +13,14 @@ mod keys_incidents;
 mod keys_logs;
 mod keys_pipeline;
 mod keys_receive;
+mod keys_reports;
 mod keys_scrape;
 mod logs;
 mod parse;
 mod pipeline;
 mod receive;
 mod reference;
+mod reports;
 mod scrape;
 mod units;
 
@@ -39,6 +41,9 @@ pub(crate) use incidents::Alertmanager;
 pub(crate) use logs::{Logs, NamedLog};
 pub(crate) use receive::Receive;
 pub(crate) use reference::reference;
+#[cfg(test)]
+pub(crate) use reports::Report;
+pub(crate) use reports::Reports;
 pub(crate) use scrape::Scrape;
 pub(crate) use units::{duration, duration_text};
 
@@ -59,6 +64,7 @@ pub(crate) struct Config {
     pub(crate) incidents: incidents::Incidents,
     pub(crate) probes: Vec<Probe>,
     pub(crate) receive: Receive,
+    pub(crate) reports: Reports,
     pub(crate) scrapes: Vec<Scrape>,
     log_pipelines: Vec<pipeline::LogPipeline>,
     pub(crate) accelerator_commands: Vec<AcceleratorCommand>,
@@ -296,6 +302,7 @@ impl Default for Config {
             incidents: incidents::Incidents::default(),
             probes: Vec::new(),
             receive: Receive::default(),
+            reports: Reports::default(),
             scrapes: Vec::new(),
             log_pipelines: Vec::new(),
             accelerator_commands: Vec::new(),
@@ -360,6 +367,7 @@ impl Config {
         ];
         lines.extend(self.alerts.lines());
         lines.extend(self.logs.lines());
+        lines.extend(self.reports.lines());
         let has_inhibitions = self.incidents.has_builtin_inhibitions;
         lines.push(format!("incidents.builtin_inhibitions = {has_inhibitions}"));
         lines.sort();
@@ -372,6 +380,7 @@ impl Config {
         lines.extend(self.objectives.iter().flat_map(Objective::lines));
         lines.extend(self.probes.iter().flat_map(Probe::lines));
         lines.extend(self.receive.lines());
+        lines.extend(self.reports.schedule_lines());
         lines.extend(self.scrapes.iter().flat_map(Scrape::lines));
         lines
     }
@@ -461,6 +470,8 @@ fn resolve(text: &str, environment: &Environment<'_>) -> Result<Config, Vec<Prob
     logs::check(&config.logs, &mut problems);
     let line_of = |name: &str| parse::line_in(text, "receive", name);
     receive::check(&config.receive, &line_of, environment, &mut problems);
+    let line = parse::line_in(text, "reports", "energy_price");
+    reports::check(&config.reports, line, &mut problems);
     scrape::check(&config.scrapes, environment, &mut problems);
     pipeline::check(&config.log_pipelines, &mut problems);
     check_commands(&config.accelerator_commands, &mut problems);

@@ -12,6 +12,7 @@ use super::{
     incidents::{Alertmanager, Inhibit, Maintenance, Route},
     keys::{self, Key, Type, Value},
     pipeline::LogPipeline,
+    reports::Report,
     scrape::{RelabelRule, Scrape},
     units,
 };
@@ -99,6 +100,11 @@ pub(super) const LISTS: &[List] = &[
         key: "probe.kind",
         required: &["kind", "target"],
         begin: |config, line| config.probes.push(Probe { line, ..Probe::default() }),
+    },
+    List {
+        key: "report.name",
+        required: &["name"],
+        begin: |config, line| config.reports.schedules.push(Report::new(line)),
     },
     List {
         key: "route.name",

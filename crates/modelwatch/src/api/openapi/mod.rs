@@ -17,7 +17,8 @@ use axum::{
 use serde_json::{Map, Value, json};
 
 use super::{
-    events, findings, gateway, incidents, json::response, logs, moment, range, requests, rules,
+    events, findings, gateway, incidents, json::response, logs, moment, range, reports, requests,
+    rules,
 };
 use crate::wire::App;
 
@@ -44,6 +45,8 @@ enum Other {
     PostForm,
     /// What has this schema.
     PostJson(&'static str),
+    /// What has the first schema, answered with the second.
+    PostFor(&'static str, &'static str),
     Delete(&'static [Parameter]),
 }
 
@@ -199,6 +202,19 @@ const OBJECTIVE: &[Parameter] =
 const RULE: &[Parameter] = &[("id", Text, true, "The id of a rule"), AUTHOR];
 const RULE_NAME: &[Parameter] =
     &[("name", Text, true, "The name of a rule that the page wrote"), AUTHOR];
+const REPORT_FILE: &[Parameter] = &[
+    ("format", Choice(reports::FORMATS), false, "html without it"),
+    ("inline", Choice(&["true"]), false, "To be shown instead of saved"),
+];
+const REPORT_PREVIEW: &[Parameter] = &[
+    ("start", Time, true, "Beginning of the time that it is about"),
+    END,
+    ("language", Choice(&["en", "zh"]), false, "Its language; the program's without it"),
+    ("model", Text, false, "The only model that it is about"),
+    ("zone", Text, false, "Time zone, such as Asia/Shanghai; the machine's without it"),
+    ("format", Choice(reports::FORMATS), false, "html without it"),
+];
+const REPORT_SCHEDULE: &[Parameter] = &[("name", Text, true, "The name of a schedule")];
 const MOMENT: &[Parameter] = &[
     ("at", Time, true, "The moment"),
     (
@@ -211,6 +227,8 @@ const MOMENT: &[Parameter] = &[
 
 /// In place of a schema: the answer is a file, of one of the formats that `format` names.
 const FILE: &str = "";
+/// In place of a schema: the answer is a page, or a file of one of the formats that `format` names.
+const PAGE: &str = "page";
 
 /// All of it, in the order of the paths.
 #[expect(clippy::too_many_lines, reason = "a table")]
@@ -399,6 +417,52 @@ fn routes() -> Vec<Route> {
                 "Range",
             )
         },
+        Route {
+            others: &[Other::PostFor("ReportOrder", "Report")],
+            ..route(
+                "/api/mw/v1/reports",
+                "Reports that are kept, newest first; POST makes one",
+                get(reports::list).post(reports::create),
+                &[],
+                "Reports",
+            )
+        },
+        route(
+            "/api/mw/v1/reports/preview",
+            "A report that is not kept",
+            get(reports::preview),
+            REPORT_PREVIEW,
+            PAGE,
+        ),
+        Route {
+            others: &[Other::PostJson("ReportPlan"), Other::Delete(REPORT_SCHEDULE)],
+            ..route(
+                "/api/mw/v1/reports/schedules",
+                "Reports that are made by the clock; POST saves one, DELETE forgets one",
+                get(reports::schedules)
+                    .post(reports::save_schedule)
+                    .delete(reports::forget_schedule),
+                &[],
+                "ReportSchedules",
+            )
+        },
+        Route {
+            others: &[Other::Delete(&[])],
+            ..route(
+                "/api/mw/v1/reports/{id}",
+                "One report; DELETE deletes it and answers with what it was",
+                get(reports::one).delete(reports::remove),
+                &[],
+                "Report",
+            )
+        },
+        route(
+            "/api/mw/v1/reports/{id}/file",
+            "A file of a report",
+            get(reports::file),
+            REPORT_FILE,
+            PAGE,
+        ),
         route(
             "/api/mw/v1/requests",
             "Records of requests",
@@ -524,7 +588,7 @@ fn written() -> Value {
 fn path_item(route: &Route) -> Value {
     let mut item = Map::new();
     let in_query = |parameters: &[Parameter]| parameters.iter().map(parameter).collect();
-    let mut get = operation(route, "get");
+    let mut get = operation(route, "get", route.answer);
     let in_path = route.path.contains("{id}").then(|| {
         json!({ "name": "id", "in": "path", "required": true, "schema": { "type": "string" },
                 "description": "The id of a record" })
@@ -537,25 +601,33 @@ fn path_item(route: &Route) -> Value {
     }
     for other in route.others {
         let method = if matches!(other, Other::Delete(_)) { "delete" } else { "post" };
-        let mut operation = operation(route, method);
+        let answer = match other {
+            Other::PostFor(_, answer) => answer,
+            Other::PostForm | Other::PostJson(_) | Other::Delete(_) => route.answer,
+        };
+        let mut operation = operation(route, method, answer);
         if let Some(id) = &in_path {
             operation["parameters"] = json!([id]);
         }
         match other {
             Other::PostForm => operation["requestBody"] = form(route.parameters),
-            Other::PostJson(name) => {
+            Other::PostJson(name) | Other::PostFor(name, _) => {
                 let schema = json!({ "schema": schemas::named(name) });
                 let content = json!({ "application/json": schema });
                 operation["requestBody"] = json!({ "required": true, "content": content });
             }
-            Other::Delete(parameters) => operation["parameters"] = json!(in_query(parameters)),
+            Other::Delete(parameters) => {
+                let mut parameters: Vec<Value> = in_query(parameters);
+                in_path.iter().for_each(|id| parameters.insert(0, id.clone()));
+                operation["parameters"] = json!(parameters);
+            }
         }
         item.insert(method.into(), operation);
     }
     Value::Object(item)
 }
 
-fn operation(route: &Route, method: &str) -> Value {
+fn operation(route: &Route, method: &str, answer: &str) -> Value {
     let name: String = route
         .path
         .trim_start_matches("/api/mw/v1/")
@@ -563,14 +635,17 @@ fn operation(route: &Route, method: &str) -> Value {
         .filter(|word| !word.is_empty())
         .fold(method.to_owned(), |name, word| name + "_" + word);
     let mut content = Map::new();
-    if route.answer == FILE {
-        content.insert("application/x-ndjson".into(), json!({ "schema": { "type": "string" } }));
+    let text = || json!({ "schema": { "type": "string" } });
+    if answer == FILE {
+        content.insert("application/x-ndjson".into(), text());
+    } else if answer == PAGE {
+        content.insert("text/html".into(), text());
     } else {
-        let schema = json!({ "schema": schemas::named(route.answer) });
+        let schema = json!({ "schema": schemas::named(answer) });
         content.insert("application/json".into(), schema);
     }
     if route.parameters.iter().any(|(name, ..)| *name == "format") {
-        content.insert("text/csv".into(), json!({ "schema": { "type": "string" } }));
+        content.insert("text/csv".into(), text());
     }
     let error = json!({ "application/json": { "schema": schemas::named("Error") } });
     json!({

@@ -8,6 +8,8 @@ use model::{exchange::Exchange, log::Severity};
 use serde_json::{Map, Value, json};
 use store::events::{Event as _, FieldType};
 
+use crate::api::reports;
+
 /// All of them by name.
 pub(super) fn all() -> Map<String, Value> {
     let all = [
@@ -54,6 +56,13 @@ pub(super) fn all() -> Map<String, Value> {
         ("Range", range()),
         ("Request", request()),
         ("Requests", requests()),
+        ("Report", report()),
+        ("ReportFile", object(&[("format", text()), ("bytes", whole())], &[])),
+        ("ReportOrder", report_order()),
+        ("ReportPlan", report_plan()),
+        ("Reports", object(&[("reports", list(named("Report")))], &[])),
+        ("ReportSchedule", report_schedule()),
+        ("ReportSchedules", object(&[("schedules", list(named("ReportSchedule")))], &[])),
         ("Routes", routes()),
         ("SavedSearch", object(&[("name", text()), ("filter", text())], &[])),
         ("SavedSearches", object(&[("searches", list(named("SavedSearch")))], &[])),
@@ -569,5 +578,63 @@ fn gateway() -> Value {
         ("counters", or_null(counters)),
         ("keeps_bodies", flag()),
     ];
+    object(&members, &[])
+}
+
+fn report() -> Value {
+    let members = [
+        ("id", text()),
+        ("title", text()),
+        ("start", time()),
+        ("end", time()),
+        ("created", time()),
+        ("language", word(&["en", "zh"])),
+        ("model", or_null(text())),
+        ("files", list(named("ReportFile"))),
+        ("schedule", or_null(text())),
+    ];
+    object(&members, &[])
+}
+
+fn report_order() -> Value {
+    let members = [
+        ("last", text()),
+        ("start", time()),
+        ("end", time()),
+        ("language", text()),
+        ("model", or_null(text())),
+        ("zone", text()),
+        ("formats", list(word(reports::FORMATS))),
+    ];
+    object(&[], &members)
+}
+
+/// What is asked for; only the name must be given.
+fn plan_members() -> [(&'static str, Value); 8] {
+    [
+        ("every", word(&["daily", "weekly", "monthly"])),
+        ("at", text()),
+        ("zone", text()),
+        ("language", word(&["", "en", "zh"])),
+        ("model", text()),
+        ("formats", list(word(reports::FORMATS))),
+        ("folder", text()),
+        ("channels", list(text())),
+    ]
+}
+
+fn report_plan() -> Value {
+    object(&[("name", text())], &plan_members())
+}
+
+fn report_schedule() -> Value {
+    let more = [
+        ("name", text()),
+        ("origin", word(&["configuration", "page"])),
+        ("next", time()),
+        ("last", or_null(time())),
+        ("last_error", or_null(text())),
+    ];
+    let members: Vec<_> = plan_members().into_iter().chain(more).collect();
     object(&members, &[])
 }
