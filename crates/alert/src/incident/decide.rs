@@ -320,7 +320,10 @@ impl Incidents {
         let total = firing.len() + ended.len();
         let url = match &self.settings.page_url {
             base if base.is_empty() => String::new(),
-            base => format!("{}/?at={}", base.trim_end_matches('/'), incident.head.started),
+            base => {
+                let (base, head) = (base.trim_end_matches('/'), &incident.head);
+                format!("{base}/#/alerts?incident={}&at={}", head.id, head.started)
+            }
         };
         Owed {
             key: String::new(),

@@ -427,7 +427,8 @@ fn very_many_alerts_are_one_bounded_notification() {
     let owed = story.machine.owed().next().unwrap().notification();
     assert_eq!((owed.alerts.len(), owed.truncated), (NOTIFIED_MAX, 9_900));
     assert_eq!(owed.group_key, r#"{}:{alertname="Slow"}"#);
-    assert_eq!(owed.url, format!("http://page/?at={}", story.now));
+    let url = format!("http://page/#/alerts?incident={}&at={}", owed.incident, story.now);
+    assert_eq!(owed.url, url);
     story.machine.take(&alerts, UnixMs(story.now));
     assert_eq!((story.machine.firing_total(), story.machine.refused()), (ALERTS_MAX, 5));
     let bad = Alert { annotations: vec![("a".into(), "x".repeat(20_000))], ..alerts[0].clone() };
