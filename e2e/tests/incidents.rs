@@ -21,6 +21,14 @@ const ROUTES: &str = r#"
 discover = false
 [alerts]
 builtin = false
+[[channel]]
+name = "mail"
+kind = "command"
+command = ["/bin/true"]
+[[channel]]
+name = "pager"
+kind = "command"
+command = ["/bin/true"]
 [[route]]
 name = "default"
 channels = ["mail"]

@@ -440,8 +440,9 @@ mod tests {
     fn start(folder: &std::path::Path) -> (Incidents, Arc<Events>, Receiver<Notification>) {
         let (given, taken) = channel();
         let events = Arc::new(Events::default());
-        let config = for_test("[[route]]\nname = \"default\"\nchannels = [\"gone\", \"mail\"]\n");
-        let settings = config.incidents.settings(&[], "http://page".into()).unwrap();
+        let config = for_test("");
+        let channels = ["gone".to_owned(), "mail".to_owned()];
+        let settings = config.incidents.settings(&channels, "http://page".into()).unwrap();
         let recorder = Recorder { given, has_refused: AtomicBool::new(false) };
         let clock = Clock::system();
         let started = Incidents::start(folder, settings, &clock, &events, Box::new(recorder));
