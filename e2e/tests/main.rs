@@ -13,6 +13,7 @@ mod explain;
 mod gateway;
 mod gateway_vllm;
 mod hostile;
+mod incidents;
 mod live;
 mod logs;
 mod node_exporter;
