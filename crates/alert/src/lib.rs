@@ -2,7 +2,10 @@
 #![forbid(unsafe_code)]
 
 pub mod baseline;
+pub mod incident;
+pub mod matchers;
 pub mod pack;
+pub mod promtest;
 pub mod replay;
 pub mod rules;
 mod yaml;

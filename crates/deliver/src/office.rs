@@ -26,6 +26,7 @@ use crate::{
     Failure, Settings, client,
     codec::Item,
     content::{self, Line, Told},
+    custom::Custom,
     kinds::{self, Access, Job, Way},
     queue::{DeadEntry, Entry, PutError, Queue},
     rate::Window,
@@ -122,6 +123,7 @@ struct Stats {
 
 struct Channel {
     settings: Settings,
+    custom: Custom,
     /// A message came, or one was raised from the dead.
     wake: Notify,
     window: Mutex<Window>,
@@ -166,8 +168,10 @@ impl Office {
                 let age = Duration::from_millis(u64::try_from(now.0 - time.0).unwrap_or(0));
                 window.note(monotonic, age);
             }
+            // What cannot be used was refused with the configuration.
+            let custom = Custom::parse(&settings).unwrap_or_default();
             let (window, stats) = (Mutex::new(window), Mutex::default());
-            Arc::new(Channel { settings, wake: Notify::new(), window, stats })
+            Arc::new(Channel { settings, custom, wake: Notify::new(), window, stats })
         });
         let channels = channels.collect();
         let (tell, picture) = (OnceLock::new(), OnceLock::new());
@@ -528,7 +532,7 @@ async fn send(shared: Arc<Shared>, channel: Arc<Channel>, entry: Entry) -> Resul
             }
             _ => None,
         };
-    let told = told(&shared, settings, &entry.item, service.has_files);
+    let told = told(&shared, &channel, &entry.item, service.has_files);
     let picture = match &*entry.item {
         Item::Notification(_) if settings.has_chart && service.has_pictures => {
             draw(&shared, &entry.item).await
@@ -573,11 +577,24 @@ fn access(settings: &Settings) -> Result<Access, Failure> {
     Ok(Access { url, token: read(&settings.token)?, secret: read(&settings.secret)? })
 }
 
-fn told(shared: &Shared, settings: &Settings, item: &Item, has_files: bool) -> Told {
-    let language = settings.language;
+fn told(shared: &Shared, channel: &Channel, item: &Item, has_files: bool) -> Told {
+    let language = channel.settings.language;
     match item {
         Item::Notification(notification) => {
-            content::of_notification(notification, language, &shared.offset)
+            let mut told = content::of_notification(notification, language, &shared.offset);
+            match channel.custom.render(notification, &told.title) {
+                Ok((title, text)) => {
+                    told.title = title.unwrap_or(told.title);
+                    told.custom = text;
+                }
+                // The message counts more than its looks.
+                Err(error) => {
+                    let params = [("reason", error.to_string())];
+                    let line = render("notify.template_failed", &params, language);
+                    told.lines.push(Line::Plain(line));
+                }
+            }
+            told
         }
         Item::File { subject, text, file_name, .. } => {
             let mut lines: Vec<Line> =

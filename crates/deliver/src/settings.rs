@@ -4,7 +4,7 @@ use std::{path::PathBuf, time::Duration};
 
 use model::message::Language;
 
-use crate::{Rate, Reference, kinds};
+use crate::{Rate, Reference, custom::Custom, kinds};
 
 /// The kinds of channels.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -165,6 +165,12 @@ impl Settings {
             Need::From => self.from.is_empty(),
             Need::Command => self.command.is_empty(),
         })
+    }
+
+    /// Which of the templates cannot be used, and why.
+    pub fn template_problem(&self) -> Option<(&'static str, String)> {
+        let (key, error) = Custom::parse(self).err()?;
+        Some((key, error.to_string()))
     }
 
     /// The host that is told, or the program: enough to know the channel by, without what opens it.

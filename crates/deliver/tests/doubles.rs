@@ -348,3 +348,30 @@ async fn pictures_go_where_they_can_be_shown() {
     assert!(double.got()[0].head.starts_with("PUT /hook/t?title="), "{}", double.got()[0].head);
     running.office.stop();
 }
+
+#[tokio::test]
+async fn a_template_of_ones_own_is_used_and_one_that_fails_is_told() {
+    let folder = tempfile::tempdir().unwrap();
+    let double = Double::start(&[OK]).await;
+    let ntfy = |name: &str, text: &str| Settings {
+        to: vec!["t".to_owned()],
+        kind: Kind::Ntfy,
+        template_title: "{{ .Status | toUpper }}".to_owned(),
+        template_text: text.to_owned(),
+        ..hook(name, &double)
+    };
+    let channels = vec![ntfy("good", "{{ .Alerts | len }} 条"), ntfy("bad", "{{ .Nothing }}")];
+    let running = Running::start(folder.path(), channels);
+    running.deliver("good", "a");
+    until("the good one", || running.outcomes().len() == 1).await;
+    running.deliver("bad", "b");
+    until("the bad one", || running.outcomes().len() == 2).await;
+    let got = double.got();
+    assert_eq!(
+        (&got[0].body["title"], &got[0].body["message"]),
+        (&"FIRING".into(), &"1 条".into())
+    );
+    let text = got[1].body["message"].as_str().unwrap();
+    assert!(text.starts_with("an engine is down\n") && text.contains("Nothing"), "{text}");
+    running.office.stop();
+}

@@ -63,6 +63,56 @@ pub fn render<N: AsRef<str>, V: AsRef<str>>(
 
 /// All messages, sorted by code.
 pub static MESSAGES: &[Message] = &[
+    Message {
+        code: "audit.acknowledged",
+        en: "{author} acknowledged the incident {name} ({id})",
+        zh: "{author} 确认了事件 {name}（{id}）",
+    },
+    Message {
+        code: "audit.assigned",
+        en: "{author} assigned the incident {name} ({id}) to {assignee}",
+        zh: "{author} 将事件 {name}（{id}）指派给 {assignee}",
+    },
+    Message {
+        code: "audit.dismissed",
+        en: "{author} closed the incident {name} ({id})",
+        zh: "{author} 关闭了事件 {name}（{id}）",
+    },
+    Message {
+        code: "audit.noted",
+        en: "{author} noted on the incident {name} ({id}): {text}",
+        zh: "{author} 为事件 {name}（{id}）添加了备注：{text}",
+    },
+    Message {
+        code: "audit.silence_ended",
+        en: "A silence was ended: {matchers} ({id}), made by {author}",
+        zh: "静默已结束：{matchers}（{id}），创建者 {author}",
+    },
+    Message {
+        code: "audit.silence_put",
+        en: "{author} silenced {matchers} until {end} ({id}): {text}",
+        zh: "{author} 静默了 {matchers}，至 {end}（{id}）：{text}",
+    },
+    Message {
+        code: "audit.unacknowledged",
+        en: "{author} took back the acknowledgement of the incident {name} ({id})",
+        zh: "{author} 撤销了对事件 {name}（{id}）的确认",
+    },
+    Message {
+        code: "audit.unassigned",
+        en: "{author} made the incident {name} ({id}) nobody's",
+        zh: "{author} 取消了事件 {name}（{id}）的指派",
+    },
+    Message {
+        code: "audit.window_put",
+        en: "{author} set the maintenance window {name} from {start} to {end}: {matchers}",
+        zh: "{author} 设置了维护窗口 {name}，{start} 至 {end}：{matchers}",
+    },
+    Message {
+        code: "audit.window_removed",
+        en: "{author} removed the maintenance window {name}",
+        zh: "{author} 删除了维护窗口 {name}",
+    },
     Message { code: "bench.arrival_constant", en: "evenly spaced", zh: "等间隔到达" },
     Message {
         code: "bench.arrival_poisson", en: "at random (Poisson)", zh: "随机到达（泊松）"
@@ -502,6 +552,7 @@ pub static MESSAGES: &[Message] = &[
         en: "[gateway] has no engine behind it: add a [[gateway.upstream]] with name and url",
         zh: "[gateway] 之后没有引擎：请添加 [[gateway.upstream]]，并填写 name 与 url",
     },
+    Message { code: "config.incidents", en: "{reason}", zh: "{reason}" },
     Message {
         code: "config.job_twice",
         en: "the scrape job {job} is there twice",
@@ -581,6 +632,16 @@ pub static MESSAGES: &[Message] = &[
         code: "config.remote_without_login",
         en: "server.listen = \"{listen}\" can be reached from other machines, and there is no login: everybody would see everything. Listen on 127.0.0.1, or set server.allow_remote_without_login = true to accept that",
         zh: "server.listen = \"{listen}\" 可被其他机器访问，而目前没有登录保护：任何人都能看到全部数据。请监听 127.0.0.1，或设置 server.allow_remote_without_login = true 表示接受该风险",
+    },
+    Message {
+        code: "config.report",
+        en: "report {name}: {key} cannot be {value}",
+        zh: "报告 {name}：{key} 不能为 {value}",
+    },
+    Message {
+        code: "config.report_twice",
+        en: "two reports are called {name}; names tell them apart",
+        zh: "有两个报告都名为 {name}；名称必须唯一",
     },
     Message {
         code: "config.scrape_login",
@@ -663,6 +724,21 @@ pub static MESSAGES: &[Message] = &[
         zh: "{key} = {value}：应为形如 \"http://127.0.0.1:8000\" 的地址，其后只能跟路径；暂不支持 https",
     },
     Message {
+        code: "event.alertmanager_back",
+        en: "Alertmanager {url} takes alerts again",
+        zh: "Alertmanager {url} 已恢复接收告警",
+    },
+    Message {
+        code: "event.alertmanager_lost",
+        en: "Alertmanager {url} does not take alerts: {reason}. They are kept for a while and sent again",
+        zh: "Alertmanager {url} 未能接收告警：{reason}。告警会暂存并重发",
+    },
+    Message {
+        code: "event.alerts_refused",
+        en: "Alerts were refused: more than {limit} fire, or their labels are too many or too long",
+        zh: "告警被拒绝：触发中的告警超过 {limit} 条，或标签过多、过长",
+    },
+    Message {
         code: "event.bodies_read",
         en: "somebody read the prompt and answer of request {request}",
         zh: "有人查看了请求 {request} 的提示词与回答",
@@ -726,6 +802,31 @@ pub static MESSAGES: &[Message] = &[
         code: "event.engine_up",
         en: "{engine} at {url} answers again",
         zh: "{engine}（{url}）已恢复响应",
+    },
+    Message {
+        code: "event.incident_fired",
+        en: "{name} fires: {count} alerts, incident {id}",
+        zh: "{name} 触发：{count} 条告警，事件 {id}",
+    },
+    Message {
+        code: "event.incident_resolved",
+        en: "{name} is over, incident {id}",
+        zh: "{name} 已恢复，事件 {id}",
+    },
+    Message {
+        code: "event.incidents_damaged",
+        en: "{count} lines of {path} were damaged and left out: some of what was known of incidents is gone",
+        zh: "{path} 中有 {count} 行已损坏并被忽略：部分事件信息丢失",
+    },
+    Message {
+        code: "event.incidents_kept",
+        en: "What becomes of incidents is kept again in {path}",
+        zh: "事件状态已恢复写入 {path}",
+    },
+    Message {
+        code: "event.incidents_unkept",
+        en: "What becomes of incidents cannot be kept in {path}: {reason}. Alerts and notifications go on; make room or mend the disk",
+        zh: "事件状态无法写入 {path}：{reason}。告警与通知照常进行；请清理空间或修复磁盘",
     },
     Message {
         code: "event.instance_series_limit",
@@ -1540,6 +1641,11 @@ pub static MESSAGES: &[Message] = &[
         zh: "查询到当前（或 --end）为止的一段时间：1h、7d",
     },
     Message {
+        code: "help.lint_fatal",
+        en: "End with status 3 when a rule is there twice",
+        zh: "存在重复规则时以状态码 3 退出",
+    },
+    Message {
         code: "help.logs",
         en: "Logs of engines, of containers or of the kernel, plain or gzip; - is standard input",
         zh: "引擎、容器或内核的日志，支持纯文本或 gzip；- 表示标准输入",
@@ -1629,8 +1735,8 @@ pub static MESSAGES: &[Message] = &[
     },
     Message {
         code: "help.page",
-        en: "Which page: configuration, engines",
-        zh: "文档名称：configuration、engines",
+        en: "Which page: alert-rules, configuration, engines",
+        zh: "文档名称：alert-rules、configuration、engines",
     },
     Message {
         code: "help.path",
@@ -1696,9 +1802,88 @@ pub static MESSAGES: &[Message] = &[
         code: "help.query_start", en: "Begin of the range", zh: "查询范围的开始时间"
     },
     Message {
+        code: "help.report",
+        en: "Write a report about a time: HTML, PDF, CSV",
+        zh: "生成一段时间的报告：HTML、PDF、CSV",
+    },
+    Message {
+        code: "help.report_after",
+        en: "Examples:\n  modelwatch report --last 7d --html week.html\n  modelwatch report --last 7d --lang zh --pdf week.pdf\n  modelwatch report --start 2026-11-01T00:00:00Z --end 2026-12-01T00:00:00Z --zone Asia/Shanghai --pdf november.pdf",
+        zh: "示例：\n  modelwatch report --last 7d --html week.html\n  modelwatch report --last 7d --lang zh --pdf week.pdf\n  modelwatch report --start 2026-11-01T00:00:00Z --end 2026-12-01T00:00:00Z --zone Asia/Shanghai --pdf november.pdf",
+    },
+    Message {
+        code: "help.report_csv",
+        en: "Write its tables into this file",
+        zh: "将表格写入该文件",
+    },
+    Message {
+        code: "help.report_end",
+        en: "End of the time; now without it",
+        zh: "结束时间；默认为当前时间",
+    },
+    Message {
+        code: "help.report_html",
+        en: "Write it as a page into this file",
+        zh: "以网页形式写入该文件",
+    },
+    Message {
+        code: "help.report_last",
+        en: "The time until now, such as 24h, 7d, 30d; 24h without it",
+        zh: "截至当前的时长，例如 24h、7d、30d；默认为 24h",
+    },
+    Message { code: "help.report_model", en: "Only about this model", zh: "仅针对该模型" },
+    Message {
+        code: "help.report_path",
+        en: "The data directory, if it is not that of the configuration",
+        zh: "数据目录；默认为配置中的目录",
+    },
+    Message {
+        code: "help.report_pdf",
+        en: "Write it as PDF into this file",
+        zh: "以 PDF 形式写入该文件",
+    },
+    Message {
+        code: "help.report_start",
+        en: "Beginning of the time: RFC 3339 or Unix seconds",
+        zh: "开始时间：RFC 3339 或 Unix 秒",
+    },
+    Message {
+        code: "help.report_url",
+        en: "A running modelwatch, such as http://127.0.0.1:9640; without it the data directory is read, or the program that uses it asked",
+        zh: "正在运行的 modelwatch，例如 http://127.0.0.1:9640；默认读取数据目录，目录被占用时询问占用它的程序",
+    },
+    Message {
+        code: "help.report_zone",
+        en: "Time zone of days and times, such as Asia/Shanghai",
+        zh: "日期与时间的时区，例如 Asia/Shanghai",
+    },
+    Message {
         code: "help.requests_per_minute",
         en: "Most requests in a minute",
         zh: "每分钟请求数上限",
+    },
+    Message {
+        code: "help.rule_files", en: "Rule files of Prometheus", zh: "Prometheus 规则文件"
+    },
+    Message {
+        code: "help.rule_tests",
+        en: "Files of tests, which name the rule files that they are for",
+        zh: "测试文件，其中指明所测的规则文件",
+    },
+    Message {
+        code: "help.rules",
+        en: "Check and test rules for alerts, in the format of Prometheus",
+        zh: "检查与测试告警规则（Prometheus 格式）",
+    },
+    Message {
+        code: "help.rules_check",
+        en: "Say whether rule files can be used, and everything that is wrong with them",
+        zh: "检查规则文件是否可用，并列出其中的所有问题",
+    },
+    Message {
+        code: "help.rules_test",
+        en: "Carry out unit tests of rules, in the format of promtool",
+        zh: "运行规则单元测试（promtool 格式）",
     },
     Message {
         code: "help.selectors",
@@ -1987,6 +2172,94 @@ pub static MESSAGES: &[Message] = &[
         code: "import.refused_too_old",
         en: "too old; set [storage] accept_old = true for the running modelwatch, or stop it and import without --url",
         zh: "时间过旧；请为运行中的 modelwatch 设置 [storage] accept_old = true，或将其停止后不带 --url 导入",
+    },
+    Message {
+        code: "incident.acknowledged", en: "{author} acknowledged", zh: "{author} 已确认"
+    },
+    Message {
+        code: "incident.assigned",
+        en: "{author} assigned it to {assignee}",
+        zh: "{author} 指派给 {assignee}",
+    },
+    Message {
+        code: "incident.channel_missing",
+        en: "There is no channel {channel}: nobody was told by it",
+        zh: "渠道 {channel} 不存在，未能由其通知",
+    },
+    Message {
+        code: "incident.delivered",
+        en: "{channel} delivered the notification",
+        zh: "{channel} 已送达通知",
+    },
+    Message {
+        code: "incident.delivery_failed",
+        en: "{channel} could not deliver: {detail}",
+        zh: "{channel} 送达失败：{detail}",
+    },
+    Message {
+        code: "incident.dismissed",
+        en: "{author} said that it is over",
+        zh: "{author} 关闭了事件",
+    },
+    Message {
+        code: "incident.escalated",
+        en: "Nobody acknowledged in time: told {channel} as well",
+        zh: "无人及时确认，已升级通知 {channel}",
+    },
+    Message {
+        code: "incident.fired",
+        en: "{name} fires: {count} alerts",
+        zh: "{name} 触发：{count} 条告警",
+    },
+    Message {
+        code: "incident.flapping",
+        en: "It begins and ends all the time: held as firing until it is steady",
+        zh: "频繁触发与恢复：在稳定之前视为持续触发",
+    },
+    Message {
+        code: "incident.inhibited",
+        en: "Another alert explains it: nobody is told",
+        zh: "已有其他告警可解释，不再通知",
+    },
+    Message { code: "incident.joined", en: "{count} more alerts", zh: "新增 {count} 条告警" },
+    Message { code: "incident.left", en: "{count} alerts ended", zh: "{count} 条告警已恢复" },
+    Message {
+        code: "incident.maintenance",
+        en: "Maintenance: nobody is told",
+        zh: "维护期间，不通知",
+    },
+    Message {
+        code: "incident.noted", en: "{author} noted something", zh: "{author} 添加了备注"
+    },
+    Message {
+        code: "incident.notified",
+        en: "Told {channel} ({cause})",
+        zh: "已通知 {channel}（{cause}）",
+    },
+    Message {
+        code: "incident.reopened",
+        en: "It fires again: {count} alerts",
+        zh: "再次触发：{count} 条告警",
+    },
+    Message { code: "incident.resolved", en: "All its alerts ended", zh: "全部告警已恢复" },
+    Message {
+        code: "incident.silenced", en: "Silenced: nobody is told", zh: "已静默，不通知"
+    },
+    Message { code: "incident.steady", en: "It is steady again", zh: "已趋于稳定" },
+    Message {
+        code: "incident.unacknowledged",
+        en: "{author} took the acknowledgement back",
+        zh: "{author} 撤销了确认",
+    },
+    Message {
+        code: "incident.unassigned",
+        en: "{author} made it nobody's",
+        zh: "{author} 取消了指派",
+    },
+    Message {
+        code: "incident.unmuted",
+        en: "No silence, maintenance or other alert holds it back any more",
+        zh: "不再被静默、维护或其他告警抑制",
     },
     Message {
         code: "key.anonymous_allowed",
@@ -2377,6 +2650,19 @@ pub static MESSAGES: &[Message] = &[
         en: "The time ends before it begins",
         zh: "结束时间早于开始时间",
     },
+    Message { code: "refused.incident", en: "there is no such incident", zh: "事件不存在" },
+    Message { code: "refused.incident_over", en: "it is over already", zh: "该事件已结束" },
+    Message {
+        code: "refused.matchers",
+        en: "the matchers cannot be used: {reason}",
+        zh: "匹配条件无法使用：{reason}",
+    },
+    Message {
+        code: "refused.matches_all",
+        en: "at least one matcher must want something: as it stands everything would match",
+        zh: "至少要有一个非空的匹配条件，否则会匹配所有告警",
+    },
+    Message { code: "refused.name_missing", en: "a name is missing", zh: "缺少名称" },
     Message {
         code: "refused.objective",
         en: "an objective needs a model and one of ttft_seconds, tpot_seconds and success_ratio; times are above 0, parts between 0 and 1",
@@ -2404,6 +2690,14 @@ pub static MESSAGES: &[Message] = &[
         zh: "页面上的规则过多，请先删除一些",
     },
     Message {
+        code: "refused.report_span",
+        en: "a report is about 10 minutes to 400 days, and none of it is still to come",
+        zh: "报告的时间范围须为 10 分钟至 400 天，且不能晚于当前时间",
+    },
+    Message {
+        code: "refused.schedule", en: "{key} cannot be {value}", zh: "{key} 不能为 {value}"
+    },
+    Message {
         code: "refused.search_name",
         en: "a search has a name of 1 to {limit} characters, and none that steers a terminal",
         zh: "搜索名称应为 1 至 {limit} 个字符，且不含控制字符",
@@ -2413,6 +2707,13 @@ pub static MESSAGES: &[Message] = &[
         en: "there are {limit} saved searches already; delete one first",
         zh: "已保存 {limit} 条搜索，请先删除一条",
     },
+    Message { code: "refused.silence", en: "there is no such silence", zh: "静默不存在" },
+    Message {
+        code: "refused.text_long",
+        en: "{key} has {limit} bytes at most",
+        zh: "{key} 最多 {limit} 字节",
+    },
+    Message { code: "refused.text_missing", en: "a text is missing", zh: "缺少内容" },
     Message {
         code: "refused.severity",
         en: "{severity} is no severity; known are {known}",
@@ -2432,6 +2733,583 @@ pub static MESSAGES: &[Message] = &[
         code: "refused.too_long",
         en: "A range has at most {years} years; choose a shorter one",
         zh: "时间范围最长 {years} 年，请缩短",
+    },
+    Message { code: "report.accelerator", en: "Accelerator", zh: "加速卡" },
+    Message { code: "report.accelerators", en: "Accelerators", zh: "加速卡" },
+    Message { code: "report.advice", en: "What to do", zh: "建议" },
+    Message {
+        code: "report.advise_cache",
+        en: "{model}: the KV cache was full and requests were preempted. Give the cache more room (more memory for the engine, a shorter maximum context, an FP8 cache) or add a replica.",
+        zh: "{model}：KV 缓存曾被占满并发生抢占。请扩大缓存（为引擎分配更多显存、缩短最大上下文、使用 FP8 缓存）或增加副本。",
+    },
+    Message {
+        code: "report.advise_cooling",
+        en: "{device} was slowed down by heat. Check its cooling, its place in the rack and the temperature of the room.",
+        zh: "{device} 因过热降频。请检查散热、机架位置和机房温度。",
+    },
+    Message {
+        code: "report.advise_cut_short",
+        en: "{model}: many answers end at their limit of tokens. Raise max_tokens where answers matter whole, or ask for shorter ones.",
+        zh: "{model}：大量回答因达到 Token 上限而被截断。请在需要完整回答的场景提高 max_tokens，或要求更短的回答。",
+    },
+    Message {
+        code: "report.advise_device_errors",
+        en: "{device} reported errors. Read the codes on the page of accelerators; plan a reset or a replacement if they go on.",
+        zh: "{device} 报告了错误。请在加速卡页面查看错误码；若持续出现，请安排复位或更换。",
+    },
+    Message {
+        code: "report.advise_disk",
+        en: "{disk} will be full in {left} if it goes on like this. Delete models that are not used, or make it larger.",
+        zh: "{disk} 按目前的增长速度将在 {left}后写满。请删除不再使用的模型或扩容。",
+    },
+    Message {
+        code: "report.advise_errors",
+        en: "{model}: too many requests fail. Begin with the most frequent outcome and pattern in the section on errors.",
+        zh: "{model}：失败请求过多。请从“错误”一节中最常见的结果和日志模式入手排查。",
+    },
+    Message {
+        code: "report.advise_idle",
+        en: "{count} of {all} accelerators were hardly used. Put models together on fewer of them, or give the others other work.",
+        zh: "{all} 张加速卡中有 {count} 张几乎空闲。可将模型合并到更少的卡上，或为空闲的卡安排其他任务。",
+    },
+    Message {
+        code: "report.advise_objective",
+        en: "No model has an objective for its speed. Set one on the page of alerts, so that reports and alarms can measure against it.",
+        zh: "尚未为任何模型设定速度目标。请在告警页面设定，报告和告警才能据此衡量。",
+    },
+    Message {
+        code: "report.advise_outage",
+        en: "{model} could not be asked for a while although it has several engines. See in the section on changes what they did at the same time, and restart them one after another.",
+        zh: "{model} 虽有多个引擎，仍有一段时间不可用。请在“变更”一节查看同一时间的操作，并逐个重启引擎。",
+    },
+    Message {
+        code: "report.advise_prefix",
+        en: "{model}: prompts hardly share beginnings in the cache. Put what is the same for all requests, such as system prompts, first.",
+        zh: "{model}：提示词几乎没有命中前缀缓存。请把各请求相同的内容（如系统提示词）放在最前面。",
+    },
+    Message {
+        code: "report.advise_queue",
+        en: "{model}: requests often wait for a place. Add a replica, or move work that can wait to quieter hours.",
+        zh: "{model}：请求经常排队。请增加副本，或将可延后的任务移到空闲时段。",
+    },
+    Message {
+        code: "report.advise_replica",
+        en: "{model} has one engine and was away with it. A second replica would have answered meanwhile.",
+        zh: "{model} 只有一个引擎，引擎停止期间服务中断。增加第二个副本可避免中断。",
+    },
+    Message {
+        code: "report.advise_tpot",
+        en: "{model}: tokens come more slowly than the objective allows. Allow fewer requests at the same time, or look for accelerators with low clocks.",
+        zh: "{model}：Token 生成慢于目标。请降低并发上限，或检查是否有加速卡降频。",
+    },
+    Message {
+        code: "report.advise_ttft",
+        en: "{model}: first tokens come later than the objective allows. Look at waiting requests and long prompts; chunked prefill or a further replica helps.",
+        zh: "{model}：首 Token 延迟超过目标。请检查排队请求和长提示词；可启用分块预填充或增加副本。",
+    },
+    Message {
+        code: "report.all_hardware",
+        en: "Hardware is that of the whole deployment: it cannot be divided by model.",
+        zh: "硬件数据针对整个部署，无法按模型划分。",
+    },
+    Message { code: "report.availability", en: "Availability", zh: "可用性" },
+    Message {
+        code: "report.availability_about",
+        en: "Availability weighs each time with the tokens that are usually served at that hour: an outage when nobody asks counts little.",
+        zh: "可用性按每个时段通常服务的 Token 数加权：无人使用时的中断影响很小。",
+    },
+    Message {
+        code: "report.availability_lanes",
+        en: "Whether any engine of a model answered",
+        zh: "模型是否有引擎可用",
+    },
+    Message { code: "report.begin", en: "Begin", zh: "开始" },
+    Message {
+        code: "report.busiest",
+        en: "The busiest hour is {day} at {hour}, with {tokens} tokens an hour, prompts included.",
+        zh: "最繁忙的时段是{day} {hour}，每小时 {tokens} 个 Token（含提示词）。",
+    },
+    Message {
+        code: "report.busiest_grid",
+        en: "Tokens an hour, by weekday and hour of the day",
+        zh: "每小时 Token 数（按星期与时段）",
+    },
+    Message { code: "report.by_key", en: "By key", zh: "按密钥" },
+    Message { code: "report.by_model", en: "By model", zh: "按模型" },
+    Message {
+        code: "report.cache_course",
+        en: "Share of the KV cache in use (highest of each time)",
+        zh: "KV 缓存占用率（各时段峰值）",
+    },
+    Message { code: "report.cache_max", en: "KV cache, highest", zh: "KV 缓存峰值" },
+    Message { code: "report.cache_mean", en: "KV cache, mean", zh: "KV 缓存均值" },
+    Message { code: "report.cached", en: "From cache", zh: "缓存命中" },
+    Message {
+        code: "report.capacity_about",
+        en: "What is left when it is busiest. A KV cache that comes near 100% makes requests wait and then preempts them.",
+        zh: "最繁忙时剩余的容量。KV 缓存接近 100% 时请求会排队，随后发生抢占。",
+    },
+    Message { code: "report.cause", en: "Likely cause", zh: "可能原因" },
+    Message { code: "report.change", en: "Change", zh: "变化" },
+    Message { code: "report.cpu_mean", en: "CPU, mean", zh: "CPU 均值" },
+    Message { code: "report.critical", en: "critical", zh: "严重" },
+    Message { code: "report.cut_short", en: "Cut short", zh: "被截断" },
+    Message { code: "report.device_errors", en: "Errors", zh: "错误数" },
+    Message { code: "report.disks", en: "File systems", zh: "文件系统" },
+    Message { code: "report.down", en: "Down", zh: "中断时长" },
+    Message { code: "report.duration", en: "Duration", zh: "持续时长" },
+    Message { code: "report.energy", en: "Energy", zh: "能耗" },
+    Message {
+        code: "report.energy_cost",
+        en: "They cost {cost} at {price} {currency} for a kilowatt-hour.",
+        zh: "按每千瓦时 {price} {currency} 计，电费为 {cost}。",
+    },
+    Message {
+        code: "report.energy_no_price",
+        en: "Set the price of a kilowatt-hour for reports to see its cost.",
+        zh: "为报告设置每千瓦时电价后可显示电费。",
+    },
+    Message {
+        code: "report.energy_per_tokens",
+        en: "That is {energy} for a million tokens of output.",
+        zh: "折合每百万输出 Token {energy}。",
+    },
+    Message {
+        code: "report.energy_used",
+        en: "The accelerators drew {energy}; hosts and cooling are not included.",
+        zh: "加速卡共耗电 {energy}（不含主机与制冷）。",
+    },
+    Message { code: "report.engines", en: "Engines", zh: "推理引擎" },
+    Message { code: "report.errors", en: "Failed requests", zh: "失败请求" },
+    Message {
+        code: "report.evidence_hot",
+        en: "{time} limited by heat; highest temperature {temperature}",
+        zh: "因过热受限 {time}；最高温度 {temperature}",
+    },
+    Message {
+        code: "report.evidence_idle",
+        en: "mean utilization {utilization}; they draw {power} together",
+        zh: "平均利用率 {utilization}；合计功耗 {power}",
+    },
+    Message {
+        code: "report.evidence_waiting",
+        en: "somebody waited in {part} of the time; {most} at most, at {time}",
+        zh: "{part} 的时段有请求排队；最多 {most} 个（{time}）",
+    },
+    Message {
+        code: "report.expected_duration",
+        en: "a duration such as 24h or 7d is expected",
+        zh: "应为时长，例如 24h 或 7d",
+    },
+    Message {
+        code: "report.expected_zone",
+        en: "this machine knows no such time zone",
+        zh: "本机没有该时区",
+    },
+    Message { code: "report.figure", en: "Figure", zh: "指标" },
+    Message { code: "report.file_system", en: "File system", zh: "文件系统" },
+    Message { code: "report.first_seen", en: "First", zh: "首次" },
+    Message { code: "report.free", en: "Free", zh: "可用" },
+    Message { code: "report.full_in", en: "Full in", zh: "预计写满" },
+    Message { code: "report.host", en: "Host", zh: "主机" },
+    Message { code: "report.hosts", en: "Hosts", zh: "主机" },
+    Message { code: "report.incident_lanes", en: "When something was wrong", zh: "异常时段" },
+    Message {
+        code: "report.incidents_not_kept",
+        en: "Incidents are not known for this report.",
+        zh: "本报告没有事件数据。",
+    },
+    Message { code: "report.info", en: "info", zh: "提示" },
+    Message { code: "report.key", en: "Key", zh: "密钥" },
+    Message { code: "report.kind", en: "Kind", zh: "型号" },
+    Message { code: "report.last_seen", en: "Last", zh: "最近" },
+    Message { code: "report.lasts", en: "{duration}, goes on", zh: "{duration}，仍在持续" },
+    Message { code: "report.lines", en: "Lines", zh: "行数" },
+    Message { code: "report.list_gap", en: ", ", zh: "、" },
+    Message {
+        code: "report.made",
+        en: "Made by modelwatch {version} at {time}",
+        zh: "由 modelwatch {version} 生成于 {time}",
+    },
+    Message {
+        code: "report.memory_available_min",
+        en: "Memory free, lowest",
+        zh: "可用内存最低值",
+    },
+    Message { code: "report.memory_max", en: "Memory, highest", zh: "显存峰值" },
+    Message { code: "report.memory_total", en: "Memory", zh: "内存" },
+    Message {
+        code: "report.method_availability",
+        en: "Availability: the part of the time in which at least one engine of a model answered, where each hour weighs as many tokens as the same hour of the day has on average over the period. Times that were not observed are left out.",
+        zh: "可用性：模型至少有一个引擎可用的时间占比，每小时按本周期内同一时段的平均 Token 数加权。未观测到的时间不计入。",
+    },
+    Message {
+        code: "report.method_change",
+        en: "Changes are against the period of the same length before; below 3% they are shown without colour.",
+        zh: "变化是与前一个等长周期相比；低于 3% 时不着色。",
+    },
+    Message {
+        code: "report.method_failures",
+        en: "Failed requests: those that the engine failed at, was silent about, or cut off. Requests that clients left or that the gateway refused are not among them.",
+        zh: "失败请求：引擎出错、超时或回答中断的请求，不含客户端中断和网关拒绝的请求。",
+    },
+    Message {
+        code: "report.method_slots",
+        en: "Curves are drawn in steps of {slot}; percentiles are read from histograms and never averaged.",
+        zh: "曲线步长为 {slot}；百分位数由直方图计算，从不取平均。",
+    },
+    Message {
+        code: "report.method_times",
+        en: "TTFT is the time to the first token, TPOT the mean time for each token after it, both as the engine measures them, or the gateway where engines do not.",
+        zh: "TTFT 为首 Token 延迟，TPOT 为其后每个 Token 的平均时间，均由引擎测得；引擎不提供时取网关数据。",
+    },
+    Message {
+        code: "report.missed_about",
+        en: "The objective was kept less often than it should.",
+        zh: "达标率低于目标。",
+    },
+    Message {
+        code: "report.missing",
+        en: "Not read: {what} ({reason})",
+        zh: "未能读取：{what}（{reason}）",
+    },
+    Message { code: "report.model", en: "Model", zh: "模型" },
+    Message { code: "report.models", en: "Models", zh: "模型" },
+    Message {
+        code: "report.no_advice",
+        en: "Nothing stood out that should be changed.",
+        zh: "没有发现需要改进的地方。",
+    },
+    Message {
+        code: "report.no_capacity",
+        en: "No engine tells of its cache, and no file system is known.",
+        zh: "没有引擎缓存数据，也没有文件系统数据。",
+    },
+    Message {
+        code: "report.no_changes",
+        en: "No version, flag or process changed, as far as was seen.",
+        zh: "未发现版本、参数或进程变更。",
+    },
+    Message {
+        code: "report.no_comparison",
+        en: "Nothing is known of the period before.",
+        zh: "没有前一周期的数据。",
+    },
+    Message {
+        code: "report.no_file",
+        en: "say what to write: --html FILE, --pdf FILE or --csv FILE",
+        zh: "请指定输出：--html FILE、--pdf FILE 或 --csv FILE",
+    },
+    Message {
+        code: "report.no_font",
+        en: "no font for this language is on this machine: install fonts-noto-cjk (Debian, Ubuntu) or google-noto-sans-cjk-fonts (Fedora), or use a release, which carries one",
+        zh: "本机没有可用于该语言的字体：请安装 fonts-noto-cjk（Debian、Ubuntu）或 google-noto-sans-cjk-fonts（Fedora），或使用自带字体的发行版",
+    },
+    Message {
+        code: "report.no_hardware",
+        en: "Nothing is known of accelerators and hosts at this time.",
+        zh: "没有该时段的加速卡与主机数据。",
+    },
+    Message {
+        code: "report.no_incidents", en: "There were no incidents.", zh: "没有发生事件。"
+    },
+    Message {
+        code: "report.no_keys",
+        en: "No requests came through the gateway, so that it is not known whose they were.",
+        zh: "没有请求经过网关，因此无法区分来源。",
+    },
+    Message {
+        code: "report.no_models",
+        en: "No model was seen at this time.",
+        zh: "该时段没有观测到模型。",
+    },
+    Message {
+        code: "report.no_outcomes",
+        en: "No requests came through the gateway, so that it is not known how they ended.",
+        zh: "没有请求经过网关，因此不知道请求的结果。",
+    },
+    Message {
+        code: "report.no_patterns",
+        en: "No log line of that time tells of an error.",
+        zh: "该时段没有错误日志。",
+    },
+    Message {
+        code: "report.no_times",
+        en: "No engine told how fast it answered at this time.",
+        zh: "该时段没有引擎提供速度数据。",
+    },
+    Message {
+        code: "report.no_usage",
+        en: "No tokens were counted at this time.",
+        zh: "该时段没有 Token 计数。",
+    },
+    Message { code: "report.not_filling", en: "does not fill up", zh: "未见增长" },
+    Message { code: "report.objective", en: "objective {limit}", zh: "目标 {limit}" },
+    Message {
+        code: "report.observed",
+        en: "modelwatch watched {part} of this time.",
+        zh: "modelwatch 观测了其中 {part} 的时间。",
+    },
+    Message { code: "report.of_deployment", en: "Deployment {name}", zh: "部署：{name}" },
+    Message { code: "report.of_model", en: "Only the model {model}", zh: "仅限模型 {model}" },
+    Message { code: "report.omitted", en: "and {count} more", zh: "另有 {count} 项" },
+    Message {
+        code: "report.one_day",
+        en: "One day: the other days of the week are empty.",
+        zh: "仅含一天：其余星期为空。",
+    },
+    Message { code: "report.outcome", en: "Outcome", zh: "结果" },
+    Message { code: "report.outcome_client_abort", en: "Client left", zh: "客户端中断" },
+    Message { code: "report.outcome_ok", en: "Ended well", zh: "成功" },
+    Message { code: "report.outcome_other", en: "Other", zh: "其他" },
+    Message { code: "report.outcome_refused", en: "Refused by the gateway", zh: "网关拒绝" },
+    Message {
+        code: "report.outcome_timeout",
+        en: "Engine was silent for too long",
+        zh: "引擎超时",
+    },
+    Message { code: "report.outcome_truncated", en: "Answer was cut off", zh: "回答中断" },
+    Message { code: "report.outcome_upstream_error", en: "Engine failed", zh: "引擎错误" },
+    Message { code: "report.outcomes", en: "How requests ended", zh: "请求结果" },
+    Message { code: "report.output_each", en: "Tokens each", zh: "每请求输出" },
+    Message { code: "report.p95", en: "p95", zh: "p95" },
+    Message { code: "report.p99", en: "p99", zh: "p99" },
+    Message { code: "report.pattern", en: "Pattern", zh: "模式" },
+    Message { code: "report.patterns", en: "Errors in logs", zh: "日志中的错误" },
+    Message {
+        code: "report.period",
+        en: "{start} to {end}, {zone} ({span})",
+        zh: "{start} 至 {end}，{zone}（{span}）",
+    },
+    Message { code: "report.period_before", en: "Before", zh: "前一周期" },
+    Message { code: "report.power_mean", en: "Power, mean", zh: "平均功耗" },
+    Message { code: "report.preemptions", en: "Preemptions", zh: "抢占次数" },
+    Message {
+        code: "report.replaced",
+        en: "{count} characters are in none of the fonts and are shown as �.",
+        zh: "有 {count} 个字符在字体中不存在，显示为 �。",
+    },
+    Message { code: "report.requests", en: "Requests", zh: "请求数" },
+    Message { code: "report.room", en: "Room left", zh: "剩余" },
+    Message { code: "report.section_availability", en: "Availability", zh: "可用性" },
+    Message { code: "report.section_busiest", en: "Busiest hours", zh: "繁忙时段" },
+    Message { code: "report.section_capacity", en: "Capacity left", zh: "剩余容量" },
+    Message { code: "report.section_changes", en: "Changes", zh: "变更" },
+    Message {
+        code: "report.section_comparison",
+        en: "Compared with the period before",
+        zh: "与前一周期对比",
+    },
+    Message { code: "report.section_errors", en: "Errors", zh: "错误" },
+    Message { code: "report.section_hardware", en: "Hardware and energy", zh: "硬件与能耗" },
+    Message { code: "report.section_incidents", en: "Incidents", zh: "事件" },
+    Message { code: "report.section_method", en: "How this was reckoned", zh: "计算方法" },
+    Message { code: "report.section_overview", en: "Overview", zh: "总览" },
+    Message { code: "report.section_speed", en: "Speed", zh: "速度" },
+    Message { code: "report.section_usage", en: "Usage", zh: "用量" },
+    Message { code: "report.sentence_gap", en: " ", zh: " " },
+    Message { code: "report.severity", en: "Severity", zh: "级别" },
+    Message { code: "report.share", en: "Share", zh: "占比" },
+    Message { code: "report.size", en: "Size", zh: "容量" },
+    Message {
+        code: "report.slowest",
+        en: "Slowest around {time}: p95 of TTFT {value}.",
+        zh: "最慢时段在 {time} 前后：首 Token 延迟 p95 为 {value}。",
+    },
+    Message { code: "report.state_down", en: "down", zh: "中断" },
+    Message { code: "report.state_partly", en: "partly", zh: "部分可用" },
+    Message { code: "report.state_up", en: "up", zh: "正常" },
+    Message { code: "report.success", en: "Ended well", zh: "成功率" },
+    Message { code: "report.temperature_max", en: "Temperature, highest", zh: "最高温度" },
+    Message { code: "report.this_period", en: "This period", zh: "本周期" },
+    Message { code: "report.throttled", en: "Held back by", zh: "降频原因" },
+    Message { code: "report.time", en: "Time", zh: "时间" },
+    Message { code: "report.title", en: "Model service report", zh: "模型服务报告" },
+    Message {
+        code: "report.title_daily", en: "Daily model service report", zh: "模型服务日报"
+    },
+    Message {
+        code: "report.title_monthly",
+        en: "Monthly model service report",
+        zh: "模型服务月报",
+    },
+    Message {
+        code: "report.title_weekly", en: "Weekly model service report", zh: "模型服务周报"
+    },
+    Message {
+        code: "report.tokens_by_model",
+        en: "Output tokens by model",
+        zh: "各模型输出 Token",
+    },
+    Message { code: "report.tokens_input", en: "Input tokens", zh: "输入 Token" },
+    Message { code: "report.tokens_output", en: "Output tokens", zh: "输出 Token" },
+    Message { code: "report.tpot_p50", en: "TPOT p50", zh: "TPOT p50" },
+    Message { code: "report.tpot_p95", en: "TPOT p95", zh: "TPOT p95" },
+    Message { code: "report.tpot_spread", en: "How TPOT was spread", zh: "TPOT 分布" },
+    Message { code: "report.tpot_within", en: "TPOT within objective", zh: "TPOT 达标率" },
+    Message { code: "report.ttft_course", en: "TTFT over time", zh: "首 Token 延迟变化" },
+    Message { code: "report.ttft_p50", en: "TTFT p50", zh: "TTFT p50" },
+    Message { code: "report.ttft_p95", en: "TTFT p95", zh: "TTFT p95" },
+    Message { code: "report.ttft_spread", en: "How TTFT was spread", zh: "首 Token 延迟分布" },
+    Message { code: "report.ttft_within", en: "TTFT within objective", zh: "TTFT 达标率" },
+    Message { code: "report.unit_days", en: "{number} d", zh: "{number} 天" },
+    Message { code: "report.unit_hours", en: "{number} h", zh: "{number} 小时" },
+    Message { code: "report.unit_minutes", en: "{number} min", zh: "{number} 分钟" },
+    Message { code: "report.unit_seconds", en: "{number} s", zh: "{number} 秒" },
+    Message { code: "report.utilization", en: "Utilization", zh: "利用率" },
+    Message {
+        code: "report.verdict",
+        en: "{models} models answered {requests} requests with {tokens} tokens; availability was {availability}.",
+        zh: "共 {models} 个模型，处理 {requests} 个请求，输出 {tokens} 个 Token；可用性为 {availability}。",
+    },
+    Message {
+        code: "report.verdict_incidents",
+        en: "There were {count} incidents, {critical} of them critical.",
+        zh: "共发生 {count} 起事件，其中严重 {critical} 起。",
+    },
+    Message {
+        code: "report.verdict_kept",
+        en: "All objectives for speed were kept.",
+        zh: "所有速度目标均已达成。",
+    },
+    Message {
+        code: "report.verdict_missed",
+        en: "Objectives for speed were missed by: {models}.",
+        zh: "未达成速度目标的模型：{models}。",
+    },
+    Message {
+        code: "report.verdict_no_objective",
+        en: "No objectives for speed are set.",
+        zh: "尚未设定速度目标。",
+    },
+    Message {
+        code: "report.verdict_nothing",
+        en: "No model was seen at this time.",
+        zh: "该时段没有观测到模型。",
+    },
+    Message {
+        code: "report.version_changed",
+        en: "{engine} on {instance}: version {old} was followed by {new}",
+        zh: "{engine}（{instance}）：版本由 {old} 变为 {new}",
+    },
+    Message { code: "report.waiting_max", en: "Waiting, most", zh: "最多排队" },
+    Message { code: "report.warning", en: "warning", zh: "警告" },
+    Message { code: "report.what", en: "What", zh: "内容" },
+    Message { code: "report.within", en: "Within", zh: "达标率" },
+    Message {
+        code: "report.within_objective",
+        en: "{part} within the objective",
+        zh: "{part} 达标",
+    },
+    Message { code: "report.without_key", en: "(no key)", zh: "（无密钥）" },
+    Message { code: "report.written", en: "{path} is written", zh: "已写入 {path}" },
+    Message {
+        code: "refused.too_many_kept",
+        en: "there are {limit} {key} already; remove some",
+        zh: "{key} 已达 {limit} 条上限，请先删除一些",
+    },
+    Message {
+        code: "refused.unkept",
+        en: "it was done, but cannot be kept on the disk: {reason}",
+        zh: "操作已生效，但无法保存到磁盘：{reason}",
+    },
+    Message {
+        code: "refused.window",
+        en: "there is no such maintenance window made on the page",
+        zh: "页面创建的维护窗口中没有这一个",
+    },
+    Message {
+        code: "refused.window_long",
+        en: "it lasts longer than what it repeats in",
+        zh: "时长超过其重复周期",
+    },
+    Message {
+        code: "refused.window_order",
+        en: "the end must be after the beginning",
+        zh: "结束时间须晚于开始时间",
+    },
+    Message { code: "refused.window_past", en: "the end is in the past", zh: "结束时间已过" },
+    Message {
+        code: "refused.zone",
+        en: "this machine knows no zone {name}",
+        zh: "本机不识别时区 {name}",
+    },
+    Message {
+        code: "rules.bad",
+        en: "{path}: cannot be used; problems: {count}",
+        zh: "{path}：不可用，问题 {count} 个",
+    },
+    Message {
+        code: "rules.doubt",
+        en: "  {place}  attention: {reason}",
+        zh: "  {place}  注意：{reason}",
+    },
+    Message {
+        code: "rules.good",
+        en: "{path}: can be used; rules: {rules}, groups: {groups}",
+        zh: "{path}：可用，规则 {rules} 条，分组 {groups} 个",
+    },
+    Message {
+        code: "rules.no_file",
+        en: "no file matches {pattern}",
+        zh: "没有文件匹配 {pattern}",
+    },
+    Message { code: "rules.problem", en: "  {place}  {reason}", zh: "  {place}  {reason}" },
+    Message {
+        code: "rules.test",
+        en: "  test {name} (line {line})",
+        zh: "  测试 {name}（第 {line} 行）",
+    },
+    Message {
+        code: "rules.test_alerts",
+        en: "    line {line}: other alerts {name} fire at {time}",
+        zh: "    第 {line} 行：{time} 时触发的告警 {name} 与预期不符",
+    },
+    Message {
+        code: "rules.test_expected", en: "      expected  {what}", zh: "      预期  {what}"
+    },
+    Message { code: "rules.test_found", en: "      found     {what}", zh: "      实际  {what}" },
+    Message {
+        code: "rules.test_limit",
+        en: "    the test is too large: {reason}",
+        zh: "    测试规模过大：{reason}",
+    },
+    Message { code: "rules.test_more", en: "                {what}", zh: "            {what}" },
+    Message { code: "rules.test_none", en: "none", zh: "无" },
+    Message {
+        code: "rules.test_query",
+        en: "    line {line}: {query} at {time} failed: {reason}",
+        zh: "    第 {line} 行：{time} 时 {query} 查询失败：{reason}",
+    },
+    Message {
+        code: "rules.test_rule",
+        en: "    rule {name} failed at {time}: {reason}",
+        zh: "    规则 {name} 在 {time} 时执行失败：{reason}",
+    },
+    Message {
+        code: "rules.test_samples",
+        en: "    line {line}: {query} at {time} gives something else",
+        zh: "    第 {line} 行：{time} 时 {query} 的结果与预期不符",
+    },
+    Message {
+        code: "rules.test_unnamed",
+        en: "  test (line {line})",
+        zh: "  测试（第 {line} 行）",
+    },
+    Message {
+        code: "rules.tests_failed",
+        en: "{path}: {failed} of {count} tests failed",
+        zh: "{path}：{count} 个测试中有 {failed} 个失败",
+    },
+    Message {
+        code: "rules.tests_passed",
+        en: "{path}: all {count} tests passed",
+        zh: "{path}：{count} 个测试全部通过",
+    },
+    Message {
+        code: "rules.unreadable",
+        en: "{path}: cannot be read: {reason}",
+        zh: "{path}：无法读取：{reason}",
     },
     Message {
         code: "search.invalid_cursor",

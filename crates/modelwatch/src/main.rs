@@ -19,6 +19,7 @@ mod limits;
 mod lines;
 mod own;
 mod receivers;
+mod reports;
 mod upstreams;
 mod verdict;
 mod whole;

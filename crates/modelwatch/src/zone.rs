@@ -68,11 +68,30 @@ impl Zone {
 
     fn named(name: Option<&str>) -> Self {
         let Some(name) = name else { return Self::of_file(LOCAL.into()).unwrap_or_default() };
+        Self::of_name(name).unwrap_or_default()
+    }
+
+    /// The zone of that name in the zone database, or of that rule of POSIX; nothing where there is none.
+    pub(crate) fn of_name(name: &str) -> Option<Self> {
         let name = name.strip_prefix(':').unwrap_or(name);
-        let path: PathBuf = PathBuf::from(ZONES).join(name);
-        let is_inside = !name.is_empty() && !name.split('/').any(|part| part == "..");
-        let of_file = || Self::of_file(path).filter(|_| is_inside);
-        of_file().or_else(|| Self::of_rule(name)).unwrap_or_default()
+        // Machines without the database know this one.
+        if name == "UTC" {
+            return Some(Self::default());
+        }
+        let is_inside = !name.split('/').any(|part| part == ".." || part.is_empty());
+        let of_file =
+            || is_inside.then(|| Self::of_file(PathBuf::from(ZONES).join(name))).flatten();
+        of_file().or_else(|| Self::of_rule(name))
+    }
+
+    /// The name of the zone of this process, as far as it is known.
+    pub(crate) fn local_name() -> Option<String> {
+        if let Ok(name) = std::env::var("TZ") {
+            return Some(name.trim_start_matches(':').to_owned());
+        }
+        let target = std::fs::read_link(LOCAL).ok()?;
+        let target = target.to_str()?;
+        target.split_once("zoneinfo/").map(|(_, name)| name.to_owned())
     }
 
     fn of_file(path: PathBuf) -> Option<Self> {

@@ -4,6 +4,12 @@
 //! something was there and is gone. Their bias is to stay quiet: a rule that wakes somebody for a model that is
 //! loaded, a restart that was meant, or a machine without an accelerator is worse than none.
 
+mod reference;
+#[cfg(test)]
+mod tests;
+
+pub use reference::page;
+
 /// Name and content of each file.
 pub const FILES: &[(&str, &str)] = &[
     ("host", include_str!("host.yml")),
@@ -15,6 +21,3 @@ pub const FILES: &[(&str, &str)] = &[
     ("self", include_str!("self.yml")),
     ("detect", include_str!("detect.yml")),
 ];
-
-#[cfg(test)]
-mod tests;

@@ -1,40 +1,32 @@
 //! Whether the built-in rules are whole: texts, metrics, unit tests. Whether they are right is what the unit tests
-//! in `tests/` say, which promtool runs too, and the recordings.
+//! in `tests/` say, a recording of a healthy machine among them.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::BTreeSet,
+    path::{Path, PathBuf},
+    process::Command,
+};
 
 use model::{NAME, catalogue, series::MatchOp};
 
 use super::FILES;
-use crate::rules::{Group, Kind, Rule, file};
+use crate::{
+    promtest,
+    rules::{Kind, Rule, file},
+};
 
 /// Written for each model by what knows the objectives.
 const OBJECTIVES: &[&str] =
     &["llm_objective_ratio", "llm_objective_tpot_seconds", "llm_objective_ttft_seconds"];
-const TESTS: &[(&str, &str)] = &[
-    ("host", include_str!("tests/host.yml")),
-    ("accelerator", include_str!("tests/accelerator.yml")),
-    ("engine", include_str!("tests/engine.yml")),
-    ("gateway", include_str!("tests/gateway.yml")),
-    ("network", include_str!("tests/network.yml")),
-    ("store", include_str!("tests/store.yml")),
-    ("self", include_str!("tests/self.yml")),
-    ("trends", include_str!("tests/trends.yml")),
-    ("detect", include_str!("tests/detect.yml")),
-];
 const TEXTS: [&str; 3] = ["summary", "cause", "remedy"];
 
-/// The groups of all files; one that cannot be read fails the test.
-fn groups() -> Vec<(&'static str, Group)> {
-    let read = |(name, text): &(&'static str, &str)| {
+/// The rules of all files; one that cannot be read fails the test.
+fn rules() -> Vec<Rule> {
+    let read = |(name, text): &(&str, &str)| {
         let file = file::parse(text).unwrap_or_else(|problems| panic!("{name}.yml: {problems:?}"));
-        file.groups.into_iter().map(|group| (*name, group)).collect::<Vec<_>>()
+        file.groups.into_iter().flat_map(|group| group.rules).collect::<Vec<_>>()
     };
     FILES.iter().flat_map(read).collect()
-}
-
-fn rules() -> Vec<Rule> {
-    groups().into_iter().flat_map(|(_, group)| group.rules).collect()
 }
 
 #[test]
@@ -43,18 +35,10 @@ fn there_is_a_rule_for_what_goes_wrong_and_each_has_its_own_name() {
     let names: BTreeSet<&str> = alerting.iter().map(Rule::name).collect();
     assert_eq!(names.len(), alerting.len());
     assert!(names.len() >= 70, "{}", names.len());
-    let mut of_files = BTreeMap::<&str, usize>::new();
-    for (file, group) in groups() {
-        assert!(
-            group.name == file
-                || group.name == "objectives"
-                || group.name == format!("{file}-trends")
-        );
-        *of_files.entry(file).or_default() += group.rules.len();
+    let files: BTreeSet<&str> = FILES.iter().map(|(name, _)| *name).collect();
+    for group in ["accelerator", "engine", "gateway", "host", "network", "self", "store"] {
+        assert!(files.contains(group), "{group}");
     }
-    let expected =
-        ["accelerator", "detect", "engine", "gateway", "host", "network", "self", "store"];
-    assert_eq!(of_files.keys().copied().collect::<Vec<_>>(), expected);
 }
 
 #[test]
@@ -119,19 +103,93 @@ fn each_metric_exists() {
     }
 }
 
-/// A rule counts as tested where some test expects it to fire while something else beside it does not.
+/// The files of unit tests.
+fn unit_tests() -> Vec<PathBuf> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/pack/tests");
+    let files = std::fs::read_dir(folder).unwrap();
+    files.map(|file| file.unwrap().path()).collect()
+}
+
+/// A rule counts as tested where some test expects it to fire, beside something for which it does not.
 #[test]
 fn each_alert_has_a_unit_test() {
     let mut tested = BTreeSet::new();
-    for (_, text) in TESTS {
+    for path in unit_tests() {
+        let text = std::fs::read_to_string(path).unwrap();
         let names = text.split("alertname=\"").skip(1);
-        tested.extend(names.map(|rest| rest.split('"').next().unwrap_or_default()));
+        tested.extend(names.filter_map(|rest| Some(rest.split_once('"')?.0.to_owned())));
     }
-    let alerts: BTreeSet<String> = rules()
-        .iter()
-        .filter(|rule| rule.is_alerting())
-        .map(|rule| rule.name().to_owned())
-        .collect();
-    let tested: BTreeSet<String> = tested.into_iter().map(str::to_owned).collect();
+    let all = rules();
+    let alerts = all.iter().filter(|rule| rule.is_alerting());
+    let alerts: BTreeSet<String> = alerts.map(|rule| rule.name().to_owned()).collect();
     assert_eq!(alerts, tested);
+}
+
+/// Runs the unit tests of a file as `modelwatch rules test` does.
+fn check_unit_tests(name: &str) {
+    let path = unit_tests().into_iter().find(|path| path.file_stem().unwrap() == name).unwrap();
+    let tests = promtest::parse(&std::fs::read_to_string(path).unwrap()).unwrap();
+    let named = tests.rule_files.iter().map(|file| {
+        let name = file.strip_prefix("../").and_then(|file| file.strip_suffix(".yml"));
+        let (_, text) = FILES.iter().find(|(candidate, _)| Some(*candidate) == name).unwrap();
+        file::parse(text).unwrap()
+    });
+    let failures = promtest::run(&tests, &named.collect::<Vec<_>>());
+    assert!(failures.is_empty(), "{failures:#?}");
+}
+
+#[test]
+fn rules_of_hosts_hold() {
+    check_unit_tests("host");
+}
+
+#[test]
+fn rules_of_accelerators_hold() {
+    check_unit_tests("accelerator");
+}
+
+#[test]
+fn rules_of_engines_hold() {
+    check_unit_tests("engine");
+}
+
+#[test]
+fn other_rules_hold() {
+    ["gateway", "network", "self", "store"].into_iter().for_each(check_unit_tests);
+}
+
+#[test]
+fn rules_of_long_times_hold() {
+    check_unit_tests("trends");
+}
+
+#[test]
+fn nothing_fires_over_what_is_no_fault() {
+    check_unit_tests("quiet");
+}
+
+#[test]
+fn nothing_fires_over_a_recording_of_a_healthy_machine() {
+    check_unit_tests("healthy");
+}
+
+/// The unit tests hold with the program that their format comes from, where that is installed.
+#[test]
+fn promtool_finds_the_same() {
+    let promtool =
+        |path: &Path| Command::new("promtool").args(["test", "rules"]).arg(path).output();
+    let tests = unit_tests();
+    std::thread::scope(|scope| {
+        let runs = tests.iter().map(|path| scope.spawn(move || (path, promtool(path))));
+        for run in runs.collect::<Vec<_>>() {
+            let (path, output) = run.join().unwrap();
+            let Ok(output) = output else {
+                println!("promtool is not installed");
+                return;
+            };
+            let text = [output.stdout, output.stderr].concat();
+            let text = String::from_utf8_lossy(&text);
+            assert!(output.status.success(), "{}: {text}", path.display());
+        }
+    });
 }

@@ -405,7 +405,7 @@ impl RuleState {
 }
 
 /// What an expression gives at one time. A scalar is a series without labels.
-pub(super) fn ask(
+pub(crate) fn ask(
     expr: &query::Expr,
     at: UnixMs,
     context: &Context<'_>,

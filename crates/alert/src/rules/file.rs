@@ -79,14 +79,22 @@ fn group(node: &Node, problems: &mut Problems) -> Option<Group> {
     if name.is_empty() {
         problems.add(node.problem("the group has no name"));
     }
-    let rules = fields.list("rules", problems);
+    let labels = labels(&fields, problems);
+    let nodes = fields.list("rules", problems).iter();
+    let mut rules: Vec<Rule> = nodes.filter_map(|node| rule(node, problems)).collect();
+    for rule in &mut rules {
+        let missing =
+            labels.iter().filter(|(name, _)| !rule.labels.iter().any(|(own, _)| own == name));
+        let missing: Vec<_> = missing.cloned().collect();
+        rule.labels.extend(missing);
+    }
     Some(Group {
         name: name.to_owned(),
         interval: fields.parsed("interval", problems, duration).filter(|length| !length.is_zero()),
         query_offset: fields.parsed("query_offset", problems, duration),
         limit: fields.parsed("limit", problems, limit).unwrap_or(0),
-        labels: labels(&fields, problems),
-        rules: rules.iter().filter_map(|node| rule(node, problems)).collect(),
+        labels,
+        rules,
         line: node.line,
     })
 }
@@ -308,7 +316,7 @@ groups:
             group.rules[0].labels.iter().map(|(_, value)| value.as_str()).collect();
         assert_eq!(
             (group.rules[0].name(), labels.as_slice()),
-            ("job:up:sum", ["5", "true", ""].as_slice())
+            ("job:up:sum", ["5", "true", "", "infra"].as_slice())
         );
         let alert = &group.rules[1];
         assert_eq!((alert.line, alert.expr.text()), (12, "up\n  == 0\n"));

@@ -2,12 +2,14 @@
 
 mod admin;
 mod agent;
+mod alertmanager;
 mod elastic;
 mod events;
 mod export;
 mod findings;
 mod form;
 mod gateway;
+mod incidents;
 mod json;
 mod live;
 mod logs;
@@ -22,6 +24,7 @@ mod prometheus;
 mod query;
 mod range;
 mod receive;
+mod reports;
 mod requests;
 mod rules;
 mod scan;
@@ -47,11 +50,12 @@ pub(crate) use form::parse_duration_ms;
 pub(crate) use json::envelope;
 pub(crate) use live::{Hub, is_due, run as run_live};
 pub(crate) use logs::{LINES_MAX, SavedSearches, TAILS_MAX, csv_header, csv_row};
-pub(crate) use page::kind as page_kind;
+pub(crate) use page::{file as page_file, kind as page_kind};
 pub(crate) use product::{collected_json, event_json, seen_json};
 pub(crate) use prometheus::{POINTS_MAX, Report, narrow, own_metadata};
 pub(crate) use query::{Limits, Queries};
 pub(crate) use receive::Receive;
+pub(crate) use reports::run as run_reports;
 pub(crate) use requests::csv_field;
 pub(crate) use time::{date, parse_time, rfc3339};
 pub(crate) use write::{Gate, REFUSED, SAMPLES_WRITTEN};
@@ -75,6 +79,7 @@ pub(crate) fn router(app: Arc<App>) -> Router {
         .route("/api/v1/export", get(export::export))
         .route("/api/v1/write", post(write::write))
         .merge(admin::router())
+        .merge(alertmanager::router())
         .merge(elastic::router())
         .merge(loki::router())
         .merge(openapi::router())
@@ -123,7 +128,8 @@ async fn guard(
         (header::X_FRAME_OPTIONS, "DENY"),
         (header::CONTENT_SECURITY_POLICY, page::CONTENT_SECURITY_POLICY),
     ] {
-        headers.insert(name, HeaderValue::from_static(value));
+        // Reports are framed by our own page and have a policy of their own.
+        headers.entry(name).or_insert(HeaderValue::from_static(value));
     }
     headers.append(header::VARY, HeaderValue::from_static("Origin"));
     response

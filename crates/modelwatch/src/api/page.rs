@@ -10,7 +10,7 @@ use axum::{
 include!(concat!(env!("OUT_DIR"), "/page.rs"));
 
 pub(crate) const CONTENT_SECURITY_POLICY: &str = "default-src 'none'; script-src 'self'; \
-    style-src 'self'; img-src 'self' data: blob:; font-src 'self'; connect-src 'self'; base-uri 'none'; \
+    style-src 'self'; img-src 'self' data: blob:; font-src 'self'; connect-src 'self'; frame-src 'self'; base-uri 'none'; \
     form-action 'self'; frame-ancestors 'none'";
 
 /// The page that needs no build.
@@ -63,6 +63,14 @@ pub(super) async fn page(method: Method, uri: Uri, headers: HeaderMap) -> Respon
         headers.insert(header::CONTENT_ENCODING, HeaderValue::from_static("gzip"));
     }
     response
+}
+
+/// A file that came with the built page, as it was before it was compressed.
+pub(crate) fn file(name: &str) -> Option<Vec<u8>> {
+    let (_, stored) = FILES.iter().find(|(candidate, _)| *candidate == name)?;
+    let mut inflated = Vec::new();
+    flate2::read::GzDecoder::new(*stored).read_to_end(&mut inflated).ok()?;
+    Some(inflated)
 }
 
 fn content_type(name: &str) -> &'static str {

@@ -170,6 +170,26 @@ impl Queries {
         timeout: Option<Duration>,
         work: impl FnOnce(&dyn SeriesSource, &Budget) -> Result<T, ApiError> + Send + 'static,
     ) -> Result<T, ApiError> {
+        self.run_within(self.budget(timeout), self.timeout(timeout), work).await
+    }
+
+    /// As [`Queries::run`], for work of our own that reads more than one query may.
+    pub(super) async fn run_with<T: Send + 'static>(
+        &self,
+        timeout: Duration,
+        samples_max: u64,
+        work: impl FnOnce(&Budget) -> Result<T, ApiError> + Send + 'static,
+    ) -> Result<T, ApiError> {
+        let budget = Budget::new(self.clock.clone(), timeout, samples_max);
+        self.run_within(budget, timeout, move |_, budget| work(budget)).await
+    }
+
+    async fn run_within<T: Send + 'static>(
+        &self,
+        budget: Budget,
+        patience: Duration,
+        work: impl FnOnce(&dyn SeriesSource, &Budget) -> Result<T, ApiError> + Send + 'static,
+    ) -> Result<T, ApiError> {
         let Ok(place) = Arc::clone(&self.places).try_acquire_owned() else {
             let waiting_max = self.limits.waiting_max;
             let text = format!(
@@ -177,10 +197,8 @@ impl Queries {
             );
             return Err(ApiError::unavailable(text));
         };
-        let budget = self.budget(timeout);
         let _cancel = CancelOnDrop::new(&budget);
         let turn = Arc::clone(&self.turns).acquire_owned();
-        let patience = self.timeout(timeout);
         let Ok(Ok(turn)) = tokio::time::timeout(patience, turn).await else {
             return Err(ApiError::timeout("query timed out in query queue"));
         };

@@ -15,6 +15,8 @@ mod peer;
 mod pipeline;
 mod progress;
 pub(crate) mod query;
+mod report;
+mod rules;
 mod store;
 mod top;
 
@@ -94,6 +96,11 @@ enum Command {
         work: pipeline::PipelineWork,
     },
     Query(query::Words),
+    Rules {
+        #[command(subcommand)]
+        work: rules::RulesWork,
+    },
+    Report(Box<report::Words>),
     Top(top::Options),
     Bench(Box<bench::Words>),
     Store {
@@ -129,6 +136,7 @@ struct Place {
 
 #[derive(Clone, Copy, clap::ValueEnum)]
 enum Page {
+    AlertRules,
     Configuration,
     Engines,
 }
@@ -187,6 +195,10 @@ pub(crate) fn main() -> ExitCode {
         Command::Query(words) => {
             with_config(config, language, |config| query::query(&config, &words, language))
         }
+        Command::Rules { work } => rules::rules(&work, language),
+        Command::Report(words) => with_config(config, language, |config| {
+            ended(report::report(&config, &words, language).map(|()| true))
+        }),
         Command::Top(options) => {
             with_config(config, language, |config| top::top(&config, &options, language))
         }
@@ -203,6 +215,7 @@ pub(crate) fn main() -> ExitCode {
 
 fn print_page(page: Page, language: Language) -> ExitCode {
     let text = match page {
+        Page::AlertRules => alert::pack::page(language == Language::Chinese),
         Page::Configuration => config::reference(language),
         Page::Engines => collect::EngineSetting::kinds_page(language == Language::Chinese),
     };
@@ -260,9 +273,10 @@ fn translated(command: clap::Command, language: Language) -> clap::Command {
             .disable_help_flag(true)
             .disable_help_subcommand(true)
     };
-    let nested: [(&str, &[(&str, Names)]); 3] = [
+    let nested: [(&str, &[(&str, Names)]); 4] = [
         ("key", &[("create", key::CREATE), ("list", &[]), ("revoke", &["which"])]),
         ("pipeline", &[("test", pipeline::TEST)]),
+        ("rules", &[("check", rules::CHECK), ("test", rules::TEST)]),
         ("store", &[("verify", &["path"]), ("repair", &["path"])]),
     ];
     let command = nested.into_iter().fold(command, |command, (name, works)| {
@@ -289,9 +303,10 @@ fn translated(command: clap::Command, language: Language) -> clap::Command {
             with_texts(described(command, &format!("help.{name}")), arguments, language)
         })
     });
-    let with_examples: [(&str, &str, Names); 4] = [
+    let with_examples: [(&str, &str, Names); 5] = [
         ("logs", "help.logs_command", logs::ARGUMENTS),
         ("query", "help.query", query::ARGUMENTS),
+        ("report", "help.report", report::ARGUMENTS),
         ("top", "help.top", top::ARGUMENTS),
         ("bench", "help.bench", bench::ARGUMENTS),
     ];

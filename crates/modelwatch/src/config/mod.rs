@@ -5,18 +5,22 @@
 
 mod alerts;
 mod gateway;
+mod incidents;
 mod keys;
 mod keys_alerts;
 mod keys_gateway;
+mod keys_incidents;
 mod keys_logs;
 mod keys_pipeline;
 mod keys_receive;
+mod keys_reports;
 mod keys_scrape;
 mod logs;
 mod parse;
 mod pipeline;
 mod receive;
 mod reference;
+mod reports;
 mod scrape;
 mod units;
 
@@ -33,9 +37,13 @@ use model::message::{Language, render};
 use ::logs::{Zone, pipeline::Pipelines};
 pub(crate) use alerts::{Alerts, Objective, part};
 pub(crate) use gateway::{Address, Gateway, GatewayUpstream};
+pub(crate) use incidents::Alertmanager;
 pub(crate) use logs::{Logs, NamedLog};
 pub(crate) use receive::Receive;
 pub(crate) use reference::reference;
+#[cfg(test)]
+pub(crate) use reports::Report;
+pub(crate) use reports::Reports;
 pub(crate) use scrape::Scrape;
 pub(crate) use units::{duration, duration_text};
 
@@ -53,8 +61,10 @@ pub(crate) struct Config {
     pub(crate) query: Query,
     pub(crate) engines: Vec<Engine>,
     pub(crate) gateway: Gateway,
+    pub(crate) incidents: incidents::Incidents,
     pub(crate) probes: Vec<Probe>,
     pub(crate) receive: Receive,
+    pub(crate) reports: Reports,
     pub(crate) scrapes: Vec<Scrape>,
     log_pipelines: Vec<pipeline::LogPipeline>,
     pub(crate) accelerator_commands: Vec<AcceleratorCommand>,
@@ -289,8 +299,10 @@ impl Default for Config {
             objectives: Vec::new(),
             engines: Vec::new(),
             gateway: Gateway::default(),
+            incidents: incidents::Incidents::default(),
             probes: Vec::new(),
             receive: Receive::default(),
+            reports: Reports::default(),
             scrapes: Vec::new(),
             log_pipelines: Vec::new(),
             accelerator_commands: Vec::new(),
@@ -355,15 +367,20 @@ impl Config {
         ];
         lines.extend(self.alerts.lines());
         lines.extend(self.logs.lines());
+        lines.extend(self.reports.lines());
+        let has_inhibitions = self.incidents.has_builtin_inhibitions;
+        lines.push(format!("incidents.builtin_inhibitions = {has_inhibitions}"));
         lines.sort();
         lines.extend(self.accelerator_commands.iter().flat_map(AcceleratorCommand::lines));
         lines.extend(self.engines.iter().flat_map(Engine::lines));
         lines.extend(self.gateway.lines());
+        lines.extend(self.incidents.lines());
         lines.extend(self.logs.files.iter().flat_map(NamedLog::lines));
         lines.extend(self.log_pipelines.iter().flat_map(pipeline::LogPipeline::lines));
         lines.extend(self.objectives.iter().flat_map(Objective::lines));
         lines.extend(self.probes.iter().flat_map(Probe::lines));
         lines.extend(self.receive.lines());
+        lines.extend(self.reports.schedule_lines());
         lines.extend(self.scrapes.iter().flat_map(Scrape::lines));
         lines
     }
@@ -449,9 +466,12 @@ fn resolve(text: &str, environment: &Environment<'_>) -> Result<Config, Vec<Prob
     check_probes(&config.probes, environment, &mut problems);
     let line_of = |name: &str| parse::line_in(text, "gateway", name);
     gateway::check(&config.gateway, &line_of, environment, &mut problems);
+    incidents::check(&config.incidents, environment, &mut problems);
     logs::check(&config.logs, &mut problems);
     let line_of = |name: &str| parse::line_in(text, "receive", name);
     receive::check(&config.receive, &line_of, environment, &mut problems);
+    let line = parse::line_in(text, "reports", "energy_price");
+    reports::check(&config.reports, line, &mut problems);
     scrape::check(&config.scrapes, environment, &mut problems);
     pipeline::check(&config.log_pipelines, &mut problems);
     check_commands(&config.accelerator_commands, &mut problems);

@@ -16,7 +16,10 @@ use axum::{
 };
 use serde_json::{Map, Value, json};
 
-use super::{events, findings, gateway, json::response, logs, moment, range, requests, rules};
+use super::{
+    events, findings, gateway, incidents, json::response, logs, moment, range, reports, requests,
+    rules,
+};
 use crate::wire::App;
 
 /// An endpoint.
@@ -42,6 +45,8 @@ enum Other {
     PostForm,
     /// What has this schema.
     PostJson(&'static str),
+    /// What has the first schema, answered with the second.
+    PostFor(&'static str, &'static str),
     Delete(&'static [Parameter]),
 }
 
@@ -91,6 +96,38 @@ const USAGE: &[Parameter] = &[
     END,
     FILTER,
     ("format", Choice(&["json", "csv"]), false, "csv for a file; json without it"),
+];
+const INCIDENTS: &[Parameter] = &[
+    START,
+    END,
+    (
+        "state",
+        Choice(&["open", "all"]),
+        false,
+        "Only those that are not over, or all; open without it",
+    ),
+    (
+        "filter",
+        Text,
+        false,
+        "Matchers such as severity=\"critical\",model=~\"q.*\": one alert must match all",
+    ),
+    ("limit", Whole(0, incidents::PAGE_MAX as i64), false, "Incidents of a page; 100 without it"),
+    ("cursor", Text, false, "The next of the page before"),
+];
+const HISTORY: &[Parameter] = &[
+    (
+        "start",
+        Time,
+        false,
+        "Beginning of the time that is asked about; a day before its end without it",
+    ),
+    END,
+    ("limit", Whole(0, incidents::LANES_MAX as i64), false, "Groups of the answer; 200 without it"),
+];
+const WINDOW_FORGET: &[Parameter] = &[
+    ("id", Text, true, "The id of a window that was made on the page"),
+    ("author", Text, false, "Who removes it"),
 ];
 const LOGS: &[Parameter] = &[
     START,
@@ -165,6 +202,19 @@ const OBJECTIVE: &[Parameter] =
 const RULE: &[Parameter] = &[("id", Text, true, "The id of a rule"), AUTHOR];
 const RULE_NAME: &[Parameter] =
     &[("name", Text, true, "The name of a rule that the page wrote"), AUTHOR];
+const REPORT_FILE: &[Parameter] = &[
+    ("format", Choice(reports::FORMATS), false, "html without it"),
+    ("inline", Choice(&["true"]), false, "To be shown instead of saved"),
+];
+const REPORT_PREVIEW: &[Parameter] = &[
+    ("start", Time, true, "Beginning of the time that it is about"),
+    END,
+    ("language", Choice(&["en", "zh"]), false, "Its language; the program's without it"),
+    ("model", Text, false, "The only model that it is about"),
+    ("zone", Text, false, "Time zone, such as Asia/Shanghai; the machine's without it"),
+    ("format", Choice(reports::FORMATS), false, "html without it"),
+];
+const REPORT_SCHEDULE: &[Parameter] = &[("name", Text, true, "The name of a schedule")];
 const MOMENT: &[Parameter] = &[
     ("at", Time, true, "The moment"),
     (
@@ -177,6 +227,8 @@ const MOMENT: &[Parameter] = &[
 
 /// In place of a schema: the answer is a file, of one of the formats that `format` names.
 const FILE: &str = "";
+/// In place of a schema: the answer is a page, or a file of one of the formats that `format` names.
+const PAGE: &str = "page";
 
 /// All of it, in the order of the paths.
 #[expect(clippy::too_many_lines, reason = "a table")]
@@ -206,6 +258,48 @@ fn routes() -> Vec<Route> {
             get(gateway::gateway),
             &[],
             "Gateway",
+        ),
+        route(
+            "/api/mw/v1/incidents",
+            "Incidents, newest first, each with up to 100 of its alerts",
+            get(incidents::list),
+            INCIDENTS,
+            "Incidents",
+        ),
+        route(
+            "/api/mw/v1/incidents/history",
+            "When groups of alerts fired, newest first",
+            get(incidents::history),
+            HISTORY,
+            "IncidentHistory",
+        ),
+        route(
+            "/api/mw/v1/incidents/{id}",
+            "One incident, with up to 1,000 of its alerts",
+            get(incidents::one),
+            &[],
+            "Incident",
+        ),
+        deed(
+            "/api/mw/v1/incidents/{id}/acknowledge",
+            "Somebody takes care of an incident: it is not repeated or escalated any more",
+            post(incidents::acknowledge),
+        ),
+        deed(
+            "/api/mw/v1/incidents/{id}/assign",
+            "Says whose an incident is; nobody's with an empty assignee",
+            post(incidents::assign),
+        ),
+        deed("/api/mw/v1/incidents/{id}/note", "Adds a note", post(incidents::note)),
+        deed(
+            "/api/mw/v1/incidents/{id}/resolve",
+            "Says that an incident is over: its alerts count for nothing until they have ended",
+            post(incidents::resolve),
+        ),
+        deed(
+            "/api/mw/v1/incidents/{id}/unacknowledge",
+            "Takes an acknowledgement back",
+            post(incidents::unacknowledge),
         ),
         route(
             "/api/mw/v1/keys",
@@ -284,6 +378,18 @@ fn routes() -> Vec<Route> {
                 "Tail",
             )
         },
+        Route {
+            others: &[Other::PostJson("MaintenanceDraft"), Other::Delete(WINDOW_FORGET)],
+            ..route(
+                "/api/mw/v1/maintenance",
+                "Maintenance windows; POST makes one, DELETE removes one of the page",
+                get(incidents::windows)
+                    .post(incidents::put_window)
+                    .delete(incidents::forget_window),
+                &[],
+                "Maintenance",
+            )
+        },
         route(
             "/api/mw/v1/moment",
             "What may explain a moment",
@@ -311,6 +417,52 @@ fn routes() -> Vec<Route> {
                 "Range",
             )
         },
+        Route {
+            others: &[Other::PostFor("ReportOrder", "Report")],
+            ..route(
+                "/api/mw/v1/reports",
+                "Reports that are kept, newest first; POST makes one",
+                get(reports::list).post(reports::create),
+                &[],
+                "Reports",
+            )
+        },
+        route(
+            "/api/mw/v1/reports/preview",
+            "A report that is not kept",
+            get(reports::preview),
+            REPORT_PREVIEW,
+            PAGE,
+        ),
+        Route {
+            others: &[Other::PostJson("ReportPlan"), Other::Delete(REPORT_SCHEDULE)],
+            ..route(
+                "/api/mw/v1/reports/schedules",
+                "Reports that are made by the clock; POST saves one, DELETE forgets one",
+                get(reports::schedules)
+                    .post(reports::save_schedule)
+                    .delete(reports::forget_schedule),
+                &[],
+                "ReportSchedules",
+            )
+        },
+        Route {
+            others: &[Other::Delete(&[])],
+            ..route(
+                "/api/mw/v1/reports/{id}",
+                "One report; DELETE deletes it and answers with what it was",
+                get(reports::one).delete(reports::remove),
+                &[],
+                "Report",
+            )
+        },
+        route(
+            "/api/mw/v1/reports/{id}/file",
+            "A file of a report",
+            get(reports::file),
+            REPORT_FILE,
+            PAGE,
+        ),
         route(
             "/api/mw/v1/requests",
             "Records of requests",
@@ -339,6 +491,13 @@ fn routes() -> Vec<Route> {
             get(requests::bodies),
             &[],
             "Bodies",
+        ),
+        route(
+            "/api/mw/v1/routes",
+            "Which channels are told of which alerts, what holds alerts back, and Alertmanagers",
+            get(incidents::routes),
+            &[],
+            "Routes",
         ),
         route(
             "/api/mw/v1/rules",
@@ -383,6 +542,20 @@ fn routes() -> Vec<Route> {
     ]
 }
 
+/// Something that somebody does to an incident. It answers the incident.
+fn deed(path: &'static str, summary: &'static str, handler: MethodRouter<Arc<App>>) -> Route {
+    Route {
+        path,
+        summary,
+        handler,
+        parameters: &[],
+        answer: "Incident",
+        others: &[Other::PostJson("IncidentDeed")],
+        is_socket: false,
+        has_no_get: true,
+    }
+}
+
 pub(super) fn router() -> Router<Arc<App>> {
     let add = |router: Router<Arc<App>>, route: Route| router.route(route.path, route.handler);
     routes().into_iter().fold(Router::new(), add).route("/api/mw/openapi.json", get(document))
@@ -415,35 +588,46 @@ fn written() -> Value {
 fn path_item(route: &Route) -> Value {
     let mut item = Map::new();
     let in_query = |parameters: &[Parameter]| parameters.iter().map(parameter).collect();
-    let mut get = operation(route, "get");
+    let mut get = operation(route, "get", route.answer);
     let in_path = route.path.contains("{id}").then(|| {
         json!({ "name": "id", "in": "path", "required": true, "schema": { "type": "string" },
                 "description": "The id of a record" })
     });
     let mut parameters: Vec<Value> = in_query(route.parameters);
-    in_path.into_iter().for_each(|id| parameters.insert(0, id));
+    in_path.iter().for_each(|id| parameters.insert(0, id.clone()));
     get["parameters"] = json!(parameters);
     if !route.has_no_get {
         item.insert("get".into(), get);
     }
     for other in route.others {
         let method = if matches!(other, Other::Delete(_)) { "delete" } else { "post" };
-        let mut operation = operation(route, method);
+        let answer = match other {
+            Other::PostFor(_, answer) => answer,
+            Other::PostForm | Other::PostJson(_) | Other::Delete(_) => route.answer,
+        };
+        let mut operation = operation(route, method, answer);
+        if let Some(id) = &in_path {
+            operation["parameters"] = json!([id]);
+        }
         match other {
             Other::PostForm => operation["requestBody"] = form(route.parameters),
-            Other::PostJson(name) => {
+            Other::PostJson(name) | Other::PostFor(name, _) => {
                 let schema = json!({ "schema": schemas::named(name) });
                 let content = json!({ "application/json": schema });
                 operation["requestBody"] = json!({ "required": true, "content": content });
             }
-            Other::Delete(parameters) => operation["parameters"] = json!(in_query(parameters)),
+            Other::Delete(parameters) => {
+                let mut parameters: Vec<Value> = in_query(parameters);
+                in_path.iter().for_each(|id| parameters.insert(0, id.clone()));
+                operation["parameters"] = json!(parameters);
+            }
         }
         item.insert(method.into(), operation);
     }
     Value::Object(item)
 }
 
-fn operation(route: &Route, method: &str) -> Value {
+fn operation(route: &Route, method: &str, answer: &str) -> Value {
     let name: String = route
         .path
         .trim_start_matches("/api/mw/v1/")
@@ -451,14 +635,17 @@ fn operation(route: &Route, method: &str) -> Value {
         .filter(|word| !word.is_empty())
         .fold(method.to_owned(), |name, word| name + "_" + word);
     let mut content = Map::new();
-    if route.answer == FILE {
-        content.insert("application/x-ndjson".into(), json!({ "schema": { "type": "string" } }));
+    let text = || json!({ "schema": { "type": "string" } });
+    if answer == FILE {
+        content.insert("application/x-ndjson".into(), text());
+    } else if answer == PAGE {
+        content.insert("text/html".into(), text());
     } else {
-        let schema = json!({ "schema": schemas::named(route.answer) });
+        let schema = json!({ "schema": schemas::named(answer) });
         content.insert("application/json".into(), schema);
     }
     if route.parameters.iter().any(|(name, ..)| *name == "format") {
-        content.insert("text/csv".into(), json!({ "schema": { "type": "string" } }));
+        content.insert("text/csv".into(), text());
     }
     let error = json!({ "application/json": { "schema": schemas::named("Error") } });
     json!({

@@ -1,0 +1,181 @@
+//! What a report is about: series, records, events and incidents of a time, as [`report::Facts`].
+//!
+//! Counters of days that are over are read from the sums that the store has of them, the rest from samples. What
+//! cannot be read is named in the report and left out of it; only running out of time or samples ends it. Its bias:
+//! what the engine says of itself is believed before what the gateway saw, because all requests are in it.
+
+mod ask;
+mod hardware;
+mod models;
+mod records;
+
+use model::{
+    Clock, UnixMs,
+    series::{Budget, TimeRange},
+};
+use report::{
+    Facts,
+    facts::{Incident, Objective},
+    zone::Zone,
+};
+use store::Store;
+
+use ask::Ask;
+pub(crate) use ask::Failure;
+
+const MINUTE: i64 = 60_000;
+const HOUR: i64 = 60 * MINUTE;
+pub(super) const DAY: i64 = 24 * HOUR;
+
+/// Longest time that a report is about.
+pub(crate) const SPAN_MAX: i64 = 400 * DAY;
+/// Shortest.
+pub(crate) const SPAN_MIN: i64 = 10 * MINUTE;
+
+/// The time that a report is about, in whole slots.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Period {
+    pub(crate) start: UnixMs,
+    pub(crate) end: UnixMs,
+    pub(crate) slot_ms: i64,
+}
+
+impl Period {
+    /// Slots are those of the sums that the store keeps, so that they can be read instead of samples; both ends are
+    /// moved outwards to the next of them.
+    pub(crate) fn new(start: UnixMs, end: UnixMs) -> Self {
+        let span = end.0.saturating_sub(start.0);
+        let slot_ms = match span {
+            span if span <= 2 * DAY => 5 * MINUTE,
+            span if span <= 10 * DAY => 30 * MINUTE,
+            _ => HOUR,
+        };
+        let start = start.0.div_euclid(slot_ms) * slot_ms;
+        let count = end.0.saturating_sub(start).max(1).div_ceil_to(slot_ms);
+        Self { start: UnixMs(start), end: UnixMs(start + count * slot_ms), slot_ms }
+    }
+
+    /// The period of the same length before it.
+    fn before(self) -> Self {
+        let span = self.end.0 - self.start.0;
+        Self { start: UnixMs(self.start.0 - span), end: self.start, ..self }
+    }
+
+    fn count(self) -> usize {
+        usize::try_from((self.end.0 - self.start.0) / self.slot_ms).unwrap_or(0)
+    }
+
+    /// The slot that ends at a time.
+    fn place(self, end: i64) -> Option<usize> {
+        let place = (end - self.start.0).checked_div(self.slot_ms)? - 1;
+        usize::try_from(place).ok().filter(|place| *place < self.count())
+    }
+
+    fn seconds(self) -> i64 {
+        (self.end.0 - self.start.0) / 1_000
+    }
+
+    /// Both ends belong to it.
+    fn range(self) -> TimeRange {
+        TimeRange { start: self.start, end: UnixMs(self.end.0 - 1) }
+    }
+}
+
+trait DivCeil {
+    fn div_ceil_to(self, step: i64) -> i64;
+}
+
+impl DivCeil for i64 {
+    fn div_ceil_to(self, step: i64) -> i64 {
+        self.div_euclid(step) + Self::from(self.rem_euclid(step) > 0)
+    }
+}
+
+/// Where it is read.
+pub(crate) struct Sources<'a> {
+    pub(crate) store: &'a Store,
+    pub(crate) clock: &'a Clock,
+    pub(crate) budget: &'a Budget,
+    /// By the name of the model; `*` stands for all others.
+    pub(crate) objectives: &'a [(String, Objective)],
+    /// Nothing where they are not kept.
+    pub(crate) incidents: Option<Vec<Incident>>,
+}
+
+/// What it is to be about.
+pub(crate) struct Subject {
+    pub(crate) period: Period,
+    pub(crate) model: Option<String>,
+    pub(crate) zone: Zone,
+    pub(crate) deployment: String,
+    /// Of a kilowatt-hour, with its currency.
+    pub(crate) energy_price: Option<f64>,
+    pub(crate) currency: String,
+}
+
+/// Reads everything.
+pub(crate) fn gather(sources: Sources<'_>, subject: &Subject) -> Result<Facts, Failure> {
+    let ask = Ask::new(sources.store, sources.budget, subject.model.as_deref());
+    let period = subject.period;
+    let now = sources.clock.now();
+    let models = models::models(&ask, period, sources.objectives)?;
+    let observed = models::observed(&ask, period, now)?;
+    let (accelerators, energy) = hardware::accelerators(&ask, period)?;
+    let joules_before = hardware::joules(&ask, period.before())?;
+    let hosts = hardware::hosts(&ask, period)?;
+    let records = records::Records { store: sources.store, ask: &ask, range: period.range() };
+    let (keys, keys_omitted) = records.keys()?;
+    let errors = records.errors()?;
+    let (changes, changes_omitted) = records.changes(period)?;
+    Ok(Facts {
+        start: period.start,
+        // A slot that is not over yet reaches into the future; the report does not.
+        end: period.end.min(now.max(period.start)),
+        created: now,
+        zone: subject.zone.clone(),
+        deployment: subject.deployment.clone(),
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+        model: subject.model.clone(),
+        slot_ms: period.slot_ms,
+        observed,
+        models,
+        keys,
+        keys_omitted,
+        incidents: sources.incidents,
+        accelerators,
+        hosts,
+        energy: report::facts::Energy {
+            joules: energy,
+            joules_before,
+            price: subject.energy_price,
+            currency: subject.currency.clone(),
+        },
+        errors,
+        changes,
+        changes_omitted,
+        missing: ask.into_missing(),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn periods_are_whole_slots() {
+        let check = |start: i64, end: i64, expected: (i64, i64, i64)| {
+            let period = Period::new(UnixMs(start), UnixMs(end));
+            assert_eq!((period.start.0, period.end.0, period.slot_ms), expected);
+            assert_eq!(period.before().end, period.start);
+            assert_eq!(period.place(period.start.0), None);
+            assert_eq!(period.place(period.start.0 + period.slot_ms), Some(0));
+            assert_eq!(period.place(period.end.0), Some(period.count() - 1));
+            assert_eq!(period.place(period.end.0 + period.slot_ms), None);
+        };
+        check(1, DAY, (0, DAY, 5 * MINUTE));
+        check(0, 7 * DAY + 1, (0, 7 * DAY + 30 * MINUTE, 30 * MINUTE));
+        check(HOUR + 5, 30 * DAY, (HOUR, 30 * DAY, HOUR));
+        check(-5, 5, (-5 * MINUTE, 5 * MINUTE, 5 * MINUTE));
+        check(7, 7, (0, 5 * MINUTE, 5 * MINUTE));
+    }
+}

@@ -1,0 +1,425 @@
+//! Reports: what is read for them, the files that are made of them, those that are kept, and those that are made by
+//! the clock.
+//!
+//! What a report says is in the crate `report`; here is where its facts come from and what becomes of it. One is made
+//! at a time: it reads much.
+
+mod fonts;
+mod gather;
+mod keep;
+mod schedule;
+
+use std::{
+    collections::BTreeMap,
+    path::{Path, PathBuf},
+    sync::{Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+
+use model::{
+    UnixMs,
+    message::{Language, render},
+};
+use report::{Document, facts::Objective, zone::Zone as ReportZone};
+use serde::{Deserialize, Serialize};
+
+use crate::{config, whole, zone::Zone};
+
+pub(crate) use gather::{Failure, Period, SPAN_MAX, SPAN_MIN, Sources, Subject, gather};
+pub(crate) use keep::Entry;
+use keep::Kept;
+pub(crate) use schedule::{Schedule, ScheduleProblem};
+
+const FOLDER: &str = "reports";
+const SCHEDULES: &str = "schedules.json";
+const RUNS: &str = "runs.json";
+/// Most schedules of the page.
+const SCHEDULES_MAX: usize = 50;
+/// How long one report may take to be read.
+pub(crate) const TIMEOUT: Duration = Duration::from_secs(120);
+/// Samples that one report may read.
+pub(crate) const SAMPLES_MAX: u64 = 200_000_000;
+
+/// What a report is written as.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Format {
+    Html,
+    Pdf,
+    Csv,
+}
+
+impl Format {
+    pub(crate) fn from_name(name: &str) -> Option<Self> {
+        [Self::Html, Self::Pdf, Self::Csv].into_iter().find(|format| format.name() == name)
+    }
+
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Html => "html",
+            Self::Pdf => "pdf",
+            Self::Csv => "csv",
+        }
+    }
+
+    pub(crate) fn media_type(self) -> &'static str {
+        match self {
+            Self::Html => "text/html; charset=utf-8",
+            Self::Pdf => "application/pdf",
+            Self::Csv => "text/csv; charset=utf-8",
+        }
+    }
+
+    fn file_name(self) -> String {
+        format!("report.{}", self.name())
+    }
+
+    /// The report in this format, or why there is none, in its own language.
+    pub(crate) fn write(self, document: &Document) -> Result<Vec<u8>, String> {
+        match self {
+            Self::Html => Ok(report::html(document).into_bytes()),
+            Self::Csv => Ok(report::csv(document).into_bytes()),
+            Self::Pdf => {
+                let found = fonts::fonts().filter(|fonts| fonts.can_write(document.language));
+                let Some(fonts) = found else {
+                    return Err(render::<&str, &str>("report.no_font", &[], document.language));
+                };
+                report::pdf(document, fonts).map_err(|error| error.to_string())
+            }
+        }
+    }
+}
+
+/// A report that somebody wants.
+#[derive(Clone, Debug)]
+pub(crate) struct Wish {
+    pub(crate) start: UnixMs,
+    pub(crate) end: UnixMs,
+    pub(crate) language: Language,
+    pub(crate) model: Option<String>,
+    /// Empty for that of this machine.
+    pub(crate) zone: String,
+    pub(crate) formats: Vec<Format>,
+    pub(crate) schedule: Option<String>,
+}
+
+impl Wish {
+    /// What is read for it.
+    pub(crate) fn subject(&self, deployment: &str, reports: &config::Reports) -> Subject {
+        let period = Period::new(self.start, self.end);
+        Subject {
+            period,
+            model: self.model.clone(),
+            zone: zone_over(&self.zone, period),
+            deployment: deployment.to_owned(),
+            energy_price: reports.price(),
+            currency: reports.currency.clone(),
+        }
+    }
+}
+
+/// A zone as reports know it: its differences from UTC over a period and the one before.
+fn zone_over(name: &str, period: Period) -> ReportZone {
+    const STEP_MS: i64 = 15 * 60_000;
+    let named = (!name.is_empty()).then(|| Zone::of_name(name)).flatten();
+    let (zone, name) = match named {
+        Some(zone) => (zone, name.to_owned()),
+        None => (Zone::local(), Zone::local_name().unwrap_or_default()),
+    };
+    let offset = |time: i64| zone.offset(time.div_euclid(1_000));
+    let mut offsets = vec![(period.start, offset(period.start.0))];
+    let mut time = period.start.0;
+    while time <= period.end.0 {
+        let seconds = offset(time);
+        if offsets.last().is_none_or(|(_, last)| *last != seconds) {
+            offsets.push((UnixMs(time), seconds));
+        }
+        time += STEP_MS;
+    }
+    ReportZone { name, offsets }
+}
+
+/// What the configuration asks of models.
+pub(crate) fn objectives(config: &config::Config) -> Vec<(String, Objective)> {
+    let objective = |it: &config::Objective| {
+        let seconds = |time: Option<Duration>| time.map(|time| time.as_secs_f64());
+        let objective = Objective {
+            ttft_seconds: seconds(it.ttft),
+            tpot_seconds: seconds(it.tpot),
+            success_ratio: config::part(&it.success),
+            ratio: config::part(&it.ratio),
+        };
+        (it.model.clone(), objective)
+    };
+    config.objectives.iter().map(objective).collect()
+}
+
+/// When a schedule was last done with, and how that ended.
+#[derive(Clone, Debug, Default, Deserialize, PartialEq, Serialize)]
+#[serde(default)]
+pub(crate) struct Run {
+    /// The time at which it was due, in Unix milliseconds.
+    pub(crate) due: i64,
+    /// When it was made; absent where it was only noted that it need not be.
+    pub(crate) made: Option<i64>,
+    pub(crate) error: Option<String>,
+}
+
+#[derive(Default, Deserialize, Serialize)]
+struct Saved {
+    schedules: Vec<Schedule>,
+}
+
+#[derive(Default, Deserialize, Serialize)]
+struct Runs {
+    runs: BTreeMap<String, Run>,
+}
+
+/// Why a schedule of the page cannot be saved or forgotten.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum ScheduleError {
+    #[error("{}: {:?} cannot be used", .0.key, .0.value)]
+    Problem(ScheduleProblem),
+    #[error("a schedule of this name is in the configuration; change it there")]
+    Configured,
+    #[error("there are {SCHEDULES_MAX} schedules already; delete one first")]
+    TooMany,
+    #[error("no schedule of the page has this name")]
+    None,
+    #[error("{0}")]
+    Io(#[from] std::io::Error),
+}
+
+/// Where a schedule comes from, with what became of it.
+pub(crate) struct Planned {
+    pub(crate) schedule: Schedule,
+    pub(crate) is_configured: bool,
+    pub(crate) run: Run,
+}
+
+/// Reports that are kept, and schedules.
+pub(crate) struct Reports {
+    folder: PathBuf,
+    kept: Kept,
+    configured: Vec<Schedule>,
+    turn: Mutex<()>,
+    language: Language,
+    /// Held while one is made.
+    pub(crate) making: tokio::sync::Semaphore,
+}
+
+impl Reports {
+    /// Those of a data directory. `language` is that of reports that name none.
+    pub(crate) fn new(data: &Path, config: &config::Reports, language: Language) -> Self {
+        let folder = data.join(FOLDER);
+        let configured = config.schedules.iter().filter_map(|one| one.schedule().ok()).collect();
+        Self {
+            kept: Kept::new(folder.clone()),
+            folder,
+            configured,
+            turn: Mutex::default(),
+            language,
+            making: tokio::sync::Semaphore::new(1),
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, ()> {
+        self.turn.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The language of that tag, or that of the program.
+    pub(crate) fn language(&self, tag: &str) -> Language {
+        if tag.is_empty() { self.language } else { Language::from_tag(tag) }
+    }
+
+    pub(crate) fn list(&self) -> Vec<Entry> {
+        self.kept.list()
+    }
+
+    pub(crate) fn file(&self, id: &str, format: Format) -> std::io::Result<Option<Vec<u8>>> {
+        self.kept.file(id, format)
+    }
+
+    pub(crate) fn remove(&self, id: &str) -> std::io::Result<bool> {
+        let _turn = self.lock();
+        self.kept.remove(id)
+    }
+
+    /// Writes a report in its formats and keeps it.
+    pub(crate) fn keep(
+        &self,
+        wish: &Wish,
+        facts: &report::Facts,
+    ) -> std::io::Result<(Entry, Vec<(Format, Vec<u8>)>)> {
+        let document = report::compose(facts, wish.language);
+        let file = |format: &Format| Ok((*format, format.write(&document)?));
+        let files: Result<Vec<(Format, Vec<u8>)>, String> = wish.formats.iter().map(file).collect();
+        let files = files.map_err(std::io::Error::other)?;
+        let entry = Entry {
+            title: document.title.clone(),
+            start: facts.start.0,
+            end: facts.end.0,
+            created: facts.created.0,
+            language: tag(wish.language).to_owned(),
+            model: wish.model.clone(),
+            schedule: wish.schedule.clone(),
+            ..Entry::default()
+        };
+        let _turn = self.lock();
+        Ok((self.kept.add(entry, &files)?, files))
+    }
+
+    /// All schedules, those of the configuration first.
+    pub(crate) fn schedules(&self) -> std::io::Result<Vec<Planned>> {
+        let saved: Saved = whole::read(&self.folder.join(SCHEDULES))?;
+        let runs: Runs = whole::read(&self.folder.join(RUNS))?;
+        let configured = self.configured.iter().map(|one| (one.clone(), true));
+        let is_new = |one: &Schedule| self.configured.iter().all(|other| other.name != one.name);
+        let saved = saved.schedules.into_iter().filter(is_new).map(|one| (one, false));
+        let planned = configured.chain(saved).map(|(schedule, is_configured)| {
+            let run = runs.runs.get(&schedule.name).cloned().unwrap_or_default();
+            Planned { schedule, is_configured, run }
+        });
+        Ok(planned.collect())
+    }
+
+    /// Saves a schedule of the page, in place of one of the same name.
+    pub(crate) fn save_schedule(&self, schedule: Schedule) -> Result<(), ScheduleError> {
+        let schedule = schedule.checked().map_err(ScheduleError::Problem)?;
+        if self.configured.iter().any(|one| one.name == schedule.name) {
+            return Err(ScheduleError::Configured);
+        }
+        let _turn = self.lock();
+        let path = self.folder.join(SCHEDULES);
+        let mut saved: Saved = whole::read(&path)?;
+        saved.schedules.retain(|one| one.name != schedule.name);
+        if saved.schedules.len() >= SCHEDULES_MAX {
+            return Err(ScheduleError::TooMany);
+        }
+        saved.schedules.push(schedule);
+        saved.schedules.sort_by(|a, b| a.name.cmp(&b.name));
+        Ok(whole::write(&path, &saved)?)
+    }
+
+    pub(crate) fn forget_schedule(&self, name: &str) -> Result<(), ScheduleError> {
+        if self.configured.iter().any(|one| one.name == name) {
+            return Err(ScheduleError::Configured);
+        }
+        let _turn = self.lock();
+        let path = self.folder.join(SCHEDULES);
+        let mut saved: Saved = whole::read(&path)?;
+        let before = saved.schedules.len();
+        saved.schedules.retain(|one| one.name != name);
+        if saved.schedules.len() == before {
+            return Err(ScheduleError::None);
+        }
+        Ok(whole::write(&path, &saved)?)
+    }
+
+    /// Schedules that are due, each with when it was. One that is new is not made up for what was before it; of
+    /// several that were missed only the last is made.
+    pub(crate) fn due(&self, now: UnixMs) -> std::io::Result<Vec<(Schedule, UnixMs)>> {
+        let mut due = Vec::new();
+        for planned in self.schedules()? {
+            let last = planned.schedule.last_due(now);
+            if planned.run.due == 0 {
+                self.note(&planned.schedule.name, Run { due: last.0, ..Run::default() })?;
+            } else if last.0 > planned.run.due {
+                due.push((planned.schedule, last));
+            }
+        }
+        Ok(due)
+    }
+
+    /// Remembers how a schedule ended.
+    pub(crate) fn note(&self, name: &str, run: Run) -> std::io::Result<()> {
+        let _turn = self.lock();
+        let path = self.folder.join(RUNS);
+        let mut runs: Runs = whole::read(&path)?;
+        // Of schedules that are gone nothing is remembered.
+        let names: Vec<String> =
+            self.schedules()?.into_iter().map(|planned| planned.schedule.name).collect();
+        runs.runs.retain(|name, _| names.contains(name));
+        runs.runs.insert(name.to_owned(), run);
+        whole::write(&path, &runs)
+    }
+}
+
+/// The tag of a language.
+pub(crate) fn tag(language: Language) -> &'static str {
+    match language {
+        Language::English => "en",
+        Language::Chinese => "zh",
+    }
+}
+
+/// Puts a file of a report into a folder that somebody named, under a name that tells what it is.
+pub(crate) fn copy_to(folder: &Path, name: &str, bytes: &[u8]) -> std::io::Result<()> {
+    let path = folder.join(name);
+    let fresh = folder.join(format!(".{name}.new"));
+    keep::write(&fresh, bytes)?;
+    std::fs::rename(&fresh, &path)
+}
+
+#[cfg(test)]
+mod tests {
+    use model::parse_rfc3339;
+
+    use super::*;
+
+    fn schedule(name: &str) -> Schedule {
+        Schedule { name: name.into(), zone: "UTC".into(), ..Schedule::default() }
+    }
+
+    #[test]
+    fn schedules_are_due_once_and_missed_ones_are_made_up_for_once() {
+        let folder = tempfile::tempdir().unwrap();
+        let open = || Reports::new(folder.path(), &config::Reports::default(), Language::English);
+        let reports = open();
+        let time = |text: &str| parse_rfc3339(text).unwrap();
+        reports.save_schedule(schedule("daily")).unwrap();
+        let due = |reports: &Reports, now: &str| {
+            let due = reports.due(time(now)).unwrap();
+            due.into_iter().map(|(schedule, due)| (schedule.name, due)).collect::<Vec<_>>()
+        };
+        // A new one is not due for yesterday.
+        assert_eq!(due(&reports, "2026-11-28T09:00:00Z"), []);
+        assert_eq!(due(&reports, "2026-11-29T07:59:00Z"), []);
+        let expected = [("daily".to_owned(), time("2026-11-29T08:00:00Z"))];
+        assert_eq!(due(&reports, "2026-11-29T08:00:00Z"), expected);
+        // Not made yet, and the program was away for days.
+        let reports = open();
+        let late = [("daily".to_owned(), time("2026-12-03T08:00:00Z"))];
+        assert_eq!(due(&reports, "2026-12-03T10:00:00Z"), late);
+        reports.note("daily", Run { due: late[0].1.0, ..Run::default() }).unwrap();
+        assert_eq!(due(&reports, "2026-12-03T10:00:00Z"), []);
+        reports.forget_schedule("daily").unwrap();
+        assert!(matches!(reports.forget_schedule("daily"), Err(ScheduleError::None)));
+        assert_eq!(due(&reports, "2026-12-05T10:00:00Z"), []);
+    }
+
+    #[test]
+    fn schedules_of_the_configuration_are_not_changed_by_the_page() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut config = config::Reports::default();
+        config.schedules.push(config::Report::named("weekly"));
+        let reports = Reports::new(folder.path(), &config, Language::Chinese);
+        let saved = reports.save_schedule(schedule("weekly"));
+        assert!(matches!(saved, Err(ScheduleError::Configured)));
+        assert!(matches!(reports.forget_schedule("weekly"), Err(ScheduleError::Configured)));
+        let all = reports.schedules().unwrap();
+        assert!(all.iter().all(|planned| planned.is_configured) && all.len() == 1);
+        assert_eq!(
+            (reports.language(""), reports.language("en")),
+            (Language::Chinese, Language::English)
+        );
+    }
+
+    #[test]
+    fn zones_follow_the_clocks_over_a_period() {
+        let (start, end) = ("2026-10-20T00:00:00Z", "2026-10-27T00:00:00Z");
+        let period = Period::new(parse_rfc3339(start).unwrap(), parse_rfc3339(end).unwrap());
+        let zone = zone_over("CET-1CEST,M3.5.0,M10.5.0/3", period);
+        let change = parse_rfc3339("2026-10-25T01:00:00Z").unwrap();
+        assert_eq!(zone.offsets, [(period.start, 7_200), (change, 3_600)]);
+    }
+}
