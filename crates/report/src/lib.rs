@@ -1,7 +1,7 @@
 //! Reports and the pictures in them: a report's facts in, HTML, PDF, CSV, SVG and PNG out.
 //!
 //! [`Facts`] is what was found, in numbers and without a language. [`compose`] makes a [`Document`] of it in one
-//! language, and the back ends ([`html`], [`csv`]) write that. Pictures are a [`scene::Scene`] each,
+//! language, and the back ends ([`html`], [`fn@pdf`], [`csv`]) write that. Pictures are a [`scene::Scene`] each,
 //! made by [`chart`] and written by the same back ends, so that page, mail and paper show the same.
 //!
 //! What it does not do: find anything out, keep anything, send anything. Its bias: what is not known is said to be
@@ -14,8 +14,10 @@ mod compose;
 mod csv;
 pub mod document;
 pub mod facts;
+mod fonts;
 mod html;
 pub mod number;
+mod pdf;
 pub mod scene;
 mod svg;
 pub mod zone;
@@ -24,5 +26,7 @@ pub use compose::compose;
 pub use csv::csv;
 pub use document::Document;
 pub use facts::Facts;
+pub use fonts::Fonts;
 pub use html::html;
+pub use pdf::{PdfError, pdf};
 pub use svg::svg;

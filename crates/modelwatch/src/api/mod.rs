@@ -2,12 +2,14 @@
 
 mod admin;
 mod agent;
+mod alertmanager;
 mod elastic;
 mod events;
 mod export;
 mod findings;
 mod form;
 mod gateway;
+mod incidents;
 mod json;
 mod live;
 mod logs;
@@ -48,7 +50,7 @@ pub(crate) use form::parse_duration_ms;
 pub(crate) use json::envelope;
 pub(crate) use live::{Hub, is_due, run as run_live};
 pub(crate) use logs::{LINES_MAX, SavedSearches, TAILS_MAX, csv_header, csv_row};
-pub(crate) use page::kind as page_kind;
+pub(crate) use page::{file as page_file, kind as page_kind};
 pub(crate) use product::{collected_json, event_json, seen_json};
 pub(crate) use prometheus::{POINTS_MAX, Report, narrow, own_metadata};
 pub(crate) use query::{Limits, Queries};
@@ -77,6 +79,7 @@ pub(crate) fn router(app: Arc<App>) -> Router {
         .route("/api/v1/export", get(export::export))
         .route("/api/v1/write", post(write::write))
         .merge(admin::router())
+        .merge(alertmanager::router())
         .merge(elastic::router())
         .merge(loki::router())
         .merge(openapi::router())

@@ -65,6 +65,14 @@ pub(super) async fn page(method: Method, uri: Uri, headers: HeaderMap) -> Respon
     response
 }
 
+/// A file that came with the built page, as it was before it was compressed.
+pub(crate) fn file(name: &str) -> Option<Vec<u8>> {
+    let (_, stored) = FILES.iter().find(|(candidate, _)| *candidate == name)?;
+    let mut inflated = Vec::new();
+    flate2::read::GzDecoder::new(*stored).read_to_end(&mut inflated).ok()?;
+    Some(inflated)
+}
+
 fn content_type(name: &str) -> &'static str {
     match name.rsplit('.').next().unwrap_or_default() {
         "html" => "text/html; charset=utf-8",

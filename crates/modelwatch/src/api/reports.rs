@@ -26,7 +26,7 @@ use crate::{
 };
 
 /// The names of formats.
-pub(super) const FORMATS: &[&str] = &["html", "csv"];
+pub(super) const FORMATS: &[&str] = &["html", "pdf", "csv"];
 /// Largest order or schedule that is sent.
 const BODY_BYTES_MAX: usize = 64 << 10;
 /// Longest name of a model.
@@ -185,6 +185,7 @@ pub(super) async fn preview(State(app): State<Arc<App>>, form: Form) -> Answer {
     let written =
         tokio::task::spawn_blocking(move || format.write(&report::compose(&facts, wish.language)));
     let bytes = written.await.map_err(|_| ApiError::internal("writing the report failed"))?;
+    let bytes = bytes.map_err(ApiError::internal)?;
     Ok(file_response(format, bytes, None))
 }
 

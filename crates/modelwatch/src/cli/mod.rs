@@ -15,6 +15,7 @@ mod peer;
 mod pipeline;
 mod progress;
 pub(crate) mod query;
+mod report;
 mod rules;
 mod store;
 mod top;
@@ -99,6 +100,7 @@ enum Command {
         #[command(subcommand)]
         work: rules::RulesWork,
     },
+    Report(Box<report::Words>),
     Top(top::Options),
     Bench(Box<bench::Words>),
     Store {
@@ -194,6 +196,9 @@ pub(crate) fn main() -> ExitCode {
             with_config(config, language, |config| query::query(&config, &words, language))
         }
         Command::Rules { work } => rules::rules(&work, language),
+        Command::Report(words) => with_config(config, language, |config| {
+            ended(report::report(&config, &words, language).map(|()| true))
+        }),
         Command::Top(options) => {
             with_config(config, language, |config| top::top(&config, &options, language))
         }
@@ -298,9 +303,10 @@ fn translated(command: clap::Command, language: Language) -> clap::Command {
             with_texts(described(command, &format!("help.{name}")), arguments, language)
         })
     });
-    let with_examples: [(&str, &str, Names); 4] = [
+    let with_examples: [(&str, &str, Names); 5] = [
         ("logs", "help.logs_command", logs::ARGUMENTS),
         ("query", "help.query", query::ARGUMENTS),
+        ("report", "help.report", report::ARGUMENTS),
         ("top", "help.top", top::ARGUMENTS),
         ("bench", "help.bench", bench::ARGUMENTS),
     ];

@@ -4,6 +4,7 @@
 //! What a report says is in the crate `report`; here is where its facts come from and what becomes of it. One is made
 //! at a time: it reads much.
 
+mod fonts;
 mod gather;
 mod keep;
 mod schedule;
@@ -15,7 +16,10 @@ use std::{
     time::Duration,
 };
 
-use model::{UnixMs, message::Language};
+use model::{
+    UnixMs,
+    message::{Language, render},
+};
 use report::{Document, facts::Objective, zone::Zone as ReportZone};
 use serde::{Deserialize, Serialize};
 
@@ -40,17 +44,19 @@ pub(crate) const SAMPLES_MAX: u64 = 200_000_000;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Format {
     Html,
+    Pdf,
     Csv,
 }
 
 impl Format {
     pub(crate) fn from_name(name: &str) -> Option<Self> {
-        [Self::Html, Self::Csv].into_iter().find(|format| format.name() == name)
+        [Self::Html, Self::Pdf, Self::Csv].into_iter().find(|format| format.name() == name)
     }
 
     pub(crate) fn name(self) -> &'static str {
         match self {
             Self::Html => "html",
+            Self::Pdf => "pdf",
             Self::Csv => "csv",
         }
     }
@@ -58,6 +64,7 @@ impl Format {
     pub(crate) fn media_type(self) -> &'static str {
         match self {
             Self::Html => "text/html; charset=utf-8",
+            Self::Pdf => "application/pdf",
             Self::Csv => "text/csv; charset=utf-8",
         }
     }
@@ -66,10 +73,18 @@ impl Format {
         format!("report.{}", self.name())
     }
 
-    pub(crate) fn write(self, document: &Document) -> Vec<u8> {
+    /// The report in this format, or why there is none, in its own language.
+    pub(crate) fn write(self, document: &Document) -> Result<Vec<u8>, String> {
         match self {
-            Self::Html => report::html(document).into_bytes(),
-            Self::Csv => report::csv(document).into_bytes(),
+            Self::Html => Ok(report::html(document).into_bytes()),
+            Self::Csv => Ok(report::csv(document).into_bytes()),
+            Self::Pdf => {
+                let found = fonts::fonts().filter(|fonts| fonts.can_write(document.language));
+                let Some(fonts) = found else {
+                    return Err(render::<&str, &str>("report.no_font", &[], document.language));
+                };
+                report::pdf(document, fonts).map_err(|error| error.to_string())
+            }
         }
     }
 }
@@ -236,8 +251,9 @@ impl Reports {
         facts: &report::Facts,
     ) -> std::io::Result<(Entry, Vec<(Format, Vec<u8>)>)> {
         let document = report::compose(facts, wish.language);
-        let files: Vec<(Format, Vec<u8>)> =
-            wish.formats.iter().map(|format| (*format, format.write(&document))).collect();
+        let file = |format: &Format| Ok((*format, format.write(&document)?));
+        let files: Result<Vec<(Format, Vec<u8>)>, String> = wish.formats.iter().map(file).collect();
+        let files = files.map_err(std::io::Error::other)?;
         let entry = Entry {
             title: document.title.clone(),
             start: facts.start.0,
