@@ -35,6 +35,8 @@ pub(crate) fn write() -> Result<()> {
     binary::build(Profile::Dev)?;
     let binary = binary::path(Profile::Dev)?;
     for (path, page, language) in [
+        ("docs/alert-rules.md", "alert-rules", "en"),
+        ("docs/alert-rules.zh-CN.md", "alert-rules", "zh-CN"),
         ("docs/configuration.md", "configuration", "en"),
         ("docs/configuration.zh-CN.md", "configuration", "zh-CN"),
         ("docs/engines.md", "engines", "en"),

@@ -1,7 +1,7 @@
 //! The details of failures in Chinese: why a source is absent, and what the operating system says.
 //!
 //! A detail is English text, as logs and issue trackers want it; a few dozen of them are shown so often that their
-//! Chinese is kept here, under the English. What is not in the table is shown as it is. One `{}` stands for anything.
+//! Chinese is kept here, under the English. What is not in the table is shown as it is. Each `{}` stands for anything.
 
 use std::borrow::Cow;
 
@@ -115,18 +115,84 @@ pub static DETAILS: &[(&str, &str)] = &[
         "计数器名称必须以 _total 结尾，其他类型不能以此结尾",
     ),
     ("a gauge needs from, the field with its value", "gauge 需要用 from 指定取值的字段"),
+    // What is wrong with rule files and their tests.
+    ("not YAML: {}", "不是合法的 YAML：{}"),
+    ("key {} is already in line {}", "键 {} 已在第 {} 行出现"),
+    ("a key must be text, not {}", "键应为文本，而不是 {}"),
+    ("only maps can be merged", "只有映射可以合并"),
+    ("nested deeper than {} levels", "嵌套超过 {} 层"),
+    ("more than {} values", "值超过 {} 个"),
+    ("the file is longer than {} bytes", "文件超过 {} 字节"),
+    ("the file is empty", "文件为空"),
+    ("{} has no key {}; its keys are {}", "{} 没有键 {}，可用的键：{}"),
+    ("{} must be a map, not {}", "{} 应为映射，而不是 {}"),
+    ("{} must be a list, not {}", "{} 应为列表，而不是 {}"),
+    ("{} must be text, not {}", "{} 应为文本，而不是 {}"),
+    (
+        "group {} is there already; each name may be used once in a file",
+        "分组 {} 已存在，同一文件中名称不能重复",
+    ),
+    ("the group has no name", "分组没有名称"),
+    ("the rule has neither \"record\" nor \"alert\"", "规则缺少 \"record\" 或 \"alert\""),
+    (
+        "the rule has both \"record\" and \"alert\"; only one may be set",
+        "规则同时设置了 \"record\" 和 \"alert\"，只能设置其一",
+    ),
+    ("the rule has no \"expr\"", "规则缺少 \"expr\""),
+    ("cannot parse the expression: {}", "无法解析表达式：{}"),
+    ("{} has no meaning in a recording rule", "{} 不能用于记录规则"),
+    (
+        "{} is no name of a metric; should its braces be in \"expr\" or \"labels\"?",
+        "{} 不是合法的指标名；花括号部分是否应写在 \"expr\" 或 \"labels\" 中？",
+    ),
+    ("{} cannot be the name of a label", "{} 不能用作标签名"),
+    ("an annotation needs a name", "注解需要名称"),
+    ("label {} is no template: {}", "标签 {} 不是合法的模板：{}"),
+    ("annotation {} is no template: {}", "注解 {} 不是合法的模板：{}"),
+    (
+        "{} is no duration; write for example 30s, 5m or 1h30m",
+        "{} 不是时长，例如可写 30s、5m 或 1h30m",
+    ),
+    ("{} is longer than a duration can be", "{} 超出时长上限"),
+    ("{} is no whole number", "{} 不是整数"),
+    ("rule {} is there already with the same labels", "已存在名称与标签都相同的规则 {}"),
+    ("group {} is named twice", "分组 {} 出现了两次"),
+    ("{} is neither true nor false", "{} 不是 true 或 false"),
+    ("the test has no \"alertname\"", "测试缺少 \"alertname\""),
+    ("not a series: {}", "不是序列：{}"),
+    (
+        "{} is no time; write seconds since 1970 or 2026-11-28T12:00:00Z",
+        "{} 不是时间，可写 1970 年以来的秒数或 2026-11-28T12:00:00Z",
+    ),
 ];
 
 /// The Chinese of a detail, or the detail.
 pub fn chinese(detail: &str) -> Cow<'_, str> {
     let found = DETAILS.iter().find_map(|(english, chinese)| {
-        let Some((before, after)) = english.split_once("{}") else {
-            return (*english == detail).then_some(Cow::Borrowed(*chinese));
-        };
-        let rest = detail.strip_prefix(before)?.strip_suffix(after)?;
-        Some(Cow::Owned(chinese.replacen("{}", rest, 1)))
+        let filling = filling(english, detail)?;
+        let mut parts = filling.into_iter();
+        let pieces = chinese.split("{}").flat_map(|literal| [Some(literal), parts.next()]);
+        Some(Cow::Owned(pieces.flatten().collect()))
     });
     found.unwrap_or(Cow::Borrowed(detail))
+}
+
+/// What stands in `detail` where `english` has holes; each but the last is as short as it can be.
+fn filling<'a>(english: &str, detail: &'a str) -> Option<Vec<&'a str>> {
+    let mut literals = english.split("{}");
+    let mut rest = detail.strip_prefix(literals.next()?)?;
+    let literals: Vec<&str> = literals.collect();
+    let Some((last, between)) = literals.split_last() else {
+        return rest.is_empty().then(Vec::new);
+    };
+    let mut filling = Vec::with_capacity(literals.len());
+    for literal in between {
+        let (part, after) = rest.split_once(literal)?;
+        filling.push(part);
+        rest = after;
+    }
+    filling.push(rest.strip_suffix(last)?);
+    Some(filling)
 }
 
 #[cfg(test)]
@@ -146,6 +212,8 @@ mod tests {
             "/proc/mdstat: No such file or directory (os error 2)",
             "/proc/mdstat：文件或目录不存在（os error 2）",
         );
+        check("key \"a\" is already in line 5", "键 \"a\" 已在第 5 行出现");
+        check("a {} has no key {}; its keys are b", "a {} 没有键 {}，可用的键：b");
         check("libnvidia-ml.so.1: {}", "libnvidia-ml.so.1: {}");
         check("", "");
     }

@@ -796,6 +796,16 @@ pub static MESSAGES: &[Message] = &[
         zh: "{engine}（{url}）已卸载模型 {model}（驻留秒数：{seconds}）",
     },
     Message {
+        code: "event.objective_removed",
+        en: "{author} removed the objective of {model}",
+        zh: "{author} 移除了模型 {model} 的目标",
+    },
+    Message {
+        code: "event.objective_set",
+        en: "{author} set the objective of {model}",
+        zh: "{author} 设置了模型 {model} 的目标",
+    },
+    Message {
         code: "event.prompt_truncated",
         en: "{engine} at {url} probably dropped the beginning of a prompt: {tokens} tokens are left of it in a context of {context} (model {model}). Raise the context length",
         zh: "{engine}（{url}）很可能丢弃了提示词的开头：上下文 {context} 中仅剩 {tokens} 个 Token（模型 {model}）。请增大上下文长度",
@@ -809,6 +819,26 @@ pub static MESSAGES: &[Message] = &[
         code: "event.requests_lost",
         en: "records of requests cannot be kept in {path}: {reason}. Requests pass all the same",
         zh: "请求记录无法写入 {path}：{reason}。请求转发不受影响",
+    },
+    Message {
+        code: "event.rule_changed",
+        en: "{author} changed the rule {rule}",
+        zh: "{author} 修改了规则 {rule}",
+    },
+    Message {
+        code: "event.rule_forgotten",
+        en: "{author} deleted the rule {rule}",
+        zh: "{author} 删除了规则 {rule}",
+    },
+    Message {
+        code: "event.rule_reset",
+        en: "{author} took back the changes of the rule {rule}",
+        zh: "{author} 撤销了对规则 {rule} 的修改",
+    },
+    Message {
+        code: "event.rule_written",
+        en: "{author} wrote the rule {rule}",
+        zh: "{author} 编写了规则 {rule}",
     },
     Message {
         code: "event.series_limit",
@@ -1004,6 +1034,151 @@ pub static MESSAGES: &[Message] = &[
         code: "filter.value_missing",
         en: "a value is missing (character {at} of the filter)",
         zh: "缺少值（筛选条件第 {at} 个字符）",
+    },
+    Message {
+        code: "finding.change_cpu",
+        en: "{model} ({instance}) changed its use of processors by {percent} % at the same load since {old} became {new}: {value} cores, before {usual}",
+        zh: "{model}（{instance}）由 {old} 变更为 {new} 后，同等负载下的 CPU 用量变化 {percent}%：现为 {value} 核，此前 {usual} 核",
+    },
+    Message {
+        code: "finding.change_power",
+        en: "{model} ({instance}) changed its power by {percent} % at the same load since {old} became {new}: {value} W, before {usual} W",
+        zh: "{model}（{instance}）由 {old} 变更为 {new} 后，同等负载下的功耗变化 {percent}%：现为 {value} W，此前 {usual} W",
+    },
+    Message {
+        code: "finding.change_tpot",
+        en: "decode speed of {model} ({instance}) changed by {speed} % since {old} became {new}: {value} ms per token at the same load, before {usual} ms",
+        zh: "{model}（{instance}）由 {old} 变更为 {new} 后，解码速度变化 {speed}%：同等负载下每 Token {value} 毫秒，此前 {usual} 毫秒",
+    },
+    Message {
+        code: "finding.change_ttft",
+        en: "time to the first token of {model} ({instance}) changed by {percent} % since {old} became {new}: {value} ms at the same load, before {usual} ms",
+        zh: "{model}（{instance}）由 {old} 变更为 {new} 后，首 Token 延迟变化 {percent}%：同等负载下 {value} 毫秒，此前 {usual} 毫秒",
+    },
+    Message {
+        code: "finding.floor_accelerator_memory",
+        en: "{who} holds {per_day} MB more accelerator memory each day, at equal use of the KV cache, for {hours} hours: {value} MB now",
+        zh: "{who} 占用的显存在相同 KV 缓存用量下每天增加 {per_day} MB，已持续 {hours} 小时，现为 {value} MB",
+    },
+    Message {
+        code: "finding.floor_files",
+        en: "{who} has {per_day} more files open each day, for {hours} hours: {value} now",
+        zh: "{who} 打开的文件每天增加 {per_day} 个，已持续 {hours} 小时，现为 {value} 个",
+    },
+    Message {
+        code: "finding.floor_own_memory",
+        en: "modelwatch itself ({instance}) needs {per_day} MB more memory each day, for {hours} hours: {value} MB now",
+        zh: "modelwatch 自身（{instance}）的内存每天增加 {per_day} MB，已持续 {hours} 小时，现为 {value} MB",
+    },
+    Message {
+        code: "finding.floor_resident",
+        en: "{who} needs {per_day} MB more memory each day, for {hours} hours: {value} MB now",
+        zh: "{who} 的内存每天增加 {per_day} MB，已持续 {hours} 小时，现为 {value} MB",
+    },
+    Message {
+        code: "finding.floor_threads",
+        en: "{who} has {per_day} more threads each day, for {hours} hours: {value} now",
+        zh: "{who} 的线程每天增加 {per_day} 个，已持续 {hours} 小时，现为 {value} 个",
+    },
+    Message {
+        code: "finding.forecast_disk",
+        en: "{mountpoint} on {instance} will be full in about {hours} hours: {left} GB are left, {per_day} GB less each day",
+        zh: "{instance} 的 {mountpoint} 预计约 {hours} 小时后写满：剩余 {left} GB，每天减少 {per_day} GB",
+    },
+    Message {
+        code: "finding.forecast_memory",
+        en: "the memory of {instance} will be used up in about {hours} hours: {left} GB are left, {per_day} GB less each day",
+        zh: "{instance} 的内存预计约 {hours} 小时后耗尽：剩余 {left} GB，每天减少 {per_day} GB",
+    },
+    Message {
+        code: "finding.load_cpu",
+        en: "{model} ({instance}) uses {value} cores, at this load {usual} were usual in the day before ({percent} %)",
+        zh: "{model}（{instance}）使用 {value} 个 CPU 核，前一天同等负载下通常为 {usual}（{percent}%）",
+    },
+    Message {
+        code: "finding.load_power",
+        en: "{model} ({instance}) draws {value} W, at this load {usual} W were usual in the day before ({percent} %)",
+        zh: "{model}（{instance}）功耗 {value} W，前一天同等负载下通常为 {usual} W（{percent}%）",
+    },
+    Message {
+        code: "finding.load_tpot",
+        en: "{model} ({instance}) takes {value} ms per token, at this load {usual} ms were usual in the day before ({percent} %)",
+        zh: "{model}（{instance}）每 Token 耗时 {value} 毫秒，前一天同等负载下通常为 {usual} 毫秒（{percent}%）",
+    },
+    Message {
+        code: "finding.load_ttft",
+        en: "the first token of {model} ({instance}) takes {value} ms, at this load {usual} ms were usual in the day before ({percent} %)",
+        zh: "{model}（{instance}）首 Token 延迟 {value} 毫秒，前一天同等负载下通常为 {usual} 毫秒（{percent}%）",
+    },
+    Message {
+        code: "finding.peer_clock",
+        en: "{who} runs at {value} MHz, those that do the same work at {usual} MHz",
+        zh: "{who} 的核心频率为 {value} MHz，承担相同工作的其他卡为 {usual} MHz",
+    },
+    Message {
+        code: "finding.peer_memory",
+        en: "{who} has {value} GB in use, those that do the same work {usual} GB",
+        zh: "{who} 已用显存 {value} GB，承担相同工作的其他卡为 {usual} GB",
+    },
+    Message {
+        code: "finding.peer_power",
+        en: "{who} draws {value} W, those that do the same work {usual} W",
+        zh: "{who} 的功耗为 {value} W，承担相同工作的其他卡为 {usual} W",
+    },
+    Message {
+        code: "finding.peer_temperature",
+        en: "{who} is at {value} °C, those that do the same work at {usual} °C",
+        zh: "{who} 的温度为 {value} °C，承担相同工作的其他卡为 {usual} °C",
+    },
+    Message {
+        code: "finding.peer_tpot",
+        en: "{model} on {instance} takes {value} ms per token, its other replicas {usual} ms at the same load",
+        zh: "{instance} 上的 {model} 每 Token 耗时 {value} 毫秒，其他副本在同等负载下为 {usual} 毫秒",
+    },
+    Message {
+        code: "finding.peer_ttft",
+        en: "the first token of {model} on {instance} takes {value} ms, that of its other replicas {usual} ms at the same load",
+        zh: "{instance} 上的 {model} 首 Token 延迟 {value} 毫秒，其他副本在同等负载下为 {usual} 毫秒",
+    },
+    Message {
+        code: "finding.peer_utilization",
+        en: "{who} is busy {value} % of the time, those that work for the same engine {usual} %",
+        zh: "{who} 的利用率为 {value}%，服务同一引擎的其他卡为 {usual}%",
+    },
+    Message {
+        code: "finding.restart_cpu",
+        en: "{model} ({instance}) changed its use of processors by {percent} % at the same load since its restart: {value} cores, before {usual}",
+        zh: "{model}（{instance}）重启后，同等负载下的 CPU 用量变化 {percent}%：现为 {value} 核，此前 {usual} 核",
+    },
+    Message {
+        code: "finding.restart_power",
+        en: "{model} ({instance}) changed its power by {percent} % at the same load since its restart: {value} W, before {usual} W",
+        zh: "{model}（{instance}）重启后，同等负载下的功耗变化 {percent}%：现为 {value} W，此前 {usual} W",
+    },
+    Message {
+        code: "finding.restart_tpot",
+        en: "decode speed of {model} ({instance}) changed by {speed} % since its restart: {value} ms per token at the same load, before {usual} ms",
+        zh: "{model}（{instance}）重启后，解码速度变化 {speed}%：同等负载下每 Token {value} 毫秒，此前 {usual} 毫秒",
+    },
+    Message {
+        code: "finding.restart_ttft",
+        en: "time to the first token of {model} ({instance}) changed by {percent} % since its restart: {value} ms at the same load, before {usual} ms",
+        zh: "{model}（{instance}）重启后，首 Token 延迟变化 {percent}%：同等负载下 {value} 毫秒，此前 {usual} 毫秒",
+    },
+    Message {
+        code: "finding.week_throughput",
+        en: "{model} ({instance}) makes {value} tokens/s, at this hour of the week {usual} are usual ({percent} %)",
+        zh: "{model}（{instance}）每秒生成 {value} 个 Token，往周同一小时通常为 {usual}（{percent}%）",
+    },
+    Message {
+        code: "finding.week_tpot",
+        en: "{model} ({instance}) takes {value} ms per token, at this hour of the week and this load {usual} ms are usual ({percent} %)",
+        zh: "{model}（{instance}）每 Token 耗时 {value} 毫秒，往周同一小时同等负载下通常为 {usual} 毫秒（{percent}%）",
+    },
+    Message {
+        code: "finding.week_ttft",
+        en: "the first token of {model} ({instance}) takes {value} ms, at this hour of the week and this load {usual} ms are usual ({percent} %)",
+        zh: "{model}（{instance}）首 Token 延迟 {value} 毫秒，往周同一小时同等负载下通常为 {usual} 毫秒（{percent}%）",
     },
     Message {
         code: "gateway.address_denied",
@@ -1375,6 +1550,11 @@ pub static MESSAGES: &[Message] = &[
         zh: "查询到当前（或 --end）为止的一段时间：1h、7d",
     },
     Message {
+        code: "help.lint_fatal",
+        en: "End with status 3 when a rule is there twice",
+        zh: "存在重复规则时以状态码 3 退出",
+    },
+    Message {
         code: "help.logs",
         en: "Logs of engines, of containers or of the kernel, plain or gzip; - is standard input",
         zh: "引擎、容器或内核的日志，支持纯文本或 gzip；- 表示标准输入",
@@ -1464,8 +1644,8 @@ pub static MESSAGES: &[Message] = &[
     },
     Message {
         code: "help.page",
-        en: "Which page: configuration, engines",
-        zh: "文档名称：configuration、engines",
+        en: "Which page: alert-rules, configuration, engines",
+        zh: "文档名称：alert-rules、configuration、engines",
     },
     Message {
         code: "help.path",
@@ -1590,6 +1770,29 @@ pub static MESSAGES: &[Message] = &[
         code: "help.requests_per_minute",
         en: "Most requests in a minute",
         zh: "每分钟请求数上限",
+    },
+    Message {
+        code: "help.rule_files", en: "Rule files of Prometheus", zh: "Prometheus 规则文件"
+    },
+    Message {
+        code: "help.rule_tests",
+        en: "Files of tests, which name the rule files that they are for",
+        zh: "测试文件，其中指明所测的规则文件",
+    },
+    Message {
+        code: "help.rules",
+        en: "Check and test rules for alerts, in the format of Prometheus",
+        zh: "检查与测试告警规则（Prometheus 格式）",
+    },
+    Message {
+        code: "help.rules_check",
+        en: "Say whether rule files can be used, and everything that is wrong with them",
+        zh: "检查规则文件是否可用，并列出其中的所有问题",
+    },
+    Message {
+        code: "help.rules_test",
+        en: "Carry out unit tests of rules, in the format of promtool",
+        zh: "运行规则单元测试（promtool 格式）",
     },
     Message {
         code: "help.selectors",
@@ -2064,6 +2267,54 @@ pub static MESSAGES: &[Message] = &[
         zh: "指标未开启。请在选项中设置 return_perf_metrics: true",
     },
     Message {
+        code: "notify.and_more", en: "and {count} more alerts", zh: "另有 {count} 条告警"
+    },
+    Message { code: "notify.cause", en: "Cause", zh: "可能原因" },
+    Message {
+        code: "notify.cut",
+        en: "… more than this channel takes",
+        zh: "……内容超出该渠道的长度限制",
+    },
+    Message { code: "notify.escalated", en: "Escalated", zh: "升级" },
+    Message {
+        code: "notify.file_dropped",
+        en: "The file {name} is not attached: this kind of channel takes no files.",
+        zh: "未附上文件 {name}：该类渠道不支持发送文件。",
+    },
+    Message { code: "notify.firing", en: "Firing", zh: "告警" },
+    Message { code: "notify.labels", en: "Labels", zh: "标签" },
+    Message { code: "notify.link", en: "Open in modelwatch", zh: "在 modelwatch 中查看" },
+    Message { code: "notify.remedy", en: "What to do", zh: "处理建议" },
+    Message { code: "notify.resolved", en: "Resolved", zh: "已恢复" },
+    Message { code: "notify.runbook", en: "Runbook", zh: "处理手册" },
+    Message { code: "notify.severity_critical", en: "Critical", zh: "严重" },
+    Message { code: "notify.severity_info", en: "Info", zh: "提示" },
+    Message { code: "notify.severity_warning", en: "Warning", zh: "警告" },
+    Message { code: "notify.since", en: "Since", zh: "开始时间" },
+    Message {
+        code: "notify.template_failed",
+        en: "The template of this channel cannot be used, so that this is the built-in text: {reason}",
+        zh: "该渠道的自定义模板无法使用，已改用内置文本：{reason}",
+    },
+    Message {
+        code: "notify.test_remedy",
+        en: "Nothing: somebody pressed the test button, or ran modelwatch notify test.",
+        zh: "无需处理：有人点击了测试按钮，或运行了 modelwatch notify test。",
+    },
+    Message {
+        code: "notify.test_summary",
+        en: "This is a test of the channel {name}",
+        zh: "这是渠道 {name} 的测试消息",
+    },
+    Message {
+        code: "notify.title_many",
+        en: "[{state}] {name} ({count} alerts)",
+        zh: "【{state}】{name}（{count} 条告警）",
+    },
+    Message { code: "notify.title_one", en: "[{state}] {name}", zh: "【{state}】{name}" },
+    Message { code: "notify.until", en: "Ended", zh: "结束时间" },
+    Message { code: "notify.value", en: "Value", zh: "当前值" },
+    Message {
         code: "pipeline.counts",
         en: "  {pipeline}, step {step}, {kind}: done {done}, nothing to do {missed}, left out {skipped}, dropped {dropped}",
         zh: "  {pipeline} 第 {step} 步 {kind}：执行 {done}，无需处理 {missed}，跳过 {skipped}，丢弃 {dropped}",
@@ -2221,6 +2472,16 @@ pub static MESSAGES: &[Message] = &[
         zh: "结束时间早于开始时间",
     },
     Message {
+        code: "refused.objective",
+        en: "an objective needs a model and one of ttft_seconds, tpot_seconds and success_ratio; times are above 0, parts between 0 and 1",
+        zh: "目标需要模型名，以及 ttft_seconds、tpot_seconds、success_ratio 之一；时间须大于 0，比例须在 0 与 1 之间",
+    },
+    Message {
+        code: "refused.objectives",
+        en: "there are too many objectives; remove some",
+        zh: "目标过多，请先移除一些",
+    },
+    Message {
         code: "refused.pixels",
         en: "A chart has from 1 to {max} pixels",
         zh: "图表宽度须为 1 至 {max} 像素",
@@ -2235,6 +2496,12 @@ pub static MESSAGES: &[Message] = &[
         en: "a report is about 10 minutes to 400 days, and none of it is still to come",
         zh: "报告的时间范围须为 10 分钟至 400 天，且不能晚于当前时间",
     },
+    Message { code: "refused.rule", en: "line {line}: {reason}", zh: "第 {line} 行：{reason}" },
+    Message {
+        code: "refused.rules",
+        en: "there are too many rules on the page; delete some",
+        zh: "页面上的规则过多，请先删除一些",
+    },
     Message {
         code: "refused.schedule", en: "{key} cannot be {value}", zh: "{key} 不能为 {value}"
     },
@@ -2247,6 +2514,16 @@ pub static MESSAGES: &[Message] = &[
         code: "refused.searches",
         en: "there are {limit} saved searches already; delete one first",
         zh: "已保存 {limit} 条搜索，请先删除一条",
+    },
+    Message {
+        code: "refused.severity",
+        en: "{severity} is no severity; known are {known}",
+        zh: "{severity} 不是有效的级别；可用级别为 {known}",
+    },
+    Message {
+        code: "refused.thresholds",
+        en: "this rule has {count} thresholds, each a number",
+        zh: "该规则有 {count} 个阈值，且每个都必须是数值",
     },
     Message {
         code: "refused.time",
@@ -2516,8 +2793,8 @@ pub static MESSAGES: &[Message] = &[
     },
     Message {
         code: "report.no_comparison",
-        en: "Nothing is known of the period before.",
-        zh: "没有前一周期的数据。",
+        en: "The period before was not observed, or too little of it, so that nothing is compared.",
+        zh: "前一周期没有观测数据或观测不足，因此不作对比。",
     },
     Message {
         code: "report.no_file",
@@ -2602,8 +2879,8 @@ pub static MESSAGES: &[Message] = &[
     Message { code: "report.patterns", en: "Errors in logs", zh: "日志中的错误" },
     Message {
         code: "report.period",
-        en: "{start} to {end}, {zone} ({span})",
-        zh: "{start} 至 {end}，{zone}（{span}）",
+        en: "{start} to {end}, {zone}",
+        zh: "{start} 至 {end}，{zone}",
     },
     Message { code: "report.period_before", en: "Before", zh: "前一周期" },
     Message { code: "report.power_mean", en: "Power, mean", zh: "平均功耗" },
@@ -2631,7 +2908,7 @@ pub static MESSAGES: &[Message] = &[
     Message { code: "report.section_overview", en: "Overview", zh: "总览" },
     Message { code: "report.section_speed", en: "Speed", zh: "速度" },
     Message { code: "report.section_usage", en: "Usage", zh: "用量" },
-    Message { code: "report.sentence_gap", en: " ", zh: " " },
+    Message { code: "report.sentence_gap", en: " ", zh: "" },
     Message { code: "report.severity", en: "Severity", zh: "级别" },
     Message { code: "report.share", en: "Share", zh: "占比" },
     Message { code: "report.size", en: "Size", zh: "容量" },
@@ -2727,6 +3004,83 @@ pub static MESSAGES: &[Message] = &[
     },
     Message { code: "report.without_key", en: "(no key)", zh: "（无密钥）" },
     Message { code: "report.written", en: "{path} is written", zh: "已写入 {path}" },
+    Message {
+        code: "rules.bad",
+        en: "{path}: cannot be used; problems: {count}",
+        zh: "{path}：不可用，问题 {count} 个",
+    },
+    Message {
+        code: "rules.doubt",
+        en: "  {place}  attention: {reason}",
+        zh: "  {place}  注意：{reason}",
+    },
+    Message {
+        code: "rules.good",
+        en: "{path}: can be used; rules: {rules}, groups: {groups}",
+        zh: "{path}：可用，规则 {rules} 条，分组 {groups} 个",
+    },
+    Message {
+        code: "rules.no_file",
+        en: "no file matches {pattern}",
+        zh: "没有文件匹配 {pattern}",
+    },
+    Message { code: "rules.problem", en: "  {place}  {reason}", zh: "  {place}  {reason}" },
+    Message {
+        code: "rules.test",
+        en: "  test {name} (line {line})",
+        zh: "  测试 {name}（第 {line} 行）",
+    },
+    Message {
+        code: "rules.test_alerts",
+        en: "    line {line}: other alerts {name} fire at {time}",
+        zh: "    第 {line} 行：{time} 时触发的告警 {name} 与预期不符",
+    },
+    Message {
+        code: "rules.test_expected", en: "      expected  {what}", zh: "      预期  {what}"
+    },
+    Message { code: "rules.test_found", en: "      found     {what}", zh: "      实际  {what}" },
+    Message {
+        code: "rules.test_limit",
+        en: "    the test is too large: {reason}",
+        zh: "    测试规模过大：{reason}",
+    },
+    Message { code: "rules.test_more", en: "                {what}", zh: "            {what}" },
+    Message { code: "rules.test_none", en: "none", zh: "无" },
+    Message {
+        code: "rules.test_query",
+        en: "    line {line}: {query} at {time} failed: {reason}",
+        zh: "    第 {line} 行：{time} 时 {query} 查询失败：{reason}",
+    },
+    Message {
+        code: "rules.test_rule",
+        en: "    rule {name} failed at {time}: {reason}",
+        zh: "    规则 {name} 在 {time} 时执行失败：{reason}",
+    },
+    Message {
+        code: "rules.test_samples",
+        en: "    line {line}: {query} at {time} gives something else",
+        zh: "    第 {line} 行：{time} 时 {query} 的结果与预期不符",
+    },
+    Message {
+        code: "rules.test_unnamed",
+        en: "  test (line {line})",
+        zh: "  测试（第 {line} 行）",
+    },
+    Message {
+        code: "rules.tests_failed",
+        en: "{path}: {failed} of {count} tests failed",
+        zh: "{path}：{count} 个测试中有 {failed} 个失败",
+    },
+    Message {
+        code: "rules.tests_passed",
+        en: "{path}: all {count} tests passed",
+        zh: "{path}：{count} 个测试全部通过",
+    },
+    Message {
+        code: "rules.unreadable",
+        en: "{path}: cannot be read: {reason}",
+        zh: "{path}：无法读取：{reason}",
+    },
     Message {
         code: "search.invalid_cursor",
         en: "the place where the page should begin is not one of a page before; load the list again",

@@ -5,6 +5,7 @@
 #![forbid(unsafe_code)]
 
 mod agent;
+mod alarms;
 mod api;
 mod cli;
 mod config;

@@ -1,6 +1,7 @@
 //! What modelwatch costs and how it is doing: its own metrics.
 
 use std::{
+    collections::BTreeSet,
     sync::{Mutex, PoisonError, atomic::Ordering},
     time::Duration,
 };
@@ -18,18 +19,20 @@ use model::{
         MODELWATCH_PROCESS_RESIDENT_BYTES, MODELWATCH_QUEUE_BATCHES,
         MODELWATCH_REMOTE_WRITE_REFUSED_TOTAL, MODELWATCH_REMOTE_WRITE_REQUESTS_TOTAL,
         MODELWATCH_REMOTE_WRITE_SAMPLES_TOTAL, MODELWATCH_REQUESTS_BYTES,
-        MODELWATCH_REQUESTS_STORED, MODELWATCH_SAMPLES_APPENDED_TOTAL,
-        MODELWATCH_SAMPLES_LOST_TOTAL, MODELWATCH_SAMPLES_REFUSED_TOTAL,
-        MODELWATCH_SOURCE_DURATION_SECONDS, MODELWATCH_SOURCE_SERIES, MODELWATCH_SOURCE_UP,
-        MODELWATCH_STORE_BLOCKS, MODELWATCH_STORE_BYTES, MODELWATCH_STORE_CHUNKS_DAMAGED_TOTAL,
-        MODELWATCH_STORE_SERIES, MODELWATCH_STORE_WAL_BYTES, MODELWATCH_STORE_WRITABLE, Metric,
+        MODELWATCH_REQUESTS_STORED, MODELWATCH_RULE_EVALUATION_SECONDS,
+        MODELWATCH_RULE_EVALUATIONS_MISSED_TOTAL, MODELWATCH_RULE_FILES_FAILED, MODELWATCH_RULES,
+        MODELWATCH_SAMPLES_APPENDED_TOTAL, MODELWATCH_SAMPLES_LOST_TOTAL,
+        MODELWATCH_SAMPLES_REFUSED_TOTAL, MODELWATCH_SOURCE_DURATION_SECONDS,
+        MODELWATCH_SOURCE_SERIES, MODELWATCH_SOURCE_UP, MODELWATCH_STORE_BLOCKS,
+        MODELWATCH_STORE_BYTES, MODELWATCH_STORE_CHUNKS_DAMAGED_TOTAL, MODELWATCH_STORE_SERIES,
+        MODELWATCH_STORE_WAL_BYTES, MODELWATCH_STORE_WRITABLE, Metric,
     },
     exchange::Exchange,
     sample::Batch,
 };
 use store::events::Event as _;
 
-use crate::{agent::Agent, exchanges::View, receivers, wire::App};
+use crate::{agent::Agent, alarms::rules::Rules, exchanges::View, receivers, wire::App};
 
 /// Over how long the cost shown on the page is averaged.
 const COST_WINDOW: Duration = Duration::from_secs(10);
@@ -143,6 +146,28 @@ impl<'a> Own<'a> {
         }
     }
 
+    fn push_rules(&mut self, rules: &Rules) {
+        let groups = rules.groups();
+        for view in &groups {
+            let (file, group) = view.loaded.key();
+            let labels = [("file", file), ("group", group)];
+            self.push(&MODELWATCH_RULE_EVALUATION_SECONDS, &labels, view.took.as_secs_f64());
+            self.push(&MODELWATCH_RULE_EVALUATIONS_MISSED_TOTAL, &labels, view.missed as f64);
+        }
+        let told = || groups.iter().flat_map(|view| view.told.iter());
+        let evaluated = groups.iter().map(|view| view.loaded.group.rules.len()).sum::<usize>();
+        let failing = told().filter(|told| told.error.is_some()).count();
+        let healthy =
+            told().filter(|told| told.error.is_none() && told.evaluated.is_some()).count();
+        let unknown = evaluated.saturating_sub(failing + healthy);
+        for (health, count) in [("ok", healthy), ("err", failing), ("unknown", unknown)] {
+            self.push(&MODELWATCH_RULES, &[("health", health)], count as f64);
+        }
+        let problems = rules.problems();
+        let files: BTreeSet<&str> = problems.iter().map(|problem| problem.file.as_str()).collect();
+        self.push(&MODELWATCH_RULE_FILES_FAILED, &[], files.len() as f64);
+    }
+
     fn push_refused<'r>(&mut self, refused: impl IntoIterator<Item = (&'r str, u64)>) {
         for (reason, count) in refused {
             let reason = [("reason", reason)];
@@ -187,6 +212,7 @@ pub(crate) fn sample(app: &App, time: UnixMs) -> Batch {
         own.push(metric, labels, value);
     });
     own.push_pipelines(app.lines.pipeline_counts());
+    own.push_rules(&app.rules);
     own.push(&MODELWATCH_SAMPLES_APPENDED_TOTAL, &[], stats.samples_appended as f64);
     own.push_refused(stats.refused());
     own.push(&MODELWATCH_STORE_BLOCKS, &[], stats.blocks as f64);

@@ -29,6 +29,11 @@ use tokio::{
 };
 
 use crate::{
+    alarms::{
+        detect::{self, Detector},
+        objectives::Objectives,
+        rules::{self, Rules},
+    },
     api::{self, Gate, Hub, Limits, Queries, Receive},
     config::Config,
     events::Events,
@@ -50,6 +55,12 @@ const DRAIN_MAX: Duration = Duration::from_secs(2);
 
 /// How long cutting or merging blocks may go on after that.
 const KEEPER_PATIENCE: Duration = Duration::from_secs(1);
+
+/// How long a rule may go on being evaluated after that.
+const RULES_PATIENCE: Duration = Duration::from_millis(500);
+
+/// How long a look for the unusual may go on after that.
+const DETECTOR_PATIENCE: Duration = Duration::from_millis(500);
 
 /// How long tasks may take to end.
 pub(crate) const RUNTIME_PATIENCE: Duration = Duration::from_millis(500);
@@ -84,6 +95,9 @@ pub(crate) struct App {
     pub(crate) saved: api::SavedSearches,
     pub(crate) cost: CostMeter,
     pub(crate) verdicts: Verdicts,
+    pub(crate) rules: Rules,
+    pub(crate) objectives: Objectives,
+    pub(crate) detector: Detector,
     /// Turns true when the program ends.
     pub(crate) stop: watch::Sender<bool>,
     /// The label `instance` of what this program says of itself.
@@ -118,7 +132,11 @@ pub(crate) fn serve(config: Config, language: Language, say: Say<'_>) -> anyhow:
     text("start.page", ("url", format!("http://{}/", reachable(address))));
     introduce_gateway(&app, language, say);
     receivers::introduce(&servers.addresses(), language, say);
+    app.rules.start().context("failed to start evaluating rules")?;
+    app.detector.start().context("failed to start looking for the unusual")?;
     let result = runtime.block_on(run(&app, listener, servers, language, say));
+    app.detector.stop(DETECTOR_PATIENCE);
+    app.rules.stop(RULES_PATIENCE);
     if let Some(exchanges) = exchanges {
         exchanges.stop();
     }
@@ -175,10 +193,21 @@ fn assemble(
     };
     let exchanges = Exchanges::start(&config, &clock, &queue, keep, engines, note, language)?;
     let limits = limits(&config);
+    let detector = Detector::new(detect::Setup {
+        store: store.clone(),
+        clock: clock.clone(),
+        queue: queue.clone(),
+        folder: config.storage.path.clone(),
+        samples_max: config.query.samples_max,
+        instance: instance.clone(),
+    });
     let started = clock.now();
     let app = App {
         queries: Queries::new(Arc::new(store.clone()), clock.clone(), limits),
         verdicts: Verdicts::new(clock.now()).context("a built-in condition does not parse")?,
+        rules: Rules::new(rules_setup(&config, &clock, &store, address))?,
+        objectives: Objectives::new(&config.storage.path, &config.objectives)?,
+        detector,
         receive: Receive::new(&lines, &clock, &config.receive),
         reports: Reports::new(&config.storage.path, &config.reports, language),
         lines,
@@ -201,6 +230,21 @@ fn assemble(
         started,
     };
     Ok((Arc::new(app), writer, exchanges))
+}
+
+/// What rules are evaluated with.
+fn rules_setup(config: &Config, clock: &Clock, store: &Store, address: SocketAddr) -> rules::Setup {
+    let given = config.alerts.external_url.trim_end_matches('/');
+    let own = || format!("http://{}", reachable(address));
+    rules::Setup {
+        store: store.clone(),
+        clock: clock.clone(),
+        settings: config.alerts.clone(),
+        folder: config.storage.path.clone(),
+        external_url: if given.is_empty() { own() } else { given.to_owned() },
+        samples_max: config.query.samples_max,
+        sink: Box::new(|_, _| {}),
+    }
 }
 
 /// What one query may cost.

@@ -11,6 +11,7 @@ mod eval;
 pub mod format;
 mod histogram;
 mod lexer;
+pub mod notation;
 mod parser;
 mod print;
 mod thresholds;

@@ -1,4 +1,5 @@
 /** What every chart offers beside its drawing: its numbers as a table and as a file, its picture, its queries. */
+import { newRuleAddress } from "./alerts/address";
 import { exploreLink } from "./explore/address";
 import { when, type Unit } from "./format";
 import { csv, picture, saveCsv, savePicture, type Drawing } from "./picture";
@@ -65,6 +66,7 @@ export function itemsOf({ id, queries, more, isTable, turn, hasPrevious = true, 
     ...(hasPrevious ? [{ name: t("compare_previous"), id: "compare", isChecked: range.isCompared, run: () => range.toggleCompare() }] : []),
     { name: t("to_logs"), id: "logs", href: range.link("logs") },
     { name: t("to_explore"), href: exploreLink(queries, range.current) },
+    ...queries.slice(0, 1).map((query) => ({ name: t("alert_on_this"), id: "alert", href: newRuleAddress(query) })),
     ...(more ? [{ name: t("see_more"), href: more }] : []),
   ];
 }

@@ -82,6 +82,9 @@ export function setZone(zone: string): void {
 /** The zone in which times are shown, as `Intl` takes it. */
 export const timeZone = (): string | undefined => prefs.zone || undefined;
 
+/** Its name, also where it is the browser's own. */
+export const zoneName = (): string => timeZone() ?? Intl.DateTimeFormat().resolvedOptions().timeZone;
+
 /** Puts parameters into `{names}`; an unknown one stays visible as `?`. */
 export function fill(template: string, params: Params): string {
   return template.replace(/\{(\w+)\}/g, (_, name: string) => String(params[name] ?? "?"));

@@ -13,6 +13,7 @@ mod payload;
 mod queries;
 mod query;
 mod report;
+mod rules;
 mod store;
 mod system;
 mod usage;
@@ -32,10 +33,11 @@ pub(crate) fn bench(arguments: &[String]) -> Result<()> {
         ["page", "soak"] => page::soak(None),
         ["page", "soak", minutes] => page::soak(Some(minutes)),
         ["query"] => query::run(),
+        ["rules"] => rules::run(),
         ["store"] => store::run(None),
         ["store", scenario] => store::run(Some(scenario)),
         _ => bail!(
-            "there is no benchmark {words:?}; there are: collect, cost, events, gateway, gateway nginx|litellm, logs, page, page soak [MINUTES], query, store, store mix|series|history|recovery|full"
+            "there is no benchmark {words:?}; there are: collect, cost, events, gateway, gateway nginx|litellm, logs, page, page soak [MINUTES], query, rules, store, store mix|series|history|recovery|full"
         ),
     }
 }

@@ -5,6 +5,8 @@
 //! because the product takes them from its own gateway and collectors only. What it does not do: go on living, so that
 //! pages show the past of the time at which it ended.
 
+#[cfg(test)]
+mod alarms;
 mod metrics;
 mod world;
 

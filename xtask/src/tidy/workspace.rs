@@ -22,6 +22,7 @@ const EDGES: &[(&str, &str)] = &[
     ("e2e", "xtask"),
     ("evaluate", "dialect"),
     ("gateway", "dialect"),
+    ("xtask", "alert"),
 ];
 const RUNTIMES: &[&str] = &["async-std", "futures", "smol", "tokio"];
 

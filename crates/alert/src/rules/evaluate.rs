@@ -19,7 +19,7 @@ use model::{
 };
 use query::{Element, Grid, Sample, Value};
 
-use super::{Group, Kind, Rule, restore};
+use super::{Group, Kind, Rule, restore, templates::Texts};
 
 /// The series that tells of each alert that is pending or firing.
 pub const ALERTS: &str = "ALERTS";
@@ -125,6 +125,8 @@ pub struct GroupState {
     interval: Duration,
     query_offset: Duration,
     rules: Vec<RuleState>,
+    /// What each rule's alerts say.
+    texts: Vec<Texts>,
     /// Series of rules that are no more, to be marked as ended.
     ended: Vec<Labels>,
 }
@@ -148,7 +150,8 @@ impl GroupState {
         let rules = group.rules.iter().map(|_| RuleState::default()).collect();
         let interval = group.interval.unwrap_or(interval);
         let query_offset = group.query_offset.unwrap_or(query_offset);
-        Self { group, interval, query_offset, rules, ended: Vec::new() }
+        let texts = group.rules.iter().map(Texts::new).collect();
+        Self { group, interval, query_offset, rules, texts, ended: Vec::new() }
     }
 
     pub fn group(&self) -> &Arc<Group> {
@@ -209,7 +212,7 @@ impl GroupState {
             let (rule, state) = (&self.group.rules[index], &mut self.rules[index]);
             let begun = context.clock.monotonic();
             let limit = self.group.limit;
-            let given = state.step(rule, At { time, at, limit }, context);
+            let given = state.step(rule, &self.texts[index], At { time, at, limit }, context);
             let took = context.clock.monotonic().saturating_sub(begun);
             state.told.evaluated = Some(time);
             state.told.took = took;
@@ -249,11 +252,17 @@ struct Resend {
 }
 
 impl RuleState {
-    fn step(&mut self, rule: &Rule, at: At, context: &Context<'_>) -> Result<Written, String> {
+    fn step(
+        &mut self,
+        rule: &Rule,
+        texts: &Texts,
+        at: At,
+        context: &Context<'_>,
+    ) -> Result<Written, String> {
         let elements = ask(&rule.expr, at.at, context)?;
         match &rule.kind {
             Kind::Recording { name } => record(rule, name, elements, at.limit),
-            Kind::Alerting { .. } => self.alarm(rule, elements, at, context),
+            Kind::Alerting { .. } => self.alarm((rule, texts), elements, at, context),
         }
     }
 
@@ -291,7 +300,7 @@ impl RuleState {
     /// An alerting rule's turn.
     fn alarm(
         &mut self,
-        rule: &Rule,
+        (rule, texts): (&Rule, &Texts),
         elements: Vec<Element>,
         at: At,
         context: &Context<'_>,
@@ -301,7 +310,7 @@ impl RuleState {
         };
         let mut found = HashSet::with_capacity(elements.len());
         for element in elements {
-            let alert = pending(rule, &element, at, context);
+            let alert = pending(rule, texts, &element, at, context);
             if !found.insert(alert.labels.clone()) {
                 let reason =
                     "vector contains metrics with the same labelset after applying alert labels";
@@ -396,7 +405,7 @@ impl RuleState {
 }
 
 /// What an expression gives at one time. A scalar is a series without labels.
-pub(super) fn ask(
+pub(crate) fn ask(
     expr: &query::Expr,
     at: UnixMs,
     context: &Context<'_>,
@@ -449,26 +458,21 @@ fn set_all(builder: &mut LabelsBuilder, labels: &[(String, String)]) {
 }
 
 /// The alert that an element is, as if its condition held for the first time.
-fn pending(rule: &Rule, element: &Element, at: At, context: &Context<'_>) -> Active {
+fn pending(rule: &Rule, texts: &Texts, element: &Element, at: At, context: &Context<'_>) -> Active {
     let scope = Scope { labels: &element.labels, value: &element.sample, time: at.at, context };
     let mut builder = element.labels.to_builder();
     builder.set(NAME, "");
-    for (name, text) in &rule.labels {
-        builder.set(name.as_str(), expand(text, &scope));
+    for (name, text) in texts.labels(&scope) {
+        builder.set(name, text);
     }
     builder.set(ALERT_NAME, rule.name());
-    let expand = |(name, text): &(String, String)| (name.clone(), expand(text, &scope));
-    let annotations = match &rule.kind {
-        Kind::Alerting { annotations, .. } => annotations.iter().map(expand).collect(),
-        Kind::Recording { .. } => Vec::new(),
-    };
     let value = match &element.sample {
         Sample::Float(value) => *value,
         Sample::Histogram(_) => 0.0,
     };
     Active {
         labels: builder.build(),
-        annotations,
+        annotations: texts.annotations(&scope),
         state: State::Pending,
         value,
         active_at: at.time,
@@ -528,11 +532,6 @@ fn with_external(labels: &Labels, external: &[(String, String)]) -> Labels {
         builder.set(name.as_str(), value.as_str());
     }
     builder.build()
-}
-
-/// A label's or annotation's text with what it names filled in.
-fn expand(text: &str, _scope: &Scope<'_>) -> String {
-    text.to_owned()
 }
 
 fn after(earlier: UnixMs, later: UnixMs) -> Duration {

@@ -2,11 +2,14 @@
 //! Source: Prometheus documentation, "Recording rules", "Alerting rules" (3.x).
 
 mod evaluate;
+pub mod file;
 mod preview;
 mod restore;
+mod templates;
 #[cfg(test)]
 mod tests;
 
+pub(crate) use evaluate::ask;
 pub use evaluate::{ALERTS, ALERTS_FOR_STATE, Active, Context, GroupState, Scope, State, Told};
 pub use preview::{Previewed, Span, preview};
 
@@ -30,7 +33,7 @@ pub struct Group {
     pub query_offset: Option<Duration>,
     /// Most series or alerts that one rule may give; 0 for any number.
     pub limit: usize,
-    /// For all rules that do not set them themselves.
+    /// For all rules that do not set them themselves; those have them already.
     pub labels: Vec<(String, String)>,
     pub rules: Vec<Rule>,
     /// Line in the file, from 1.

@@ -149,7 +149,7 @@ fn with_context<T>(source: &Source, clock: &Clock, run: impl FnOnce(&Context<'_>
         clock,
         timeout: Duration::from_secs(10),
         samples_max: 1_000_000,
-        external_url: "http://page",
+        external_url: "http://page/x",
         external_labels: &[("site".into(), "a".into())],
         generator_url: &|expr| format!("http://page/{expr}"),
         write: &write,
@@ -318,4 +318,38 @@ fn who_is_no_longer_evaluated_ends() {
     assert!(ended[0].is_resolved(now));
     let ended = ["alertstate=firing,job=a,severity=warning end".to_owned()];
     assert_eq!(world.source.newest("ALERTS"), ended);
+}
+
+#[test]
+fn texts_name_labels_values_and_what_queries_give() {
+    let mut rule = alerting("Hot", "up > 1", 0, 0);
+    rule.labels.push(("who".into(), "{{ $labels.job | toUpper }}{{ $labels.none }}".into()));
+    let Kind::Alerting { annotations, .. } = &mut rule.kind else { panic!() };
+    for text in [
+        "{{ $value | humanize }} of {{ .Value }} in {{ $externalLabels.site }}",
+        "{{ with query \"count(up)\" }}{{ . | first | value }}{{ end }} {{ range query \"up\" | sortByLabel \"job\" }}{{ .Labels.job }}{{ end }}",
+        "{{ externalURL }} {{ pathPrefix }} {{ $externalURL }}",
+        "{{ query \"sum(\" }}",
+        "{{ gt $value 5 }}",
+        "{{ nope }}",
+    ] {
+        annotations.push((format!("t{}", annotations.len()), text.into()));
+    }
+    let mut world = World::new(vec![rule]);
+    world.step(&[("a", 1_500.0), ("b", 0.0)]);
+    let alert = &world.told(0).alerts[0];
+    assert_eq!(alert.labels.get("who"), Some("A"));
+    let texts: Vec<&str> = alert.annotations.iter().map(|(_, text)| text.as_str()).collect();
+    assert_eq!(
+        texts,
+        [
+            "it is so",
+            "1.5k of 1500 in a",
+            "2 ab",
+            "http://page/x /x http://page/x",
+            "<error expanding template: line 1: error calling query: 1:5: parse error: unclosed left parenthesis>",
+            "<error expanding template: line 1: error calling gt: incompatible types for comparison>",
+            "<error expanding template: line 1: function \"nope\" not defined>",
+        ]
+    );
 }

@@ -18,8 +18,9 @@ const DEPTH_MAX: usize = 8;
 /// Longest pattern of one name; more is taken for a name.
 const PATTERN_MAX: usize = 255;
 
-/// The files that `pattern` means, as paths below `root`, sorted. Folders that cannot be read are passed over.
-pub(super) fn find(root: &Path, pattern: &str) -> Vec<PathBuf> {
+/// The files that `pattern` means, as paths below `root`, sorted. Folders that cannot be read are passed over; of
+/// more than some thousands of files the rest is not seen.
+pub fn find(root: &Path, pattern: &str) -> Vec<PathBuf> {
     let parts: Vec<&str> = pattern.split('/').filter(|part| !part.is_empty()).collect();
     let mut found = Vec::new();
     walk(root.to_owned(), &parts, 0, &mut found);

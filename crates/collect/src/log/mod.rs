@@ -26,6 +26,7 @@ mod unwrap;
 
 use std::{path::PathBuf, sync::Arc};
 
+pub use glob::find as find_files;
 pub(crate) use thread::start;
 
 use model::{

@@ -3,12 +3,24 @@
 use super::metrics;
 
 metrics! { MODELWATCH:
+    MODELWATCH_BASELINE_FAILURES_TOTAL = Counter "modelwatch_baseline_failures_total" "" []
+        "Times that what is usual could not be found out" "基线计算失败的次数";
+    MODELWATCH_BASELINE_RATIO = Gauge "modelwatch_baseline_ratio" "ratio" ["kind" "signal" "engine" "model" "instance" "source" "host" "index" "uuid" "vendor" "change" "old" "new"]
+        "A signal against what it usually is; 1 is usual. kind says against what: peer that do the same work, load of the day before, week the same hour of other weeks, change before a restart, upgrade or other settings, floor the beginning" "信号当前值与其常态之比，1 为正常；kind 表示比较对象：peer 同类、load 前一天同等负载、week 往周同一小时、change 重启或升级或改配置之前、floor 起始值";
+    MODELWATCH_BASELINE_SCORE = Gauge "modelwatch_baseline_score" "" ["kind" "signal" "engine" "model" "instance" "source" "host" "index" "uuid" "vendor" "change" "old" "new"]
+        "How sure it is that a signal is not as usual, in spreads or standard deviations; of load the sum of scores; below 0 where it is lower" "信号偏离常态的确信程度（以离散度或标准差计，load 为累积和），低于常态时为负";
+    MODELWATCH_BASELINE_SECONDS_TOTAL = Counter "modelwatch_baseline_seconds_total" "seconds" []
+        "Time spent to find out what is usual" "计算基线所用的时间";
     MODELWATCH_BATCHES_DROPPED_TOTAL = Counter "modelwatch_batches_dropped_total" "" []
         "Batches refused because the writer's queue was full" "因写入队列已满而丢弃的批次数";
     MODELWATCH_BUILD_INFO = Gauge "modelwatch_build_info" "" ["version"]
         "Facts about the program as labels; the value is always 1" "以标签形式给出的程序信息，值恒为 1";
     MODELWATCH_EVENTS_LOST_TOTAL = Counter "modelwatch_events_lost_total" "" []
         "Events that could not be kept because the writer's queue was full or the disk refused" "因写入队列已满或磁盘拒绝写入而未能保存的事件数";
+    MODELWATCH_FLOOR_GROWTH_PER_DAY = Gauge "modelwatch_floor_growth_per_day" "" ["kind" "signal" "engine" "model" "instance" "source" "uuid" "index" "vendor"]
+        "How much the floor of a signal grows by day, in the signal's own unit, since its process started" "信号底部（每小时最小值）自进程启动以来的每日增长量，单位与信号相同";
+    MODELWATCH_FORECAST_EMPTY_SECONDS = Gauge "modelwatch_forecast_empty_seconds" "seconds" ["kind" "signal" "instance" "device" "mountpoint" "fstype"]
+        "When nothing will be left if it goes on so; only where what is left surely falls" "按当前趋势耗尽所需的时间；仅在确定下降时给出";
     MODELWATCH_GATEWAY_CONNECTIONS = Gauge "modelwatch_gateway_connections" "" []
         "Open connections of clients to the gateway" "客户端与网关之间打开的连接数";
     MODELWATCH_GATEWAY_PARTS_UNSEEN_TOTAL = Counter "modelwatch_gateway_parts_unseen_total" "" []
@@ -63,6 +75,14 @@ metrics! { MODELWATCH:
         "Size of the records of requests in the data directory" "数据目录中请求记录的大小";
     MODELWATCH_REQUESTS_STORED = Gauge "modelwatch_requests_stored" "" []
         "Records of requests that can be found" "可查询的请求记录数";
+    MODELWATCH_RULE_EVALUATIONS_MISSED_TOTAL = Counter "modelwatch_rule_evaluations_missed_total" "" ["file" "group"]
+        "Evaluations of a group of rules that were left out because the one before took too long" "因上一次评估耗时过长而跳过的规则组评估次数";
+    MODELWATCH_RULE_EVALUATION_SECONDS = Gauge "modelwatch_rule_evaluation_seconds" "seconds" ["file" "group"]
+        "How long the last evaluation of a group of rules took" "规则组最近一次评估的耗时";
+    MODELWATCH_RULE_FILES_FAILED = Gauge "modelwatch_rule_files_failed" "" []
+        "Files of rules that cannot be used; what they said before is still in force" "无法使用的规则文件数（继续沿用之前的内容）";
+    MODELWATCH_RULES = Gauge "modelwatch_rules" "" ["health"]
+        "Rules by how their last evaluation went: ok, err or unknown" "按最近一次评估结果统计的规则数：ok、err 或 unknown";
     MODELWATCH_SAMPLES_APPENDED_TOTAL = Counter "modelwatch_samples_appended_total" "" []
         "Samples that the store accepted" "存储已接受的样本数";
     MODELWATCH_SAMPLES_LOST_TOTAL = Counter "modelwatch_samples_lost_total" "" []

@@ -5,6 +5,7 @@ mod agent;
 mod elastic;
 mod events;
 mod export;
+mod findings;
 mod form;
 mod gateway;
 mod json;
@@ -23,6 +24,7 @@ mod range;
 mod receive;
 mod reports;
 mod requests;
+mod rules;
 mod scan;
 mod time;
 mod write;
@@ -66,6 +68,7 @@ pub(crate) fn router(app: Arc<App>) -> Router {
     let routes = Router::new()
         .route("/-/healthy", get(async || "modelwatch is healthy\n"))
         .route("/-/ready", get(async || "modelwatch is ready\n"))
+        .route("/-/reload", post(rules::reload).put(rules::reload))
         .route("/metrics", get(metrics::metrics))
         .route("/api/v1/live", get(live::live))
         .route("/api/v1/overview", get(product::overview))

@@ -16,6 +16,7 @@ mod pipeline;
 mod progress;
 pub(crate) mod query;
 mod report;
+mod rules;
 mod store;
 mod top;
 
@@ -96,6 +97,10 @@ enum Command {
     },
     Query(query::Words),
     Report(Box<report::Words>),
+    Rules {
+        #[command(subcommand)]
+        work: rules::RulesWork,
+    },
     Top(top::Options),
     Bench(Box<bench::Words>),
     Store {
@@ -131,6 +136,7 @@ struct Place {
 
 #[derive(Clone, Copy, clap::ValueEnum)]
 enum Page {
+    AlertRules,
     Configuration,
     Engines,
 }
@@ -192,6 +198,7 @@ pub(crate) fn main() -> ExitCode {
         Command::Report(words) => with_config(config, language, |config| {
             ended(report::report(&config, &words, language).map(|()| true))
         }),
+        Command::Rules { work } => rules::rules(&work, language),
         Command::Top(options) => {
             with_config(config, language, |config| top::top(&config, &options, language))
         }
@@ -208,6 +215,7 @@ pub(crate) fn main() -> ExitCode {
 
 fn print_page(page: Page, language: Language) -> ExitCode {
     let text = match page {
+        Page::AlertRules => alert::pack::page(language == Language::Chinese),
         Page::Configuration => config::reference(language),
         Page::Engines => collect::EngineSetting::kinds_page(language == Language::Chinese),
     };
@@ -265,9 +273,10 @@ fn translated(command: clap::Command, language: Language) -> clap::Command {
             .disable_help_flag(true)
             .disable_help_subcommand(true)
     };
-    let nested: [(&str, &[(&str, Names)]); 3] = [
+    let nested: [(&str, &[(&str, Names)]); 4] = [
         ("key", &[("create", key::CREATE), ("list", &[]), ("revoke", &["which"])]),
         ("pipeline", &[("test", pipeline::TEST)]),
+        ("rules", &[("check", rules::CHECK), ("test", rules::TEST)]),
         ("store", &[("verify", &["path"]), ("repair", &["path"])]),
     ];
     let command = nested.into_iter().fold(command, |command, (name, works)| {

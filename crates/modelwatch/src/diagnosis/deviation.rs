@@ -1,12 +1,12 @@
 //! Which series are not as usual: a curated list of them, each measured by a robust score.
 //!
-//! The usual value is the median of the hour before the window, the spread 1.4826 times the median of the distances
-//! from it (MAD), which is the standard deviation where values are normal and which no outlier moves. A spread is
-//! never less than a floor that each metric has, and 2 % of the usual value, so that a series which hardly ever moves
-//! is no sensation when it does. The score is the distance of the window's most unusual value in spreads.
+//! The usual value is the median of the hour before the window, the spread that of [`Usual`]: never less than a floor
+//! that each metric has, and 2 % of the usual value, so that a series which hardly ever moves is no sensation when it
+//! does. The score is the distance of the window's most unusual value in spreads.
 
 use std::collections::BTreeMap;
 
+use alert::baseline::{Least, robust::Usual};
 use model::{Labels, NAME, catalogue as metric, catalogue::Metric};
 use query::{Grid, QueryError, Value};
 
@@ -25,8 +25,6 @@ const SCORE_MIN: f64 = 4.0;
 const USUAL_STEP_MS: i64 = 15_000;
 /// Most evaluations in the window.
 const STEPS_MAX: i64 = 300;
-/// Makes the median of distances the standard deviation of a normal distribution.
-const NORMAL: f64 = 1.482_6;
 /// A spread is at least this share of what is usual.
 const SHARE_MIN: f64 = 0.02;
 
@@ -138,17 +136,18 @@ fn of_metric(
     let before = Grid { start, end: moment.start, step_ms: USUAL_STEP_MS };
     let before = series(asked.evaluate(&all, before)?);
     for (labels, values) in inside.into_iter().take(SERIES_MAX) {
-        let Some(usual) = before.get(&labels).and_then(|values| Usual::of(values, floor)) else {
+        let least = Least { count: USUAL_VALUES_MIN, spread: floor, share: SHARE_MIN };
+        let Some(usual) = before.get(&labels).and_then(|values| Usual::of(values, least)) else {
             continue;
         };
-        let Some(value) = usual.most_unusual(&values) else { continue };
+        let Some(value) = most_unusual(usual, &values) else { continue };
         let score = usual.score(value);
         if score.abs() < SCORE_MIN {
             continue;
         }
         let own = without_name(&labels);
         let names: Vec<&str> = own.iter().map(|(name, _)| name).collect();
-        let query = query(&matchers(&own, &names));
+        let query = query(&matchers(&own, names));
         let mut named = labels.to_builder();
         named.set(NAME, metric.name);
         let Usual { median, spread } = usual;
@@ -163,68 +162,15 @@ fn series(value: Value) -> BTreeMap<Labels, Vec<f64>> {
     series.into_iter().map(|series| (series.labels, series.values)).collect()
 }
 
-/// What a series usually is.
-#[derive(Clone, Copy, Debug, PartialEq)]
-struct Usual {
-    median: f64,
-    spread: f64,
-}
-
-impl Usual {
-    /// `None` where too little is known.
-    fn of(values: &[f64], floor: f64) -> Option<Self> {
-        let mut values: Vec<f64> = values.iter().copied().filter(|it| it.is_finite()).collect();
-        if values.len() < USUAL_VALUES_MIN {
-            return None;
-        }
-        let middle = median(&mut values)?;
-        let mut distances: Vec<f64> = values.iter().map(|value| (value - middle).abs()).collect();
-        let spread = NORMAL * median(&mut distances)?;
-        let spread = spread.max(floor).max(SHARE_MIN * middle.abs());
-        Some(Self { median: middle, spread })
-    }
-
-    fn score(self, value: f64) -> f64 {
-        (value - self.median) / self.spread
-    }
-
-    fn most_unusual(self, values: &[f64]) -> Option<f64> {
-        let distance = |value: &f64| self.score(*value).abs();
-        let known = values.iter().copied().filter(|value| value.is_finite());
-        known.max_by(|a, b| distance(a).total_cmp(&distance(b)))
-    }
-}
-
-fn median(values: &mut [f64]) -> Option<f64> {
-    values.sort_unstable_by(f64::total_cmp);
-    let upper = values.get(values.len() / 2).copied()?;
-    if values.len() % 2 == 1 {
-        return Some(upper);
-    }
-    let lower = values.get(values.len() / 2 - 1).copied()?;
-    Some(f64::midpoint(lower, upper))
+fn most_unusual(usual: Usual, values: &[f64]) -> Option<f64> {
+    let distance = |value: &f64| usual.score(*value).abs();
+    let known = values.iter().copied().filter(|value| value.is_finite());
+    known.max_by(|a, b| distance(a).total_cmp(&distance(b)))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn what_is_usual_is_not_moved_by_outliers() {
-        let check = |values: &[f64], floor: f64, expected: Option<(f64, f64)>| {
-            let usual = Usual::of(values, floor).map(|usual| (usual.median, usual.spread));
-            assert_eq!(usual, expected, "{values:?}");
-        };
-        let mut calm = vec![10.0; 30];
-        check(&calm, 1.0, Some((10.0, 1.0)));
-        check(&calm, 0.0, Some((10.0, 0.2)));
-        calm[3] = 1e9;
-        calm[4] = f64::NAN;
-        check(&calm, 1.0, Some((10.0, 1.0)));
-        let restless: Vec<f64> = (0..40).map(|it| f64::from(it % 2) * 2.0 + 9.0).collect();
-        check(&restless, 0.1, Some((10.0, NORMAL)));
-        check(&[1.0; USUAL_VALUES_MIN - 1], 1.0, None);
-    }
 
     #[test]
     fn every_query_parses_with_and_without_who() {

@@ -10,12 +10,10 @@ mod rules;
 #[cfg(test)]
 mod tests;
 
-use model::{
-    Labels, NAME, UnixMs,
-    log::LogRecord,
-    series::{Budget, SelectError, SeriesSource},
-};
-use query::{Grid, QueryError, Settings, Value};
+pub(crate) use alert::baseline::Asked;
+use alert::baseline::{is_over, matchers, shaped, without_name};
+use model::{Labels, UnixMs, log::LogRecord};
+use query::QueryError;
 
 pub(crate) use deviation::{Deviation, deviations};
 use rules::{EVENTS, RULES, Rule, Side};
@@ -32,10 +30,6 @@ const GROWTH: &str = "increase($m{$who}[2m])";
 const CORE_CLOCK: &str = "$m{domain=\"core\",$who}";
 const BUSY_SHARE: &str = "1 - avg by (instance, job) (rate($m{mode=\"idle\",$who}[1m]))";
 
-fn shaped(shape: &str, metric: &str, who: &str) -> String {
-    shape.replace("$m", metric).replace("$who", who)
-}
-
 /// The time that is asked about.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Moment {
@@ -48,14 +42,6 @@ impl Moment {
     fn window_seconds(self) -> i64 {
         ((self.end.0 - self.start.0) / 1_000).max(1)
     }
-}
-
-/// Who answers, and at what cost.
-#[derive(Clone, Copy)]
-pub(crate) struct Asked<'a> {
-    pub(crate) source: &'a dyn SeriesSource,
-    pub(crate) budget: &'a Budget,
-    pub(crate) settings: &'a Settings,
 }
 
 /// What is found before the time is up.
@@ -82,26 +68,6 @@ pub(crate) struct Evidence {
     pub(crate) query: String,
     pub(crate) value: Option<f64>,
     pub(crate) usual: Option<f64>,
-}
-
-impl Asked<'_> {
-    /// The floats of an instant query.
-    fn floats(&self, text: &str, time: UnixMs) -> Result<Vec<(Labels, f64)>, QueryError> {
-        let output = self.evaluate(text, Grid::instant(time))?;
-        let is_number = |(_, value): &(Labels, f64)| !value.is_nan();
-        Ok(output.into_floats().into_iter().filter(is_number).collect())
-    }
-
-    fn evaluate(&self, text: &str, grid: Grid) -> Result<Value, QueryError> {
-        let expr = query::parse(text).map_err(|error| QueryError::Failed(error.to_string()))?;
-        let output = query::evaluate(&expr, self.source, grid, self.settings, self.budget)?;
-        Ok(output.value)
-    }
-}
-
-/// Whether nothing more can be asked.
-fn is_over(error: &QueryError) -> bool {
-    matches!(error, QueryError::Select(SelectError::TimedOut | SelectError::Cancelled))
 }
 
 /// The rules that hold, most telling first, then the events that may explain something.
@@ -146,7 +112,7 @@ impl Rule {
         params.push(("who".into(), who(labels)));
         let mut evidence = Vec::new();
         for (metric, shape, side, names) in self.evidence {
-            let query = shaped(shape, metric, &matchers(labels, names.iter()));
+            let query = shaped(shape, metric, &matchers(labels, names.iter().copied()));
             evidence.push(side.evidence(query, asked, moment)?);
         }
         Ok(Some(Cause { code: self.code, params, evidence, event: None }))
@@ -154,7 +120,7 @@ impl Rule {
 }
 
 /// What a series is about, in a word or two: `qwen3 (10.0.0.1:8000)`, `node-2/gpu3`, `sda`.
-fn who(labels: &Labels) -> String {
+pub(crate) fn who(labels: &Labels) -> String {
     let get = |name: &str| labels.get(name).filter(|value| !value.is_empty());
     let place = get("host").or(get("instance"));
     let part = get("index").map(|index| format!("gpu{index}"));
@@ -168,22 +134,6 @@ fn who(labels: &Labels) -> String {
         (None, None, Some(part)) => part,
         (None, None, None) => "localhost".to_owned(),
     }
-}
-
-/// Conditions that only series with the same values of these labels satisfy.
-fn matchers<'a>(labels: &'a Labels, names: impl IntoIterator<Item = &'a &'a str>) -> String {
-    let matcher = |name: &&str| {
-        let value = serde_json::Value::from(labels.get(name).unwrap_or_default());
-        format!("{}={value}", label_name(name))
-    };
-    names.into_iter().map(matcher).collect::<Vec<_>>().join(",")
-}
-
-/// A label as PromQL writes it: in quotes where it is no plain word.
-fn label_name(name: &str) -> String {
-    let is_plain = !name.starts_with(|first: char| first.is_ascii_digit())
-        && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_');
-    if is_plain { name.to_owned() } else { serde_json::Value::from(name).to_string() }
 }
 
 impl Side {
@@ -211,8 +161,4 @@ impl Side {
         });
         Ok(Evidence { query, value: chosen.map(|(_, value)| *value), usual })
     }
-}
-
-fn without_name(labels: &Labels) -> Labels {
-    labels.keep(|name| name != NAME)
 }

@@ -3,11 +3,12 @@
 use std::time::Duration;
 
 use model::{
-    Clock,
+    Clock, NAME,
     log::Severity,
     message::{Language, MESSAGES, render},
-    series::{Matcher, SeriesData, TimeRange},
+    series::{Budget, Matcher, SelectError, SeriesData, SeriesSource, TimeRange},
 };
+use query::Settings;
 
 use super::*;
 

@@ -110,7 +110,8 @@ impl Wish {
             period,
             model: self.model.clone(),
             zone: zone_over(&self.zone, period),
-            deployment: deployment.to_owned(),
+            // The name of the host, without the port.
+            deployment: deployment.split(':').next().unwrap_or_default().to_owned(),
             energy_price: reports.price(),
             currency: reports.currency.clone(),
         }

@@ -3,13 +3,12 @@
 use std::time::Duration;
 
 use model::{Clock, UnixMs, series::Budget};
+use query::notation::{Memory, words::duration};
 use query::{Element, Expr, Grid, Output, QueryError, Settings, Value, evaluate, parse};
 
 use super::{
     Read,
     expect::{Expected, samples},
-    memory::Memory,
-    words::duration,
 };
 
 /// Most samples that one evaluation may touch. Larger than any script needs: what runs into it loops.

@@ -2,17 +2,15 @@
 
 use std::collections::BTreeMap;
 
-use model::{Labels, UnixMs, sample::is_stale};
+use model::{Labels, UnixMs};
 use query::{Grid, Output, QueryError, Sample, Series, Value};
 
-use super::{
-    Read, histogram,
-    load::{Line, Point},
+use query::notation::{
+    Line, Point, histogram, is_close,
     words::{duration, number, unquote},
 };
 
-/// Largest difference of two floats as a share of the sum of their absolute values.
-const TOLERANCE: f64 = 1e-6;
+use super::Read;
 
 /// What a text must be.
 #[derive(Clone, Debug)]
@@ -271,41 +269,5 @@ fn is_same_sample(expected: &Point, found: &Sample) -> bool {
             histogram::is_same(expected, found)
         }
         _ => false,
-    }
-}
-
-/// Equality of floats as the scripts mean it: of finite numbers other than 0 to six digits.
-pub(crate) fn is_close(a: f64, b: f64) -> bool {
-    if is_stale(a) || is_stale(b) {
-        return is_stale(a) && is_stale(b);
-    }
-    if (a.is_nan() && b.is_nan()) || a == b {
-        return true;
-    }
-    if a == 0.0 || b == 0.0 {
-        return (a - b).abs() < TOLERANCE * f64::MIN_POSITIVE;
-    }
-    (a - b).abs() / (a.abs() + b.abs()) < TOLERANCE
-}
-
-#[test]
-fn floats_are_told_apart() {
-    let stale = model::sample::stale();
-    for (a, b) in
-        [(1.0, 1.000_001), (f64::NAN, f64::NAN), (stale, stale), (0.0, -0.0), (1e300, 1e300)]
-    {
-        assert!(is_close(a, b) && is_close(b, a), "{a} {b}");
-    }
-    let infinity = f64::INFINITY;
-    for (a, b) in [
-        (1.0, 1.000_01),
-        (0.0, 1e-300),
-        (stale, f64::NAN),
-        (infinity, -infinity),
-        (infinity, 1e300),
-        (f64::NAN, 1.0),
-        (1.0, -1.0),
-    ] {
-        assert!(!is_close(a, b) && !is_close(b, a), "{a} {b}");
     }
 }

@@ -3,20 +3,14 @@
 
 mod eval;
 mod expect;
-mod histogram;
 mod load;
-mod memory;
 mod nhcb;
-mod words;
 
 use query::Settings;
 
 use self::eval::Eval;
-pub(crate) use self::{
-    expect::{is_close, samples},
-    histogram::is_same_histogram,
-    memory::Memory,
-};
+pub(crate) use self::expect::samples;
+pub(crate) use query::notation::{Memory, histogram::is_same_histogram, is_close};
 
 /// What was read, or what is wrong with a script or with a result.
 pub(crate) type Read<T> = Result<T, String>;

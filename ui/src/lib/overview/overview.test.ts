@@ -1,7 +1,7 @@
 import { afterEach, describe, expect, test, vi } from "vitest";
 import { nameOf, unitOf } from "../moment/words";
 import { Points } from "../series";
-import { durationOf } from "./compare";
+import { durationOf, limitsFor } from "./compare";
 import { bulk, fullest, latencyMap } from "./map";
 import { askGroups, groupName } from "./queries";
 import { sparkOf } from "./spark";
@@ -86,4 +86,11 @@ describe("whose latency there is", () => {
     answered([of("there", "a", "engine", 1), of("there", "a", "gateway", 1)]);
     expect((await askGroups(null, new AbortController().signal)).map(({ source }) => source)).toEqual(["engine"]);
   });
+});
+
+test("the worst of several models is held against what all of them are to keep", () => {
+  const [usual, own] = [{ ttft: 2 }, { ttft: 1 }];
+  const objectives = new Map([["*", usual], ["a", own]]);
+  expect([["a"], ["b"], ["a", "a"], ["a", "b"], []].map((models) => limitsFor(objectives, models))).toEqual([own, usual, own, usual, usual]);
+  expect(limitsFor(new Map(), ["a"])).toEqual({ ttft: null });
 });

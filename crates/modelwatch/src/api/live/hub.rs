@@ -18,7 +18,10 @@ use query::{Expr, QueryError};
 use tokio::sync::{broadcast, watch};
 
 use super::super::json::{write_labels, write_list};
-use crate::wire::{App, OWN_PERIOD_MS};
+use crate::{
+    alarms::objectives,
+    wire::{App, OWN_PERIOD_MS},
+};
 
 /// Series of one query; the rest is left out and counted.
 pub(super) const SERIES_MAX: usize = 1_000;
@@ -272,6 +275,11 @@ pub(crate) async fn run(app: Arc<App>, mut stop: watch::Receiver<bool>) {
             if is_due(OWN_PERIOD_MS, last, time) {
                 for_tick.queue.send(crate::own::sample(&for_tick, time));
                 for_tick.queue.send(for_tick.lines.samples(time));
+            }
+            if is_due(objectives::PERIOD_MS, last, time) {
+                let evaluate =
+                    |expr: &Expr| for_tick.queries.evaluate_here(expr, time, EVALUATION_MAX);
+                for_tick.queue.send(for_tick.objectives.samples(&evaluate, time));
             }
             for_tick.hub.tick(&for_tick, time)
         });

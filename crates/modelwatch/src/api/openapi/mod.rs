@@ -12,11 +12,13 @@ use axum::{
     Router,
     body::Body,
     http::{Response, StatusCode},
-    routing::{MethodRouter, get},
+    routing::{MethodRouter, get, post},
 };
 use serde_json::{Map, Value, json};
 
-use super::{events, gateway, json::response, logs, moment, range, reports, requests};
+use super::{
+    events, findings, gateway, json::response, logs, moment, range, reports, requests, rules,
+};
 use crate::wire::App;
 
 /// An endpoint.
@@ -31,6 +33,8 @@ struct Route {
     others: &'static [Other],
     /// Whether it is the beginning of a WebSocket.
     is_socket: bool,
+    /// Whether it takes none but the other methods.
+    has_no_get: bool,
 }
 
 /// A further method of an endpoint, which answers the same.
@@ -172,6 +176,12 @@ const REPORT_PREVIEW: &[Parameter] = &[
     ("format", Choice(reports::FORMATS), false, "html without it"),
 ];
 const REPORT_SCHEDULE: &[Parameter] = &[("name", Text, true, "The name of a schedule")];
+const AUTHOR: Parameter = ("author", Text, false, "Who does it, for the record");
+const OBJECTIVE: &[Parameter] =
+    &[("model", Text, true, "The model of an objective that the page has"), AUTHOR];
+const RULE: &[Parameter] = &[("id", Text, true, "The id of a rule"), AUTHOR];
+const RULE_NAME: &[Parameter] =
+    &[("name", Text, true, "The name of a rule that the page wrote"), AUTHOR];
 const MOMENT: &[Parameter] = &[
     ("at", Time, true, "The moment"),
     (
@@ -198,9 +208,17 @@ fn routes() -> Vec<Route> {
         answer,
         others: &[],
         is_socket: false,
+        has_no_get: false,
     };
     vec![
         route("/api/mw/v1/events", "Events, newest first", get(events::events), EVENTS, "Events"),
+        route(
+            "/api/mw/v1/findings",
+            "What is not as usual at the moment, surest first",
+            get(findings::findings),
+            &[],
+            "BaselineFindings",
+        ),
         route(
             "/api/mw/v1/gateway",
             "The gateway and its upstreams",
@@ -293,6 +311,16 @@ fn routes() -> Vec<Route> {
             "Moment",
         ),
         Route {
+            others: &[Other::PostJson("ObjectiveAsked"), Other::Delete(OBJECTIVE)],
+            ..route(
+                "/api/mw/v1/objectives",
+                "What is asked of models; POST sets one, DELETE removes one",
+                get(rules::objectives).post(rules::set_objective).delete(rules::remove_objective),
+                &[],
+                "Objectives",
+            )
+        },
+        Route {
             others: &[Other::PostForm],
             ..route(
                 "/api/mw/v1/range",
@@ -377,6 +405,46 @@ fn routes() -> Vec<Route> {
             &[],
             "Bodies",
         ),
+        route(
+            "/api/mw/v1/rules",
+            "Rules with how they fare, and what is wrong with their files",
+            get(rules::rules),
+            &[],
+            "Rules",
+        ),
+        Route {
+            others: &[Other::PostJson("RuleChange"), Other::Delete(RULE)],
+            has_no_get: true,
+            ..route(
+                "/api/mw/v1/rules/change",
+                "POST changes a rule, DELETE takes the changes back",
+                post(rules::change).delete(rules::reset),
+                &[],
+                "Rule",
+            )
+        },
+        Route {
+            others: &[Other::PostJson("RuleText"), Other::Delete(RULE_NAME)],
+            has_no_get: true,
+            ..route(
+                "/api/mw/v1/rules/page",
+                "POST keeps a rule that the page wrote, DELETE forgets one",
+                post(rules::write).delete(rules::forget),
+                &[],
+                "Rule",
+            )
+        },
+        Route {
+            others: &[Other::PostJson("RulePreviewed")],
+            has_no_get: true,
+            ..route(
+                "/api/mw/v1/rules/preview",
+                "What rules would have done in the last 24 hours, or in another time",
+                post(rules::preview),
+                &[],
+                "RulePreview",
+            )
+        },
     ]
 }
 
@@ -420,7 +488,9 @@ fn path_item(route: &Route) -> Value {
     let mut parameters: Vec<Value> = in_query(route.parameters);
     in_path.iter().for_each(|id| parameters.insert(0, id.clone()));
     get["parameters"] = json!(parameters);
-    item.insert("get".into(), get);
+    if !route.has_no_get {
+        item.insert("get".into(), get);
+    }
     for other in route.others {
         let method = if matches!(other, Other::Delete(_)) { "delete" } else { "post" };
         let answer = match other {

@@ -1,14 +1,20 @@
 //! What answers look like (JSON Schema 2020-12, as OpenAPI 3.1 has it). Objects have no members but those named,
 //! so that a check against real answers finds what is not described.
 
-use crate::api::reports;
+mod rules;
+
+use alert::baseline::Kind;
 use model::{exchange::Exchange, log::Severity};
 use serde_json::{Map, Value, json};
 use store::events::{Event as _, FieldType};
 
+use crate::api::reports;
+
 /// All of them by name.
 pub(super) fn all() -> Map<String, Value> {
     let all = [
+        ("BaselineFinding", baseline_finding()),
+        ("BaselineFindings", baseline_findings()),
         ("Bodies", bodies()),
         ("Cause", cause()),
         ("Deviation", deviation()),
@@ -55,7 +61,8 @@ pub(super) fn all() -> Map<String, Value> {
         ("Usage", object(&[("rows", list(named("UsageRow")))], &[])),
         ("UsageRow", usage_row()),
     ];
-    all.into_iter().map(|(name, schema)| (name.to_owned(), schema)).collect()
+    let all = all.into_iter().chain(rules::all());
+    all.map(|(name, schema)| (name.to_owned(), schema)).collect()
 }
 
 pub(super) fn named(name: &str) -> Value {
@@ -173,6 +180,29 @@ fn deviation() -> Value {
         ("score", number()),
     ];
     object(&members, &[])
+}
+
+fn baseline_finding() -> Value {
+    let evidence = object(&[("query", text()), ("window_ms", whole())], &[]);
+    let members = [
+        ("kind", word(&Kind::ALL.map(Kind::as_str))),
+        ("signal", text()),
+        ("labels", map(text())),
+        ("value", number()),
+        ("usual", or_null(number())),
+        ("score", number()),
+        ("per_day", or_null(number())),
+        ("empty_seconds", or_null(number())),
+        ("since", time()),
+        ("evidence", evidence),
+        ("code", text()),
+        ("params", map(text())),
+    ];
+    object(&members, &[])
+}
+
+fn baseline_findings() -> Value {
+    object(&[("findings", list(named("BaselineFinding"))), ("omitted", whole())], &[])
 }
 
 fn moment() -> Value {

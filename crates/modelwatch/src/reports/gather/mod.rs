@@ -27,6 +27,9 @@ const MINUTE: i64 = 60_000;
 const HOUR: i64 = 60 * MINUTE;
 pub(super) const DAY: i64 = 24 * HOUR;
 
+/// The period before is compared with if at least this part of it was observed, against this one.
+const COMPARED_MIN: f64 = 0.9;
+
 /// Longest time that a report is about.
 pub(crate) const SPAN_MAX: i64 = 400 * DAY;
 /// Shortest.
@@ -118,10 +121,16 @@ pub(crate) fn gather(sources: Sources<'_>, subject: &Subject) -> Result<Facts, F
     let ask = Ask::new(sources.store, sources.budget, subject.model.as_deref());
     let period = subject.period;
     let now = sources.clock.now();
-    let models = models::models(&ask, period, sources.objectives)?;
+    let mut models = models::models(&ask, period, sources.objectives)?;
     let observed = models::observed(&ask, period, now)?;
+    let observed_before = models::observed(&ask, period.before(), now)?;
+    // Of a period that was seen in part only nothing is compared: it would look like growth.
+    let has_before = observed_before.unwrap_or(0.0) >= COMPARED_MIN * observed.unwrap_or(1.0);
+    if !has_before {
+        models.iter_mut().for_each(|model| model.before = None);
+    }
     let (accelerators, energy) = hardware::accelerators(&ask, period)?;
-    let joules_before = hardware::joules(&ask, period.before())?;
+    let joules_before = if has_before { hardware::joules(&ask, period.before())? } else { None };
     let hosts = hardware::hosts(&ask, period)?;
     let records = records::Records { store: sources.store, ask: &ask, range: period.range() };
     let (keys, keys_omitted) = records.keys()?;

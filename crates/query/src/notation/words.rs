@@ -16,7 +16,7 @@ const UNITS: &[(&str, i64)] = &[
 ];
 
 /// Milliseconds of `1h30m`, `10s53ms` or `0`.
-pub(crate) fn duration(text: &str) -> Read<i64> {
+pub fn duration(text: &str) -> Read<i64> {
     let bad = || format!("not a duration: {text:?}");
     if text == "0" {
         return Ok(0);
@@ -31,13 +31,15 @@ pub(crate) fn duration(text: &str) -> Read<i64> {
         if *unit >= largest {
             return Err(bad());
         }
-        (total, largest, rest) = (total + count * unit, *unit, &after[name.len()..]);
+        let part = count.checked_mul(*unit).ok_or_else(bad)?;
+        total = total.checked_add(part).ok_or_else(bad)?;
+        (largest, rest) = (*unit, after.get(name.len()..).unwrap_or_default());
     }
     if text.is_empty() { Err(bad()) } else { Ok(total) }
 }
 
 /// `1`, `-2.5`, `1e3`, `0x1F`, `017`, `Inf`, `NaN`, each with a sign or without.
-pub(crate) fn number(text: &str) -> Read<f64> {
+pub fn number(text: &str) -> Read<f64> {
     let bad = || format!("not a number: {text:?}");
     let (sign, digits) = match text.strip_prefix('-') {
         Some(rest) => (-1.0, rest),
@@ -60,20 +62,20 @@ pub(crate) fn number(text: &str) -> Read<f64> {
 }
 
 /// A number or, as everywhere in PromQL, a duration in seconds.
-pub(crate) fn number_or_duration(text: &str) -> Read<f64> {
+pub fn number_or_duration(text: &str) -> Read<f64> {
     number(text).or_else(|error| duration(text).map(|ms| ms as f64 / 1e3).map_err(|_| error))
 }
 
 /// Reads a string in `"`, `'` or backticks at the beginning of `text`, with the escapes of Go; returns it
 /// and what follows. Bytes that are not UTF-8 become replacement characters.
-pub(crate) fn unquote(text: &str) -> Read<(String, &str)> {
+pub fn unquote(text: &str) -> Read<(String, &str)> {
     let bad = || format!("not a quoted string: {text}");
     let quote = text.chars().next().filter(|c| matches!(c, '"' | '\'' | '`')).ok_or_else(bad)?;
     let mut bytes = Vec::new();
-    let mut rest = &text[1..];
+    let mut rest = text.get(1..).unwrap_or_default();
     loop {
         let next = rest.chars().next().ok_or_else(bad)?;
-        rest = &rest[next.len_utf8()..];
+        rest = rest.get(next.len_utf8()..).unwrap_or_default();
         if next == quote {
             return Ok((String::from_utf8_lossy(&bytes).into_owned(), rest));
         }
@@ -88,7 +90,7 @@ pub(crate) fn unquote(text: &str) -> Read<(String, &str)> {
 /// Reads what follows a backslash and returns the rest.
 fn unescape<'a>(text: &'a str, bytes: &mut Vec<u8>) -> Option<&'a str> {
     let kind = text.chars().next()?;
-    let rest = &text[kind.len_utf8()..];
+    let rest = text.get(kind.len_utf8()..)?;
     let hex = |count: usize| {
         let code = u32::from_str_radix(rest.get(..count)?, 16).ok()?;
         Some((code, rest.get(count..)?))
@@ -124,7 +126,7 @@ fn unescape<'a>(text: &'a str, bytes: &mut Vec<u8>) -> Option<&'a str> {
 
 /// Reads `name{label="value"}`, `{"quoted.name", label="value"}` or `{}` at the beginning of a line;
 /// returns the labels and what follows.
-pub(crate) fn labels(line: &str) -> Read<(Labels, &str)> {
+pub fn labels(line: &str) -> Read<(Labels, &str)> {
     let bad = || format!("not a series: {line}");
     let mut labels = LabelsBuilder::default();
     let (name, mut rest) = identifier(line);
@@ -159,7 +161,7 @@ pub(crate) fn labels(line: &str) -> Read<(Labels, &str)> {
             None => return Err(bad()),
         }
     }
-    Ok((labels.build(), &rest[1..]))
+    Ok((labels.build(), rest.get(1..).unwrap_or_default()))
 }
 
 fn identifier(text: &str) -> (&str, &str) {
@@ -167,69 +169,74 @@ fn identifier(text: &str) -> (&str, &str) {
     text.split_at(text.find(|c| !is_part(c)).unwrap_or(text.len()))
 }
 
-#[test]
-fn durations() {
-    let check = |text: &str, expected: Option<i64>| assert_eq!(duration(text).ok(), expected);
-    check("0", Some(0));
-    check("0s", Some(0));
-    check("1h30m", Some(5_400_000));
-    check("10s53ms", Some(10_053));
-    check("1y1w1d", Some(32_227_200_000));
-    for bad in ["", "5", "1.5h", "m", "1m1h", "1m1m", "1x", "-1m"] {
-        check(bad, None);
-    }
-}
+#[cfg(test)]
+mod tests {
+    use super::*;
 
-#[test]
-fn numbers() {
-    let check = |text: &str, expected: Option<f64>| assert_eq!(number(text).ok(), expected);
-    check("1", Some(1.0));
-    check("-2.5e1", Some(-25.0));
-    check("0x1F", Some(31.0));
-    check("-0b11", Some(-3.0));
-    check("017", Some(15.0));
-    check("0", Some(0.0));
-    check("0.5", Some(0.5));
-    check("+Inf", Some(f64::INFINITY));
-    check("-inf", Some(f64::NEG_INFINITY));
-    assert!(number("NaN").unwrap().is_nan());
-    for bad in ["", "-", "--1", "-+1", "0x", "a", "1 2", "5m"] {
-        check(bad, None);
+    #[test]
+    fn durations() {
+        let check = |text: &str, expected: Option<i64>| assert_eq!(duration(text).ok(), expected);
+        check("0", Some(0));
+        check("0s", Some(0));
+        check("1h30m", Some(5_400_000));
+        check("10s53ms", Some(10_053));
+        check("1y1w1d", Some(32_227_200_000));
+        for bad in ["", "5", "1.5h", "m", "1m1h", "1m1m", "1x", "-1m"] {
+            check(bad, None);
+        }
     }
-}
 
-#[test]
-fn strings() {
-    let check = |text: &str, expected: Option<(&str, &str)>| {
-        let read = unquote(text).ok();
-        assert_eq!(
-            read.as_ref().map(|(string, rest)| (string.as_str(), *rest)),
-            expected,
-            "{text}"
-        );
-    };
-    check(r#""a\"b" c"#, Some(("a\"b", " c")));
-    check(r"'\x41\101\u00e9\U0001F600\t\\'", Some(("AA\u{e9}\u{1F600}\t\\", "")));
-    check(r"`a\n`", Some((r"a\n", "")));
-    check(r#""a\xc5z""#, Some(("a\u{fffd}z", "")));
-    for bad in ["", "a", "\"", "\"a", r#""\q""#, r#""\x4""#, r#""\u12"#, r#""\ud800""#] {
-        check(bad, None);
+    #[test]
+    fn numbers() {
+        let check = |text: &str, expected: Option<f64>| assert_eq!(number(text).ok(), expected);
+        check("1", Some(1.0));
+        check("-2.5e1", Some(-25.0));
+        check("0x1F", Some(31.0));
+        check("-0b11", Some(-3.0));
+        check("017", Some(15.0));
+        check("0", Some(0.0));
+        check("0.5", Some(0.5));
+        check("+Inf", Some(f64::INFINITY));
+        check("-inf", Some(f64::NEG_INFINITY));
+        assert!(number("NaN").unwrap().is_nan());
+        for bad in ["", "-", "--1", "-+1", "0x", "a", "1 2", "5m"] {
+            check(bad, None);
+        }
     }
-}
 
-#[test]
-fn label_sets() {
-    let check = |text: &str, expected: Option<(&[(&str, &str)], &str)>| {
-        let expected =
-            expected.map(|(pairs, rest)| (Labels::from_pairs(pairs.iter().copied()), rest));
-        assert_eq!(labels(text).ok(), expected, "{text}");
-    };
-    check("a:b 1", Some((&[(NAME, "a:b")], " 1")));
-    check("a{b=\"}\", c = '{',} 1", Some((&[(NAME, "a"), ("b", "}"), ("c", "{")], " 1")));
-    check("{\"a.b\", \"c d\"=`e`}", Some((&[(NAME, "a.b"), ("c d", "e")], "")));
-    check("{} 1", Some((&[], " 1")));
-    check("a{b=\"\"} 1", Some((&[(NAME, "a")], " 1")));
-    for bad in ["", " 1", "a{", "a{b}", "a{b=c}", "a{b=\"c\" d=\"e\"}", "{b=\"c\""] {
-        check(bad, None);
+    #[test]
+    fn strings() {
+        let check = |text: &str, expected: Option<(&str, &str)>| {
+            let read = unquote(text).ok();
+            assert_eq!(
+                read.as_ref().map(|(string, rest)| (string.as_str(), *rest)),
+                expected,
+                "{text}"
+            );
+        };
+        check(r#""a\"b" c"#, Some(("a\"b", " c")));
+        check(r"'\x41\101\u00e9\U0001F600\t\\'", Some(("AA\u{e9}\u{1F600}\t\\", "")));
+        check(r"`a\n`", Some((r"a\n", "")));
+        check(r#""a\xc5z""#, Some(("a\u{fffd}z", "")));
+        for bad in ["", "a", "\"", "\"a", r#""\q""#, r#""\x4""#, r#""\u12"#, r#""\ud800""#] {
+            check(bad, None);
+        }
+    }
+
+    #[test]
+    fn label_sets() {
+        let check = |text: &str, expected: Option<(&[(&str, &str)], &str)>| {
+            let expected =
+                expected.map(|(pairs, rest)| (Labels::from_pairs(pairs.iter().copied()), rest));
+            assert_eq!(labels(text).ok(), expected, "{text}");
+        };
+        check("a:b 1", Some((&[(NAME, "a:b")], " 1")));
+        check("a{b=\"}\", c = '{',} 1", Some((&[(NAME, "a"), ("b", "}"), ("c", "{")], " 1")));
+        check("{\"a.b\", \"c d\"=`e`}", Some((&[(NAME, "a.b"), ("c d", "e")], "")));
+        check("{} 1", Some((&[], " 1")));
+        check("a{b=\"\"} 1", Some((&[(NAME, "a")], " 1")));
+        for bad in ["", " 1", "a{", "a{b}", "a{b=c}", "a{b=\"c\" d=\"e\"}", "{b=\"c\""] {
+            check(bad, None);
+        }
     }
 }

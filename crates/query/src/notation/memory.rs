@@ -9,7 +9,10 @@ use model::{
     series::{Budget, HistogramSeries, Matcher, SelectError, SeriesData, SeriesSource, TimeRange},
 };
 
-use super::{histogram::by_index, load::Point};
+use super::{
+    histogram::by_index,
+    points::{Line, Point},
+};
 
 type Points = BTreeMap<i64, Stored>;
 
@@ -21,10 +24,18 @@ enum Stored {
 
 /// Series with their points by time.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Memory(BTreeMap<Labels, Points>);
+pub struct Memory(BTreeMap<Labels, Points>);
 
 impl Memory {
-    pub(crate) fn insert(&mut self, labels: &Labels, time: i64, point: &Point) {
+    /// Stores the points of a line from `start` on, one each `step` milliseconds.
+    pub fn load(&mut self, line: &Line, start: i64, step: i64) {
+        for (time, point) in line.timed(start, step) {
+            self.insert(&line.labels, time, point);
+        }
+    }
+
+    /// Of two points of a series at one time the first counts, as in other stores.
+    pub fn insert(&mut self, labels: &Labels, time: i64, point: &Point) {
         match point {
             Point::Float(value) => self.insert_float(labels, time, *value),
             Point::Histogram(written) => {
@@ -33,7 +44,7 @@ impl Memory {
         }
     }
 
-    pub(crate) fn insert_float(&mut self, labels: &Labels, time: i64, value: f64) {
+    pub fn insert_float(&mut self, labels: &Labels, time: i64, value: f64) {
         let points = self.0.entry(labels.clone()).or_default();
         let newest = points.range(..time).next_back();
         // The end of a series of histograms is one itself.
@@ -43,11 +54,12 @@ impl Memory {
             }
             _ => Stored::Float(value),
         };
-        points.insert(time, point);
+        points.entry(time).or_insert(point);
     }
 
-    pub(crate) fn insert_histogram(&mut self, labels: &Labels, time: i64, histogram: Histogram) {
-        self.0.entry(labels.clone()).or_default().insert(time, Stored::Histogram(histogram));
+    pub fn insert_histogram(&mut self, labels: &Labels, time: i64, histogram: Histogram) {
+        let points = self.0.entry(labels.clone()).or_default();
+        points.entry(time).or_insert(Stored::Histogram(histogram));
     }
 
     fn matching<'a>(
@@ -69,10 +81,11 @@ impl SeriesSource for Memory {
         let (mut found, mut samples) = (Vec::new(), 0);
         for (labels, points) in self.matching(matchers) {
             let float = |(time, point): (&i64, &Stored)| match point {
-                Stored::Float(value) if is_inside(range, *time) => Some((*time, *value)),
-                _ => None,
+                Stored::Float(value) => Some((*time, *value)),
+                Stored::Histogram(_) => None,
             };
-            let (times, values): (Vec<i64>, Vec<f64>) = points.iter().filter_map(float).unzip();
+            let inside = points.range(range.start.0..=range.end.0.max(range.start.0));
+            let (times, values): (Vec<i64>, Vec<f64>) = inside.filter_map(float).unzip();
             samples += times.len() as u64;
             if !times.is_empty() {
                 found.push(SeriesData { labels: labels.clone(), times, values });
@@ -107,7 +120,9 @@ impl SeriesSource for Memory {
         budget: &Budget,
     ) -> Result<Vec<Labels>, SelectError> {
         budget.check()?;
-        let has_points = |points: &Points| points.keys().any(|time| is_inside(range, *time));
+        let has_points = |points: &Points| {
+            points.range(range.start.0..=range.end.0.max(range.start.0)).next().is_some()
+        };
         let series = self.matching(matchers).filter(|(_, points)| has_points(points));
         Ok(series.map(|(labels, _)| labels.clone()).collect())
     }
@@ -162,25 +177,30 @@ fn continues(previous: &Histogram, next: &Histogram) -> bool {
         && is_side_growing(&previous.negative, &next.negative)
 }
 
-#[test]
-fn hints_of_stored_histograms() {
-    use ResetHint::{Gauge, NoReset, Unknown};
-    let check = |line: &str, expected: &[ResetHint]| {
-        let mut memory = Memory::default();
-        super::load::load(&mut memory, "1s", &[line]).unwrap();
-        let hints: Vec<ResetHint> = memory
-            .0
-            .values()
-            .flat_map(with_hints)
-            .map(|(_, histogram)| histogram.reset_hint)
-            .collect();
-        assert_eq!(hints, expected, "{line}");
-    };
-    check("a {{count:1}}+{{count:1}}x2", &[Unknown, NoReset, NoReset]);
-    check("a {{count:3}} {{count:2}} {{count:2}}", &[Unknown, Unknown, NoReset]);
-    check("a {{count:1}} 5 {{count:2}}", &[Unknown, Unknown]);
-    check("a {{count:1 counter_reset_hint:gauge}}x1 {{count:1}}", &[Gauge, Gauge, Unknown]);
-    check("a {{count:1 buckets:[1]}} {{count:1 buckets:[1] offset:1}}", &[Unknown, Unknown]);
-    check("a {{count:1 buckets:[1 0]}} {{count:1 buckets:[1]}}", &[Unknown, NoReset]);
-    check("a {{count:1}} stale {{count:1}}", &[Unknown, NoReset, Unknown]);
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn hints_of_stored_histograms() {
+        use ResetHint::{Gauge, NoReset, Unknown};
+        let check = |line: &str, expected: &[ResetHint]| {
+            let mut memory = Memory::default();
+            memory.load(&Line::read(line).unwrap(), 0, 1_000);
+            let hints: Vec<ResetHint> = memory
+                .0
+                .values()
+                .flat_map(with_hints)
+                .map(|(_, histogram)| histogram.reset_hint)
+                .collect();
+            assert_eq!(hints, expected, "{line}");
+        };
+        check("a {{count:1}}+{{count:1}}x2", &[Unknown, NoReset, NoReset]);
+        check("a {{count:3}} {{count:2}} {{count:2}}", &[Unknown, Unknown, NoReset]);
+        check("a {{count:1}} 5 {{count:2}}", &[Unknown, Unknown]);
+        check("a {{count:1 counter_reset_hint:gauge}}x1 {{count:1}}", &[Gauge, Gauge, Unknown]);
+        check("a {{count:1 buckets:[1]}} {{count:1 buckets:[1] offset:1}}", &[Unknown, Unknown]);
+        check("a {{count:1 buckets:[1 0]}} {{count:1 buckets:[1]}}", &[Unknown, NoReset]);
+        check("a {{count:1}} stale {{count:1}}", &[Unknown, NoReset, Unknown]);
+    }
 }

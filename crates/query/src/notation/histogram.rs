@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use model::histogram::{Buckets, CUSTOM_SCHEMA, Histogram, ResetHint, Span};
 
-use super::{Read, expect::is_close, words::number};
+use super::{Read, is_close, words::number};
 
 /// Names of the counter reset hints.
 const HINTS: &[(&str, ResetHint)] = &[
@@ -14,16 +14,21 @@ const HINTS: &[(&str, ResetHint)] = &[
     ("gauge", ResetHint::Gauge),
 ];
 
+/// Schemas with exponential buckets.
+const SCHEMAS: std::ops::RangeInclusive<i8> = -4..=8;
+/// Farthest first bucket: with the finest schema all floats have one within.
+const OFFSET_MAX: u32 = 1 << 20;
+
 /// A histogram as written.
 #[derive(Clone, Debug, PartialEq)]
-pub(crate) struct Written {
-    pub(crate) histogram: Histogram,
+pub struct Written {
+    pub histogram: Histogram,
     /// Whether the counter reset hint is named. Only then it is compared.
-    pub(crate) has_hint: bool,
+    pub has_hint: bool,
 }
 
 /// Reads a histogram at the beginning of `text`; returns it and what follows.
-pub(crate) fn read(text: &str) -> Read<(Written, &str)> {
+pub fn read(text: &str) -> Read<(Written, &str)> {
     let bad = || format!("not a histogram: {text}");
     let (mut inside, after) =
         text.strip_prefix("{{").and_then(|rest| rest.split_once("}}")).ok_or_else(bad)?;
@@ -58,28 +63,35 @@ fn build(values: &mut BTreeMap<&str, &str>) -> Read<Histogram> {
     let list = |value: Option<&str>| -> Read<Vec<f64>> {
         value.unwrap_or_default().split_whitespace().map(number).collect()
     };
-    let side = |counts: Vec<f64>, offset: i32| {
+    let side = |counts: Vec<f64>, offset: i32| -> Read<Buckets> {
+        if offset.abs_diff(0) > OFFSET_MAX {
+            return Err(format!("no offset of buckets: {offset}"));
+        }
         let span = Span { offset, length: counts.len() as u32 };
-        Buckets { spans: if counts.is_empty() { Vec::new() } else { vec![span] }, counts }
+        Ok(Buckets { spans: if counts.is_empty() { Vec::new() } else { vec![span] }, counts })
     };
     let hint = take("counter_reset_hint").unwrap_or("unknown");
     let named = HINTS.iter().find(|(name, _)| *name == hint);
     let schema = whole(take("schema"))?;
+    let schema = i8::try_from(schema)
+        .ok()
+        .filter(|schema| SCHEMAS.contains(schema) || *schema == CUSTOM_SCHEMA)
+        .ok_or_else(|| format!("no schema: {schema}"))?;
     Ok(Histogram {
         reset_hint: named.ok_or_else(|| format!("no counter reset hint: {hint}"))?.1,
-        schema: i8::try_from(schema).map_err(|_| format!("no schema: {schema}"))?,
+        schema,
         zero_threshold: float(take("z_bucket_w"))?,
         zero_count: float(take("z_bucket"))?,
         count: float(take("count"))?,
         sum: float(take("sum"))?,
-        positive: side(list(take("buckets"))?, whole(take("offset"))?),
-        negative: side(list(take("n_buckets"))?, whole(take("n_offset"))?),
+        positive: side(list(take("buckets"))?, whole(take("offset"))?)?,
+        negative: side(list(take("n_buckets"))?, whole(take("n_offset"))?)?,
         custom_bounds: list(take("custom_values"))?,
     })
 }
 
 /// The counts of one side by their index, empty buckets included.
-pub(crate) fn by_index(side: &Buckets) -> BTreeMap<i32, f64> {
+pub fn by_index(side: &Buckets) -> BTreeMap<i32, f64> {
     let mut next = 0;
     let mut indices = Vec::with_capacity(side.counts.len());
     for span in &side.spans {
@@ -104,7 +116,7 @@ fn from_index(counts: BTreeMap<i32, f64>) -> Buckets {
 }
 
 /// `base` and `sign` times `step`, for sequences. Buckets of `step` may be finer.
-pub(crate) fn combine(base: &Histogram, step: &Histogram, sign: f64) -> Read<Histogram> {
+pub fn combine(base: &Histogram, step: &Histogram, sign: f64) -> Read<Histogram> {
     let finer = u32::try_from(i32::from(step.schema) - i32::from(base.schema));
     let is_alike = base.zero_threshold == step.zero_threshold
         && base.custom_bounds == step.custom_bounds
@@ -138,7 +150,7 @@ pub(crate) fn combine(base: &Histogram, step: &Histogram, sign: f64) -> Read<His
 }
 
 /// Whether `found` is the histogram that is expected, empty buckets left out.
-pub(crate) fn is_same(expected: &Written, found: &Histogram) -> bool {
+pub fn is_same(expected: &Written, found: &Histogram) -> bool {
     let Written { histogram, has_hint } = expected;
     let is_same_side = |expected: &Buckets, found: &Buckets| {
         let filled = |side| -> Vec<(i32, f64)> {
@@ -161,12 +173,12 @@ pub(crate) fn is_same(expected: &Written, found: &Histogram) -> bool {
 }
 
 /// Whether two histograms are the same, the counter reset hint included.
-pub(crate) fn is_same_histogram(expected: &Histogram, found: &Histogram) -> bool {
+pub fn is_same_histogram(expected: &Histogram, found: &Histogram) -> bool {
     is_same(&Written { histogram: expected.clone(), has_hint: true }, found)
 }
 
 /// As a script would write it, with the index of each bucket, for people.
-pub(crate) fn describe(histogram: &Histogram) -> String {
+pub fn describe(histogram: &Histogram) -> String {
     let side = |name: &str, side: &Buckets| {
         let counts = by_index(side);
         let parts: Vec<String> =
@@ -188,61 +200,74 @@ pub(crate) fn describe(histogram: &Histogram) -> String {
     )
 }
 
-#[test]
-fn histograms() {
-    let text = "{{schema:-53 sum:3 count:2 custom_values:[5 10] buckets:[1 0 1] offset:0 counter_reset_hint:gauge}}x3";
-    let (Written { histogram, has_hint }, rest) = read(text).unwrap();
-    assert_eq!((histogram.check(), has_hint, rest), (Ok(()), true, "x3"));
-    assert_eq!(histogram.custom_bounds, [5.0, 10.0]);
-    let (written, _) = read("{{n_buckets:[1 2] n_offset:-2 z_bucket:1 z_bucket_w:0.5}}").unwrap();
-    assert!(!written.has_hint);
-    let Histogram { zero_count, zero_threshold, negative, .. } = &written.histogram;
-    assert_eq!((*zero_count, *zero_threshold), (1.0, 0.5));
-    assert_eq!(by_index(negative), BTreeMap::from([(-2, 1.0), (-1, 2.0)]));
-    for bad in ["{{", "{{a:1}}", "{{sum}}", "{{sum:1 sum:2}}", "{{schema:1.5}}", "{{buckets:[1}}"] {
-        assert!(read(bad).is_err(), "{bad}");
-    }
-}
+#[cfg(test)]
+mod tests {
+    use super::*;
 
-#[test]
-fn histograms_are_told_apart() {
-    let check = |expected: &str, found: &str, is_equal: bool| {
-        let (expected, found) = (read(expected).unwrap().0, read(found).unwrap().0);
-        assert_eq!(is_same(&expected, &found.histogram), is_equal, "{expected:?} {found:?}");
-    };
-    let plain = "{{count:3 sum:4 buckets:[1 2]}}";
-    check(plain, plain, true);
-    check(plain, "{{count:3 sum:4 buckets:[0 1 2 0] offset:-1}}", true);
-    check(plain, "{{count:3 sum:4 buckets:[1 2] counter_reset_hint:gauge}}", true);
-    check("{{count:1 counter_reset_hint:unknown}}", "{{count:1 counter_reset_hint:gauge}}", false);
-    for other in [
-        "{{count:3.1 sum:4 buckets:[1 2]}}",
-        "{{count:3 sum:4.1 buckets:[1 2]}}",
-        "{{count:3 sum:4 buckets:[1 2.1]}}",
-        "{{count:3 sum:4 buckets:[1 2] offset:1}}",
-        "{{count:3 sum:4 n_buckets:[1 2]}}",
-        "{{count:3 sum:4 buckets:[1 2] schema:1}}",
-        "{{count:3 sum:4 buckets:[1 2] z_bucket:1}}",
-        "{{count:3 sum:4 buckets:[1 2] z_bucket_w:1}}",
-    ] {
-        check(plain, other, false);
+    #[test]
+    fn histograms() {
+        let text = "{{schema:-53 sum:3 count:2 custom_values:[5 10] buckets:[1 0 1] offset:0 counter_reset_hint:gauge}}x3";
+        let (Written { histogram, has_hint }, rest) = read(text).unwrap();
+        assert_eq!((histogram.check(), has_hint, rest), (Ok(()), true, "x3"));
+        assert_eq!(histogram.custom_bounds, [5.0, 10.0]);
+        let (written, _) =
+            read("{{n_buckets:[1 2] n_offset:-2 z_bucket:1 z_bucket_w:0.5}}").unwrap();
+        assert!(!written.has_hint);
+        let Histogram { zero_count, zero_threshold, negative, .. } = &written.histogram;
+        assert_eq!((*zero_count, *zero_threshold), (1.0, 0.5));
+        assert_eq!(by_index(negative), BTreeMap::from([(-2, 1.0), (-1, 2.0)]));
+        for bad in
+            ["{{", "{{a:1}}", "{{sum}}", "{{sum:1 sum:2}}", "{{schema:1.5}}", "{{buckets:[1}}"]
+        {
+            assert!(read(bad).is_err(), "{bad}");
+        }
     }
-    let custom = "{{schema:-53 custom_values:[1]}}";
-    check(custom, custom, true);
-    check(custom, "{{schema:-53 custom_values:[2]}}", false);
-}
 
-#[test]
-fn histograms_add_up() {
-    let (base, step) = ("{{count:1 buckets:[1] offset:2}}", "{{count:3 sum:2 buckets:[1 0 0 2]}}");
-    let (base, step) = (read(base).unwrap().0.histogram, read(step).unwrap().0.histogram);
-    let sum = combine(&base, &step, 1.0).unwrap();
-    assert_eq!((sum.count, sum.sum), (4.0, 2.0));
-    assert_eq!(sum.positive.spans, [Span { offset: 0, length: 4 }]);
-    assert_eq!(sum.positive.counts, [1.0, 0.0, 1.0, 2.0]);
-    assert_eq!(combine(&sum, &step, -1.0).unwrap().count, base.count);
-    let finer = Histogram { schema: 1, ..step };
-    assert!(combine(&finer, &base, 1.0).is_err());
-    let sum = combine(&base, &finer, 1.0).unwrap();
-    assert_eq!(by_index(&sum.positive), BTreeMap::from([(0, 1.0), (1, 0.0), (2, 3.0)]));
+    #[test]
+    fn histograms_are_told_apart() {
+        let check = |expected: &str, found: &str, is_equal: bool| {
+            let (expected, found) = (read(expected).unwrap().0, read(found).unwrap().0);
+            assert_eq!(is_same(&expected, &found.histogram), is_equal, "{expected:?} {found:?}");
+        };
+        let plain = "{{count:3 sum:4 buckets:[1 2]}}";
+        check(plain, plain, true);
+        check(plain, "{{count:3 sum:4 buckets:[0 1 2 0] offset:-1}}", true);
+        check(plain, "{{count:3 sum:4 buckets:[1 2] counter_reset_hint:gauge}}", true);
+        check(
+            "{{count:1 counter_reset_hint:unknown}}",
+            "{{count:1 counter_reset_hint:gauge}}",
+            false,
+        );
+        for other in [
+            "{{count:3.1 sum:4 buckets:[1 2]}}",
+            "{{count:3 sum:4.1 buckets:[1 2]}}",
+            "{{count:3 sum:4 buckets:[1 2.1]}}",
+            "{{count:3 sum:4 buckets:[1 2] offset:1}}",
+            "{{count:3 sum:4 n_buckets:[1 2]}}",
+            "{{count:3 sum:4 buckets:[1 2] schema:1}}",
+            "{{count:3 sum:4 buckets:[1 2] z_bucket:1}}",
+            "{{count:3 sum:4 buckets:[1 2] z_bucket_w:1}}",
+        ] {
+            check(plain, other, false);
+        }
+        let custom = "{{schema:-53 custom_values:[1]}}";
+        check(custom, custom, true);
+        check(custom, "{{schema:-53 custom_values:[2]}}", false);
+    }
+
+    #[test]
+    fn histograms_add_up() {
+        let (base, step) =
+            ("{{count:1 buckets:[1] offset:2}}", "{{count:3 sum:2 buckets:[1 0 0 2]}}");
+        let (base, step) = (read(base).unwrap().0.histogram, read(step).unwrap().0.histogram);
+        let sum = combine(&base, &step, 1.0).unwrap();
+        assert_eq!((sum.count, sum.sum), (4.0, 2.0));
+        assert_eq!(sum.positive.spans, [Span { offset: 0, length: 4 }]);
+        assert_eq!(sum.positive.counts, [1.0, 0.0, 1.0, 2.0]);
+        assert_eq!(combine(&sum, &step, -1.0).unwrap().count, base.count);
+        let finer = Histogram { schema: 1, ..step };
+        assert!(combine(&finer, &base, 1.0).is_err());
+        let sum = combine(&base, &finer, 1.0).unwrap();
+        assert_eq!(by_index(&sum.positive), BTreeMap::from([(0, 1.0), (1, 0.0), (2, 3.0)]));
+    }
 }

@@ -1,0 +1,144 @@
+//! Whether the built-in rules are whole: texts, metrics, unit tests. Whether they are right is what the unit tests
+//! in `tests/` say, a recording of a healthy machine among them.
+
+use std::{
+    collections::BTreeSet,
+    path::{Path, PathBuf},
+    process::Command,
+};
+
+use model::{NAME, catalogue, series::MatchOp};
+
+use super::FILES;
+use crate::rules::{Kind, Rule, file};
+
+/// Written for each model by what knows the objectives.
+const OBJECTIVES: &[&str] =
+    &["llm_objective_ratio", "llm_objective_tpot_seconds", "llm_objective_ttft_seconds"];
+const TEXTS: [&str; 3] = ["summary", "cause", "remedy"];
+
+/// The rules of all files; one that cannot be read fails the test.
+fn rules() -> Vec<Rule> {
+    let read = |(name, text): &(&str, &str)| {
+        let file = file::parse(text).unwrap_or_else(|problems| panic!("{name}.yml: {problems:?}"));
+        file.groups.into_iter().flat_map(|group| group.rules).collect::<Vec<_>>()
+    };
+    FILES.iter().flat_map(read).collect()
+}
+
+#[test]
+fn there_is_a_rule_for_what_goes_wrong_and_each_has_its_own_name() {
+    let alerting: Vec<Rule> = rules().into_iter().filter(Rule::is_alerting).collect();
+    let names: BTreeSet<&str> = alerting.iter().map(Rule::name).collect();
+    assert_eq!(names.len(), alerting.len());
+    assert!(names.len() >= 70, "{}", names.len());
+    let files: BTreeSet<&str> = FILES.iter().map(|(name, _)| *name).collect();
+    for group in ["accelerator", "engine", "gateway", "host", "network", "self", "store"] {
+        assert!(files.contains(group), "{group}");
+    }
+}
+
+#[test]
+fn each_alert_says_in_both_languages_what_is_wrong_why_and_what_to_do() {
+    for rule in rules() {
+        let name = rule.name();
+        let Kind::Alerting { annotations, .. } = &rule.kind else { continue };
+        let severity = rule.labels.iter().find(|(label, _)| label == "severity");
+        let severity = severity.map(|(_, value)| value.as_str());
+        assert!(matches!(severity, Some("critical" | "warning" | "info")), "{name}: {severity:?}");
+        let text = |key: &str| {
+            let found = annotations.iter().find(|(candidate, _)| candidate == key);
+            found.unwrap_or_else(|| panic!("{name} has no {key}")).1.as_str()
+        };
+        for key in TEXTS {
+            let (english, chinese) = (text(key), text(&format!("{key}_zh")));
+            assert!(
+                english.ends_with('.') && english.is_ascii() || english.contains('°'),
+                "{name}: {english}"
+            );
+            assert!(chinese.ends_with('。'), "{name}: {chinese}");
+            assert!(
+                chinese.chars().any(|letter| ('一'..='鿿').contains(&letter)),
+                "{name}: {chinese}"
+            );
+            assert_eq!(fields(english), fields(chinese), "{name}: {key}");
+        }
+        assert_eq!(annotations.len(), 2 * TEXTS.len(), "{name}");
+    }
+}
+
+/// What a text names of its alert.
+fn fields(text: &str) -> BTreeSet<&str> {
+    let actions = text.split("{{").skip(1);
+    actions.map(|rest| rest.split("}}").next().unwrap_or_default().trim()).collect()
+}
+
+/// Every metric that a rule asks for is one that this program makes, or that a rule before it made.
+#[test]
+fn each_metric_exists() {
+    let all = rules();
+    let recorded: BTreeSet<&str> =
+        all.iter().filter(|rule| !rule.is_alerting()).map(Rule::name).collect();
+    for rule in &all {
+        let selectors = rule.expr.selectors();
+        assert!(!selectors.is_empty(), "{}", rule.name());
+        for matchers in selectors {
+            let named = |matcher: &&model::series::Matcher| {
+                matcher.name == NAME && matcher.op == MatchOp::Equal
+            };
+            let metric = matchers.iter().find(named).map(|matcher| matcher.value.as_str());
+            let metric =
+                metric.unwrap_or_else(|| panic!("{}: a selector without a name", rule.name()));
+            let parts = ["_bucket", "_count", "_sum"].map(|part| metric.strip_suffix(part));
+            let is_ours = catalogue::find(metric).is_some()
+                || parts.into_iter().flatten().any(|base| {
+                    catalogue::find(base).is_some_and(|of| of.kind == catalogue::Kind::Histogram)
+                });
+            let is_known = is_ours || recorded.contains(metric) || OBJECTIVES.contains(&metric);
+            assert!(is_known, "{}: {metric}", rule.name());
+        }
+    }
+}
+
+/// The files of unit tests.
+fn unit_tests() -> Vec<PathBuf> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/pack/tests");
+    let files = std::fs::read_dir(folder).unwrap();
+    files.map(|file| file.unwrap().path()).collect()
+}
+
+/// A rule counts as tested where some test expects it to fire, beside something for which it does not.
+#[test]
+fn each_alert_has_a_unit_test() {
+    let mut tested = BTreeSet::new();
+    for path in unit_tests() {
+        let text = std::fs::read_to_string(path).unwrap();
+        let names = text.split("alertname=\"").skip(1);
+        tested.extend(names.filter_map(|rest| Some(rest.split_once('"')?.0.to_owned())));
+    }
+    let all = rules();
+    let alerts = all.iter().filter(|rule| rule.is_alerting());
+    let alerts: BTreeSet<String> = alerts.map(|rule| rule.name().to_owned()).collect();
+    assert_eq!(alerts, tested);
+}
+
+/// The unit tests hold with the program that their format comes from, where that is installed.
+#[test]
+fn promtool_finds_the_same() {
+    let promtool =
+        |path: &Path| Command::new("promtool").args(["test", "rules"]).arg(path).output();
+    let tests = unit_tests();
+    std::thread::scope(|scope| {
+        let runs = tests.iter().map(|path| scope.spawn(move || (path, promtool(path))));
+        for run in runs.collect::<Vec<_>>() {
+            let (path, output) = run.join().unwrap();
+            let Ok(output) = output else {
+                println!("promtool is not installed");
+                return;
+            };
+            let text = [output.stdout, output.stderr].concat();
+            let text = String::from_utf8_lossy(&text);
+            assert!(output.status.success(), "{}: {text}", path.display());
+        }
+    });
+}

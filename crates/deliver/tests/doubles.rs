@@ -1,0 +1,377 @@
+//! The whole way of a message, to doubles of services on loopback: small HTTP servers that answer what they are told
+//! and remember what they were sent. Real receivers are in `e2e`.
+
+#![expect(clippy::unwrap_used, reason = "a test may")]
+
+use std::{
+    collections::VecDeque,
+    path::Path,
+    sync::{Arc, Mutex},
+    time::Duration,
+};
+
+use deliver::{FileToSend, Kind, Office, Outcome, Rate, Reference, Settings};
+use model::{
+    Clock, Labels, UnixMs,
+    alert::{Alert, Notification, Notified, Reason},
+};
+use tokio::{
+    io::{AsyncReadExt as _, AsyncWriteExt as _},
+    net::{TcpListener, TcpStream},
+    time::{sleep, timeout},
+};
+
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// What a service was sent.
+#[derive(Clone, Debug)]
+struct Got {
+    head: String,
+    body: serde_json::Value,
+}
+
+impl Got {
+    fn key(&self) -> String {
+        self.body["modelwatch"]["key"].as_str().unwrap_or_default().to_owned()
+    }
+}
+
+/// A double: answers are given in their order, then the last one for ever; none at all hangs.
+struct Double {
+    port: u16,
+    got: Arc<Mutex<Vec<Got>>>,
+}
+
+impl Double {
+    async fn start(answers: &[&'static str]) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let port = listener.local_addr().unwrap().port();
+        let got = Arc::new(Mutex::new(Vec::new()));
+        let answers = Arc::new(Mutex::new(answers.iter().copied().collect::<VecDeque<_>>()));
+        tokio::spawn({
+            let got = Arc::clone(&got);
+            async move {
+                while let Ok((stream, _)) = listener.accept().await {
+                    tokio::spawn(answer(stream, Arc::clone(&got), Arc::clone(&answers)));
+                }
+            }
+        });
+        Self { port, got }
+    }
+
+    fn url(&self) -> String {
+        format!("http://127.0.0.1:{}/hook", self.port)
+    }
+
+    fn got(&self) -> Vec<Got> {
+        self.got.lock().unwrap().clone()
+    }
+
+    fn keys(&self) -> Vec<String> {
+        self.got().iter().map(Got::key).collect()
+    }
+}
+
+async fn answer(
+    mut stream: TcpStream,
+    got: Arc<Mutex<Vec<Got>>>,
+    answers: Arc<Mutex<VecDeque<&'static str>>>,
+) {
+    let mut bytes = Vec::new();
+    let whole = loop {
+        if stream.read_buf(&mut bytes).await.unwrap_or(0) == 0 {
+            return;
+        }
+        let text = String::from_utf8_lossy(&bytes);
+        let Some((head, body)) = text.split_once("\r\n\r\n") else { continue };
+        let length = head.lines().find_map(|line| {
+            let (name, value) = line.split_once(':')?;
+            name.eq_ignore_ascii_case("content-length").then(|| value.trim().parse().ok())?
+        });
+        if body.len() >= length.unwrap_or(0) {
+            break (head.to_owned(), serde_json::from_str(body).unwrap_or_default());
+        }
+    };
+    got.lock().unwrap().push(Got { head: whole.0, body: whole.1 });
+    let answer = {
+        let mut answers = answers.lock().unwrap();
+        if answers.len() > 1 { answers.pop_front() } else { answers.front().copied() }
+    };
+    let Some(answer) = answer else {
+        sleep(PATIENCE * 10).await;
+        return;
+    };
+    let (head, body) = answer.split_once("\n\n").unwrap_or((answer, ""));
+    let head = head.replace('\n', "\r\n");
+    let length = body.len();
+    let answer = format!("HTTP/1.1 {head}\r\nContent-Length: {length}\r\n\r\n{body}");
+    stream.write_all(answer.as_bytes()).await.ok();
+}
+
+fn hook(name: &str, double: &Double) -> Settings {
+    Settings {
+        url: double.url(),
+        allow_private_addresses: true,
+        ..Settings::new(name, Kind::Webhook)
+    }
+}
+
+fn notification(channel: &str, key: &str, is_firing: bool) -> Notification {
+    let now = Clock::system().now();
+    let alert = Alert {
+        labels: Labels::from_pairs([("alertname", "EngineDown"), ("instance", "a:1")]),
+        annotations: vec![("summary".to_owned(), "an engine is down".to_owned())],
+        starts_at: now,
+        ends_at: now,
+        generator_url: String::new(),
+        value: Some(1.0),
+    };
+    Notification {
+        key: key.to_owned(),
+        incident: "i".to_owned(),
+        channel: channel.to_owned(),
+        group_key: "{}:{}".to_owned(),
+        reason: Reason::First,
+        time: now,
+        severity: "warning".to_owned(),
+        group_labels: Vec::new(),
+        common_labels: Vec::new(),
+        common_annotations: Vec::new(),
+        alerts: vec![Notified { alert, is_firing }],
+        truncated: 0,
+        url: "http://127.0.0.1:9640/".to_owned(),
+    }
+}
+
+struct Running {
+    office: Office,
+    outcomes: Arc<Mutex<Vec<Outcome>>>,
+}
+
+impl Running {
+    fn open(folder: &Path, channels: Vec<Settings>) -> Self {
+        let office = Office::open(channels, folder, Clock::system(), Box::new(|_| 0)).unwrap();
+        let outcomes = Arc::new(Mutex::new(Vec::new()));
+        let told = Arc::clone(&outcomes);
+        office.tell_outcomes(Box::new(move |outcome| told.lock().unwrap().push(outcome)));
+        Self { office, outcomes }
+    }
+
+    fn start(folder: &Path, channels: Vec<Settings>) -> Self {
+        let running = Self::open(folder, channels);
+        running.office.start().unwrap();
+        running
+    }
+
+    fn deliver(&self, channel: &str, key: &str) {
+        self.office.deliver(&notification(channel, key, true)).unwrap();
+    }
+
+    fn outcomes(&self) -> Vec<(String, bool)> {
+        let outcomes = self.outcomes.lock().unwrap();
+        outcomes.iter().map(|outcome| (outcome.key.clone(), outcome.is_ok)).collect()
+    }
+
+    fn lane(&self, name: &str) -> deliver::Lane {
+        self.office.lanes().into_iter().find(|lane| lane.name == name).unwrap()
+    }
+}
+
+async fn until(what: &str, is_so: impl Fn() -> bool) {
+    let waiting = async {
+        while !is_so() {
+            sleep(Duration::from_millis(5)).await;
+        }
+    };
+    timeout(PATIENCE, waiting).await.unwrap_or_else(|_| panic!("waited too long: {what}"));
+}
+
+const OK: &str = "200 OK";
+
+#[tokio::test]
+async fn messages_arrive_in_order_through_failures() {
+    let folder = tempfile::tempdir().unwrap();
+    let double = Double::start(&["500 Broken", OK, "400 Bad\n\nno such thing", OK]).await;
+    let running = Running::start(folder.path(), vec![hook("x", &double)]);
+    for key in ["a", "b", "c", "a"] {
+        running.deliver("x", key);
+    }
+    until("three outcomes", || running.outcomes().len() == 3).await;
+    assert_eq!(double.keys(), ["a", "a", "b", "c"]);
+    let told = |key: &str, is_ok| (key.to_owned(), is_ok);
+    assert_eq!(running.outcomes(), [told("a", true), told("b", false), told("c", true)]);
+    let lane = running.lane("x");
+    assert_eq!((lane.sent, lane.failed, lane.given_up, lane.waiting, lane.dead), (2, 2, 1, 0, 1));
+    let dead = &running.office.dead("x")[0];
+    assert_eq!((dead.key.as_str(), dead.reason.as_str()), ("b", "HTTP 400 no such thing"));
+    assert!(running.office.retry("x", dead.id).unwrap());
+    until("the dead letter", || double.keys().len() == 5).await;
+    assert_eq!(double.keys()[4], "b");
+    assert!(double.got()[0].head.contains("idempotency-key: a"), "{}", double.got()[0].head);
+    running.office.stop();
+}
+
+#[tokio::test]
+async fn a_channel_that_hangs_delays_no_other() {
+    let folder = tempfile::tempdir().unwrap();
+    let (hanging, quick) = (Double::start(&[]).await, Double::start(&[OK]).await);
+    let slow = Settings { timeout: Duration::from_millis(400), ..hook("slow", &hanging) };
+    let running = Running::start(folder.path(), vec![slow, hook("quick", &quick)]);
+    running.deliver("slow", "a");
+    until("the hanging one is asked", || !hanging.got().is_empty()).await;
+    running.deliver("quick", "b");
+    until("the quick one", || running.outcomes().len() == 1).await;
+    until("the hanging one fails", || running.lane("slow").failed > 0).await;
+    let (time, text) = running.lane("slow").last_error.unwrap();
+    assert!(text.contains("no answer within 400ms") && time > UnixMs(0), "{text}");
+    assert_eq!(running.lane("slow").waiting, 1);
+    running.office.stop();
+}
+
+#[tokio::test]
+async fn private_addresses_and_redirects_lead_nowhere() {
+    let folder = tempfile::tempdir().unwrap();
+    let double = Double::start(&["302 Found\nLocation: http://127.0.0.1:1/"]).await;
+    let guarded = Settings { allow_private_addresses: false, ..hook("guarded", &double) };
+    let running = Running::start(folder.path(), vec![guarded, hook("moved", &double)]);
+    let refused = running.office.test("guarded").await.unwrap().unwrap_err();
+    assert!(refused.reason.contains("allow_private_addresses = true"), "{refused}");
+    assert_eq!(double.got().len(), 0);
+    let moved = running.office.test("moved").await.unwrap().unwrap_err();
+    assert!(moved.reason.contains("redirects are not followed"), "{moved}");
+    assert_eq!(double.got().len(), 1);
+    assert!(running.office.test("none").await.is_err());
+    running.office.stop();
+}
+
+#[tokio::test]
+async fn two_hundred_with_an_error_is_an_error() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("token");
+    std::fs::write(&file, "t0ken\n").unwrap();
+    let double = Double::start(&[
+        "200 OK\n\n{\"errcode\":310000,\"errmsg\":\"bad token t0ken\"}",
+        "200 OK\n\n{\"errcode\":130101,\"errmsg\":\"too fast\"}",
+        "200 OK\n\n{\"errcode\":0,\"errmsg\":\"ok\"}",
+    ])
+    .await;
+    let ding = Settings {
+        token: Reference::parse(&format!("file:{}", file.display())),
+        url: double.url(),
+        allow_private_addresses: true,
+        ..Settings::new("ding", Kind::DingTalk)
+    };
+    let running = Running::start(&folder.path().join("queue"), vec![ding]);
+    running.deliver("ding", "a");
+    until("a is dead", || running.lane("ding").dead == 1).await;
+    let reason = &running.office.dead("ding")[0].reason;
+    assert_eq!(reason, "errcode 310000 bad token ***");
+    running.deliver("ding", "b");
+    until("b has failed", || running.lane("ding").failed == 2).await;
+    assert_eq!((running.lane("ding").waiting, running.lane("ding").dead), (1, 1));
+    assert!(double.got()[0].head.starts_with("POST /hook/robot/send?access_token=t0ken HTTP"));
+    running.office.stop();
+}
+
+#[tokio::test]
+async fn resolved_alerts_go_only_where_they_are_wanted() {
+    let folder = tempfile::tempdir().unwrap();
+    let double = Double::start(&[OK]).await;
+    let quiet = Settings { send_resolved: false, ..hook("quiet", &double) };
+    let running = Running::start(folder.path(), vec![quiet, hook("all", &double)]);
+    running.office.deliver(&notification("quiet", "a", false)).unwrap();
+    running.office.deliver(&notification("all", "b", false)).unwrap();
+    running.deliver("quiet", "c");
+    until("two", || running.outcomes().len() == 2).await;
+    let mut keys = double.keys();
+    keys.sort();
+    assert_eq!(keys, ["b", "c"]);
+    assert!(running.office.deliver(&notification("none", "a", true)).is_err());
+    running.office.stop();
+}
+
+#[tokio::test]
+async fn files_are_sent_and_what_waits_survives() {
+    let folder = tempfile::tempdir().unwrap();
+    let double = Double::start(&[OK]).await;
+    let before = Running::open(folder.path(), vec![hook("x", &double)]);
+    before.deliver("x", "a");
+    let file = FileToSend {
+        subject: "Week 48".to_owned(),
+        text: "the report".to_owned(),
+        file_name: "week.pdf".to_owned(),
+        media_type: "application/pdf".to_owned(),
+        bytes: b"%PDF".to_vec(),
+    };
+    before.office.send_file("x", file).unwrap();
+    drop(before);
+    let running = Running::start(folder.path(), vec![hook("x", &double)]);
+    until("both", || running.outcomes().len() == 2).await;
+    let got = double.got();
+    assert_eq!((got[0].key(), &got[1].body["base64"]), ("a".to_owned(), &"JVBERg==".into()));
+    running.office.stop();
+    let none = Running::start(folder.path(), Vec::new());
+    assert_eq!(none.office.lanes().len(), 0);
+    none.office.stop();
+}
+
+#[tokio::test]
+async fn rates_hold_across_restarts() {
+    let folder = tempfile::tempdir().unwrap();
+    let double = Double::start(&[OK]).await;
+    let rate = Rate { count: 2, period: Duration::from_secs(3_600) };
+    let limited = || vec![Settings { rate, ..hook("x", &double) }];
+    let running = Running::start(folder.path(), limited());
+    for key in ["a", "b", "c"] {
+        running.deliver("x", key);
+    }
+    until("two", || running.outcomes().len() == 2).await;
+    let refused = running.office.test("x").await.unwrap().unwrap_err();
+    assert!(refused.reason.contains("2/h"), "{refused}");
+    running.office.stop();
+    let running = Running::start(folder.path(), limited());
+    assert!(running.office.test("x").await.unwrap().is_err());
+    assert_eq!((running.lane("x").waiting, double.keys().len()), (1, 2));
+    running.office.stop();
+}
+
+#[tokio::test]
+async fn pictures_go_where_they_can_be_shown() {
+    let folder = tempfile::tempdir().unwrap();
+    let double = Double::start(&[OK]).await;
+    let ntfy = Settings { to: vec!["t".to_owned()], kind: Kind::Ntfy, ..hook("ntfy", &double) };
+    let running = Running::open(folder.path(), vec![ntfy, hook("plain", &double)]);
+    running.office.draw_with(Box::new(|_| Some(b"PNG".to_vec())));
+    running.office.start().unwrap();
+    running.deliver("ntfy", "a");
+    until("one", || running.outcomes().len() == 1).await;
+    assert!(double.got()[0].head.starts_with("PUT /hook/t?title="), "{}", double.got()[0].head);
+    running.office.stop();
+}
+
+#[tokio::test]
+async fn a_template_of_ones_own_is_used_and_one_that_fails_is_told() {
+    let folder = tempfile::tempdir().unwrap();
+    let double = Double::start(&[OK]).await;
+    let ntfy = |name: &str, text: &str| Settings {
+        to: vec!["t".to_owned()],
+        kind: Kind::Ntfy,
+        template_title: "{{ .Status | toUpper }}".to_owned(),
+        template_text: text.to_owned(),
+        ..hook(name, &double)
+    };
+    let channels = vec![ntfy("good", "{{ .Alerts | len }} 条"), ntfy("bad", "{{ .Nothing }}")];
+    let running = Running::start(folder.path(), channels);
+    running.deliver("good", "a");
+    until("the good one", || running.outcomes().len() == 1).await;
+    running.deliver("bad", "b");
+    until("the bad one", || running.outcomes().len() == 2).await;
+    let got = double.got();
+    assert_eq!(
+        (&got[0].body["title"], &got[0].body["message"]),
+        (&"FIRING".into(), &"1 条".into())
+    );
+    let text = got[1].body["message"].as_str().unwrap();
+    assert!(text.starts_with("an engine is down\n") && text.contains("Nothing"), "{text}");
+    running.office.stop();
+}

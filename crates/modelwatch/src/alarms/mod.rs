@@ -1,0 +1,8 @@
+//! Alarms: rules that are evaluated, and what becomes of the alerts that they give.
+//!
+//! What a rule means is in the crate `alert`, what a service wants to be told in the crate `deliver`; here is what
+//! runs them over the store.
+
+pub(crate) mod detect;
+pub(crate) mod objectives;
+pub(crate) mod rules;

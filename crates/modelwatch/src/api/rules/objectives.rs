@@ -1,0 +1,66 @@
+//! `/api/mw/v1/objectives`: what is asked of models.
+
+use super::*;
+use crate::alarms::objectives::Objective;
+
+#[derive(Deserialize)]
+struct AskedObjective {
+    #[serde(default)]
+    author: String,
+    #[serde(flatten)]
+    objective: Value,
+}
+
+pub(in crate::api) async fn objectives(State(app): State<Arc<App>>) -> Answer {
+    list(&app)
+}
+
+fn list(app: &App) -> Answer {
+    let all = app.objectives.all();
+    let told = all.iter().map(|(objective, is_page)| {
+        json!({
+            "model": objective.model,
+            "ttft_seconds": objective.ttft_seconds,
+            "tpot_seconds": objective.tpot_seconds,
+            "success_ratio": objective.success_ratio,
+            "ratio": objective.ratio,
+            "origin": if *is_page { "page" } else { "configuration" },
+        })
+    });
+    ok(&json!({ "objectives": told.collect::<Vec<_>>() }))
+}
+
+pub(in crate::api) async fn set_objective(State(app): State<Arc<App>>, body: Bytes) -> Answer {
+    let asked: AskedObjective = read(&body)?;
+    let objective: Objective = serde_json::from_value(asked.objective)
+        .map_err(|error| ApiError::bad_data(format!("the body is no objective: {error}")))?;
+    if !objective.is_sound() {
+        return Err(ApiError::refused("refused.objective", Vec::new()));
+    }
+    let model = objective.model.clone();
+    if !on_disk(&app, move |app| app.objectives.set(objective)).await? {
+        return Err(ApiError::refused("refused.objectives", Vec::new()));
+    }
+    audit(&app, "event.objective_set", &model, &asked.author);
+    list(&app)
+}
+
+pub(in crate::api) async fn remove_objective(State(app): State<Arc<App>>, form: Form) -> Answer {
+    let model = form.get("model").unwrap_or_default().to_owned();
+    let given = model.clone();
+    if !on_disk(&app, move |app| app.objectives.remove(&given)).await? {
+        return Err(ApiError::not_found("the page has no objective for this model"));
+    }
+    audit(&app, "event.objective_removed", &model, form.get("author").unwrap_or_default());
+    list(&app)
+}
+
+async fn on_disk(
+    app: &Arc<App>,
+    work: impl FnOnce(&App) -> std::io::Result<bool> + Send + 'static,
+) -> Result<bool, ApiError> {
+    let app = Arc::clone(app);
+    let done = tokio::task::spawn_blocking(move || work(&app)).await;
+    let done = done.map_err(|error| ApiError::internal(error.to_string()))?;
+    done.map_err(|error| ApiError::internal(error.to_string()))
+}
