@@ -2,6 +2,8 @@
 #![forbid(unsafe_code)]
 
 pub mod baseline;
+pub mod incident;
+pub mod matchers;
 pub mod pack;
 pub mod promtest;
 pub mod replay;

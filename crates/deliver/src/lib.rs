@@ -14,6 +14,7 @@ mod failure;
 mod guard;
 mod kinds;
 mod office;
+mod post;
 mod queue;
 mod rate;
 mod secret;
@@ -22,6 +23,7 @@ mod tls;
 
 pub use failure::Failure;
 pub use office::{Dead, DeliverError, FileToSend, Lane, Office, Offset, Outcome, Picture, Tell};
+pub use post::{Login, Post, post};
 pub use queue::PutError;
 pub use rate::Rate;
 pub use secret::{NoSecret, Reference};

@@ -63,6 +63,56 @@ pub fn render<N: AsRef<str>, V: AsRef<str>>(
 
 /// All messages, sorted by code.
 pub static MESSAGES: &[Message] = &[
+    Message {
+        code: "audit.acknowledged",
+        en: "{author} acknowledged the incident {name} ({id})",
+        zh: "{author} 确认了事件 {name}（{id}）",
+    },
+    Message {
+        code: "audit.assigned",
+        en: "{author} assigned the incident {name} ({id}) to {assignee}",
+        zh: "{author} 将事件 {name}（{id}）指派给 {assignee}",
+    },
+    Message {
+        code: "audit.dismissed",
+        en: "{author} closed the incident {name} ({id})",
+        zh: "{author} 关闭了事件 {name}（{id}）",
+    },
+    Message {
+        code: "audit.noted",
+        en: "{author} noted on the incident {name} ({id}): {text}",
+        zh: "{author} 为事件 {name}（{id}）添加了备注：{text}",
+    },
+    Message {
+        code: "audit.silence_ended",
+        en: "A silence was ended: {matchers} ({id}), made by {author}",
+        zh: "静默已结束：{matchers}（{id}），创建者 {author}",
+    },
+    Message {
+        code: "audit.silence_put",
+        en: "{author} silenced {matchers} until {end} ({id}): {text}",
+        zh: "{author} 静默了 {matchers}，至 {end}（{id}）：{text}",
+    },
+    Message {
+        code: "audit.unacknowledged",
+        en: "{author} took back the acknowledgement of the incident {name} ({id})",
+        zh: "{author} 撤销了对事件 {name}（{id}）的确认",
+    },
+    Message {
+        code: "audit.unassigned",
+        en: "{author} made the incident {name} ({id}) nobody's",
+        zh: "{author} 取消了事件 {name}（{id}）的指派",
+    },
+    Message {
+        code: "audit.window_put",
+        en: "{author} set the maintenance window {name} from {start} to {end}: {matchers}",
+        zh: "{author} 设置了维护窗口 {name}，{start} 至 {end}：{matchers}",
+    },
+    Message {
+        code: "audit.window_removed",
+        en: "{author} removed the maintenance window {name}",
+        zh: "{author} 删除了维护窗口 {name}",
+    },
     Message { code: "bench.arrival_constant", en: "evenly spaced", zh: "等间隔到达" },
     Message {
         code: "bench.arrival_poisson", en: "at random (Poisson)", zh: "随机到达（泊松）"
@@ -502,6 +552,7 @@ pub static MESSAGES: &[Message] = &[
         en: "[gateway] has no engine behind it: add a [[gateway.upstream]] with name and url",
         zh: "[gateway] 之后没有引擎：请添加 [[gateway.upstream]]，并填写 name 与 url",
     },
+    Message { code: "config.incidents", en: "{reason}", zh: "{reason}" },
     Message {
         code: "config.job_twice",
         en: "the scrape job {job} is there twice",
@@ -673,6 +724,21 @@ pub static MESSAGES: &[Message] = &[
         zh: "{key} = {value}：应为形如 \"http://127.0.0.1:8000\" 的地址，其后只能跟路径；暂不支持 https",
     },
     Message {
+        code: "event.alertmanager_back",
+        en: "Alertmanager {url} takes alerts again",
+        zh: "Alertmanager {url} 已恢复接收告警",
+    },
+    Message {
+        code: "event.alertmanager_lost",
+        en: "Alertmanager {url} does not take alerts: {reason}. They are kept for a while and sent again",
+        zh: "Alertmanager {url} 未能接收告警：{reason}。告警会暂存并重发",
+    },
+    Message {
+        code: "event.alerts_refused",
+        en: "Alerts were refused: more than {limit} fire, or their labels are too many or too long",
+        zh: "告警被拒绝：触发中的告警超过 {limit} 条，或标签过多、过长",
+    },
+    Message {
         code: "event.bodies_read",
         en: "somebody read the prompt and answer of request {request}",
         zh: "有人查看了请求 {request} 的提示词与回答",
@@ -736,6 +802,31 @@ pub static MESSAGES: &[Message] = &[
         code: "event.engine_up",
         en: "{engine} at {url} answers again",
         zh: "{engine}（{url}）已恢复响应",
+    },
+    Message {
+        code: "event.incident_fired",
+        en: "{name} fires: {count} alerts, incident {id}",
+        zh: "{name} 触发：{count} 条告警，事件 {id}",
+    },
+    Message {
+        code: "event.incident_resolved",
+        en: "{name} is over, incident {id}",
+        zh: "{name} 已恢复，事件 {id}",
+    },
+    Message {
+        code: "event.incidents_damaged",
+        en: "{count} lines of {path} were damaged and left out: some of what was known of incidents is gone",
+        zh: "{path} 中有 {count} 行已损坏并被忽略：部分事件信息丢失",
+    },
+    Message {
+        code: "event.incidents_kept",
+        en: "What becomes of incidents is kept again in {path}",
+        zh: "事件状态已恢复写入 {path}",
+    },
+    Message {
+        code: "event.incidents_unkept",
+        en: "What becomes of incidents cannot be kept in {path}: {reason}. Alerts and notifications go on; make room or mend the disk",
+        zh: "事件状态无法写入 {path}：{reason}。告警与通知照常进行；请清理空间或修复磁盘",
     },
     Message {
         code: "event.instance_series_limit",
@@ -2083,6 +2174,94 @@ pub static MESSAGES: &[Message] = &[
         zh: "时间过旧；请为运行中的 modelwatch 设置 [storage] accept_old = true，或将其停止后不带 --url 导入",
     },
     Message {
+        code: "incident.acknowledged", en: "{author} acknowledged", zh: "{author} 已确认"
+    },
+    Message {
+        code: "incident.assigned",
+        en: "{author} assigned it to {assignee}",
+        zh: "{author} 指派给 {assignee}",
+    },
+    Message {
+        code: "incident.channel_missing",
+        en: "There is no channel {channel}: nobody was told by it",
+        zh: "渠道 {channel} 不存在，未能由其通知",
+    },
+    Message {
+        code: "incident.delivered",
+        en: "{channel} delivered the notification",
+        zh: "{channel} 已送达通知",
+    },
+    Message {
+        code: "incident.delivery_failed",
+        en: "{channel} could not deliver: {detail}",
+        zh: "{channel} 送达失败：{detail}",
+    },
+    Message {
+        code: "incident.dismissed",
+        en: "{author} said that it is over",
+        zh: "{author} 关闭了事件",
+    },
+    Message {
+        code: "incident.escalated",
+        en: "Nobody acknowledged in time: told {channel} as well",
+        zh: "无人及时确认，已升级通知 {channel}",
+    },
+    Message {
+        code: "incident.fired",
+        en: "{name} fires: {count} alerts",
+        zh: "{name} 触发：{count} 条告警",
+    },
+    Message {
+        code: "incident.flapping",
+        en: "It begins and ends all the time: held as firing until it is steady",
+        zh: "频繁触发与恢复：在稳定之前视为持续触发",
+    },
+    Message {
+        code: "incident.inhibited",
+        en: "Another alert explains it: nobody is told",
+        zh: "已有其他告警可解释，不再通知",
+    },
+    Message { code: "incident.joined", en: "{count} more alerts", zh: "新增 {count} 条告警" },
+    Message { code: "incident.left", en: "{count} alerts ended", zh: "{count} 条告警已恢复" },
+    Message {
+        code: "incident.maintenance",
+        en: "Maintenance: nobody is told",
+        zh: "维护期间，不通知",
+    },
+    Message {
+        code: "incident.noted", en: "{author} noted something", zh: "{author} 添加了备注"
+    },
+    Message {
+        code: "incident.notified",
+        en: "Told {channel} ({cause})",
+        zh: "已通知 {channel}（{cause}）",
+    },
+    Message {
+        code: "incident.reopened",
+        en: "It fires again: {count} alerts",
+        zh: "再次触发：{count} 条告警",
+    },
+    Message { code: "incident.resolved", en: "All its alerts ended", zh: "全部告警已恢复" },
+    Message {
+        code: "incident.silenced", en: "Silenced: nobody is told", zh: "已静默，不通知"
+    },
+    Message { code: "incident.steady", en: "It is steady again", zh: "已趋于稳定" },
+    Message {
+        code: "incident.unacknowledged",
+        en: "{author} took the acknowledgement back",
+        zh: "{author} 撤销了确认",
+    },
+    Message {
+        code: "incident.unassigned",
+        en: "{author} made it nobody's",
+        zh: "{author} 取消了指派",
+    },
+    Message {
+        code: "incident.unmuted",
+        en: "No silence, maintenance or other alert holds it back any more",
+        zh: "不再被静默、维护或其他告警抑制",
+    },
+    Message {
         code: "key.anonymous_allowed",
         en: "  note: the gateway lets callers in without a key, too; set [gateway] anonymous = \"refuse\" to stop that",
         zh: "  注意：网关目前也放行未携带密钥的请求；如需禁止，请设置 [gateway] anonymous = \"refuse\"",
@@ -2471,6 +2650,19 @@ pub static MESSAGES: &[Message] = &[
         en: "The time ends before it begins",
         zh: "结束时间早于开始时间",
     },
+    Message { code: "refused.incident", en: "there is no such incident", zh: "事件不存在" },
+    Message { code: "refused.incident_over", en: "it is over already", zh: "该事件已结束" },
+    Message {
+        code: "refused.matchers",
+        en: "the matchers cannot be used: {reason}",
+        zh: "匹配条件无法使用：{reason}",
+    },
+    Message {
+        code: "refused.matches_all",
+        en: "at least one matcher must want something: as it stands everything would match",
+        zh: "至少要有一个非空的匹配条件，否则会匹配所有告警",
+    },
+    Message { code: "refused.name_missing", en: "a name is missing", zh: "缺少名称" },
     Message {
         code: "refused.objective",
         en: "an objective needs a model and one of ttft_seconds, tpot_seconds and success_ratio; times are above 0, parts between 0 and 1",
@@ -2515,6 +2707,13 @@ pub static MESSAGES: &[Message] = &[
         en: "there are {limit} saved searches already; delete one first",
         zh: "已保存 {limit} 条搜索，请先删除一条",
     },
+    Message { code: "refused.silence", en: "there is no such silence", zh: "静默不存在" },
+    Message {
+        code: "refused.text_long",
+        en: "{key} has {limit} bytes at most",
+        zh: "{key} 最多 {limit} 字节",
+    },
+    Message { code: "refused.text_missing", en: "a text is missing", zh: "缺少内容" },
     Message {
         code: "refused.severity",
         en: "{severity} is no severity; known are {known}",
@@ -3004,6 +3203,37 @@ pub static MESSAGES: &[Message] = &[
     },
     Message { code: "report.without_key", en: "(no key)", zh: "（无密钥）" },
     Message { code: "report.written", en: "{path} is written", zh: "已写入 {path}" },
+    Message {
+        code: "refused.too_many_kept",
+        en: "there are {limit} {key} already; remove some",
+        zh: "{key} 已达 {limit} 条上限，请先删除一些",
+    },
+    Message {
+        code: "refused.unkept",
+        en: "it was done, but cannot be kept on the disk: {reason}",
+        zh: "操作已生效，但无法保存到磁盘：{reason}",
+    },
+    Message {
+        code: "refused.window",
+        en: "there is no such maintenance window made on the page",
+        zh: "页面创建的维护窗口中没有这一个",
+    },
+    Message {
+        code: "refused.window_long",
+        en: "it lasts longer than what it repeats in",
+        zh: "时长超过其重复周期",
+    },
+    Message {
+        code: "refused.window_order",
+        en: "the end must be after the beginning",
+        zh: "结束时间须晚于开始时间",
+    },
+    Message { code: "refused.window_past", en: "the end is in the past", zh: "结束时间已过" },
+    Message {
+        code: "refused.zone",
+        en: "this machine knows no zone {name}",
+        zh: "本机不识别时区 {name}",
+    },
     Message {
         code: "rules.bad",
         en: "{path}: cannot be used; problems: {count}",
@@ -3735,6 +3965,12 @@ pub static MESSAGES: &[Message] = &[
         code: "verdict.healthy",
         en: "Healthy. Engines up: {engines}. No requests are waiting.",
         zh: "运行正常：{engines} 个引擎在线，没有等待中的请求",
+    },
+    Message { code: "verdict.incident", en: "{summary}", zh: "{summary_zh}" },
+    Message {
+        code: "verdict.incidents",
+        en: "{summary} (and {more} more)",
+        zh: "{summary_zh}（另有 {more} 项告警）",
     },
     Message {
         code: "verdict.kv_full",

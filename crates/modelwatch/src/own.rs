@@ -11,15 +11,17 @@ use logs::pipeline::StepCounts;
 use model::{
     Labels, UnixMs,
     catalogue::{
+        MODELWATCH_ALERTMANAGER_ALERTS_TOTAL, MODELWATCH_ALERTMANAGER_WAITING,
+        MODELWATCH_ALERTS_FIRING, MODELWATCH_ALERTS_REFUSED_TOTAL,
         MODELWATCH_BATCHES_DROPPED_TOTAL, MODELWATCH_BUILD_INFO, MODELWATCH_EVENTS_LOST_TOTAL,
         MODELWATCH_GATEWAY_CONNECTIONS, MODELWATCH_GATEWAY_PARTS_UNSEEN_TOTAL,
-        MODELWATCH_GATEWAY_RECORDS_LOST_TOTAL, MODELWATCH_LIVE_CLIENTS,
+        MODELWATCH_GATEWAY_RECORDS_LOST_TOTAL, MODELWATCH_INCIDENTS, MODELWATCH_LIVE_CLIENTS,
         MODELWATCH_LIVE_EVALUATIONS_TOTAL, MODELWATCH_LIVE_TICKS_DROPPED_TOTAL,
-        MODELWATCH_LOG_PIPELINE_LINES_TOTAL, MODELWATCH_PROCESS_CPU_SECONDS_TOTAL,
-        MODELWATCH_PROCESS_RESIDENT_BYTES, MODELWATCH_QUEUE_BATCHES,
-        MODELWATCH_REMOTE_WRITE_REFUSED_TOTAL, MODELWATCH_REMOTE_WRITE_REQUESTS_TOTAL,
-        MODELWATCH_REMOTE_WRITE_SAMPLES_TOTAL, MODELWATCH_REQUESTS_BYTES,
-        MODELWATCH_REQUESTS_STORED, MODELWATCH_RULE_EVALUATION_SECONDS,
+        MODELWATCH_LOG_PIPELINE_LINES_TOTAL, MODELWATCH_NOTIFICATIONS_OWED,
+        MODELWATCH_PROCESS_CPU_SECONDS_TOTAL, MODELWATCH_PROCESS_RESIDENT_BYTES,
+        MODELWATCH_QUEUE_BATCHES, MODELWATCH_REMOTE_WRITE_REFUSED_TOTAL,
+        MODELWATCH_REMOTE_WRITE_REQUESTS_TOTAL, MODELWATCH_REMOTE_WRITE_SAMPLES_TOTAL,
+        MODELWATCH_REQUESTS_BYTES, MODELWATCH_REQUESTS_STORED, MODELWATCH_RULE_EVALUATION_SECONDS,
         MODELWATCH_RULE_EVALUATIONS_MISSED_TOTAL, MODELWATCH_RULE_FILES_FAILED, MODELWATCH_RULES,
         MODELWATCH_SAMPLES_APPENDED_TOTAL, MODELWATCH_SAMPLES_LOST_TOTAL,
         MODELWATCH_SAMPLES_REFUSED_TOTAL, MODELWATCH_SOURCE_DURATION_SECONDS,
@@ -168,6 +170,25 @@ impl<'a> Own<'a> {
         self.push(&MODELWATCH_RULE_FILES_FAILED, &[], files.len() as f64);
     }
 
+    fn push_incidents(&mut self, app: &App) {
+        let counts = app.incidents.counts();
+        for ((state, severity), count) in &counts.incidents {
+            let labels = [("state", state.as_str()), ("severity", severity.as_str())];
+            self.push(&MODELWATCH_INCIDENTS, &labels, *count as f64);
+        }
+        self.push(&MODELWATCH_ALERTS_FIRING, &[], counts.alerts as f64);
+        self.push(&MODELWATCH_ALERTS_REFUSED_TOTAL, &[], counts.refused as f64);
+        self.push(&MODELWATCH_NOTIFICATIONS_OWED, &[], counts.owed as f64);
+        for state in app.alertmanagers.states() {
+            let url = state.url.as_str();
+            for (outcome, count) in [("sent", state.sent), ("failed", state.failed)] {
+                let labels = [("url", url), ("outcome", outcome)];
+                self.push(&MODELWATCH_ALERTMANAGER_ALERTS_TOTAL, &labels, count as f64);
+            }
+            self.push(&MODELWATCH_ALERTMANAGER_WAITING, &[("url", url)], state.waiting as f64);
+        }
+    }
+
     fn push_refused<'r>(&mut self, refused: impl IntoIterator<Item = (&'r str, u64)>) {
         for (reason, count) in refused {
             let reason = [("reason", reason)];
@@ -211,6 +232,7 @@ pub(crate) fn sample(app: &App, time: UnixMs) -> Batch {
     receivers::sample(&reports, &app.config.receive, |metric, labels, value| {
         own.push(metric, labels, value);
     });
+    own.push_incidents(app);
     own.push_pipelines(app.lines.pipeline_counts());
     own.push_rules(&app.rules);
     own.push(&MODELWATCH_SAMPLES_APPENDED_TOTAL, &[], stats.samples_appended as f64);

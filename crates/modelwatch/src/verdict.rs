@@ -1,13 +1,14 @@
 //! The one sentence at the top of the page: is everything well, and if not, what is wrong.
 //!
-//! A table of conditions in PromQL, worst first; the first that holds is the verdict. It does not look
-//! for causes: that is the diagnosis' work.
+//! A table of conditions in PromQL, worst first; the first that holds is the verdict, unless an incident is open
+//! that is as grave: it says more. It does not look for causes: that is the diagnosis' work.
 
 use std::{
     sync::{Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
 
+use alert::incident::{Incidents, record::State, view::Wanted};
 use collect::{Collector, EngineState};
 use model::{Labels, UnixMs, series::SelectError};
 use query::{Expr, Output, QueryError};
@@ -16,6 +17,8 @@ use crate::{api::is_due, wire::App};
 
 /// Longest time that all conditions may take: live ticks wait for them.
 const TIMEOUT: Duration = Duration::from_secs(1);
+/// Most open incidents that are looked at for the gravest.
+const OPEN_MAX: usize = 1_000;
 /// How often the conditions are evaluated.
 const PERIOD_MS: i64 = 5_000;
 
@@ -122,7 +125,7 @@ pub(crate) fn queries() -> impl Iterator<Item = &'static str> {
 type Evaluate<'a> = &'a dyn Fn(&Expr) -> Result<Output, QueryError>;
 
 /// Level, code and parameters.
-type Judgement = (Level, &'static str, Vec<(String, String)>);
+pub(crate) type Judgement = (Level, &'static str, Vec<(String, String)>);
 
 /// The verdict of the moment.
 pub(crate) struct Verdicts {
@@ -163,7 +166,8 @@ impl Verdicts {
             let deadline = app.clock.monotonic().saturating_add(TIMEOUT);
             let left = || deadline.saturating_sub(app.clock.monotonic());
             let evaluate = |expr: &Expr| app.queries.evaluate_here(expr, time, left());
-            self.judge(&evaluate, &app.collector, time);
+            let incident = app.incidents.read(|incidents, now| of_incidents(incidents, now));
+            self.judge(&evaluate, &app.collector, incident, time);
         } else {
             let path = app.config.storage.path.display().to_string();
             let params = vec![("path".into(), path)];
@@ -173,8 +177,15 @@ impl Verdicts {
 
     /// Evaluates the conditions over whatever holds the series. Where time is up before one is found to hold, what
     /// was said before stays.
-    pub(crate) fn judge(&self, evaluate: Evaluate<'_>, collector: &Collector, time: UnixMs) {
+    pub(crate) fn judge(
+        &self,
+        evaluate: Evaluate<'_>,
+        collector: &Collector,
+        incident: Option<Judgement>,
+        time: UnixMs,
+    ) {
         let Ok(found) = self.holding(evaluate) else { return };
+        let found = graver(found, incident);
         let elsewhere = || match evaluate(&self.engines_up) {
             Ok(output) => Ok(output.value.into_floats().first().map(|(_, up)| *up as usize)),
             Err(error) if is_late(&error) => Err(error),
@@ -215,6 +226,57 @@ impl Verdicts {
 
     fn lock(&self) -> MutexGuard<'_, Verdict> {
         self.current.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// The gravest incident that is open and that nobody has silenced. Those that only inform are no trouble.
+fn of_incidents(incidents: &Incidents, now: UnixMs) -> Option<Judgement> {
+    let level = |severity: &str| match severity {
+        "critical" => Some(Level::Critical),
+        "warning" => Some(Level::Warn),
+        _ => None,
+    };
+    let counts = |state: State| matches!(state, State::Firing | State::Acknowledged);
+    let open = incidents.counts().into_iter().filter(|((state, _), _)| counts(*state));
+    let others: usize =
+        open.filter(|((_, severity), _)| level(severity).is_some()).map(|(_, count)| count).sum();
+    if others == 0 {
+        return None;
+    }
+    let wanted = Wanted { is_open_only: true, start: None, end: None, matchers: &[], after: None };
+    let (open, _) = incidents.list(&wanted, OPEN_MAX, 1, now);
+    let told = open.iter().filter(|incident| counts(incident.state));
+    let (level, worst) =
+        told.filter_map(|incident| Some((level(&incident.severity)?, incident)))
+            .max_by_key(|(level, incident)| (*level == Level::Critical, incident.started))?;
+    // Where its alerts have no text in common, the first speaks for them.
+    let text = |name: &str| {
+        let first = worst.alerts.first().and_then(|alert| alert.annotations.get(name));
+        worst.annotations.get(name).or(first).cloned()
+    };
+    let summary = text("summary").unwrap_or_else(|| worst.name.clone());
+    let chinese = text("summary_zh").unwrap_or_else(|| summary.clone());
+    let more = others.saturating_sub(1);
+    let code = if more == 0 { "verdict.incident" } else { "verdict.incidents" };
+    let params = vec![
+        ("id".into(), worst.id.clone()),
+        ("name".into(), worst.name.clone()),
+        ("summary".into(), summary),
+        ("summary_zh".into(), chinese),
+        ("more".into(), more.to_string()),
+    ];
+    Some((level, code, params))
+}
+
+/// The graver of a condition and an incident. Of equally grave ones the incident has more to say.
+fn graver(condition: Option<Judgement>, incident: Option<Judgement>) -> Option<Judgement> {
+    match (condition, incident) {
+        (Some(condition), Some(incident))
+            if condition.0 == Level::Critical && incident.0 != Level::Critical =>
+        {
+            Some(condition)
+        }
+        (condition, incident) => incident.or(condition),
     }
 }
 
@@ -314,6 +376,21 @@ mod tests {
             },
             Ok(Some("verdict.memory_low")),
         );
+    }
+
+    #[test]
+    fn the_graver_is_told_and_of_equals_the_incident() {
+        let one = |level, code| Some((level, code, Vec::new()));
+        let check = |condition, incident, expected| {
+            assert_eq!(graver(condition, incident).map(|(_, code, _)| code), expected);
+        };
+        check(None, None, None);
+        check(one(Level::Warn, "c"), None, Some("c"));
+        check(None, one(Level::Warn, "i"), Some("i"));
+        check(one(Level::Warn, "c"), one(Level::Warn, "i"), Some("i"));
+        check(one(Level::Warn, "c"), one(Level::Critical, "i"), Some("i"));
+        check(one(Level::Critical, "c"), one(Level::Warn, "i"), Some("c"));
+        check(one(Level::Critical, "c"), one(Level::Critical, "i"), Some("i"));
     }
 
     #[test]

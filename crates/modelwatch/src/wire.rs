@@ -30,7 +30,9 @@ use tokio::{
 
 use crate::{
     alarms::{
+        alertmanagers::Alertmanagers,
         detect::{self, Detector},
+        incidents::{self, Incidents},
         objectives::Objectives,
         rules::{self, Rules},
     },
@@ -83,6 +85,8 @@ pub(crate) struct App {
     pub(crate) inventory: Inventory,
     pub(crate) events: Arc<Events>,
     pub(crate) lines: Lines,
+    pub(crate) incidents: Incidents,
+    pub(crate) alertmanagers: Alertmanagers,
     pub(crate) hub: Hub,
     pub(crate) gate: Gate,
     pub(crate) receive: Receive,
@@ -141,6 +145,7 @@ pub(crate) fn serve(config: Config, language: Language, say: Say<'_>) -> anyhow:
         exchanges.stop();
     }
     app.collector.stop();
+    app.incidents.stop();
     app.queue.stop();
     if writer.join().is_err() {
         tracing::error!("the writer ended abnormally");
@@ -192,6 +197,16 @@ fn assemble(
         Box::new(move |record| events.push(record))
     };
     let exchanges = Exchanges::start(&config, &clock, &queue, keep, engines, note, language)?;
+    let incidents = start_incidents(&config, address, &clock, &events)?;
+    let configured = &config.incidents.alertmanagers;
+    let alertmanagers = Alertmanagers::start(configured, &clock, &events, runtime.handle());
+    let found: rules::Sink = {
+        let (incidents, alertmanagers) = (incidents.clone(), alertmanagers.clone());
+        Box::new(move |alerts, time| {
+            alertmanagers.send(alerts);
+            incidents.take(alerts, time);
+        })
+    };
     let limits = limits(&config);
     let detector = Detector::new(detect::Setup {
         store: store.clone(),
@@ -205,12 +220,14 @@ fn assemble(
     let app = App {
         queries: Queries::new(Arc::new(store.clone()), clock.clone(), limits),
         verdicts: Verdicts::new(clock.now()).context("a built-in condition does not parse")?,
-        rules: Rules::new(rules_setup(&config, &clock, &store, address))?,
+        rules: Rules::new(rules_setup(&config, &clock, &store, address, found))?,
         objectives: Objectives::new(&config.storage.path, &config.objectives)?,
         detector,
         receive: Receive::new(&lines, &clock, &config.receive),
         reports: Reports::new(&config.storage.path, &config.reports, language),
         lines,
+        incidents,
+        alertmanagers,
         saved: api::SavedSearches::new(&config.storage.path),
         config,
         clock,
@@ -232,18 +249,44 @@ fn assemble(
     Ok((Arc::new(app), writer, exchanges))
 }
 
+/// Incidents below the data directory. No channels are configured yet that could be told.
+fn start_incidents(
+    config: &Config,
+    address: SocketAddr,
+    clock: &Clock,
+    events: &Arc<Events>,
+) -> anyhow::Result<Incidents> {
+    let page = page_url(config, address);
+    let settings = config.incidents.settings(&[], page).map_err(anyhow::Error::msg)?;
+    let deliver = Box::new(incidents::NoChannels);
+    Incidents::start(&config.storage.path, settings, clock, events, deliver)
+        .context("failed to start the thread of incidents")
+}
+
+/// Where people reach the page, without a slash at the end.
+fn page_url(config: &Config, address: SocketAddr) -> String {
+    match config.alerts.external_url.trim_end_matches('/') {
+        "" => format!("http://{}", reachable(address)),
+        given => given.to_owned(),
+    }
+}
+
 /// What rules are evaluated with.
-fn rules_setup(config: &Config, clock: &Clock, store: &Store, address: SocketAddr) -> rules::Setup {
-    let given = config.alerts.external_url.trim_end_matches('/');
-    let own = || format!("http://{}", reachable(address));
+fn rules_setup(
+    config: &Config,
+    clock: &Clock,
+    store: &Store,
+    address: SocketAddr,
+    sink: rules::Sink,
+) -> rules::Setup {
     rules::Setup {
         store: store.clone(),
         clock: clock.clone(),
         settings: config.alerts.clone(),
         folder: config.storage.path.clone(),
-        external_url: if given.is_empty() { own() } else { given.to_owned() },
+        external_url: page_url(config, address),
         samples_max: config.query.samples_max,
-        sink: Box::new(|_, _| {}),
+        sink,
     }
 }
 

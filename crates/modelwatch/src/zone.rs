@@ -71,15 +71,16 @@ impl Zone {
         Self::of_name(name).unwrap_or_default()
     }
 
-    /// The zone of that name in the zone database, or of that rule; nothing where there is none.
+    /// The zone of that name in the zone database, or of that rule of POSIX; nothing where there is none.
     pub(crate) fn of_name(name: &str) -> Option<Self> {
         let name = name.strip_prefix(':').unwrap_or(name);
+        // Machines without the database know this one.
         if name == "UTC" {
             return Some(Self::default());
         }
-        let path: PathBuf = PathBuf::from(ZONES).join(name);
-        let is_inside = !name.is_empty() && !name.split('/').any(|part| part == "..");
-        let of_file = || Self::of_file(path).filter(|_| is_inside);
+        let is_inside = !name.split('/').any(|part| part == ".." || part.is_empty());
+        let of_file =
+            || is_inside.then(|| Self::of_file(PathBuf::from(ZONES).join(name))).flatten();
         of_file().or_else(|| Self::of_rule(name))
     }
 

@@ -2,6 +2,7 @@
 //! docs/benchmarks.md with what they were taken on. A slow machine makes figures worse; it is never
 //! a failure.
 
+mod baselines;
 mod collect;
 mod cost;
 mod data;
@@ -23,6 +24,7 @@ use anyhow::{Result, bail};
 pub(crate) fn bench(arguments: &[String]) -> Result<()> {
     let words: Vec<&str> = arguments.iter().map(String::as_str).collect();
     match words.as_slice() {
+        ["baselines"] => baselines::run(),
         ["collect"] => collect::run(),
         ["cost"] => cost::run(),
         ["events"] => events::run(),
@@ -37,7 +39,7 @@ pub(crate) fn bench(arguments: &[String]) -> Result<()> {
         ["store"] => store::run(None),
         ["store", scenario] => store::run(Some(scenario)),
         _ => bail!(
-            "there is no benchmark {words:?}; there are: collect, cost, events, gateway, gateway nginx|litellm, logs, page, page soak [MINUTES], query, rules, store, store mix|series|history|recovery|full"
+            "there is no benchmark {words:?}; there are: baselines, collect, cost, events, gateway, gateway nginx|litellm, logs, page, page soak [MINUTES], query, rules, store, store mix|series|history|recovery|full"
         ),
     }
 }

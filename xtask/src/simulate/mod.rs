@@ -12,7 +12,7 @@ mod world;
 
 use std::{
     fs::{self, File},
-    io::{BufWriter, Write as _},
+    io::{self, BufWriter, Write as _},
     path::{Path, PathBuf},
     time::Duration,
 };
@@ -196,6 +196,19 @@ fn write_series(path: &Path, wish: &Wish) -> Result<()> {
         time += if time < fine_from { COARSE } else { FINE };
     }
     out.flush().context("the series cannot be written")
+}
+
+/// Writes the series of some days in which nothing goes wrong.
+pub(crate) fn write_healthy(days: f64, out: &mut dyn io::Write) -> Result<()> {
+    // The incident is in the last hour, which is left out.
+    let end = (now() / 60.0).floor() * 60.0;
+    let (begin, mut time) = (end - days * DAY, end - days * DAY);
+    let mut deployment = Deployment::new(end + HOUR, begin);
+    while time < end {
+        deployment.read(time, out)?;
+        time += COARSE;
+    }
+    Ok(())
 }
 
 #[cfg(test)]

@@ -1,7 +1,7 @@
 //! What a value is at a given load: a line through both, by ranks.
 //!
 //! Latency rises with the requests that run, power with the tokens that are made. Its bias: that the relation is near
-//! a line between the smallest and the largest load that were seen; outside nothing is said, because nothing is known.
+//! a line where most loads were seen; beyond nothing is said, because little is known.
 
 use super::{
     Least,
@@ -13,7 +13,9 @@ use super::{
 pub const POINTS_MAX: usize = 120;
 /// Fewer points are no relation.
 pub const POINTS_MIN: usize = 24;
-/// How far beyond the loads that were seen a load may be, as a share of the largest.
+/// Loads of which less than this share was seen beyond are known well.
+const EDGE: f64 = 0.04;
+/// How far beyond those a load may be, as a share of the largest of them.
 const BEYOND: f64 = 0.1;
 /// Loads that differ by less than this share of the largest say nothing of how a value depends on them.
 const RANGE_MIN: f64 = 0.05;
@@ -42,7 +44,8 @@ impl Line {
         }
         let some = evenly(&pairs, POINTS_MAX);
         pairs.sort_unstable_by(|a, b| a.0.total_cmp(&b.0));
-        let (least_load, most_load) = (pairs.first()?.0, pairs.last()?.0);
+        let edge = (pairs.len() as f64 * EDGE) as usize;
+        let (least_load, most_load) = (pairs.get(edge)?.0, pairs.get(pairs.len() - 1 - edge)?.0);
         let range = RANGE_MIN * most_load.abs();
         let slope = if most_load - least_load > range { slope(&some, range) } else { 0.0 };
         let mut starts: Vec<f64> = pairs.iter().map(|(load, value)| value - slope * load).collect();
@@ -53,7 +56,7 @@ impl Line {
         let mut line = Self { slope, start, least_load, most_load, least_value, ratios };
         let ratios: Vec<f64> =
             pairs.iter().filter_map(|(load, value)| line.ratio(*load, *value)).collect();
-        let least = Least { count: POINTS_MIN, spread: share_min, share: 0.0 };
+        let least = Least { count: POINTS_MIN / 2, spread: share_min, share: 0.0 };
         line.ratios = Usual::of(&ratios, least)?;
         Some(line)
     }

@@ -246,6 +246,8 @@ pub struct Floor {
     pub digits: usize,
 }
 
+/// More requests need more memory, connections and threads.
+const FLOOR_RUNNING: &str = "max by (instance) (llm_requests_running)";
 const ENGINE_START: &str = "max by (instance) (llm_engine_process_start_time_seconds)";
 
 /// What leaks are looked for in.
@@ -253,7 +255,7 @@ pub static FLOORS: &[Floor] = &[
     Floor {
         name: "resident",
         query: "llm_engine_process_resident_bytes{$who}",
-        load: "",
+        load: FLOOR_RUNNING,
         start: ENGINE_START,
         per_day: 50e6,
         scale: 1e-6,
@@ -271,7 +273,7 @@ pub static FLOORS: &[Floor] = &[
     Floor {
         name: "files",
         query: "llm_engine_process_open_files{$who}",
-        load: "",
+        load: FLOOR_RUNNING,
         start: ENGINE_START,
         per_day: 20.0,
         scale: 1.0,
@@ -280,7 +282,7 @@ pub static FLOORS: &[Floor] = &[
     Floor {
         name: "threads",
         query: "llm_engine_process_threads{$who}",
-        load: "",
+        load: FLOOR_RUNNING,
         start: ENGINE_START,
         per_day: 10.0,
         scale: 1.0,

@@ -102,7 +102,11 @@ impl Watch {
         let mut errors = Vec::new();
         // What has waited longest comes first.
         self.slots.sort_by_key(|slot| slot.due);
-        for slot in self.slots.iter_mut().filter(|slot| slot.due <= now).take(WORK_MAX) {
+        // A clock that was set back must not make anything wait for the time that it showed.
+        let is_due = |slot: &Slot| {
+            slot.due <= now || slot.due.0.saturating_sub(now.0) > slot.work.period_ms()
+        };
+        for slot in self.slots.iter_mut().filter(|slot| is_due(slot)).take(WORK_MAX) {
             slot.due = UnixMs(now.0 + slot.work.period_ms());
             match slot.work.done(asked, self.own_start, now) {
                 Ok(mut readings) => {

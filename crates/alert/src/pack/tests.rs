@@ -10,7 +10,10 @@ use std::{
 use model::{NAME, catalogue, series::MatchOp};
 
 use super::FILES;
-use crate::rules::{Kind, Rule, file};
+use crate::{
+    promtest,
+    rules::{Kind, Rule, file},
+};
 
 /// Written for each model by what knows the objectives.
 const OBJECTIVES: &[&str] =
@@ -120,6 +123,54 @@ fn each_alert_has_a_unit_test() {
     let alerts = all.iter().filter(|rule| rule.is_alerting());
     let alerts: BTreeSet<String> = alerts.map(|rule| rule.name().to_owned()).collect();
     assert_eq!(alerts, tested);
+}
+
+/// Runs the unit tests of a file as `modelwatch rules test` does.
+fn check_unit_tests(name: &str) {
+    let path = unit_tests().into_iter().find(|path| path.file_stem().unwrap() == name).unwrap();
+    let tests = promtest::parse(&std::fs::read_to_string(path).unwrap()).unwrap();
+    let named = tests.rule_files.iter().map(|file| {
+        let name = file.strip_prefix("../").and_then(|file| file.strip_suffix(".yml"));
+        let (_, text) = FILES.iter().find(|(candidate, _)| Some(*candidate) == name).unwrap();
+        file::parse(text).unwrap()
+    });
+    let failures = promtest::run(&tests, &named.collect::<Vec<_>>());
+    assert!(failures.is_empty(), "{failures:#?}");
+}
+
+#[test]
+fn rules_of_hosts_hold() {
+    check_unit_tests("host");
+}
+
+#[test]
+fn rules_of_accelerators_hold() {
+    check_unit_tests("accelerator");
+}
+
+#[test]
+fn rules_of_engines_hold() {
+    check_unit_tests("engine");
+}
+
+#[test]
+fn other_rules_hold() {
+    ["gateway", "network", "self", "store"].into_iter().for_each(check_unit_tests);
+}
+
+#[test]
+fn rules_of_long_times_hold() {
+    check_unit_tests("trends");
+}
+
+#[test]
+fn nothing_fires_over_what_is_no_fault() {
+    check_unit_tests("quiet");
+}
+
+#[test]
+fn nothing_fires_over_a_recording_of_a_healthy_machine() {
+    check_unit_tests("healthy");
 }
 
 /// The unit tests hold with the program that their format comes from, where that is installed.

@@ -3,6 +3,14 @@
 use super::metrics;
 
 metrics! { MODELWATCH:
+    MODELWATCH_ALERTMANAGER_ALERTS_TOTAL = Counter "modelwatch_alertmanager_alerts_total" "" ["url" "outcome"]
+        "Alerts sent to an Alertmanager (outcome sent), and those it refused or that were given up because too many waited (failed)" "发送给 Alertmanager 的告警数（outcome 为 sent），以及被拒绝或因积压过多而放弃的告警数（failed）";
+    MODELWATCH_ALERTMANAGER_WAITING = Gauge "modelwatch_alertmanager_waiting" "" ["url"]
+        "Alerts that wait to be sent to an Alertmanager" "等待发送给 Alertmanager 的告警数";
+    MODELWATCH_ALERTS_FIRING = Gauge "modelwatch_alerts_firing" "" []
+        "Alerts that fire, of our rules and of others that send here" "触发中的告警数，包括内置规则与外部发送的告警";
+    MODELWATCH_ALERTS_REFUSED_TOTAL = Counter "modelwatch_alerts_refused_total" "" []
+        "Alerts refused because too many fire, or because their labels are too many or too long" "因触发中的告警过多，或标签过多、过长而被拒绝的告警数";
     MODELWATCH_BASELINE_FAILURES_TOTAL = Counter "modelwatch_baseline_failures_total" "" []
         "Times that what is usual could not be found out" "基线计算失败的次数";
     MODELWATCH_BASELINE_RATIO = Gauge "modelwatch_baseline_ratio" "ratio" ["kind" "signal" "engine" "model" "instance" "source" "host" "index" "uuid" "vendor" "change" "old" "new"]
@@ -27,6 +35,8 @@ metrics! { MODELWATCH:
         "Parts of answers that passed the gateway unseen because reading them could not keep up" "因解析跟不上而未被观察到的响应片段数（转发不受影响）";
     MODELWATCH_GATEWAY_RECORDS_LOST_TOTAL = Counter "modelwatch_gateway_records_lost_total" "" []
         "Records of requests that nobody took because storing them could not keep up" "因存储跟不上而丢失的请求记录数";
+    MODELWATCH_INCIDENTS = Gauge "modelwatch_incidents" "" ["state" "severity"]
+        "Incidents that are not over" "未结束的事件数";
     MODELWATCH_LIVE_CLIENTS = Gauge "modelwatch_live_clients" "" []
         "Open live connections of pages" "页面打开的实时连接数";
     MODELWATCH_LIVE_EVALUATIONS_TOTAL = Counter "modelwatch_live_evaluations_total" "" []
@@ -49,6 +59,8 @@ metrics! { MODELWATCH:
         "Lines that came to a step of a log pipeline, by what it did: done, missed where it found nothing to do, skipped where its condition did not hold, dropped" "到达日志流水线各步骤的行数，按结果划分：done 已执行、missed 无需处理、skipped 条件不满足、dropped 已丢弃";
     MODELWATCH_LOG_THROTTLED_TOTAL = Counter "modelwatch_log_throttled_total" "" ["instance" "log" "origin"]
         "Times that a log was made to wait because it brought more than it may" "日志因超出速率上限而被要求等待的次数";
+    MODELWATCH_NOTIFICATIONS_OWED = Gauge "modelwatch_notifications_owed" "" []
+        "Notifications that were decided on and that their channels have not taken over yet" "已决定但尚未被渠道接收的通知数";
     MODELWATCH_PCIE_ERRORS_TOTAL = Counter "modelwatch_pcie_errors_total" "" ["pci_bus_id" "severity"]
         "Errors on the PCIe link of a device as the kernel counts them (AER): correctable, nonfatal or fatal" "内核统计的设备 PCIe 链路错误数（AER）：correctable、nonfatal 或 fatal";
     MODELWATCH_PROCESS_CPU_SECONDS_TOTAL = Counter "modelwatch_process_cpu_seconds_total" "seconds" []

@@ -218,3 +218,80 @@ impl Look {
         batch
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use model::catalogue::NODE_FILESYSTEM_AVAIL_BYTES;
+    use store::Options;
+
+    use super::*;
+    use crate::{events::Events, writer};
+
+    /// Some time in 2027.
+    const START: UnixMs = UnixMs(1_800_000_000_000);
+    const MINUTE: Duration = Duration::from_secs(60);
+
+    fn setup(folder: &std::path::Path, clock: &Clock) -> (Arc<Setup>, JoinHandle<()>) {
+        let (store, _) =
+            Store::open(&folder.join("data"), Options::default(), clock.clone()).unwrap();
+        let path = String::new();
+        let events = Arc::new(Events::default());
+        let (queue, writer) = writer::start(store.clone(), path, clock.clone(), events).unwrap();
+        let setup = Setup {
+            store,
+            clock: clock.clone(),
+            queue,
+            folder: folder.to_owned(),
+            samples_max: 1_000_000,
+            instance: "a:9640".into(),
+        };
+        (Arc::new(setup), writer)
+    }
+
+    /// Looks until all was looked at.
+    fn looked(setup: &Arc<Setup>) -> Look {
+        let mut look = Look::new(Arc::clone(setup), Arc::default());
+        while !look.watch.has_looked_at_all() {
+            look.look(setup.clock.now());
+        }
+        look
+    }
+
+    #[test]
+    fn what_is_found_becomes_series_and_keeps_its_beginning() {
+        let folder = tempfile::tempdir().unwrap();
+        let clock = Clock::manual(START);
+        let (setup, writer) = setup(folder.path(), &clock);
+        let disk =
+            [("device", "/dev/sda1"), ("fstype", "ext4"), ("instance", "a"), ("mountpoint", "/")];
+        let disk = Labels::metric(NODE_FILESYSTEM_AVAIL_BYTES.name, disk);
+        for minute in 0..240 {
+            clock.set(START + MINUTE * minute);
+            let mut batch = Batch::new(clock.now());
+            batch.push(&disk, 400e9 - 1e9 * f64::from(minute));
+            setup.store.append(&batch).unwrap();
+        }
+        let mut look = looked(&setup);
+        let found = lock(&look.found).clone();
+        let told: Vec<_> = found.iter().map(Reading::code).collect();
+        assert_eq!(told, ["finding.forecast_disk"]);
+        let empty = found[0].empty_seconds.unwrap();
+        assert!((empty - 161.0 * 60.0).abs() < 300.0, "{empty}");
+        let since = found[0].since;
+        let (batch, series) = (look.batch(clock.now()), MODELWATCH_FORECAST_EMPTY_SECONDS.name);
+        assert!(
+            batch.samples.iter().any(|(labels, value)| labels.name() == series && *value == empty)
+        );
+        // Half an hour and a restart later it is the same one.
+        for minute in 240..270 {
+            clock.set(START + MINUTE * minute);
+            let mut batch = Batch::new(clock.now());
+            batch.push(&disk, 400e9 - 1e9 * f64::from(minute));
+            setup.store.append(&batch).unwrap();
+        }
+        let later = looked(&setup);
+        assert_eq!(lock(&later.found)[0].since, since);
+        setup.queue.stop();
+        writer.join().unwrap();
+    }
+}

@@ -3,6 +3,8 @@
 //! What a rule means is in the crate `alert`, what a service wants to be told in the crate `deliver`; here is what
 //! runs them over the store.
 
+pub(crate) mod alertmanagers;
 pub(crate) mod detect;
+pub(crate) mod incidents;
 pub(crate) mod objectives;
 pub(crate) mod rules;

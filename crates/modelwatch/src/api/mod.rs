@@ -2,12 +2,14 @@
 
 mod admin;
 mod agent;
+mod alertmanager;
 mod elastic;
 mod events;
 mod export;
 mod findings;
 mod form;
 mod gateway;
+mod incidents;
 mod json;
 mod live;
 mod logs;
@@ -77,6 +79,7 @@ pub(crate) fn router(app: Arc<App>) -> Router {
         .route("/api/v1/export", get(export::export))
         .route("/api/v1/write", post(write::write))
         .merge(admin::router())
+        .merge(alertmanager::router())
         .merge(elastic::router())
         .merge(loki::router())
         .merge(openapi::router())

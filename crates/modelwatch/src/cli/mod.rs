@@ -96,11 +96,11 @@ enum Command {
         work: pipeline::PipelineWork,
     },
     Query(query::Words),
-    Report(Box<report::Words>),
     Rules {
         #[command(subcommand)]
         work: rules::RulesWork,
     },
+    Report(Box<report::Words>),
     Top(top::Options),
     Bench(Box<bench::Words>),
     Store {
@@ -195,10 +195,10 @@ pub(crate) fn main() -> ExitCode {
         Command::Query(words) => {
             with_config(config, language, |config| query::query(&config, &words, language))
         }
+        Command::Rules { work } => rules::rules(&work, language),
         Command::Report(words) => with_config(config, language, |config| {
             ended(report::report(&config, &words, language).map(|()| true))
         }),
-        Command::Rules { work } => rules::rules(&work, language),
         Command::Top(options) => {
             with_config(config, language, |config| top::top(&config, &options, language))
         }

@@ -4,8 +4,8 @@
 use std::time::Duration;
 
 use super::{
-    Config, keys_alerts, keys_gateway, keys_logs, keys_pipeline, keys_receive, keys_reports,
-    keys_scrape,
+    Config, keys_alerts, keys_gateway, keys_incidents, keys_logs, keys_pipeline, keys_receive,
+    keys_reports, keys_scrape,
 };
 
 /// What a value must be.
@@ -58,9 +58,13 @@ pub(super) struct Key {
 
 /// All keys, in order of their tables.
 pub(super) fn all() -> impl Iterator<Item = &'static Key> {
-    let more = keys_alerts::KEYS.iter().chain(keys_gateway::KEYS).chain(keys_logs::KEYS);
-    let more = more.chain(keys_pipeline::KEYS).chain(keys_receive::KEYS).chain(keys_reports::KEYS);
-    let more = more.chain(keys_scrape::KEYS);
+    let more = keys_alerts::KEYS.iter().chain(keys_gateway::KEYS).chain(keys_incidents::KEYS);
+    let more = more
+        .chain(keys_logs::KEYS)
+        .chain(keys_pipeline::KEYS)
+        .chain(keys_receive::KEYS)
+        .chain(keys_reports::KEYS)
+        .chain(keys_scrape::KEYS);
     KEYS.iter().chain(more)
 }
 

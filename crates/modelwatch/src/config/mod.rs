@@ -5,9 +5,11 @@
 
 mod alerts;
 mod gateway;
+mod incidents;
 mod keys;
 mod keys_alerts;
 mod keys_gateway;
+mod keys_incidents;
 mod keys_logs;
 mod keys_pipeline;
 mod keys_receive;
@@ -35,6 +37,7 @@ use model::message::{Language, render};
 use ::logs::{Zone, pipeline::Pipelines};
 pub(crate) use alerts::{Alerts, Objective, part};
 pub(crate) use gateway::{Address, Gateway, GatewayUpstream};
+pub(crate) use incidents::Alertmanager;
 pub(crate) use logs::{Logs, NamedLog};
 pub(crate) use receive::Receive;
 pub(crate) use reference::reference;
@@ -58,6 +61,7 @@ pub(crate) struct Config {
     pub(crate) query: Query,
     pub(crate) engines: Vec<Engine>,
     pub(crate) gateway: Gateway,
+    pub(crate) incidents: incidents::Incidents,
     pub(crate) probes: Vec<Probe>,
     pub(crate) receive: Receive,
     pub(crate) reports: Reports,
@@ -295,6 +299,7 @@ impl Default for Config {
             objectives: Vec::new(),
             engines: Vec::new(),
             gateway: Gateway::default(),
+            incidents: incidents::Incidents::default(),
             probes: Vec::new(),
             receive: Receive::default(),
             reports: Reports::default(),
@@ -363,10 +368,13 @@ impl Config {
         lines.extend(self.alerts.lines());
         lines.extend(self.logs.lines());
         lines.extend(self.reports.lines());
+        let has_inhibitions = self.incidents.has_builtin_inhibitions;
+        lines.push(format!("incidents.builtin_inhibitions = {has_inhibitions}"));
         lines.sort();
         lines.extend(self.accelerator_commands.iter().flat_map(AcceleratorCommand::lines));
         lines.extend(self.engines.iter().flat_map(Engine::lines));
         lines.extend(self.gateway.lines());
+        lines.extend(self.incidents.lines());
         lines.extend(self.logs.files.iter().flat_map(NamedLog::lines));
         lines.extend(self.log_pipelines.iter().flat_map(pipeline::LogPipeline::lines));
         lines.extend(self.objectives.iter().flat_map(Objective::lines));
@@ -458,6 +466,7 @@ fn resolve(text: &str, environment: &Environment<'_>) -> Result<Config, Vec<Prob
     check_probes(&config.probes, environment, &mut problems);
     let line_of = |name: &str| parse::line_in(text, "gateway", name);
     gateway::check(&config.gateway, &line_of, environment, &mut problems);
+    incidents::check(&config.incidents, environment, &mut problems);
     logs::check(&config.logs, &mut problems);
     let line_of = |name: &str| parse::line_in(text, "receive", name);
     receive::check(&config.receive, &line_of, environment, &mut problems);

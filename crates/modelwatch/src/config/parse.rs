@@ -9,6 +9,7 @@ use toml::{
 use super::{
     AcceleratorCommand, Config, Engine, NamedLog, Objective, Probe, Problem,
     gateway::GatewayUpstream,
+    incidents::{Alertmanager, Inhibit, Maintenance, Route},
     keys::{self, Key, Type, Value},
     pipeline::LogPipeline,
     reports::Report,
@@ -35,6 +36,14 @@ pub(super) const LISTS: &[List] = &[
         begin: |config, line| config.accelerator_commands.push(AcceleratorCommand::new(line)),
     },
     List {
+        key: "alertmanager.url",
+        required: &["url"],
+        begin: |config, line| {
+            let entry = Alertmanager { line, ..Alertmanager::default() };
+            config.incidents.alertmanagers.push(entry);
+        },
+    },
+    List {
         key: "engine.url",
         required: &["url"],
         begin: |config, line| config.engines.push(Engine { line, ..Engine::default() }),
@@ -45,6 +54,13 @@ pub(super) const LISTS: &[List] = &[
         begin: |config, line| {
             let upstream = GatewayUpstream { line, ..GatewayUpstream::default() };
             config.gateway.upstreams.push(upstream);
+        },
+    },
+    List {
+        key: "inhibit.source",
+        required: &["source", "target"],
+        begin: |config, line| {
+            config.incidents.inhibitions.push(Inhibit { line, ..Inhibit::default() });
         },
     },
     List {
@@ -69,6 +85,13 @@ pub(super) const LISTS: &[List] = &[
         },
     },
     List {
+        key: "maintenance.name",
+        required: &["name", "start", "end"],
+        begin: |config, line| {
+            config.incidents.windows.push(Maintenance { line, ..Maintenance::default() });
+        },
+    },
+    List {
         key: "objective.model",
         required: &["model"],
         begin: |config, line| config.objectives.push(Objective { line, ..Objective::default() }),
@@ -82,6 +105,13 @@ pub(super) const LISTS: &[List] = &[
         key: "report.name",
         required: &["name"],
         begin: |config, line| config.reports.schedules.push(Report::new(line)),
+    },
+    List {
+        key: "route.name",
+        required: &["name"],
+        begin: |config, line| {
+            config.incidents.routes.push(Route { line, ..Route::default() });
+        },
     },
     List {
         key: "scrape.job",

@@ -12,6 +12,7 @@ use super::{HOUR_MS, MINUTE_MS, SERIES_MAX, about, back};
 use crate::baseline::{
     Asked, Kind, Reading,
     load::Line,
+    robust::median,
     signals::{Floor, Supply},
     trend::Trend,
     without_name,
@@ -76,16 +77,13 @@ fn of_floor(
     points: &[(i64, f64)],
     loads: Option<&HashMap<i64, f64>>,
 ) -> Option<Reading> {
+    let points = at_equal_load(points, loads);
     if points.len() < HOURS_MIN {
         return None;
     }
-    let days = |time: i64| time as f64 / DAY_MS;
-    let trend = Trend::of(
-        &at_equal_load(points, loads)
-            .into_iter()
-            .map(|(time, value)| (days(time), value))
-            .collect::<Vec<_>>(),
-    )?;
+    let in_days: Vec<(f64, f64)> =
+        points.iter().map(|(time, value)| (*time as f64 / DAY_MS, *value)).collect();
+    let trend = Trend::of(&in_days)?;
     let (first, last) = (points.first()?, points.last()?);
     let hours = (last.0 - first.0) / HOUR_MS;
     Some(Reading {
@@ -109,15 +107,20 @@ fn of_floor(
     })
 }
 
-/// The values without what their load explains; as they are where that is not known.
+/// What the values would be at the middle one of the loads; as they are where loads are not known.
 fn at_equal_load(points: &[(i64, f64)], loads: Option<&HashMap<i64, f64>>) -> Vec<(i64, f64)> {
     let Some(loads) = loads else { return points.to_vec() };
     let loaded = points.iter().filter_map(|(time, value)| Some((*time, *loads.get(time)?, *value)));
     let loaded: Vec<(i64, f64, f64)> = loaded.collect();
     let pairs: Vec<(f64, f64)> = loaded.iter().map(|(_, load, value)| (*load, *value)).collect();
-    let Some(line) = Line::of(&pairs, 0.0) else { return points.to_vec() };
-    let rest = |(time, load, value): &(i64, f64, f64)| Some((*time, value - line.expected(*load)?));
-    loaded.iter().filter_map(rest).collect()
+    let mut all: Vec<f64> = pairs.iter().map(|(load, _)| *load).collect();
+    let line = Line::of(&pairs, 0.0);
+    let usual = median(&mut all).and_then(|middle| line.as_ref()?.expected(middle));
+    let (Some(line), Some(usual)) = (line, usual) else { return points.to_vec() };
+    let even = |(time, load, value): &(i64, f64, f64)| {
+        Some((*time, value - line.expected(*load)? + usual))
+    };
+    loaded.iter().filter_map(even).collect()
 }
 
 /// What is left is looked at twice: over days for what fills slowly, and over hours for what fills fast.

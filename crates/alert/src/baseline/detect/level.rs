@@ -8,7 +8,6 @@ use crate::baseline::{
     Asked, Kind, Least, Reading,
     load::Lines,
     reading::percent,
-    robust::median,
     shift::{Cusum, ewma},
     signals::Signal,
     week::Week,
@@ -27,7 +26,7 @@ const RECENT_MIN: usize = 6;
 const AGE_MAX_MS: i64 = 15 * MINUTE_MS;
 /// Larger sums of scores are told.
 pub const SUM_MIN: f64 = 10.0;
-/// The newest values, of which the middle one must be off as well: what is over is not told.
+/// The newest values, which must all be off as well: what is over is not told.
 const NEWEST: usize = 3;
 
 /// Against what is usual at the load of the moment.
@@ -67,9 +66,8 @@ fn of_load(
         cusum.push((ratio - line.ratios.median) / line.ratios.spread.max(least));
     }
     let middle = ewma(ratios.iter().map(|(_, ratio)| *ratio))?;
-    let mut last: Vec<f64> = ratios.iter().rev().take(NEWEST).map(|(_, ratio)| *ratio).collect();
-    let last = median(&mut last)?;
     let is_off = |ratio: f64| (ratio - 1.0).abs() > signal.change && signal.bad.is(ratio - 1.0);
+    let is_still = ratios.iter().rev().take(NEWEST).all(|(_, ratio)| is_off(*ratio));
     let score = cusum.score();
     let first = ratios.len().saturating_sub(cusum.lasts_for());
     let value = ewma(ratios.iter().map(|(point, _)| point.value))?;
@@ -82,7 +80,7 @@ fn of_load(
         score,
         per_day: None,
         empty_seconds: None,
-        is_found: score.abs() > SUM_MIN && signal.bad.is(score) && is_off(middle) && is_off(last),
+        is_found: score.abs() > SUM_MIN && signal.bad.is(score) && is_off(middle) && is_still,
         since: UnixMs(ratios.get(first).map_or(newest.time, |(point, _)| point.time)),
         query: about(signal.query, labels),
         window_ms: BEFORE_MS + RECENT_MS,

@@ -45,16 +45,33 @@ pub fn accelerators(
         .iter()
         .filter_map(|(labels, _)| Some((labels.get("uuid")?.to_owned(), user(labels))))
         .collect();
+    // How busy one is cannot be told from how busy it is, so that it is compared within one engine only.
+    let is_work = signal.name == UTILIZATION.name;
     let group = |labels: &Labels| {
         let get = |name: &str| labels.get(name).unwrap_or_default();
-        let place = users.get(get("uuid")).cloned();
-        let place = place.unwrap_or_else(|| format!("host {}", get("host")));
-        [get("vendor").to_owned(), get("model").to_owned(), place]
+        let place = match users.get(get("uuid")) {
+            Some(user) => user.clone(),
+            None if is_work => return None,
+            None => format!("host {}", get("host")),
+        };
+        Some([get("vendor").to_owned(), get("model").to_owned(), place])
     };
-    // How busy one is cannot be told from how busy it is.
-    let work = if signal.name == UTILIZATION.name { "" } else { UTILIZATION.query };
-    let has_same_work = |own: f64, middle: f64| (own - middle).abs() <= UTILIZATION_RANGE;
-    compare(asked, signal, now, &group, &Work { query: work, has_same_work: &has_same_work })
+    let grid = back(now, WINDOW_MS, STEP_MS);
+    let series = asked.series(&signal.query.replace("$who", ""), grid)?;
+    let mut groups: BTreeMap<Group, Vec<Series>> = BTreeMap::new();
+    for series in series.into_iter().take(SERIES_MAX) {
+        if let Some(group) = group(&series.labels) {
+            groups.entry(group).or_default().push(series);
+        }
+    }
+    groups.retain(|_, members| members.len() >= peers::PEERS_MIN);
+    if !is_work && !groups.is_empty() {
+        let amounts = asked.floats(&UTILIZATION.query.replace("$who", ""), now)?;
+        for members in groups.values_mut() {
+            *members = with_same_work(std::mem::take(members), &amounts);
+        }
+    }
+    Ok(groups.values().flat_map(|members| of_group(signal, members, now)).collect())
 }
 
 /// Compares replicas of one model on engines of one kind, each at the load that it has: what a value is at which load
@@ -108,71 +125,18 @@ fn of_replicas(
     judged.filter_map(reading).collect()
 }
 
-/// Who does the same work: a query, and whether one value of it is near enough to the middle one.
-struct Work<'a> {
-    /// Empty where all do.
-    query: &'a str,
-    has_same_work: &'a dyn Fn(f64, f64) -> bool,
-}
-
 type Group = [String; 3];
 
-fn compare(
-    asked: Asked<'_>,
-    signal: &'static Signal,
-    now: UnixMs,
-    group: &dyn Fn(&Labels) -> Group,
-    work: &Work<'_>,
-) -> Result<Vec<Reading>, QueryError> {
-    let grid = back(now, WINDOW_MS, STEP_MS);
-    let series = asked.series(&signal.query.replace("$who", ""), grid)?;
-    let mut groups: BTreeMap<Group, Vec<Series>> = BTreeMap::new();
-    for series in series.into_iter().take(SERIES_MAX) {
-        groups.entry(group(&series.labels)).or_default().push(series);
-    }
-    groups.retain(|_, members| members.len() >= peers::PEERS_MIN);
-    if groups.is_empty() {
-        return Ok(Vec::new());
-    }
-    let amounts = match work.query {
-        "" => Vec::new(),
-        query => asked.floats(&query.replace("$who", ""), now)?,
-    };
-    let mut readings = Vec::new();
-    for members in groups.into_values() {
-        let members = if work.query.is_empty() {
-            members
-        } else {
-            with_same_work(members, &amounts, work.has_same_work)
-        };
-        readings.extend(of_group(signal, &members, now));
-    }
-    Ok(readings)
-}
-
-/// Those whose work is near that of the middle one.
-fn with_same_work(
-    members: Vec<Series>,
-    amounts: &[(Labels, f64)],
-    has_same_work: &dyn Fn(f64, f64) -> bool,
-) -> Vec<Series> {
-    // What tells of the work has some of the labels only.
-    let amount = |labels: &Labels| {
-        let is_same = |of: &Labels| {
-            of.iter()
-                .filter(|(name, _)| *name != model::NAME)
-                .all(|(name, value)| labels.get(name) == Some(value))
-        };
-        amounts.iter().find(|(of, _)| is_same(of)).map(|(_, amount)| *amount)
-    };
-    let known: Vec<(Series, f64)> = members
-        .into_iter()
-        .filter_map(|series| amount(&series.labels).map(|amount| (series, amount)))
-        .collect();
-    let mut all: Vec<f64> = known.iter().map(|(_, amount)| *amount).collect();
+/// Those whose utilization is near that of the middle one.
+fn with_same_work(members: Vec<Series>, amounts: &[(Labels, f64)]) -> Vec<Series> {
+    let amounts: HashMap<&Labels, f64> =
+        amounts.iter().map(|(labels, amount)| (labels, *amount)).collect();
+    let amount = |series: Series| Some((*amounts.get(&series.labels)?, series));
+    let known: Vec<(f64, Series)> = members.into_iter().filter_map(amount).collect();
+    let mut all: Vec<f64> = known.iter().map(|(amount, _)| *amount).collect();
     let Some(middle) = median(&mut all) else { return Vec::new() };
-    let same = known.into_iter().filter(|(_, amount)| has_same_work(*amount, middle));
-    same.map(|(series, _)| series).collect()
+    let is_near = |(amount, _): &(f64, Series)| (amount - middle).abs() <= UTILIZATION_RANGE;
+    known.into_iter().filter(is_near).map(|(_, series)| series).collect()
 }
 
 fn of_group(signal: &'static Signal, members: &[Series], now: UnixMs) -> Vec<Reading> {

@@ -17,7 +17,8 @@ use axum::{
 use serde_json::{Map, Value, json};
 
 use super::{
-    events, findings, gateway, json::response, logs, moment, range, reports, requests, rules,
+    events, findings, gateway, incidents, json::response, logs, moment, range, reports, requests,
+    rules,
 };
 use crate::wire::App;
 
@@ -96,6 +97,38 @@ const USAGE: &[Parameter] = &[
     FILTER,
     ("format", Choice(&["json", "csv"]), false, "csv for a file; json without it"),
 ];
+const INCIDENTS: &[Parameter] = &[
+    START,
+    END,
+    (
+        "state",
+        Choice(&["open", "all"]),
+        false,
+        "Only those that are not over, or all; open without it",
+    ),
+    (
+        "filter",
+        Text,
+        false,
+        "Matchers such as severity=\"critical\",model=~\"q.*\": one alert must match all",
+    ),
+    ("limit", Whole(0, incidents::PAGE_MAX as i64), false, "Incidents of a page; 100 without it"),
+    ("cursor", Text, false, "The next of the page before"),
+];
+const HISTORY: &[Parameter] = &[
+    (
+        "start",
+        Time,
+        false,
+        "Beginning of the time that is asked about; a day before its end without it",
+    ),
+    END,
+    ("limit", Whole(0, incidents::LANES_MAX as i64), false, "Groups of the answer; 200 without it"),
+];
+const WINDOW_FORGET: &[Parameter] = &[
+    ("id", Text, true, "The id of a window that was made on the page"),
+    ("author", Text, false, "Who removes it"),
+];
 const LOGS: &[Parameter] = &[
     START,
     END,
@@ -163,6 +196,12 @@ const RANGE: &[Parameter] = &[
     ("series_max", Whole(0, 500), false, "Most series of a query; 64 without it"),
     ("timeout", Text, false, "Longest time for all queries: seconds, or a duration such as 5s"),
 ];
+const AUTHOR: Parameter = ("author", Text, false, "Who does it, for the record");
+const OBJECTIVE: &[Parameter] =
+    &[("model", Text, true, "The model of an objective that the page has"), AUTHOR];
+const RULE: &[Parameter] = &[("id", Text, true, "The id of a rule"), AUTHOR];
+const RULE_NAME: &[Parameter] =
+    &[("name", Text, true, "The name of a rule that the page wrote"), AUTHOR];
 const REPORT_FILE: &[Parameter] = &[
     ("format", Choice(reports::FORMATS), false, "html without it"),
     ("inline", Choice(&["true"]), false, "To be shown instead of saved"),
@@ -176,12 +215,6 @@ const REPORT_PREVIEW: &[Parameter] = &[
     ("format", Choice(reports::FORMATS), false, "html without it"),
 ];
 const REPORT_SCHEDULE: &[Parameter] = &[("name", Text, true, "The name of a schedule")];
-const AUTHOR: Parameter = ("author", Text, false, "Who does it, for the record");
-const OBJECTIVE: &[Parameter] =
-    &[("model", Text, true, "The model of an objective that the page has"), AUTHOR];
-const RULE: &[Parameter] = &[("id", Text, true, "The id of a rule"), AUTHOR];
-const RULE_NAME: &[Parameter] =
-    &[("name", Text, true, "The name of a rule that the page wrote"), AUTHOR];
 const MOMENT: &[Parameter] = &[
     ("at", Time, true, "The moment"),
     (
@@ -225,6 +258,48 @@ fn routes() -> Vec<Route> {
             get(gateway::gateway),
             &[],
             "Gateway",
+        ),
+        route(
+            "/api/mw/v1/incidents",
+            "Incidents, newest first, each with up to 100 of its alerts",
+            get(incidents::list),
+            INCIDENTS,
+            "Incidents",
+        ),
+        route(
+            "/api/mw/v1/incidents/history",
+            "When groups of alerts fired, newest first",
+            get(incidents::history),
+            HISTORY,
+            "IncidentHistory",
+        ),
+        route(
+            "/api/mw/v1/incidents/{id}",
+            "One incident, with up to 1,000 of its alerts",
+            get(incidents::one),
+            &[],
+            "Incident",
+        ),
+        deed(
+            "/api/mw/v1/incidents/{id}/acknowledge",
+            "Somebody takes care of an incident: it is not repeated or escalated any more",
+            post(incidents::acknowledge),
+        ),
+        deed(
+            "/api/mw/v1/incidents/{id}/assign",
+            "Says whose an incident is; nobody's with an empty assignee",
+            post(incidents::assign),
+        ),
+        deed("/api/mw/v1/incidents/{id}/note", "Adds a note", post(incidents::note)),
+        deed(
+            "/api/mw/v1/incidents/{id}/resolve",
+            "Says that an incident is over: its alerts count for nothing until they have ended",
+            post(incidents::resolve),
+        ),
+        deed(
+            "/api/mw/v1/incidents/{id}/unacknowledge",
+            "Takes an acknowledgement back",
+            post(incidents::unacknowledge),
         ),
         route(
             "/api/mw/v1/keys",
@@ -301,6 +376,18 @@ fn routes() -> Vec<Route> {
                 get(logs::tail),
                 LOGS_TAIL,
                 "Tail",
+            )
+        },
+        Route {
+            others: &[Other::PostJson("MaintenanceDraft"), Other::Delete(WINDOW_FORGET)],
+            ..route(
+                "/api/mw/v1/maintenance",
+                "Maintenance windows; POST makes one, DELETE removes one of the page",
+                get(incidents::windows)
+                    .post(incidents::put_window)
+                    .delete(incidents::forget_window),
+                &[],
+                "Maintenance",
             )
         },
         route(
@@ -406,6 +493,13 @@ fn routes() -> Vec<Route> {
             "Bodies",
         ),
         route(
+            "/api/mw/v1/routes",
+            "Which channels are told of which alerts, what holds alerts back, and Alertmanagers",
+            get(incidents::routes),
+            &[],
+            "Routes",
+        ),
+        route(
             "/api/mw/v1/rules",
             "Rules with how they fare, and what is wrong with their files",
             get(rules::rules),
@@ -446,6 +540,20 @@ fn routes() -> Vec<Route> {
             )
         },
     ]
+}
+
+/// Something that somebody does to an incident. It answers the incident.
+fn deed(path: &'static str, summary: &'static str, handler: MethodRouter<Arc<App>>) -> Route {
+    Route {
+        path,
+        summary,
+        handler,
+        parameters: &[],
+        answer: "Incident",
+        others: &[Other::PostJson("IncidentDeed")],
+        is_socket: false,
+        has_no_get: true,
+    }
 }
 
 pub(super) fn router() -> Router<Arc<App>> {
@@ -498,6 +606,9 @@ fn path_item(route: &Route) -> Value {
             Other::PostForm | Other::PostJson(_) | Other::Delete(_) => route.answer,
         };
         let mut operation = operation(route, method, answer);
+        if let Some(id) = &in_path {
+            operation["parameters"] = json!([id]);
+        }
         match other {
             Other::PostForm => operation["requestBody"] = form(route.parameters),
             Other::PostJson(name) | Other::PostFor(name, _) => {

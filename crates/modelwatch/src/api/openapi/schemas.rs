@@ -28,6 +28,17 @@ pub(super) fn all() -> Map<String, Value> {
         ("Findings", object(&[("findings", list(named("Finding")))], &[])),
         ("Gateway", gateway()),
         ("Heatmap", heatmap()),
+        ("Incident", incident()),
+        ("IncidentAlert", incident_alert()),
+        (
+            "IncidentDeed",
+            object(&[], &[("author", text()), ("assignee", text()), ("text", text())]),
+        ),
+        ("IncidentHistory", incident_history()),
+        (
+            "Incidents",
+            object(&[("incidents", list(named("Incident"))), ("next", or_null(text()))], &[]),
+        ),
         ("Key", key()),
         ("Keys", object(&[("keys", list(named("Key"))), ("anonymous", flag())], &[])),
         ("KnownLine", known_line()),
@@ -37,6 +48,8 @@ pub(super) fn all() -> Map<String, Value> {
         ("LinePattern", line_pattern()),
         ("LinePatterns", line_patterns()),
         ("Lines", lines()),
+        ("Maintenance", maintenance()),
+        ("MaintenanceDraft", maintenance_draft()),
         ("Message", object(&[("code", text()), ("params", map(text()))], &[])),
         ("Moment", moment()),
         ("Percentiles", percentiles()),
@@ -50,6 +63,7 @@ pub(super) fn all() -> Map<String, Value> {
         ("Reports", object(&[("reports", list(named("Report")))], &[])),
         ("ReportSchedule", report_schedule()),
         ("ReportSchedules", object(&[("schedules", list(named("ReportSchedule")))], &[])),
+        ("Routes", routes()),
         ("SavedSearch", object(&[("name", text()), ("filter", text())], &[])),
         ("SavedSearches", object(&[("searches", list(named("SavedSearch")))], &[])),
         ("Series", series()),
@@ -131,6 +145,132 @@ fn event() -> Value {
         ("severity", severity()),
         ("code", text()),
         ("params", map(text())),
+    ];
+    object(&members, &[])
+}
+
+fn incident_state() -> Value {
+    word(&["firing", "acknowledged", "silenced", "inhibited", "maintenance", "resolved"])
+}
+
+fn incident_severity() -> Value {
+    word(&["critical", "warning", "info"])
+}
+
+fn incident_alert() -> Value {
+    let members = [
+        ("fingerprint", text()),
+        ("labels", map(text())),
+        ("annotations", map(text())),
+        ("starts", time()),
+        ("ends", or_null(time())),
+        ("state", incident_state()),
+        ("value", or_null(number())),
+        ("generator_url", text()),
+        ("silenced_by", list(text())),
+        ("inhibited_by", list(text())),
+    ];
+    object(&members, &[])
+}
+
+fn incident() -> Value {
+    let note = object(&[("time", time()), ("author", text()), ("text", text())], &[]);
+    let entry = object(&[("time", time()), ("code", text()), ("params", map(text()))], &[]);
+    let members = [
+        ("id", text()),
+        ("state", incident_state()),
+        ("severity", incident_severity()),
+        ("name", text()),
+        ("started", time()),
+        ("updated", time()),
+        ("resolved", or_null(time())),
+        ("group_labels", map(text())),
+        ("common_labels", map(text())),
+        ("annotations", map(text())),
+        ("alerts", list(named("IncidentAlert"))),
+        ("alerts_total", whole()),
+        ("route", text()),
+        ("channels", list(text())),
+        ("acknowledged_by", or_null(text())),
+        ("assignee", or_null(text())),
+        ("is_flapping", flag()),
+        ("notes", list(note)),
+        ("timeline", list(entry)),
+    ];
+    object(&members, &[])
+}
+
+/// A span is its beginning, its end unless it goes on, and how the group was.
+fn incident_history() -> Value {
+    let span = json!({
+        "type": "array",
+        "prefixItems": [time(), or_null(time()), word(&["firing", "silenced", "acknowledged"])],
+        "minItems": 3,
+        "maxItems": 3,
+    });
+    let members = [
+        ("name", text()),
+        ("labels", map(text())),
+        ("severity", incident_severity()),
+        ("spans", list(span)),
+    ];
+    object(&[("lanes", list(object(&members, &[]))), ("omitted", whole())], &[])
+}
+
+fn maintenance_draft() -> Value {
+    let always = [("name", text()), ("start", time()), ("end", time())];
+    let repeat = word(&["none", "daily", "weekly"]);
+    let maybe =
+        [("matchers", list(text())), ("repeat", repeat), ("zone", text()), ("author", text())];
+    object(&always, &maybe)
+}
+
+fn maintenance() -> Value {
+    let members = [
+        ("id", text()),
+        ("name", text()),
+        ("matchers", list(text())),
+        ("start", time()),
+        ("end", time()),
+        ("repeat", word(&["none", "daily", "weekly"])),
+        ("zone", text()),
+        ("origin", word(&["configuration", "page"])),
+        ("is_active", flag()),
+    ];
+    object(&[("windows", list(object(&members, &[])))], &[])
+}
+
+fn routes() -> Value {
+    let route = [
+        ("name", text()),
+        ("parent", text()),
+        ("matchers", list(text())),
+        ("channels", list(text())),
+        ("group_by", list(text())),
+        ("group_wait_ms", whole()),
+        ("group_interval_ms", whole()),
+        ("repeat_interval_ms", whole()),
+        ("continue", flag()),
+        ("escalate_after_ms", whole()),
+        ("escalate_to", list(text())),
+    ];
+    let inhibition = [
+        ("source", list(text())),
+        ("target", list(text())),
+        ("equal", list(text())),
+        ("origin", word(&["configuration", "builtin"])),
+    ];
+    let alertmanager = [
+        ("url", text()),
+        ("state", word(&["ok", "failing", "unknown"])),
+        ("sent", whole()),
+        ("failed", whole()),
+        ("error", or_null(text())),
+    ];
+    let members = [
+        ("routes", list(object(&route, &[]))),
+        ("inhibitions", list(object(&inhibition, &[]))),
+        ("alertmanagers", list(object(&alertmanager, &[]))),
     ];
     object(&members, &[])
 }

@@ -242,8 +242,10 @@ pub(super) async fn alerts(State(app): State<Arc<App>>) -> Answer {
     Ok(data(&json!({ "alerts": alerts })))
 }
 
-pub(super) async fn alertmanagers() -> Answer {
-    Ok(data(&json!({ "activeAlertmanagers": [], "droppedAlertmanagers": [] })))
+pub(super) async fn alertmanagers(State(app): State<Arc<App>>) -> Answer {
+    let states = app.alertmanagers.states();
+    let active: Vec<Value> = states.iter().map(|state| json!({ "url": state.url })).collect();
+    Ok(data(&json!({ "activeAlertmanagers": active, "droppedAlertmanagers": [] })))
 }
 
 #[cfg(test)]

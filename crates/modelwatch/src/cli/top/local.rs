@@ -106,7 +106,7 @@ impl Local {
     fn look(&self, stop: &AtomicBool, tell: &mut dyn FnMut(News)) {
         let now = self.clock.now();
         let time = UnixMs(now.0.div_euclid(1_000) * 1_000);
-        self.verdicts.judge(&|expr| self.evaluate(expr, time), &self.collector, time);
+        self.verdicts.judge(&|expr| self.evaluate(expr, time), &self.collector, None, time);
         for (ask, expr) in &self.questions {
             if stop.load(Ordering::Relaxed) {
                 return;

@@ -1,0 +1,410 @@
+//! Drives incidents: gives them the time, keeps what changes, and hands notifications to channels.
+//!
+//! One thread decides and delivers. Alerts and people come from others, who wait only while somebody else decides.
+//! What a person does is on the disk before it is answered; what alerts do is there before a notification leaves. When
+//! the disk refuses, both go on without it: being told twice after a restart is better than not being told.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fs, io,
+    path::PathBuf,
+    sync::{
+        Arc, Condvar, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
+    thread::JoinHandle,
+    time::Duration,
+};
+
+use alert::incident::{
+    self, Settings,
+    journal::{Journal, Opened},
+    record::{Entry, Kept, Record, State as IncidentState},
+};
+use deliver::Outcome;
+use model::{
+    Clock, UnixMs,
+    alert::{Alert, Notification},
+    log::{LogRecord, Severity},
+};
+
+use crate::events::Events;
+
+/// The folder of the data directory that this is in, and the file.
+pub(crate) const FOLDER: &str = "alarms";
+const FILE: &str = "incidents.journal";
+/// The thread looks at the clock at least this often, to see when it was set.
+const LOOK: Duration = Duration::from_secs(5);
+/// It sleeps at least so long, so that very much to do is done at once.
+const PAUSE: Duration = Duration::from_millis(20);
+/// How long a channel that refused is left alone.
+const RETRY: Duration = Duration::from_secs(5);
+/// A clock that is off by more than this against the monotonic one was set.
+const JUMP_MS: i64 = 30_000;
+/// Most notifications that are handed over in one go.
+const DELIVERED_MAX: usize = 100;
+/// Most changes that wait for the disk; beyond it all of the file is written anew when the disk takes it again.
+const UNKEPT_MAX: usize = 100_000;
+/// Most events of one go: 10,000 incidents are no 10,000 lines for a person.
+const EVENTS_MAX: usize = 50;
+
+/// Who delivers notifications.
+pub(crate) trait Deliver: Send + Sync {
+    /// Takes a notification over: it is on the disk afterwards, or was there before.
+    fn deliver(&self, notification: &Notification) -> Result<(), String>;
+    /// Whether there is a channel of that name.
+    fn has(&self, channel: &str) -> bool;
+}
+
+/// Where there is no channel.
+pub(crate) struct NoChannels;
+
+impl Deliver for NoChannels {
+    fn deliver(&self, _: &Notification) -> Result<(), String> {
+        Err("there are no channels".into())
+    }
+
+    fn has(&self, _: &str) -> bool {
+        false
+    }
+}
+
+/// Where incidents are decided on.
+#[derive(Clone)]
+pub(crate) struct Incidents(Arc<Shared>);
+
+struct Shared {
+    state: Mutex<State>,
+    /// Something came that the thread may have to act on.
+    news: Condvar,
+    is_stopping: AtomicBool,
+    clock: Clock,
+    events: Arc<Events>,
+    path: PathBuf,
+}
+
+struct State {
+    machine: incident::Incidents,
+    /// Absent where the file cannot be opened.
+    journal: Option<Journal>,
+    /// What the disk has not taken yet.
+    unkept: Vec<Record>,
+    /// More changes were waiting than are remembered.
+    is_behind: bool,
+    is_failing: bool,
+    has_news: bool,
+    refused: u64,
+    /// Both clocks when they were looked at last.
+    looked: (UnixMs, Duration),
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Incidents {
+    /// Opens what was kept below the data directory, and begins.
+    pub(crate) fn start(
+        data: &std::path::Path,
+        settings: Settings,
+        clock: &Clock,
+        events: &Arc<Events>,
+        deliver: Box<dyn Deliver>,
+    ) -> io::Result<Self> {
+        let path = data.join(FOLDER).join(FILE);
+        let opened = fs::create_dir_all(data.join(FOLDER)).and_then(|()| Journal::open(&path));
+        let now = clock.now();
+        let mut problem = None;
+        let (journal, kept) = match opened {
+            Ok(Opened { journal, kept, damaged }) => {
+                if damaged > 0 {
+                    problem = Some(("event.incidents_damaged", ("count", damaged.to_string())));
+                }
+                (Some(journal), kept)
+            }
+            Err(error) => {
+                problem = Some(("event.incidents_unkept", ("reason", error.to_string())));
+                (None, Kept::default())
+            }
+        };
+        let state = State {
+            machine: incident::Incidents::new(settings, kept, now),
+            journal,
+            unkept: Vec::new(),
+            is_behind: false,
+            is_failing: false,
+            has_news: true,
+            refused: 0,
+            looked: (now, clock.monotonic()),
+            thread: None,
+        };
+        let (clock, events) = (clock.clone(), Arc::clone(events));
+        let (state, news) = (Mutex::new(state), Condvar::new());
+        let is_stopping = AtomicBool::new(false);
+        let shared = Arc::new(Shared { state, news, is_stopping, clock, events, path });
+        if let Some((code, param)) = problem {
+            shared.say(code, Severity::Error, vec![param]);
+        }
+        let thread = std::thread::Builder::new().name("incidents".into()).spawn({
+            let shared = Arc::clone(&shared);
+            move || shared.run(&*deliver)
+        })?;
+        shared.lock().thread = Some(thread);
+        Ok(Self(shared))
+    }
+
+    /// Keeps what is left and ends.
+    pub(crate) fn stop(&self) {
+        self.0.is_stopping.store(true, Ordering::Relaxed);
+        let thread = self.0.lock().thread.take();
+        self.0.news.notify_all();
+        if thread.is_some_and(|thread| thread.join().is_err()) {
+            tracing::error!("the thread of incidents ended abnormally");
+        }
+    }
+
+    /// Takes alerts that begin, go on or have ended. Cheap, and telling the same again changes nothing.
+    pub(crate) fn take(&self, alerts: &[Alert], now: UnixMs) {
+        if alerts.is_empty() {
+            return;
+        }
+        let mut state = self.0.lock();
+        state.machine.take(alerts, now);
+        state.has_news = true;
+        self.0.news.notify_all();
+    }
+
+    /// Reads something.
+    pub(crate) fn read<T>(&self, work: impl FnOnce(&incident::Incidents, UnixMs) -> T) -> T {
+        let now = self.0.clock.now();
+        work(&self.0.lock().machine, now)
+    }
+
+    /// Changes something that a person wants. It is on the disk afterwards, or the inner error says why it is not,
+    /// although it is done.
+    pub(crate) fn change<T, E>(
+        &self,
+        work: impl FnOnce(&mut incident::Incidents, UnixMs) -> Result<T, E>,
+    ) -> Result<(T, io::Result<()>), E> {
+        let now = self.0.clock.now();
+        let mut state = self.0.lock();
+        let done = work(&mut state.machine, now)?;
+        let kept = self.0.keep(&mut state);
+        state.has_news = true;
+        self.0.news.notify_all();
+        Ok((done, kept))
+    }
+
+    /// A channel says what became of a notification.
+    pub(crate) fn outcome(&self, outcome: &Outcome) {
+        // The key begins with the incident.
+        let Some((id, _)) = outcome.key.split_once('-') else { return };
+        let mut params = vec![("channel", outcome.channel.as_str())];
+        let code = if outcome.is_ok { "incident.delivered" } else { "incident.delivery_failed" };
+        if !outcome.is_ok {
+            params.push(("detail", &outcome.detail));
+        }
+        let mut state = self.0.lock();
+        state.machine.happened(id, outcome.time, code, &params);
+        state.has_news = true;
+        self.0.news.notify_all();
+    }
+
+    /// How many incidents that are not over there are, by state and severity; how many alerts fire; how many were
+    /// refused; how many notifications wait for their channels.
+    pub(crate) fn counts(&self) -> Counts {
+        let state = self.0.lock();
+        Counts {
+            incidents: state.machine.counts(),
+            alerts: state.machine.firing_total(),
+            refused: state.machine.refused(),
+            owed: state.machine.owed().count(),
+        }
+    }
+}
+
+/// Figures of incidents.
+pub(crate) struct Counts {
+    pub(crate) incidents: BTreeMap<(IncidentState, String), usize>,
+    pub(crate) alerts: usize,
+    pub(crate) refused: u64,
+    pub(crate) owed: usize,
+}
+
+impl Shared {
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn run(&self, deliver: &dyn Deliver) {
+        let mut retry_at = None;
+        while !self.is_stopping.load(Ordering::Relaxed) {
+            let owed = {
+                let mut state = self.lock();
+                state.has_news = false;
+                self.tick(&mut state);
+                drop(self.keep(&mut state));
+                let waits = retry_at.is_some_and(|at| self.clock.monotonic() < at);
+                let owed = state.machine.owed().take(if waits { 0 } else { DELIVERED_MAX });
+                owed.map(|owed| owed.notification()).collect::<Vec<_>>()
+            };
+            let (paid, has_failed) = self.deliver(deliver, &owed);
+            if !owed.is_empty() {
+                let later = self.clock.monotonic() + RETRY;
+                retry_at = has_failed.then_some(later);
+            }
+            let mut state = self.lock();
+            for key in &paid {
+                state.machine.paid(key);
+            }
+            let goes_on = !paid.is_empty() || state.has_news;
+            let pause = if goes_on { PAUSE } else { self.pause(&state) };
+            // Wakes early for what comes, but not for what came while it worked: that is in `goes_on`.
+            let stops = |_: &mut State| !self.is_stopping.load(Ordering::Relaxed);
+            if goes_on {
+                drop(self.news.wait_timeout_while(state, pause, stops));
+            } else {
+                let waits = |state: &mut State| stops(state) && !state.has_news;
+                drop(self.news.wait_timeout_while(state, pause, waits));
+            }
+        }
+        let mut state = self.lock();
+        drop(self.keep(&mut state));
+    }
+
+    /// How long until something is due.
+    fn pause(&self, state: &State) -> Duration {
+        let left = state.machine.next_due().0.saturating_sub(self.clock.now().0);
+        let left = Duration::from_millis(u64::try_from(left).unwrap_or_default());
+        left.clamp(PAUSE, LOOK)
+    }
+
+    fn tick(&self, state: &mut State) {
+        let (now, monotonic) = (self.clock.now(), self.clock.monotonic());
+        let (before, monotonic_before) = state.looked;
+        state.looked = (now, monotonic);
+        let passed = i64::try_from(monotonic.saturating_sub(monotonic_before).as_millis())
+            .unwrap_or(i64::MAX);
+        let jump = now.0.saturating_sub(before.0).saturating_sub(passed);
+        if jump.abs() > JUMP_MS {
+            state.machine.clock_jumped(jump, now);
+        }
+        state.machine.tick(now);
+        let refused = state.machine.refused();
+        if refused > 0 && state.refused == 0 {
+            let limit = incident::ALERTS_MAX.to_string();
+            self.say("event.alerts_refused", Severity::Warn, vec![("limit", limit)]);
+        }
+        state.refused = refused;
+    }
+
+    /// Hands notifications over. Says which are, and whether any was refused.
+    fn deliver(&self, deliver: &dyn Deliver, owed: &[Notification]) -> (Vec<String>, bool) {
+        let (mut paid, mut refusing) = (Vec::new(), BTreeSet::new());
+        for notification in owed {
+            let channel = notification.channel.as_str();
+            if !deliver.has(channel) {
+                let (id, now) = (&notification.incident, self.clock.now());
+                let params = [("channel", channel)];
+                self.lock().machine.happened(id, now, "incident.channel_missing", &params);
+                paid.push(notification.key.clone());
+            } else if !refusing.contains(channel) {
+                // The order of a channel is kept: what follows waits with the one that was refused.
+                match deliver.deliver(notification) {
+                    Ok(()) => paid.push(notification.key.clone()),
+                    Err(reason) => {
+                        tracing::warn!(channel, reason, "a channel takes no notification");
+                        refusing.insert(channel);
+                    }
+                }
+            }
+        }
+        (paid, !refusing.is_empty())
+    }
+
+    /// Brings to the disk what has changed.
+    fn keep(&self, state: &mut State) -> io::Result<()> {
+        let fresh = state.machine.take_records();
+        self.note(state, &fresh);
+        state.unkept.extend(fresh);
+        let Some(journal) = &mut state.journal else {
+            state.unkept.clear();
+            return Err(io::Error::other(
+                "the journal could not be opened when the program started",
+            ));
+        };
+        if state.unkept.len() > UNKEPT_MAX {
+            state.unkept.clear();
+            state.is_behind = true;
+        }
+        let mut kept = if state.is_behind { Ok(()) } else { journal.append(&state.unkept) };
+        if kept.is_ok() {
+            state.unkept.clear();
+            if state.is_behind || journal.is_due() {
+                kept = journal.compact(state.machine.kept());
+                state.is_behind &= kept.is_err();
+            }
+        }
+        if kept.is_err() != state.is_failing {
+            state.is_failing = kept.is_err();
+            match &kept {
+                Err(error) => {
+                    let reason = vec![("reason", error.to_string())];
+                    self.say("event.incidents_unkept", Severity::Error, reason);
+                }
+                Ok(()) => self.say("event.incidents_kept", Severity::Info, Vec::new()),
+            }
+        }
+        kept
+    }
+
+    /// What everybody may want to know of what has changed becomes events.
+    fn note(&self, state: &State, records: &[Record]) {
+        let entries = records.iter().filter_map(|record| match record {
+            Record::Entry { id, entry } => Some((id, entry)),
+            _ => None,
+        });
+        let code = |entry: &Entry| match entry.code.as_str() {
+            "incident.fired" | "incident.reopened" => Some("event.incident_fired"),
+            "incident.resolved" => Some("event.incident_resolved"),
+            _ => None,
+        };
+        let told = entries.filter_map(|(id, entry)| Some((id, entry, code(entry)?)));
+        for (id, entry, code) in told.take(EVENTS_MAX) {
+            let Some(incident) = state.machine.kept().incidents.get(id) else { continue };
+            let severity = match (code, incident.head.severity.as_str()) {
+                ("event.incident_resolved", _) | (_, "info") => Severity::Info,
+                (_, "critical") => Severity::Error,
+                _ => Severity::Warn,
+            };
+            let labels = incident.head.group_labels.iter();
+            let mut attributes = vec![
+                ("id".to_owned(), id.clone()),
+                ("name".to_owned(), incident.head.name.clone()),
+                ("count".to_owned(), entry.params.get("count").cloned().unwrap_or_default()),
+            ];
+            let known = ["id", "name", "count"];
+            attributes.extend(
+                labels
+                    .filter(|(name, _)| !known.contains(name))
+                    .map(|(name, value)| (name.to_owned(), value.to_owned())),
+            );
+            self.events.push(LogRecord {
+                time: UnixMs(entry.time),
+                source: "alerts".into(),
+                severity,
+                body: code.into(),
+                attributes,
+            });
+        }
+    }
+
+    fn say(&self, code: &str, severity: Severity, params: Vec<(&'static str, String)>) {
+        let path = ("path", self.path.display().to_string());
+        let attributes = params.into_iter().chain([path]);
+        self.events.push(LogRecord {
+            time: self.clock.now(),
+            source: "alerts".into(),
+            severity,
+            body: code.into(),
+            attributes: attributes.map(|(name, value)| (name.to_owned(), value)).collect(),
+        });
+    }
+}
