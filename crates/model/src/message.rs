@@ -2707,6 +2707,11 @@ pub static MESSAGES: &[Message] = &[
         en: "there are {limit} saved searches already; delete one first",
         zh: "已保存 {limit} 条搜索，请先删除一条",
     },
+    Message {
+        code: "refused.severity",
+        en: "{severity} is no severity; known are {known}",
+        zh: "{severity} 不是有效的级别；可用级别为 {known}",
+    },
     Message { code: "refused.silence", en: "there is no such silence", zh: "静默不存在" },
     Message {
         code: "refused.text_long",
@@ -2714,11 +2719,6 @@ pub static MESSAGES: &[Message] = &[
         zh: "{key} 最多 {limit} 字节",
     },
     Message { code: "refused.text_missing", en: "a text is missing", zh: "缺少内容" },
-    Message {
-        code: "refused.severity",
-        en: "{severity} is no severity; known are {known}",
-        zh: "{severity} 不是有效的级别；可用级别为 {known}",
-    },
     Message {
         code: "refused.thresholds",
         en: "this rule has {count} thresholds, each a number",
@@ -2733,6 +2733,37 @@ pub static MESSAGES: &[Message] = &[
         code: "refused.too_long",
         en: "A range has at most {years} years; choose a shorter one",
         zh: "时间范围最长 {years} 年，请缩短",
+    },
+    Message {
+        code: "refused.too_many_kept",
+        en: "there are {limit} {key} already; remove some",
+        zh: "{key} 已达 {limit} 条上限，请先删除一些",
+    },
+    Message {
+        code: "refused.unkept",
+        en: "it was done, but cannot be kept on the disk: {reason}",
+        zh: "操作已生效，但无法保存到磁盘：{reason}",
+    },
+    Message {
+        code: "refused.window",
+        en: "there is no such maintenance window made on the page",
+        zh: "页面创建的维护窗口中没有这一个",
+    },
+    Message {
+        code: "refused.window_long",
+        en: "it lasts longer than what it repeats in",
+        zh: "时长超过其重复周期",
+    },
+    Message {
+        code: "refused.window_order",
+        en: "the end must be after the beginning",
+        zh: "结束时间须晚于开始时间",
+    },
+    Message { code: "refused.window_past", en: "the end is in the past", zh: "结束时间已过" },
+    Message {
+        code: "refused.zone",
+        en: "this machine knows no zone {name}",
+        zh: "本机不识别时区 {name}",
     },
     Message { code: "report.accelerator", en: "Accelerator", zh: "加速卡" },
     Message { code: "report.accelerators", en: "Accelerators", zh: "加速卡" },
@@ -2930,6 +2961,11 @@ pub static MESSAGES: &[Message] = &[
         code: "report.made",
         en: "Made by modelwatch {version} at {time}",
         zh: "由 modelwatch {version} 生成于 {time}",
+    },
+    Message {
+        code: "report.mail",
+        en: "The report from {start} to {end} is attached.",
+        zh: "附件为 {start} 至 {end} 的报告。",
     },
     Message {
         code: "report.memory_available_min",
@@ -3203,37 +3239,6 @@ pub static MESSAGES: &[Message] = &[
     },
     Message { code: "report.without_key", en: "(no key)", zh: "（无密钥）" },
     Message { code: "report.written", en: "{path} is written", zh: "已写入 {path}" },
-    Message {
-        code: "refused.too_many_kept",
-        en: "there are {limit} {key} already; remove some",
-        zh: "{key} 已达 {limit} 条上限，请先删除一些",
-    },
-    Message {
-        code: "refused.unkept",
-        en: "it was done, but cannot be kept on the disk: {reason}",
-        zh: "操作已生效，但无法保存到磁盘：{reason}",
-    },
-    Message {
-        code: "refused.window",
-        en: "there is no such maintenance window made on the page",
-        zh: "页面创建的维护窗口中没有这一个",
-    },
-    Message {
-        code: "refused.window_long",
-        en: "it lasts longer than what it repeats in",
-        zh: "时长超过其重复周期",
-    },
-    Message {
-        code: "refused.window_order",
-        en: "the end must be after the beginning",
-        zh: "结束时间须晚于开始时间",
-    },
-    Message { code: "refused.window_past", en: "the end is in the past", zh: "结束时间已过" },
-    Message {
-        code: "refused.zone",
-        en: "this machine knows no zone {name}",
-        zh: "本机不识别时区 {name}",
-    },
     Message {
         code: "rules.bad",
         en: "{path}: cannot be used; problems: {count}",

@@ -21,6 +21,8 @@ mod pdf;
 mod picture;
 pub mod scene;
 mod svg;
+#[cfg(test)]
+mod tests;
 pub mod zone;
 
 pub use compose::compose;

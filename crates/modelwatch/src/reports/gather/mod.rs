@@ -8,6 +8,8 @@ mod ask;
 mod hardware;
 mod models;
 mod records;
+#[cfg(test)]
+mod tests;
 
 use model::{
     Clock, UnixMs,
@@ -164,27 +166,4 @@ pub(crate) fn gather(sources: Sources<'_>, subject: &Subject) -> Result<Facts, F
         changes_omitted,
         missing: ask.into_missing(),
     })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn periods_are_whole_slots() {
-        let check = |start: i64, end: i64, expected: (i64, i64, i64)| {
-            let period = Period::new(UnixMs(start), UnixMs(end));
-            assert_eq!((period.start.0, period.end.0, period.slot_ms), expected);
-            assert_eq!(period.before().end, period.start);
-            assert_eq!(period.place(period.start.0), None);
-            assert_eq!(period.place(period.start.0 + period.slot_ms), Some(0));
-            assert_eq!(period.place(period.end.0), Some(period.count() - 1));
-            assert_eq!(period.place(period.end.0 + period.slot_ms), None);
-        };
-        check(1, DAY, (0, DAY, 5 * MINUTE));
-        check(0, 7 * DAY + 1, (0, 7 * DAY + 30 * MINUTE, 30 * MINUTE));
-        check(HOUR + 5, 30 * DAY, (HOUR, 30 * DAY, HOUR));
-        check(-5, 5, (-5 * MINUTE, 5 * MINUTE, 5 * MINUTE));
-        check(7, 7, (0, 5 * MINUTE, 5 * MINUTE));
-    }
 }
