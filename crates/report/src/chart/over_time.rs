@@ -12,7 +12,7 @@ use crate::{
 /// Height of a lane with its gap.
 const LANE: f32 = 18.0;
 /// Widest label of a lane.
-const LANE_LABEL_MAX: f32 = 130.0;
+const LANE_LABEL_MAX: f32 = 175.0;
 /// Points between labels of time.
 const TIME_LABEL: f32 = 52.0;
 
