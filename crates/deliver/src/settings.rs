@@ -173,6 +173,19 @@ impl Settings {
         Some((key, error.to_string()))
     }
 
+    /// Which address of a mail is none, and why.
+    pub fn address_problem(&self) -> Option<String> {
+        if self.kind != Kind::Smtp {
+            return None;
+        }
+        let addresses = self.to.iter().chain([&self.from]).filter(|text| !text.is_empty());
+        let mut problems = addresses.filter_map(|text| {
+            let error = text.parse::<lettre::message::Mailbox>().err()?;
+            Some(format!("{text}: {error}"))
+        });
+        problems.next()
+    }
+
     /// The host that is told, or the program: enough to know the channel by, without what opens it.
     pub fn target(&self) -> String {
         if let Some(program) = self.command.first().filter(|_| self.kind == Kind::Command) {
@@ -201,6 +214,18 @@ mod tests {
             assert_eq!(Kind::from_name(kind.as_str()), Some(*kind));
         }
         assert_eq!(Kind::from_name("fax"), None);
+    }
+
+    #[test]
+    fn addresses_are_checked() {
+        let check = |to: &str, is_right| {
+            let settings = Settings { to: vec![to.into()], ..Settings::new("x", Kind::Smtp) };
+            assert_eq!(settings.address_problem().is_none(), is_right, "{to}");
+        };
+        check("ops@a.example", true);
+        check("王 <wang@a.example>", true);
+        check("ops", false);
+        check("a@b <", false);
     }
 
     #[test]

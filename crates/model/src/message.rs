@@ -498,6 +498,56 @@ pub static MESSAGES: &[Message] = &[
     Message { code: "check.machine", en: "Machine", zh: "本机" },
     Message { code: "check.sources", en: "Sources", zh: "数据源" },
     Message {
+        code: "config.channel_address",
+        en: "the channel {name} has an address that is none: {reason}",
+        zh: "渠道 {name} 的邮件地址无效：{reason}",
+    },
+    Message {
+        code: "config.channel_command",
+        en: "the channel {name} runs a program: write its absolute path in command, and allow_command = true",
+        zh: "渠道 {name} 会运行程序：请在 command 中填写绝对路径，并设置 allow_command = true",
+    },
+    Message {
+        code: "config.channel_incomplete",
+        en: "the channel {name} of kind {kind} needs {key}",
+        zh: "渠道 {name}（类型 {kind}）缺少 {key}",
+    },
+    Message {
+        code: "config.channel_name",
+        en: "the name of the channel {name} may have at most 64 letters, digits, and the characters - _ .",
+        zh: "渠道名称 {name} 只能使用字母、数字和 - _ . 字符，最多 64 个",
+    },
+    Message {
+        code: "config.channel_no_secret",
+        en: "{key} of the channel {name}: {reason}",
+        zh: "渠道 {name} 的 {key}：{reason}",
+    },
+    Message {
+        code: "config.channel_rate",
+        en: "rate_limit of the channel {name}: expected a count and a unit, such as 20/min; units are s, min, h and d, the count at most 1000",
+        zh: "渠道 {name} 的 rate_limit：应为数量与单位，例如 20/min；单位为 s、min、h、d，数量不超过 1000",
+    },
+    Message {
+        code: "config.channel_secret",
+        en: "{key} of the channel {name} is a secret, which does not belong into this file: write env:NAME or file:/path, where it is found",
+        zh: "渠道 {name} 的 {key} 是机密，不应写入配置文件：请填写其存放位置 env:变量名 或 file:/路径",
+    },
+    Message {
+        code: "config.channel_template",
+        en: "{key} of the channel {name} cannot be used: {reason}",
+        zh: "渠道 {name} 的 {key} 无法使用：{reason}",
+    },
+    Message {
+        code: "config.channel_twice",
+        en: "there are two channels named {name}",
+        zh: "存在两个名为 {name} 的渠道",
+    },
+    Message {
+        code: "config.channel_url",
+        en: "url of the channel {name}: expected an address that begins with one of {expected}, without a name or password in it",
+        zh: "渠道 {name} 的 url：应以 {expected} 之一开头，且不含用户名或密码",
+    },
+    Message {
         code: "config.command_incomplete",
         en: "this [[accelerator_command]] has no {key}",
         zh: "此 [[accelerator_command]] 缺少 {key}",
@@ -754,6 +804,11 @@ pub static MESSAGES: &[Message] = &[
         zh: "{path} 中的新证书不可用，网关继续使用原有证书：{reason}；请修正该文件",
     },
     Message {
+        code: "event.channel_tested",
+        en: "Somebody sent a test to the channel {channel}",
+        zh: "有人向渠道 {channel} 发送了测试消息",
+    },
+    Message {
         code: "event.engine_changed",
         en: "{engine} at {url}: {fact} changed from {old} to {new}",
         zh: "{engine}（{url}）：{fact} 由 {old} 变为 {new}",
@@ -832,6 +887,16 @@ pub static MESSAGES: &[Message] = &[
         code: "event.instance_series_limit",
         en: "{instance} brings too many series; samples of its new ones are refused. Find out why, or raise [storage] instance_series_max",
         zh: "{instance} 的序列数已达上限，其新序列的样本被拒绝。请查明原因，或调大 [storage] instance_series_max",
+    },
+    Message {
+        code: "event.letter_forgotten",
+        en: "Somebody deleted a dead letter of the channel {channel}",
+        zh: "有人删除了渠道 {channel} 的一条死信",
+    },
+    Message {
+        code: "event.letter_retried",
+        en: "Somebody sent a dead letter of the channel {channel} again",
+        zh: "有人重新发送了渠道 {channel} 的一条死信",
     },
     Message {
         code: "event.lines_refused",
@@ -1533,6 +1598,11 @@ pub static MESSAGES: &[Message] = &[
         zh: "每个负载前不计入结果的预热请求数（默认 1）",
     },
     Message {
+        code: "help.channel",
+        en: "Name of the channel, as in the configuration",
+        zh: "配置中的渠道名称",
+    },
+    Message {
         code: "help.check",
         en: "Show the resolved configuration, every error in it, and what can be watched from here",
         zh: "显示最终配置及其中所有错误，以及本机可监控的内容",
@@ -1722,6 +1792,12 @@ pub static MESSAGES: &[Message] = &[
         zh: "允许访问的模型，以逗号分隔，可用 * 结尾；不填则不限",
     },
     Message { code: "help.name", en: "Who it is for", zh: "密钥的用途或使用者" },
+    Message { code: "help.notify", en: "Channels by which people are told", zh: "通知渠道" },
+    Message {
+        code: "help.notify_test",
+        en: "Send a test over a channel and say whether it was taken",
+        zh: "通过某个渠道发送测试消息并报告结果",
+    },
     Message {
         code: "help.once",
         en: "Print one frame as plain text and end",
@@ -2463,13 +2539,43 @@ pub static MESSAGES: &[Message] = &[
     Message { code: "notify.firing", en: "Firing", zh: "告警" },
     Message { code: "notify.labels", en: "Labels", zh: "标签" },
     Message { code: "notify.link", en: "Open in modelwatch", zh: "在 modelwatch 中查看" },
+    Message {
+        code: "notify.no_channels",
+        en: "the configuration has no [[channel]]; see docs/notifications.md",
+        zh: "配置中没有 [[channel]]，参见 docs/notifications.md",
+    },
+    Message {
+        code: "notify.not_taken",
+        en: "the channel {name} did not take the test, sent by {sender}: {reason}",
+        zh: "渠道 {name} 未接收测试消息（{sender}）：{reason}",
+    },
+    Message {
+        code: "notify.other_configuration",
+        en: "it has no such channel; it was started with another configuration, so restart it",
+        zh: "运行中的程序没有该渠道：它以另一份配置启动，请重启",
+    },
     Message { code: "notify.remedy", en: "What to do", zh: "处理建议" },
     Message { code: "notify.resolved", en: "Resolved", zh: "已恢复" },
     Message { code: "notify.runbook", en: "Runbook", zh: "处理手册" },
+    Message {
+        code: "notify.sender_running",
+        en: "the modelwatch that runs at {url}",
+        zh: "由 {url} 上运行的 modelwatch 发送",
+    },
+    Message {
+        code: "notify.sender_self",
+        en: "this command, because no modelwatch runs",
+        zh: "没有正在运行的 modelwatch，由本命令直接发送",
+    },
     Message { code: "notify.severity_critical", en: "Critical", zh: "严重" },
     Message { code: "notify.severity_info", en: "Info", zh: "提示" },
     Message { code: "notify.severity_warning", en: "Warning", zh: "警告" },
     Message { code: "notify.since", en: "Since", zh: "开始时间" },
+    Message {
+        code: "notify.taken",
+        en: "The channel {name} took the test in {seconds} s, sent by {sender}",
+        zh: "渠道 {name} 已接收测试消息，用时 {seconds} 秒（{sender}）",
+    },
     Message {
         code: "notify.template_failed",
         en: "The template of this channel cannot be used, so that this is the built-in text: {reason}",
@@ -2491,6 +2597,11 @@ pub static MESSAGES: &[Message] = &[
         zh: "【{state}】{name}（{count} 条告警）",
     },
     Message { code: "notify.title_one", en: "[{state}] {name}", zh: "【{state}】{name}" },
+    Message {
+        code: "notify.unknown_channel",
+        en: "the configuration has no channel {name}; it has {names}",
+        zh: "配置中没有渠道 {name}，现有渠道：{names}",
+    },
     Message { code: "notify.until", en: "Ended", zh: "结束时间" },
     Message { code: "notify.value", en: "Value", zh: "当前值" },
     Message {

@@ -235,6 +235,7 @@ pub(crate) fn sample(app: &App, time: UnixMs) -> Batch {
     own.push_incidents(app);
     own.push_pipelines(app.lines.pipeline_counts());
     own.push_rules(&app.rules);
+    app.channels.sample(|metric, labels, value| own.push(metric, labels, value));
     own.push(&MODELWATCH_SAMPLES_APPENDED_TOTAL, &[], stats.samples_appended as f64);
     own.push_refused(stats.refused());
     own.push(&MODELWATCH_STORE_BLOCKS, &[], stats.blocks as f64);

@@ -31,8 +31,9 @@ use tokio::{
 use crate::{
     alarms::{
         alertmanagers::Alertmanagers,
+        channels::Channels,
         detect::{self, Detector},
-        incidents::{self, Incidents},
+        incidents::Incidents,
         objectives::Objectives,
         rules::{self, Rules},
     },
@@ -99,6 +100,8 @@ pub(crate) struct App {
     pub(crate) saved: api::SavedSearches,
     pub(crate) cost: CostMeter,
     pub(crate) verdicts: Verdicts,
+    /// Shared with those who hand it notifications.
+    pub(crate) channels: Arc<Channels>,
     pub(crate) rules: Rules,
     pub(crate) objectives: Objectives,
     pub(crate) detector: Detector,
@@ -136,11 +139,13 @@ pub(crate) fn serve(config: Config, language: Language, say: Say<'_>) -> anyhow:
     text("start.page", ("url", format!("http://{}/", reachable(address))));
     introduce_gateway(&app, language, say);
     receivers::introduce(&servers.addresses(), language, say);
+    app.channels.start().context("failed to start sending notifications")?;
     app.rules.start().context("failed to start evaluating rules")?;
     app.detector.start().context("failed to start looking for the unusual")?;
     let result = runtime.block_on(run(&app, listener, servers, language, say));
     app.detector.stop(DETECTOR_PATIENCE);
     app.rules.stop(RULES_PATIENCE);
+    app.channels.stop();
     if let Some(exchanges) = exchanges {
         exchanges.stop();
     }
@@ -197,7 +202,15 @@ fn assemble(
         Box::new(move |record| events.push(record))
     };
     let exchanges = Exchanges::start(&config, &clock, &queue, keep, engines, note, language)?;
-    let incidents = start_incidents(&config, address, &clock, &events)?;
+    let data = &config.storage.path;
+    let channels = Channels::open(&config.channels, data, &clock, language)
+        .context("failed to open the queue of notifications")?;
+    let channels = Arc::new(channels);
+    let incidents = start_incidents(&config, address, &clock, &events, &channels)?;
+    channels.tell_outcomes({
+        let incidents = incidents.clone();
+        move |outcome| incidents.outcome(&outcome)
+    });
     let configured = &config.incidents.alertmanagers;
     let alertmanagers = Alertmanagers::start(configured, &clock, &events, runtime.handle());
     let found: rules::Sink = {
@@ -220,6 +233,7 @@ fn assemble(
     let app = App {
         queries: Queries::new(Arc::new(store.clone()), clock.clone(), limits),
         verdicts: Verdicts::new(clock.now()).context("a built-in condition does not parse")?,
+        channels,
         rules: Rules::new(rules_setup(&config, &clock, &store, address, found))?,
         objectives: Objectives::new(&config.storage.path, &config.objectives)?,
         detector,
@@ -249,16 +263,18 @@ fn assemble(
     Ok((Arc::new(app), writer, exchanges))
 }
 
-/// Incidents below the data directory. No channels are configured yet that could be told.
+/// Incidents below the data directory, and the channels that are told of them.
 fn start_incidents(
     config: &Config,
     address: SocketAddr,
     clock: &Clock,
     events: &Arc<Events>,
+    channels: &Arc<Channels>,
 ) -> anyhow::Result<Incidents> {
     let page = page_url(config, address);
-    let settings = config.incidents.settings(&[], page).map_err(anyhow::Error::msg)?;
-    let deliver = Box::new(incidents::NoChannels);
+    let names: Vec<String> = config.channels.iter().map(|channel| channel.name.clone()).collect();
+    let settings = config.incidents.settings(&names, page).map_err(anyhow::Error::msg)?;
+    let deliver = Box::new(Arc::clone(channels));
     Incidents::start(&config.storage.path, settings, clock, events, deliver)
         .context("failed to start the thread of incidents")
 }

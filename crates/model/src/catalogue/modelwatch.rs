@@ -61,6 +61,14 @@ metrics! { MODELWATCH:
         "Times that a log was made to wait because it brought more than it may" "日志因超出速率上限而被要求等待的次数";
     MODELWATCH_NOTIFICATIONS_OWED = Gauge "modelwatch_notifications_owed" "" []
         "Notifications that were decided on and that their channels have not taken over yet" "已决定但尚未被渠道接收的通知数";
+    MODELWATCH_NOTIFICATION_SECONDS_TOTAL = Counter "modelwatch_notification_seconds_total" "seconds" ["channel" "kind"]
+        "What it took to hand notifications to a channel that took them; divided by those with outcome sent, the mean" "成功发送通知所用的总时间；除以 outcome 为 sent 的次数即平均耗时";
+    MODELWATCH_NOTIFICATIONS_DEAD = Gauge "modelwatch_notifications_dead" "" ["channel" "kind"]
+        "Notifications of a channel that were given up and are kept" "已放弃发送并保留的通知数";
+    MODELWATCH_NOTIFICATIONS_TOTAL = Counter "modelwatch_notifications_total" "" ["channel" "kind" "outcome"]
+        "Notifications that a channel took (sent), attempts that failed (failed), notifications that were given up (given_up)" "通知次数，按结果划分：sent 已送达、failed 单次尝试失败、given_up 已放弃";
+    MODELWATCH_NOTIFICATIONS_WAITING = Gauge "modelwatch_notifications_waiting" "" ["channel" "kind"]
+        "Notifications that wait for a channel" "等待发送的通知数";
     MODELWATCH_PCIE_ERRORS_TOTAL = Counter "modelwatch_pcie_errors_total" "" ["pci_bus_id" "severity"]
         "Errors on the PCIe link of a device as the kernel counts them (AER): correctable, nonfatal or fatal" "内核统计的设备 PCIe 链路错误数（AER）：correctable、nonfatal 或 fatal";
     MODELWATCH_PROCESS_CPU_SECONDS_TOTAL = Counter "modelwatch_process_cpu_seconds_total" "seconds" []

@@ -28,6 +28,7 @@ use model::{
     log::{LogRecord, Severity},
 };
 
+use super::channels::Channels;
 use crate::events::Events;
 
 /// The folder of the data directory that this is in, and the file.
@@ -56,16 +57,13 @@ pub(crate) trait Deliver: Send + Sync {
     fn has(&self, channel: &str) -> bool;
 }
 
-/// Where there is no channel.
-pub(crate) struct NoChannels;
-
-impl Deliver for NoChannels {
-    fn deliver(&self, _: &Notification) -> Result<(), String> {
-        Err("there are no channels".into())
+impl Deliver for Arc<Channels> {
+    fn deliver(&self, notification: &Notification) -> Result<(), String> {
+        Channels::deliver(self, notification).map_err(|error| error.to_string())
     }
 
-    fn has(&self, _: &str) -> bool {
-        false
+    fn has(&self, channel: &str) -> bool {
+        Channels::has(self, channel)
     }
 }
 

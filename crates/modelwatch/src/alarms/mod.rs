@@ -4,6 +4,7 @@
 //! runs them over the store.
 
 pub(crate) mod alertmanagers;
+pub(crate) mod channels;
 pub(crate) mod detect;
 pub(crate) mod incidents;
 pub(crate) mod objectives;

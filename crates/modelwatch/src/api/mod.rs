@@ -3,6 +3,7 @@
 mod admin;
 mod agent;
 mod alertmanager;
+mod channels;
 mod elastic;
 mod events;
 mod export;

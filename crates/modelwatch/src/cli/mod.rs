@@ -11,6 +11,7 @@ mod import;
 mod input;
 mod key;
 mod logs;
+mod notify;
 mod peer;
 mod pipeline;
 mod progress;
@@ -91,6 +92,10 @@ enum Command {
         work: key::KeyWork,
     },
     Logs(logs::Words),
+    Notify {
+        #[command(subcommand)]
+        work: notify::NotifyWork,
+    },
     Pipeline {
         #[command(subcommand)]
         work: pipeline::PipelineWork,
@@ -189,6 +194,9 @@ pub(crate) fn main() -> ExitCode {
         Command::Logs(words) => {
             with_config(config, language, |config| logs::logs(&config, &words, language))
         }
+        Command::Notify { work } => {
+            with_config(config, language, |config| notify::notify(&config, &work, language))
+        }
         Command::Pipeline { work } => {
             with_config(config, language, |config| pipeline::pipeline(&config, work, language))
         }
@@ -273,8 +281,9 @@ fn translated(command: clap::Command, language: Language) -> clap::Command {
             .disable_help_flag(true)
             .disable_help_subcommand(true)
     };
-    let nested: [(&str, &[(&str, Names)]); 4] = [
+    let nested: [(&str, &[(&str, Names)]); 5] = [
         ("key", &[("create", key::CREATE), ("list", &[]), ("revoke", &["which"])]),
+        ("notify", &[("test", notify::TEST)]),
         ("pipeline", &[("test", pipeline::TEST)]),
         ("rules", &[("check", rules::CHECK), ("test", rules::TEST)]),
         ("store", &[("verify", &["path"]), ("repair", &["path"])]),

@@ -4,8 +4,8 @@
 use std::time::Duration;
 
 use super::{
-    Config, keys_alerts, keys_gateway, keys_incidents, keys_logs, keys_pipeline, keys_receive,
-    keys_reports, keys_scrape,
+    Config, keys_alerts, keys_channel, keys_gateway, keys_incidents, keys_logs, keys_pipeline,
+    keys_receive, keys_reports, keys_scrape,
 };
 
 /// What a value must be.
@@ -58,8 +58,9 @@ pub(super) struct Key {
 
 /// All keys, in order of their tables.
 pub(super) fn all() -> impl Iterator<Item = &'static Key> {
-    let more = keys_alerts::KEYS.iter().chain(keys_gateway::KEYS).chain(keys_incidents::KEYS);
+    let more = keys_alerts::KEYS.iter().chain(keys_channel::KEYS).chain(keys_gateway::KEYS);
     let more = more
+        .chain(keys_incidents::KEYS)
         .chain(keys_logs::KEYS)
         .chain(keys_pipeline::KEYS)
         .chain(keys_receive::KEYS)

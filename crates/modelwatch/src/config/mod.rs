@@ -4,10 +4,12 @@
 //! are declared once in [`keys`], from which parsing, checking and the reference page follow.
 
 mod alerts;
+mod channel;
 mod gateway;
 mod incidents;
 mod keys;
 mod keys_alerts;
+mod keys_channel;
 mod keys_gateway;
 mod keys_incidents;
 mod keys_logs;
@@ -36,6 +38,7 @@ use model::message::{Language, render};
 
 use ::logs::{Zone, pipeline::Pipelines};
 pub(crate) use alerts::{Alerts, Objective, part};
+pub(crate) use channel::Channel;
 pub(crate) use gateway::{Address, Gateway, GatewayUpstream};
 pub(crate) use incidents::Alertmanager;
 pub(crate) use logs::{Logs, NamedLog};
@@ -54,6 +57,7 @@ const FILE_BYTES_MAX: u64 = 1 << 20;
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Config {
     pub(crate) alerts: Alerts,
+    pub(crate) channels: Vec<Channel>,
     pub(crate) objectives: Vec<Objective>,
     pub(crate) server: Server,
     pub(crate) storage: Storage,
@@ -296,6 +300,7 @@ impl Default for Config {
                 waiting_max: 1_000,
             },
             alerts: Alerts::default(),
+            channels: Vec::new(),
             objectives: Vec::new(),
             engines: Vec::new(),
             gateway: Gateway::default(),
@@ -372,6 +377,7 @@ impl Config {
         lines.push(format!("incidents.builtin_inhibitions = {has_inhibitions}"));
         lines.sort();
         lines.extend(self.accelerator_commands.iter().flat_map(AcceleratorCommand::lines));
+        lines.extend(self.channels.iter().flat_map(Channel::lines));
         lines.extend(self.engines.iter().flat_map(Engine::lines));
         lines.extend(self.gateway.lines());
         lines.extend(self.incidents.lines());
@@ -462,11 +468,13 @@ fn resolve(text: &str, environment: &Environment<'_>) -> Result<Config, Vec<Prob
         problems.push(Problem::new(line, "config.remote_without_login", params));
     }
     alerts::check(&config.objectives, &mut problems);
+    channel::check(&config.channels, environment, &mut problems);
     check_engines(&config.engines, environment, &mut problems);
     check_probes(&config.probes, environment, &mut problems);
     let line_of = |name: &str| parse::line_in(text, "gateway", name);
     gateway::check(&config.gateway, &line_of, environment, &mut problems);
-    incidents::check(&config.incidents, environment, &mut problems);
+    let channels: Vec<String> = config.channels.iter().map(|it| it.name.clone()).collect();
+    incidents::check(&config.incidents, &channels, environment, &mut problems);
     logs::check(&config.logs, &mut problems);
     let line_of = |name: &str| parse::line_in(text, "receive", name);
     receive::check(&config.receive, &line_of, environment, &mut problems);

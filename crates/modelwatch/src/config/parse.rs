@@ -7,7 +7,7 @@ use toml::{
 };
 
 use super::{
-    AcceleratorCommand, Config, Engine, NamedLog, Objective, Probe, Problem,
+    AcceleratorCommand, Channel, Config, Engine, NamedLog, Objective, Probe, Problem,
     gateway::GatewayUpstream,
     incidents::{Alertmanager, Inhibit, Maintenance, Route},
     keys::{self, Key, Type, Value},
@@ -42,6 +42,11 @@ pub(super) const LISTS: &[List] = &[
             let entry = Alertmanager { line, ..Alertmanager::default() };
             config.incidents.alertmanagers.push(entry);
         },
+    },
+    List {
+        key: "channel.name",
+        required: &["kind", "name"],
+        begin: |config, line| config.channels.push(Channel { line, ..Channel::default() }),
     },
     List {
         key: "engine.url",

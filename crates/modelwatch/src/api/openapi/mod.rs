@@ -4,6 +4,7 @@
 //! What it does not describe: Prometheus' endpoints, which have documents of their own, and the live socket, for
 //! which OpenAPI has no words; both are in `docs/api.md`. Of the socket for lines it describes the messages.
 
+mod channels;
 mod schemas;
 
 use std::sync::{Arc, LazyLock};
@@ -45,6 +46,8 @@ enum Other {
     PostForm,
     /// What has this schema.
     PostJson(&'static str),
+    /// Nothing but the path.
+    PostEmpty,
     /// What has the first schema, answered with the second.
     PostFor(&'static str, &'static str),
     Delete(&'static [Parameter]),
@@ -556,9 +559,14 @@ fn deed(path: &'static str, summary: &'static str, handler: MethodRouter<Arc<App
     }
 }
 
+/// The table and those that have a file of their own.
+fn all_routes() -> impl Iterator<Item = Route> {
+    routes().into_iter().chain(channels::routes())
+}
+
 pub(super) fn router() -> Router<Arc<App>> {
     let add = |router: Router<Arc<App>>, route: Route| router.route(route.path, route.handler);
-    routes().into_iter().fold(Router::new(), add).route("/api/mw/openapi.json", get(document))
+    all_routes().fold(Router::new(), add).route("/api/mw/openapi.json", get(document))
 }
 
 static DOCUMENT: LazyLock<String> = LazyLock::new(|| written().to_string());
@@ -570,7 +578,7 @@ async fn document() -> Response<Body> {
 /// The description.
 fn written() -> Value {
     let paths: Map<String, Value> =
-        routes().iter().map(|route| (route.path.to_owned(), path_item(route))).collect();
+        all_routes().map(|route| (route.path.to_owned(), path_item(&route))).collect();
     json!({
         "openapi": "3.1.0",
         "info": {
@@ -589,13 +597,19 @@ fn path_item(route: &Route) -> Value {
     let mut item = Map::new();
     let in_query = |parameters: &[Parameter]| parameters.iter().map(parameter).collect();
     let mut get = operation(route, "get", route.answer);
-    let in_path = route.path.contains("{id}").then(|| {
-        json!({ "name": "id", "in": "path", "required": true, "schema": { "type": "string" },
-                "description": "The id of a record" })
-    });
-    let mut parameters: Vec<Value> = in_query(route.parameters);
-    in_path.iter().for_each(|id| parameters.insert(0, id.clone()));
-    get["parameters"] = json!(parameters);
+    let in_path: Vec<Value> = [("id", "The id of a record"), ("name", "The name of it")]
+        .into_iter()
+        .filter(|(name, _)| route.path.contains(&format!("{{{name}}}")))
+        .map(|(name, text)| {
+            json!({ "name": name, "in": "path", "required": true, "schema": { "type": "string" },
+                    "description": text })
+        })
+        .collect();
+    let with_path = |parameters: &[Parameter]| {
+        let in_query: Vec<Value> = in_query(parameters);
+        json!(in_path.iter().cloned().chain(in_query).collect::<Vec<_>>())
+    };
+    get["parameters"] = with_path(route.parameters);
     if !route.has_no_get {
         item.insert("get".into(), get);
     }
@@ -603,24 +617,23 @@ fn path_item(route: &Route) -> Value {
         let method = if matches!(other, Other::Delete(_)) { "delete" } else { "post" };
         let answer = match other {
             Other::PostFor(_, answer) => answer,
-            Other::PostForm | Other::PostJson(_) | Other::Delete(_) => route.answer,
+            Other::PostForm | Other::PostJson(_) | Other::PostEmpty | Other::Delete(_) => {
+                route.answer
+            }
         };
         let mut operation = operation(route, method, answer);
-        if let Some(id) = &in_path {
-            operation["parameters"] = json!([id]);
-        }
         match other {
             Other::PostForm => operation["requestBody"] = form(route.parameters),
+            Other::PostEmpty => {}
             Other::PostJson(name) | Other::PostFor(name, _) => {
                 let schema = json!({ "schema": schemas::named(name) });
                 let content = json!({ "application/json": schema });
                 operation["requestBody"] = json!({ "required": true, "content": content });
             }
-            Other::Delete(parameters) => {
-                let mut parameters: Vec<Value> = in_query(parameters);
-                in_path.iter().for_each(|id| parameters.insert(0, id.clone()));
-                operation["parameters"] = json!(parameters);
-            }
+            Other::Delete(parameters) => operation["parameters"] = with_path(parameters),
+        }
+        if !matches!(other, Other::Delete(_)) && !in_path.is_empty() {
+            operation["parameters"] = json!(in_path);
         }
         item.insert(method.into(), operation);
     }
@@ -701,8 +714,9 @@ mod tests {
 
     #[test]
     fn the_documents_name_the_same_paths() {
-        let ours: BTreeSet<String> =
-            routes().iter().map(|route| route.path.replace("{id}", "ID")).collect();
+        let ours: BTreeSet<String> = all_routes()
+            .map(|route| route.path.replace("{id}", "ID").replace("{name}", "NAME"))
+            .collect();
         let path = regex::Regex::new(r"/api/mw/v1/[a-zA-Z/]+").unwrap();
         let told: BTreeSet<String> =
             path.find_iter(DOCUMENT).map(|found| found.as_str().to_owned()).collect();

@@ -75,7 +75,7 @@ pub(super) fn all() -> Map<String, Value> {
         ("Usage", object(&[("rows", list(named("UsageRow")))], &[])),
         ("UsageRow", usage_row()),
     ];
-    let all = all.into_iter().chain(rules::all());
+    let all = all.into_iter().chain(rules::all()).chain(super::channels::schemas());
     all.map(|(name, schema)| (name.to_owned(), schema)).collect()
 }
 
@@ -84,7 +84,7 @@ pub(super) fn named(name: &str) -> Value {
 }
 
 /// An object of members that are always there, and others that may be.
-fn object(always: &[(&str, Value)], maybe: &[(&str, Value)]) -> Value {
+pub(super) fn object(always: &[(&str, Value)], maybe: &[(&str, Value)]) -> Value {
     let members = always.iter().chain(maybe);
     let properties: Map<String, Value> =
         members.map(|(name, schema)| ((*name).to_owned(), schema.clone())).collect();
@@ -92,28 +92,28 @@ fn object(always: &[(&str, Value)], maybe: &[(&str, Value)]) -> Value {
     json!({ "type": "object", "properties": properties, "required": required, "additionalProperties": false })
 }
 
-fn text() -> Value {
+pub(super) fn text() -> Value {
     json!({ "type": "string" })
 }
 
-fn whole() -> Value {
+pub(super) fn whole() -> Value {
     json!({ "type": "integer" })
 }
 
-fn number() -> Value {
+pub(super) fn number() -> Value {
     json!({ "type": "number" })
 }
 
-fn flag() -> Value {
+pub(super) fn flag() -> Value {
     json!({ "type": "boolean" })
 }
 
 /// Unix milliseconds.
-fn time() -> Value {
+pub(super) fn time() -> Value {
     json!({ "type": "integer", "format": "int64" })
 }
 
-fn list(item: Value) -> Value {
+pub(super) fn list(item: Value) -> Value {
     json!({ "type": "array", "items": item })
 }
 
@@ -121,7 +121,7 @@ fn map(value: Value) -> Value {
     json!({ "type": "object", "additionalProperties": value })
 }
 
-fn or_null(schema: Value) -> Value {
+pub(super) fn or_null(schema: Value) -> Value {
     json!({ "anyOf": [schema, { "type": "null" }] })
 }
 
