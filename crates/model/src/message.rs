@@ -3076,6 +3076,11 @@ pub static MESSAGES: &[Message] = &[
         zh: "由 modelwatch {version} 生成于 {time}",
     },
     Message {
+        code: "report.mail",
+        en: "The report from {start} to {end} is attached.",
+        zh: "附件为 {start} 至 {end} 的报告。",
+    },
+    Message {
         code: "report.memory_available_min",
         en: "Memory free, lowest",
         zh: "可用内存最低值",
@@ -3136,8 +3141,8 @@ pub static MESSAGES: &[Message] = &[
     },
     Message {
         code: "report.no_comparison",
-        en: "Nothing is known of the period before.",
-        zh: "没有前一周期的数据。",
+        en: "The period before was not observed, or too little of it, so that nothing is compared.",
+        zh: "前一周期没有观测数据或观测不足，因此不作对比。",
     },
     Message {
         code: "report.no_file",
@@ -3222,8 +3227,8 @@ pub static MESSAGES: &[Message] = &[
     Message { code: "report.patterns", en: "Errors in logs", zh: "日志中的错误" },
     Message {
         code: "report.period",
-        en: "{start} to {end}, {zone} ({span})",
-        zh: "{start} 至 {end}，{zone}（{span}）",
+        en: "{start} to {end}, {zone}",
+        zh: "{start} 至 {end}，{zone}",
     },
     Message { code: "report.period_before", en: "Before", zh: "前一周期" },
     Message { code: "report.power_mean", en: "Power, mean", zh: "平均功耗" },
@@ -3251,7 +3256,7 @@ pub static MESSAGES: &[Message] = &[
     Message { code: "report.section_overview", en: "Overview", zh: "总览" },
     Message { code: "report.section_speed", en: "Speed", zh: "速度" },
     Message { code: "report.section_usage", en: "Usage", zh: "用量" },
-    Message { code: "report.sentence_gap", en: " ", zh: " " },
+    Message { code: "report.sentence_gap", en: " ", zh: "" },
     Message { code: "report.severity", en: "Severity", zh: "级别" },
     Message { code: "report.share", en: "Share", zh: "占比" },
     Message { code: "report.size", en: "Size", zh: "容量" },
