@@ -15,6 +15,7 @@ mod hostile;
 mod live;
 mod logs;
 mod node_exporter;
+mod notify;
 mod ollama;
 mod pipeline;
 mod prometheus;
