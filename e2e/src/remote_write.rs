@@ -1,7 +1,7 @@
 //! A sender of remote write, put together by hand after the published formats, so that it shares no
 //! mistake with the receiver.
 
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use anyhow::Result;
 use xtask::http::{self, Request, Response};
@@ -55,10 +55,14 @@ fn send_raw(address: &str, headers: &[(&str, &str)], body: &[u8]) -> Result<Resp
 }
 
 /// Some seconds ago, whole, so that what is written then is in every instant query of now.
-#[expect(clippy::disallowed_methods, reason = "a sender has a clock of its own")]
 pub fn recent_ms() -> Result<i64> {
-    let now = SystemTime::now().duration_since(UNIX_EPOCH)? - Duration::from_secs(10);
-    Ok(i64::try_from(now.as_secs())? * 1_000)
+    Ok((now_ms()? / 1_000 - 10) * 1_000)
+}
+
+#[expect(clippy::disallowed_methods, reason = "a sender has a clock of its own")]
+pub fn now_ms() -> Result<i64> {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH)?;
+    Ok(i64::try_from(now.as_millis())?)
 }
 
 /// `prometheus.WriteRequest`

@@ -3,6 +3,7 @@
 
 mod access;
 mod agent;
+mod alarms;
 mod bench;
 mod compat;
 mod described;

@@ -391,10 +391,11 @@ impl Alertmanager {
 /// What only makes sense together.
 pub(super) fn check(
     incidents: &Incidents,
+    channels: &[String],
     environment: &Environment<'_>,
     problems: &mut Vec<Problem>,
 ) {
-    if let Err(Bad(line, reason)) = incidents.compile(&[], String::new()) {
+    if let Err(Bad(line, reason)) = incidents.compile(channels, String::new()) {
         problems.push(Problem::new(line, "config.incidents", [("reason", reason)]));
     }
     for alertmanager in &incidents.alertmanagers {

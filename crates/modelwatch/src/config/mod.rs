@@ -473,7 +473,8 @@ fn resolve(text: &str, environment: &Environment<'_>) -> Result<Config, Vec<Prob
     check_probes(&config.probes, environment, &mut problems);
     let line_of = |name: &str| parse::line_in(text, "gateway", name);
     gateway::check(&config.gateway, &line_of, environment, &mut problems);
-    incidents::check(&config.incidents, environment, &mut problems);
+    let channels: Vec<String> = config.channels.iter().map(|it| it.name.clone()).collect();
+    incidents::check(&config.incidents, &channels, environment, &mut problems);
     logs::check(&config.logs, &mut problems);
     let line_of = |name: &str| parse::line_in(text, "receive", name);
     receive::check(&config.receive, &line_of, environment, &mut problems);

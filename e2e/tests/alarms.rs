@@ -1,0 +1,166 @@
+//! From a sample that crosses a threshold to the notification: rule, incident, queue, channel; and what is left of it
+//! when the process is killed. The receiver is a stand-in that takes everything.
+
+use std::{
+    fs,
+    io::{BufRead as _, BufReader, Read as _, Write as _},
+    net::TcpListener,
+    sync::{Arc, Mutex, PoisonError},
+    thread,
+};
+
+use anyhow::{Context as _, Result, ensure};
+use e2e::{
+    Modelwatch, PATIENCE,
+    remote_write::{Protocol, Sent, message_v1, now_ms},
+};
+use serde_json::{Value, json};
+use xtask::{http, wait};
+
+const RULES: &str = r#"
+groups:
+- name: box
+  interval: 1s
+  rules:
+  - alert: Cold
+    expr: box_temperature < 10
+    labels: {severity: critical}
+    annotations:
+      summary: "{{ $labels.box }} has {{ $value }} degrees"
+      summary_zh: "{{ $labels.box }} 的温度为 {{ $value }} 度"
+"#;
+
+/// What came to a webhook.
+#[derive(Clone, Default)]
+struct Hook(Arc<Mutex<Vec<Value>>>);
+
+impl Hook {
+    /// Takes requests until this process ends. Answers its address.
+    fn listen() -> Result<(Self, String)> {
+        let listener = TcpListener::bind("127.0.0.1:0")?;
+        let address = listener.local_addr()?.to_string();
+        let hook = Self::default();
+        let kept = hook.clone();
+        thread::spawn(move || {
+            for stream in listener.incoming().flatten() {
+                // One that breaks off is none.
+                drop(kept.take(stream));
+            }
+        });
+        Ok((hook, address))
+    }
+
+    fn take(&self, mut stream: std::net::TcpStream) -> Result<()> {
+        stream.set_read_timeout(Some(PATIENCE))?;
+        let mut reader = BufReader::new(stream.try_clone()?);
+        let mut length = 0;
+        loop {
+            let mut line = String::new();
+            reader.read_line(&mut line)?;
+            let Some((name, value)) = line.split_once(": ") else {
+                // What is neither the request's line nor a header ends them.
+                if line.trim().is_empty() { break } else { continue }
+            };
+            if name.eq_ignore_ascii_case("content-length") {
+                length = value.trim().parse()?;
+            }
+        }
+        let mut body = vec![0; length];
+        reader.read_exact(&mut body)?;
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).push(serde_json::from_slice(&body)?);
+        stream.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")?;
+        Ok(())
+    }
+
+    fn bodies(&self) -> Vec<Value> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    fn wait_for(&self, count: usize) -> Result<Vec<Value>> {
+        wait::until("a notification", PATIENCE, || {
+            let bodies = self.bodies();
+            ensure!(bodies.len() >= count, "{} came of {count}", bodies.len());
+            Ok(bodies)
+        })
+    }
+}
+
+fn temperature(modelwatch: &Modelwatch, value: f64) -> Result<()> {
+    let labels = [("__name__", "box_temperature"), ("box", "a")];
+    let samples = [(now_ms()?, value)];
+    let sent = [Sent { labels: &labels, samples: &samples }];
+    let answer = modelwatch.write(Protocol::V1, &message_v1(&sent))?;
+    ensure!(answer.status == 204, "{}", answer.text());
+    Ok(())
+}
+
+#[test]
+fn a_threshold_that_is_crossed_reaches_people_once() -> Result<()> {
+    let folder = tempfile::tempdir()?;
+    let rules = folder.path().join("rules.yml");
+    fs::write(&rules, RULES)?;
+    let (hook, address) = Hook::listen()?;
+    let config = format!(
+        "[collect]\ndiscover = false\n[alerts]\nbuiltin = false\nrule_files = [{:?}]\n\
+         [[channel]]\nname = \"hook\"\nkind = \"webhook\"\nurl = \"http://{address}/x\"\n\
+         allow_private_addresses = true\n[[route]]\nname = \"default\"\ngroup_interval = \"1s\"\n",
+        rules.display().to_string()
+    );
+    let mut modelwatch = Modelwatch::start(folder.path(), &config)?;
+    temperature(&modelwatch, 20.0)?;
+    wait::until("a healthy rule", PATIENCE, || {
+        let rules = modelwatch.json("/api/v1/rules")?;
+        let rule = &rules["data"]["groups"][0]["rules"][0];
+        ensure!(rule["health"] == "ok" && rule["state"] == "inactive", "{rules}");
+        Ok(())
+    })?;
+    temperature(&modelwatch, 5.0)?;
+    let crossed = now_ms()?;
+    let first = hook.wait_for(1)?.swap_remove(0);
+    eprintln!("from the sample to the notification: {} ms", now_ms()? - crossed);
+    ensure!(first["version"] == "4" && first["status"] == "firing", "{first}");
+    let alert = &first["alerts"][0];
+    ensure!(alert["labels"]["alertname"] == "Cold", "{first}");
+    ensure!(alert["annotations"]["summary"] == "a has 5 degrees", "{first}");
+
+    let incidents = modelwatch.json("/api/mw/v1/incidents")?;
+    let incident = &incidents["incidents"][0];
+    ensure!(incident["state"] == "firing" && incident["name"] == "Cold", "{incidents}");
+    let id = incident["id"].as_str().context("no id")?.to_owned();
+    wait::until("the verdict", PATIENCE, || {
+        let overview = modelwatch.json("/api/v1/overview")?;
+        let verdict = &overview["data"]["verdict"];
+        ensure!(verdict["code"] == "verdict.incident" && verdict["level"] == "crit", "{overview}");
+        ensure!(verdict["params"]["id"] == id.as_str(), "{verdict}");
+        ensure!(verdict["params"]["summary_zh"] == "a 的温度为 5 度", "{verdict}");
+        Ok(())
+    })?;
+    let path = format!("/api/mw/v1/incidents/{id}/acknowledge");
+    let answer = http::post_json(&modelwatch.address, &path, &json!({ "author": "li" }))?;
+    ensure!(answer.status == 200, "{}", answer.text());
+    wait::until("what became of it", PATIENCE, || {
+        let incident = modelwatch.json(&format!("/api/mw/v1/incidents/{id}"))?;
+        let timeline = incident["timeline"].to_string();
+        ensure!(timeline.contains("incident.delivered"), "{timeline}");
+        Ok(())
+    })?;
+
+    // It is killed: the alert goes on, and nobody is told of it again.
+    modelwatch.kill()?;
+    let modelwatch = Modelwatch::start(folder.path(), &config)?;
+    temperature(&modelwatch, 5.0)?;
+    wait::until("the rule firing", PATIENCE, || {
+        let alerts = modelwatch.json("/api/v1/alerts")?;
+        ensure!(alerts["data"]["alerts"][0]["state"] == "firing", "{alerts}");
+        Ok(())
+    })?;
+    let again = modelwatch.json(&format!("/api/mw/v1/incidents/{id}"))?;
+    ensure!(again["state"] == "acknowledged" && again["acknowledged_by"] == "li", "{again}");
+    ensure!(again["started"] == incident["started"], "{again}");
+    temperature(&modelwatch, 20.0)?;
+    let bodies = hook.wait_for(2)?;
+    ensure!(bodies.len() == 2, "{bodies:?}");
+    ensure!(bodies[1]["status"] == "resolved", "{}", bodies[1]);
+    ensure!(bodies[1]["alerts"][0]["startsAt"] == alert["startsAt"], "{}", bodies[1]);
+    Ok(())
+}
