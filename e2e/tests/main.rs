@@ -17,6 +17,7 @@ mod incidents;
 mod live;
 mod logs;
 mod node_exporter;
+mod notify;
 mod ollama;
 mod pipeline;
 mod prometheus;
