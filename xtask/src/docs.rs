@@ -82,7 +82,7 @@ fn messages() -> String {
 
 /// What is said on the command line or in reports alone, which need not travel to every browser.
 fn is_of_the_server(code: &str) -> bool {
-    ["explain.", "help.", "report.", "top."].iter().any(|prefix| code.starts_with(prefix))
+    ["explain.", "help.", "report.", "rules.", "top."].iter().any(|prefix| code.starts_with(prefix))
 }
 
 /// What the server does not say: it sends the help of metrics in English, as Prometheus does.

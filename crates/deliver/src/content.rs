@@ -14,9 +14,11 @@ use model::{
 const ALERTS_MAX: usize = 10;
 /// Longest text that is taken from an annotation.
 const ANNOTATION_CHARS_MAX: usize = 500;
+/// Longest text that is taken from a name or value of a label.
 const LABEL_CHARS_MAX: usize = 120;
 /// Labels that are shown of an alert.
 const LABELS_MAX: usize = 12;
+/// Longest title; the rest is cut.
 const TITLE_CHARS_MAX: usize = 200;
 /// Annotations that have a place of their own or are no text.
 const SUMMARY: &str = "summary";

@@ -41,8 +41,6 @@ const PAUSE_MAX: Duration = Duration::from_secs(300);
 const LAST_PATIENCE: Duration = Duration::from_secs(2);
 /// How long a drawing may take.
 const PICTURE_PATIENCE: Duration = Duration::from_secs(5);
-/// How often a message that is too large is tried with half of its alerts.
-const HALVINGS_MAX: usize = 12;
 
 /// What became of a message in the end.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -238,9 +236,10 @@ impl Office {
                 return Ok(());
             }
         }
-        for _ in 0..HALVINGS_MAX {
+        loop {
             let item = Item::Notification(Box::new(told.clone()));
             match lock(&self.shared.queue).put(&told.channel, &told.key, item, None) {
+                // Half of the alerts say enough; the others are counted. It ends at one.
                 Err(PutError::TooLarge) if told.alerts.len() > 1 => {
                     let left = told.alerts.split_off(told.alerts.len() / 2);
                     told.truncated += left.len() as u64;
@@ -378,8 +377,8 @@ async fn run(shared: Arc<Shared>, channel: Arc<Channel>, mut stop: watch::Receiv
         let pause = match &next {
             None => None,
             Some(entry) => {
-                let window = lock(&channel.window).wait(shared.clock.monotonic());
-                Some(window.max(failures.pause(entry.id)))
+                let now = shared.clock.monotonic();
+                Some(lock(&channel.window).wait(now).max(failures.wait(entry.id, now)))
             }
         };
         let waiting = async {
@@ -392,7 +391,8 @@ async fn run(shared: Arc<Shared>, channel: Arc<Channel>, mut stop: watch::Receiv
             _ = stop.wait_for(|stop| *stop) => return,
             () = waiting => {}
         }
-        let (Some(entry), Some(_)) = (next, pause) else { continue };
+        // After a pause all is looked at again: a test may have gone in between.
+        let (Some(entry), Some(Duration::ZERO)) = (next, pause) else { continue };
         let sending = attempt(&shared, &channel, entry.clone());
         let result = tokio::select! {
             result = sending => result,
@@ -408,26 +408,27 @@ async fn run(shared: Arc<Shared>, channel: Arc<Channel>, mut stop: watch::Receiv
 struct Failures {
     id: u64,
     count: u32,
-    after: Option<Duration>,
+    again: Duration,
 }
 
 impl Failures {
-    fn note(&mut self, id: u64, after: Option<Duration>) {
+    fn note(&mut self, id: u64, after: Option<Duration>, now: Duration) {
         let count = if self.id == id { self.count + 1 } else { 1 };
-        *self = Self { id, count, after };
+        let pause = pause(id, count).max(after.unwrap_or_default());
+        *self = Self { id, count, again: now + pause };
     }
 
-    /// Twice as long each time, off by at most a fifth, so that many who failed at once do not come again at once.
-    fn pause(&self, id: u64) -> Duration {
-        if self.id != id || self.count == 0 {
-            return Duration::ZERO;
-        }
-        let doubled = PAUSE_MIN * 2_u32.saturating_pow((self.count - 1).min(16));
-        let hash = digest::digest(&digest::SHA256, format!("{id} {}", self.count).as_bytes());
-        let share = hash.as_ref().first().map_or(0.5, |byte| f64::from(*byte) / 255.0);
-        let pause = doubled.min(PAUSE_MAX).mul_f64(0.8 + 0.4 * share);
-        pause.max(self.after.unwrap_or_default())
+    fn wait(&self, id: u64, now: Duration) -> Duration {
+        if self.id == id { self.again.saturating_sub(now) } else { Duration::ZERO }
     }
+}
+
+/// Twice as long each time, off by at most a fifth, so that many who failed at once do not come again at once.
+fn pause(id: u64, count: u32) -> Duration {
+    let doubled = PAUSE_MIN * 2_u32.saturating_pow(count.saturating_sub(1).min(16));
+    let hash = digest::digest(&digest::SHA256, format!("{id} {count}").as_bytes());
+    let share = hash.as_ref().first().map_or(0.5, |byte| f64::from(*byte) / 255.0);
+    doubled.min(PAUSE_MAX).mul_f64(0.8 + 0.4 * share)
 }
 
 /// Writes down what became of an attempt.
@@ -452,7 +453,7 @@ fn settle(
             let age = Duration::from_millis(u64::try_from(now.0 - entry.time.0).unwrap_or(0));
             if failure.is_passing && age < TRYING_MAX {
                 tracing::warn!("channel {name}: {failure}; it is tried again");
-                failures.note(entry.id, failure.after);
+                failures.note(entry.id, failure.after, shared.clock.monotonic());
                 return;
             }
             tracing::error!("channel {name}: {failure}; the message is given up");
@@ -605,7 +606,8 @@ fn told(shared: &Shared, channel: &Channel, item: &Item, has_files: bool) -> Tol
             }
             Told {
                 title: subject.clone(),
-                is_firing: false,
+                // Neither bad nor over: as what is said for information.
+                is_firing: true,
                 severity: "info".to_owned(),
                 lines,
                 custom: None,
@@ -676,19 +678,20 @@ mod tests {
 
     #[test]
     fn pauses_grow_and_end() {
-        let mut failures = Failures::default();
-        assert_eq!(failures.pause(7), Duration::ZERO);
-        let mut pauses = Vec::new();
-        for _ in 0..20 {
-            failures.note(7, None);
-            pauses.push(failures.pause(7).as_secs_f64());
-        }
+        let pauses: Vec<f64> = (1..=20).map(|count| pause(7, count).as_secs_f64()).collect();
         assert!((0.8..=1.2).contains(&pauses[0]) && (1.6..=2.4).contains(&pauses[1]), "{pauses:?}");
         assert!(pauses.iter().all(|pause| *pause <= 360.0) && pauses[19] >= 240.0, "{pauses:?}");
-        failures.note(7, Some(Duration::from_secs(3_000)));
-        assert_eq!(failures.pause(7), Duration::from_secs(3_000));
-        assert_eq!(failures.pause(8), Duration::ZERO);
-        failures.note(8, None);
-        assert!(failures.pause(8) <= Duration::from_millis(1_200));
+    }
+
+    #[test]
+    fn a_message_waits_for_its_turn_and_others_do_not() {
+        let (mut failures, now) = (Failures::default(), Duration::from_secs(100));
+        assert_eq!(failures.wait(7, now), Duration::ZERO);
+        failures.note(7, Some(Duration::from_secs(3_000)), now);
+        assert_eq!(failures.wait(7, now + Duration::from_secs(1)), Duration::from_secs(2_999));
+        assert_eq!(failures.wait(8, now), Duration::ZERO);
+        failures.note(7, None, now);
+        assert!(failures.wait(7, now) <= Duration::from_millis(2_400));
+        assert_eq!(failures.wait(7, now + Duration::from_secs(3)), Duration::ZERO);
     }
 }

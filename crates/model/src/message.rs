@@ -860,7 +860,7 @@ pub static MESSAGES: &[Message] = &[
     },
     Message {
         code: "event.incident_fired",
-        en: "{name} fires: {count} alerts, incident {id}",
+        en: "{name} fires (alerts: {count}), incident {id}",
         zh: "{name} 触发：{count} 条告警，事件 {id}",
     },
     Message {
@@ -2284,7 +2284,7 @@ pub static MESSAGES: &[Message] = &[
     },
     Message {
         code: "incident.fired",
-        en: "{name} fires: {count} alerts",
+        en: "{name} fires (alerts: {count})",
         zh: "{name} 触发：{count} 条告警",
     },
     Message {
@@ -2297,8 +2297,10 @@ pub static MESSAGES: &[Message] = &[
         en: "Another alert explains it: nobody is told",
         zh: "已有其他告警可解释，不再通知",
     },
-    Message { code: "incident.joined", en: "{count} more alerts", zh: "新增 {count} 条告警" },
-    Message { code: "incident.left", en: "{count} alerts ended", zh: "{count} 条告警已恢复" },
+    Message { code: "incident.joined", en: "More alerts: {count}", zh: "新增 {count} 条告警" },
+    Message {
+        code: "incident.left", en: "Alerts that ended: {count}", zh: "{count} 条告警已恢复"
+    },
     Message {
         code: "incident.maintenance",
         en: "Maintenance: nobody is told",
@@ -2314,7 +2316,7 @@ pub static MESSAGES: &[Message] = &[
     },
     Message {
         code: "incident.reopened",
-        en: "It fires again: {count} alerts",
+        en: "It fires again (alerts: {count})",
         zh: "再次触发：{count} 条告警",
     },
     Message { code: "incident.resolved", en: "All its alerts ended", zh: "全部告警已恢复" },

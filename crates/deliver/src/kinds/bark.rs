@@ -11,6 +11,7 @@ use crate::{
 
 /// Apple takes 4 KB in all.
 const TEXT: Limit = Limit::Bytes(2_500);
+/// Longest title; the rest is cut.
 const TITLE_CHARS_MAX: usize = 100;
 
 pub(super) const SERVICE: Service = Service {

@@ -12,6 +12,7 @@ use crate::{
 
 /// DingTalk takes 20,000 bytes of body; JSON writes some characters with more.
 const TEXT: Limit = Limit::Bytes(15_000);
+/// Longest title; the rest is cut.
 const TITLE_CHARS_MAX: usize = 100;
 /// Busy, and more than 20 messages in a minute.
 const PASSING: &[i64] = &[-1, 130_101, 130_102];

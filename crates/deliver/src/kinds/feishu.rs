@@ -12,6 +12,7 @@ use crate::{
 
 /// Feishu takes 20 KB of body.
 const TEXT: Limit = Limit::Bytes(12_000);
+/// Longest title; the rest is cut.
 const TITLE_CHARS_MAX: usize = 150;
 /// Asked too often, in three words.
 const PASSING: &[i64] = &[11_232, 11_233, 1_500];

@@ -15,6 +15,7 @@ use crate::{
 const TEXT: Limit = Limit::Bytes(3_800);
 /// What goes with an attachment is in the address.
 const TEXT_BESIDE: Limit = Limit::Bytes(1_200);
+/// Longest title; the rest is cut.
 const TITLE_CHARS_MAX: usize = 200;
 
 pub(super) const SERVICE: Service = Service {

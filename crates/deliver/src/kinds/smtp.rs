@@ -29,6 +29,7 @@ use crate::{
 
 /// What of a text goes into a mail.
 const TEXT: Limit = Limit::Bytes(100_000);
+/// Longest title; the rest is cut.
 const TITLE_CHARS_MAX: usize = 200;
 
 const HTML: Marks = Marks {

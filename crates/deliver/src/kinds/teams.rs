@@ -12,6 +12,7 @@ use crate::{
 
 /// A message takes 28 KB.
 const TEXT: Limit = Limit::Bytes(16_000);
+/// Longest title; the rest is cut.
 const TITLE_CHARS_MAX: usize = 200;
 
 const MARKS: Marks =

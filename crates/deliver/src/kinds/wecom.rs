@@ -9,7 +9,9 @@ use crate::{
     content::{Limit, Marks},
 };
 
+/// What WeCom takes of title and text.
 const CONTENT_BYTES_MAX: usize = 4_096;
+/// Longest title; the rest is cut.
 const TITLE_CHARS_MAX: usize = 150;
 /// Busy, asked too often, asked too often at once.
 const PASSING: &[i64] = &[-1, 45_009, 45_033];

@@ -37,9 +37,10 @@ const MODEL_BYTES_MAX: usize = 1_024;
 const LOOK: Duration = Duration::from_secs(20);
 /// How long after a failure it is tried again.
 const PAUSE: Duration = Duration::from_secs(600);
-/// A page of a report: it needs its own style, may be framed by ours, and may do nothing else.
+/// A page of a report: it needs its own style, and may be framed by ours, which looks whether it came. It may do
+/// nothing else: no script runs in it.
 const CONTENT_SECURITY_POLICY: &str = "default-src 'none'; style-src 'unsafe-inline'; img-src data:; \
-     base-uri 'none'; form-action 'none'; frame-ancestors 'self'; sandbox allow-modals";
+     base-uri 'none'; form-action 'none'; frame-ancestors 'self'; sandbox allow-same-origin allow-modals";
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
