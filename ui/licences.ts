@@ -7,7 +7,7 @@ import { cargoLibraries, npmLibraries, type Library } from "./src/lib/settings/c
 
 const NAME = "virtual:licences";
 /** What only builds or tests the page is not in it. */
-const TOOLS = /^(vite|vitest|typescript|svelte-check|happy-dom|@sveltejs\/vite-plugin-svelte)$/;
+const TOOLS = /^(vite|vitest|typescript|svelte-check|happy-dom|subset-font|@sveltejs\/vite-plugin-svelte)$/;
 
 function program(root: string): Library[] {
   try {

@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { gzipSync } from "node:zlib";
 import type { Plugin } from "vite";
 import { defineConfig } from "vitest/config";
+import { fonts } from "./fonts.ts";
 import { licences } from "./licences.ts";
 
 /** Writes `x.gz` beside every built file: that is what the binary embeds. */
@@ -27,7 +28,7 @@ function gzipped(): Plugin {
 }
 
 export default defineConfig({
-  plugins: [svelte(), licences(), gzipped()],
+  plugins: [svelte(), licences(), fonts(), gzipped()],
   // The binary sends a strict content security policy: nothing may be inlined.
   build: { target: "es2022", assetsInlineLimit: 0, modulePreload: { polyfill: false } },
   server: {

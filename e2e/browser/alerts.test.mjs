@@ -101,7 +101,7 @@ test("what was sent is an incident that somebody acknowledges, notes and silence
   const silences = await (await fetch(`${product.url}/api/v2/silences`)).json();
   assert.equal(silences[0].createdBy, "Mei");
   await page.goto(`${product.url}/#/alerts`);
-  await page.locator('[data-incident][data-state="silenced"]').waitFor();
+  await page.locator("[data-detail]").getByText("Silenced: nobody is told.").waitFor();
   await page.goto(`${product.url}/#/alerts?view=silences`);
   await silence.locator('[data-action="end-silence"]').click();
   await page.getByText("Nothing is silenced.").waitFor();
@@ -246,6 +246,7 @@ test("a telephone shows everything without scrolling sideways", async () => {
   const { page, problems } = await open("#/alerts", { language: "en", theme: "light" }, { viewport: { width: 360, height: 800 } });
   for (const hash of ["#/alerts", "#/alerts?view=history", "#/alerts?view=rules", "#/alerts?view=rules&edit=", "#/alerts?view=silences&silence=", "#/alerts?view=channels", "#/reports"]) {
     await page.goto(`${product.url}/${hash}`);
+    await page.locator("main h1").waitFor({ state: "attached" });
     await settled(page);
     const [inner, outer] = await page.evaluate(() => [document.documentElement.scrollWidth, innerWidth]);
     assert.ok(inner <= outer, `${hash}: ${inner} px wide in a window of ${outer}`);

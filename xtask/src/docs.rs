@@ -82,7 +82,7 @@ fn messages() -> String {
 
 /// What is said on the command line alone, which need not travel to every browser.
 fn is_of_the_terminal(code: &str) -> bool {
-    ["explain.", "help.", "top."].iter().any(|prefix| code.starts_with(prefix))
+    ["explain.", "help.", "rules.", "top."].iter().any(|prefix| code.starts_with(prefix))
 }
 
 /// What the server does not say: it sends the help of metrics in English, as Prometheus does.

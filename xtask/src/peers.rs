@@ -25,6 +25,7 @@ pub struct Program {
 }
 
 /// Names of packages, which are those of their programs as well.
+pub const ALERTMANAGER: &str = "prometheus-alertmanager";
 pub const NETDATA: &str = "netdata";
 pub const NODE_EXPORTER: &str = "prometheus-node-exporter";
 pub const PROMETHEUS: &str = "prometheus";
@@ -82,6 +83,8 @@ pub fn node_exporter() -> Option<PathBuf> {
 pub(crate) fn install() -> Result<()> {
     debian(NODE_EXPORTER)?;
     debian(PROMETHEUS)?;
+    debian(ALERTMANAGER)?;
+    debian_program(VICTORIA_METRICS, "vmalert")?;
     prometheus().map(drop).context("there is no prometheus and promtool in PATH")
 }
 

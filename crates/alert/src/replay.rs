@@ -20,6 +20,7 @@ use crate::rules::{Context, Group, GroupState};
 
 /// How long a rule may take here, where nobody waits for it.
 const TIMEOUT: Duration = Duration::from_secs(60);
+/// A rule that reads more fails, which [`Outcome::errors`] says.
 const SAMPLES_MAX: u64 = 100_000_000;
 
 type Points = (Vec<i64>, Vec<f64>);
@@ -85,7 +86,7 @@ impl Recording {
             clock.set(time);
             for state in &mut states {
                 let since = Duration::from_millis((time.0 - range.start.0).unsigned_abs());
-                if since.as_millis() % state.interval().as_millis() == 0 {
+                if since.as_millis().is_multiple_of(state.interval().as_millis()) {
                     outcome.take(state.evaluate(time, &context), state);
                 }
             }

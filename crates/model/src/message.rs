@@ -860,7 +860,7 @@ pub static MESSAGES: &[Message] = &[
     },
     Message {
         code: "event.incident_fired",
-        en: "{name} fires: {count} alerts, incident {id}",
+        en: "{name} fires (alerts: {count}), incident {id}",
         zh: "{name} 触发：{count} 条告警，事件 {id}",
     },
     Message {
@@ -2284,7 +2284,7 @@ pub static MESSAGES: &[Message] = &[
     },
     Message {
         code: "incident.fired",
-        en: "{name} fires: {count} alerts",
+        en: "{name} fires (alerts: {count})",
         zh: "{name} 触发：{count} 条告警",
     },
     Message {
@@ -2297,8 +2297,10 @@ pub static MESSAGES: &[Message] = &[
         en: "Another alert explains it: nobody is told",
         zh: "已有其他告警可解释，不再通知",
     },
-    Message { code: "incident.joined", en: "{count} more alerts", zh: "新增 {count} 条告警" },
-    Message { code: "incident.left", en: "{count} alerts ended", zh: "{count} 条告警已恢复" },
+    Message { code: "incident.joined", en: "More alerts: {count}", zh: "新增 {count} 条告警" },
+    Message {
+        code: "incident.left", en: "Alerts that ended: {count}", zh: "{count} 条告警已恢复"
+    },
     Message {
         code: "incident.maintenance",
         en: "Maintenance: nobody is told",
@@ -2314,7 +2316,7 @@ pub static MESSAGES: &[Message] = &[
     },
     Message {
         code: "incident.reopened",
-        en: "It fires again: {count} alerts",
+        en: "It fires again (alerts: {count})",
         zh: "再次触发：{count} 条告警",
     },
     Message { code: "incident.resolved", en: "All its alerts ended", zh: "全部告警已恢复" },
@@ -2794,16 +2796,16 @@ pub static MESSAGES: &[Message] = &[
         en: "One request asks from 1 to {max} queries",
         zh: "一次请求可包含 1 至 {max} 个查询",
     },
+    Message {
+        code: "refused.report_span",
+        en: "a report is about 10 minutes to 400 days, and none of it is still to come",
+        zh: "报告的时间范围须为 10 分钟至 400 天，且不能晚于当前时间",
+    },
     Message { code: "refused.rule", en: "line {line}: {reason}", zh: "第 {line} 行：{reason}" },
     Message {
         code: "refused.rules",
         en: "there are too many rules on the page; delete some",
         zh: "页面上的规则过多，请先删除一些",
-    },
-    Message {
-        code: "refused.report_span",
-        en: "a report is about 10 minutes to 400 days, and none of it is still to come",
-        zh: "报告的时间范围须为 10 分钟至 400 天，且不能晚于当前时间",
     },
     Message {
         code: "refused.schedule", en: "{key} cannot be {value}", zh: "{key} 不能为 {value}"
@@ -2818,6 +2820,11 @@ pub static MESSAGES: &[Message] = &[
         en: "there are {limit} saved searches already; delete one first",
         zh: "已保存 {limit} 条搜索，请先删除一条",
     },
+    Message {
+        code: "refused.severity",
+        en: "{severity} is no severity; known are {known}",
+        zh: "{severity} 不是有效的级别；可用级别为 {known}",
+    },
     Message { code: "refused.silence", en: "there is no such silence", zh: "静默不存在" },
     Message {
         code: "refused.text_long",
@@ -2825,11 +2832,6 @@ pub static MESSAGES: &[Message] = &[
         zh: "{key} 最多 {limit} 字节",
     },
     Message { code: "refused.text_missing", en: "a text is missing", zh: "缺少内容" },
-    Message {
-        code: "refused.severity",
-        en: "{severity} is no severity; known are {known}",
-        zh: "{severity} 不是有效的级别；可用级别为 {known}",
-    },
     Message {
         code: "refused.thresholds",
         en: "this rule has {count} thresholds, each a number",
@@ -2844,6 +2846,37 @@ pub static MESSAGES: &[Message] = &[
         code: "refused.too_long",
         en: "A range has at most {years} years; choose a shorter one",
         zh: "时间范围最长 {years} 年，请缩短",
+    },
+    Message {
+        code: "refused.too_many_kept",
+        en: "there are {limit} {key} already; remove some",
+        zh: "{key} 已达 {limit} 条上限，请先删除一些",
+    },
+    Message {
+        code: "refused.unkept",
+        en: "it was done, but cannot be kept on the disk: {reason}",
+        zh: "操作已生效，但无法保存到磁盘：{reason}",
+    },
+    Message {
+        code: "refused.window",
+        en: "there is no such maintenance window made on the page",
+        zh: "页面创建的维护窗口中没有这一个",
+    },
+    Message {
+        code: "refused.window_long",
+        en: "it lasts longer than what it repeats in",
+        zh: "时长超过其重复周期",
+    },
+    Message {
+        code: "refused.window_order",
+        en: "the end must be after the beginning",
+        zh: "结束时间须晚于开始时间",
+    },
+    Message { code: "refused.window_past", en: "the end is in the past", zh: "结束时间已过" },
+    Message {
+        code: "refused.zone",
+        en: "this machine knows no zone {name}",
+        zh: "本机不识别时区 {name}",
     },
     Message { code: "report.accelerator", en: "Accelerator", zh: "加速卡" },
     Message { code: "report.accelerators", en: "Accelerators", zh: "加速卡" },
@@ -3043,6 +3076,11 @@ pub static MESSAGES: &[Message] = &[
         zh: "由 modelwatch {version} 生成于 {time}",
     },
     Message {
+        code: "report.mail",
+        en: "The report from {start} to {end} is attached.",
+        zh: "附件为 {start} 至 {end} 的报告。",
+    },
+    Message {
         code: "report.memory_available_min",
         en: "Memory free, lowest",
         zh: "可用内存最低值",
@@ -3103,8 +3141,8 @@ pub static MESSAGES: &[Message] = &[
     },
     Message {
         code: "report.no_comparison",
-        en: "Nothing is known of the period before.",
-        zh: "没有前一周期的数据。",
+        en: "The period before was not observed, or too little of it, so that nothing is compared.",
+        zh: "前一周期没有观测数据或观测不足，因此不作对比。",
     },
     Message {
         code: "report.no_file",
@@ -3189,8 +3227,8 @@ pub static MESSAGES: &[Message] = &[
     Message { code: "report.patterns", en: "Errors in logs", zh: "日志中的错误" },
     Message {
         code: "report.period",
-        en: "{start} to {end}, {zone} ({span})",
-        zh: "{start} 至 {end}，{zone}（{span}）",
+        en: "{start} to {end}, {zone}",
+        zh: "{start} 至 {end}，{zone}",
     },
     Message { code: "report.period_before", en: "Before", zh: "前一周期" },
     Message { code: "report.power_mean", en: "Power, mean", zh: "平均功耗" },
@@ -3218,7 +3256,7 @@ pub static MESSAGES: &[Message] = &[
     Message { code: "report.section_overview", en: "Overview", zh: "总览" },
     Message { code: "report.section_speed", en: "Speed", zh: "速度" },
     Message { code: "report.section_usage", en: "Usage", zh: "用量" },
-    Message { code: "report.sentence_gap", en: " ", zh: " " },
+    Message { code: "report.sentence_gap", en: " ", zh: "" },
     Message { code: "report.severity", en: "Severity", zh: "级别" },
     Message { code: "report.share", en: "Share", zh: "占比" },
     Message { code: "report.size", en: "Size", zh: "容量" },
@@ -3314,37 +3352,6 @@ pub static MESSAGES: &[Message] = &[
     },
     Message { code: "report.without_key", en: "(no key)", zh: "（无密钥）" },
     Message { code: "report.written", en: "{path} is written", zh: "已写入 {path}" },
-    Message {
-        code: "refused.too_many_kept",
-        en: "there are {limit} {key} already; remove some",
-        zh: "{key} 已达 {limit} 条上限，请先删除一些",
-    },
-    Message {
-        code: "refused.unkept",
-        en: "it was done, but cannot be kept on the disk: {reason}",
-        zh: "操作已生效，但无法保存到磁盘：{reason}",
-    },
-    Message {
-        code: "refused.window",
-        en: "there is no such maintenance window made on the page",
-        zh: "页面创建的维护窗口中没有这一个",
-    },
-    Message {
-        code: "refused.window_long",
-        en: "it lasts longer than what it repeats in",
-        zh: "时长超过其重复周期",
-    },
-    Message {
-        code: "refused.window_order",
-        en: "the end must be after the beginning",
-        zh: "结束时间须晚于开始时间",
-    },
-    Message { code: "refused.window_past", en: "the end is in the past", zh: "结束时间已过" },
-    Message {
-        code: "refused.zone",
-        en: "this machine knows no zone {name}",
-        zh: "本机不识别时区 {name}",
-    },
     Message {
         code: "rules.bad",
         en: "{path}: cannot be used; problems: {count}",

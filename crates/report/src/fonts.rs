@@ -73,7 +73,7 @@ pub(crate) struct Face<'a> {
     charmap: Charmap<'a>,
     metrics: GlyphMetrics<'a>,
     per_em: f32,
-    pub(crate) font: FontRef<'a>,
+    font: FontRef<'a>,
 }
 
 /// A character with the glyph that draws it.
@@ -101,6 +101,10 @@ impl Faces<'_> {
             let advance = face.metrics.advance_width(glyph)? / face.per_em;
             Some(Placed { face: number, glyph, advance, is_replacement: false })
         })
+    }
+
+    pub(crate) fn font(&self, face: usize) -> Option<&FontRef<'_>> {
+        self.faces.get(face).map(|face| &face.font)
     }
 
     pub(crate) fn place(&self, c: char) -> Placed {

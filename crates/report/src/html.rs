@@ -31,7 +31,7 @@ p.note{color:#57606a;font-size:12.5px}\
 table{border-collapse:collapse;width:100%;font-size:12.5px}\
 th{text-align:left;color:#57606a;font-weight:600;border-bottom:1px solid #1b1f24;padding:4px 8px 4px 0;vertical-align:bottom}\
 td{border-bottom:1px solid #eaeef2;padding:4px 8px 4px 0;vertical-align:top;overflow-wrap:anywhere}\
-td:first-child{min-width:80px}\
+.short{white-space:nowrap}\
 .right{text-align:right}td.right{white-space:nowrap}\
 figure{margin:0 0 14px}\
 figure svg{width:100%;height:auto;display:block}\
@@ -46,6 +46,9 @@ section{border:0;border-radius:0;padding:0;margin:0 0 18px}\
 h2,h3{break-after:avoid}figure,.tile,li,tr{break-inside:avoid}thead{display:table-header-group}\
 h2{border-bottom:1px solid #d8dee4;padding-bottom:3px}.scroll{overflow:visible}\
 table{font-size:8.5pt}}";
+
+/// Longest text in a table that is never broken.
+const SHORT_CHARS: usize = 22;
 
 /// The document as a page.
 pub fn html(document: &Document) -> String {
@@ -151,7 +154,13 @@ fn write_table(out: &mut String, table: &Table) {
         out.push_str("<tr>");
         for (column, Cell { text, trend }) in row.iter().enumerate() {
             let trend = trend.map_or("", class);
-            out.push_str(&format!("<td class=\"{} {trend}\">{}</td>", side(column), escaped(text)));
+            // Times and names of devices are not torn.
+            let short = if text.chars().count() <= SHORT_CHARS { "short" } else { "" };
+            out.push_str(&format!(
+                "<td class=\"{} {trend} {short}\">{}</td>",
+                side(column),
+                escaped(text)
+            ));
         }
         out.push_str("</tr>");
     }

@@ -18,8 +18,11 @@ mod fonts;
 mod html;
 pub mod number;
 mod pdf;
+mod picture;
 pub mod scene;
 mod svg;
+#[cfg(test)]
+mod tests;
 pub mod zone;
 
 pub use compose::compose;
@@ -29,4 +32,5 @@ pub use facts::Facts;
 pub use fonts::Fonts;
 pub use html::html;
 pub use pdf::{PdfError, pdf};
+pub use picture::png;
 pub use svg::svg;

@@ -27,6 +27,8 @@ impl Unit {
         if !value.is_finite() {
             return ABSENT.to_owned();
         }
+        // Sums of nothing are -0.
+        let value = value + 0.0;
         match self {
             Self::Count => grouped(value.round()),
             Self::PerSecond => format!("{}/s", digits(value)),
@@ -143,7 +145,10 @@ fn scaled(value: f64, base: f64, units: &[&str]) -> String {
 fn seconds(value: f64, language: Language) -> String {
     let size = value.abs();
     let unit = |code: &str, number: String| render(code, &[("number", number)], language);
-    if size < 1e-3 && size > 0.0 {
+    if size == 0.0 {
+        return unit("report.unit_seconds", "0".to_owned());
+    }
+    if size < 1e-3 {
         return format!("{} µs", trimmed(&digits(value * 1e6)));
     }
     if size < 1.0 {

@@ -233,7 +233,7 @@ impl<'a> Lexer<'a> {
         let word = self.take(bytes).to_owned();
         let is_ended = self.rest.is_empty()
             || self.rest.starts_with("}}")
-            || self.rest.starts_with([' ', '\t', '\r', '\n', '.', ',', '|', ':', ')', '(', '=']);
+            || self.rest.starts_with([' ', '\t', '\r', '\n', '.', ',', '|', ':', ')', '(']);
         match self.peek() {
             Some(c) if !is_ended => self.fail(format!("bad character {c:?}")),
             _ => Ok(word),

@@ -328,6 +328,7 @@ impl<'a> Context<'a> {
                 let arguments = self.arguments(rest, last, dot)?;
                 Ok(fields(&inner, names, &arguments)?)
             }
+            Operand::Nil => Err("nil is not a command".to_owned().into()),
             other if rest.is_empty() && last.is_none() => self.operand(other, dot),
             _ => Err("can't give argument to non-function".to_owned().into()),
         }

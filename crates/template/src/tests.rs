@@ -208,7 +208,7 @@ fn prometheus_functions() {
         {{with query "none"}}x{{else}}nothing{{end}} => nothing
         {{define "t"}}{{.arg0}}-{{.arg1}}-{{.arg2}}{{end}}{{template "t" (args 1 "b")}} => 1-b-<no value>
         {{define "t"}}[{{.}}]{{end}}{{tmpl "t" 5 | printf "%s%s" "x"}} => x[5]
-        {{title "hello wORLD of_x"}} {{toUpper "aß"}} {{toLower "ÀB"}} => Hello WORLD Of_x ASS àb
+        {{title "hello wORLD of_x"}} {{toUpper "aß"}} {{toLower "ÀB"}} => Hello WORLD Of_x Aß àb
         {{match "^a.c$" "abc"}} {{reReplaceAll "(a)(b*)" "$2-${1}" "abbc"}} => true bb-ac
         {{graphLink "up == 1"}} {{tableLink "up"}} => /graph?g0.expr=up+%3D%3D+1&g0.tab=0 /graph?g0.expr=up&g0.tab=1
         {{externalURL}} {{pathPrefix}} {{safeHtml "<b>"}} => http://here:9090/x /x <b>
@@ -257,6 +257,7 @@ fn what_cannot_be_parsed_says_where() {
         ("{{/* a }}", 1, "unclosed comment"),
         ("{{ 1x }}", 1, "bad number syntax"),
         ("{{ .a% }}", 1, "bad character"),
+        ("{{ $x=1 }}", 1, "bad character '='"),
         ("{{ ? }}", 1, "unexpected '?'"),
         ("{{ $a, $b := .List }}", 1, "too many declarations"),
         ("{{ template x }}", 1, "template clause"),
@@ -285,6 +286,7 @@ fn what_cannot_be_rendered_says_where() {
         ("{{ match \"(\" \"a\" }}", 1, "invalid regular expression"),
         ("{{ range .Text }}{{end}}", 1, "can't iterate over a string"),
         ("{{ .Labels.job 1 }}", 1, "not a method but has arguments"),
+        ("{{ nil }}", 1, "nil is not a command"),
         ("{{ 1 2 }}", 1, "can't give argument to non-function"),
         ("{{ $x = 1 }}", 1, "undefined variable"),
     ] {

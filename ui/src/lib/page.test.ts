@@ -119,6 +119,7 @@ describe("texts", () => {
     setLanguage("zh");
     expect(said("MTML lists no device")).toContain("MTML 未列出任何设备");
     expect(said("/proc/x: No such file or directory (os error 2)")).toContain("/proc/x：文件或目录不存在（os error 2）");
+    expect(said('key "a" is already in line 5')).toContain('键 "a" 已在第 5 行出现');
     expect(said("something else")).toContain("something else");
     setLanguage("en");
   });

@@ -101,15 +101,28 @@ export const t = translator(texts);
 /** The Chinese of a failure's detail, or the detail: what the operating system or a library says may be anything. */
 export function chineseDetail(detail: string): string {
   for (const [english, chinese] of details) {
-    const [before = "", after] = english.split("{}");
-    if (after === undefined ? detail === english : isAround(detail, before, after)) {
-      return chinese.replace("{}", () => detail.slice(before.length, detail.length - (after ?? "").length));
-    }
+    const filling = fillingOf(english, detail);
+    if (filling) return chinese.split("{}").map((piece, at) => piece + (filling[at] ?? "")).join("");
   }
   return detail;
 }
-const isAround = (text: string, before: string, after: string): boolean =>
-  text.length >= before.length + after.length && text.startsWith(before) && text.endsWith(after);
+
+/** What stands in a text where a pattern has holes; each but the last is as short as it can be. */
+function fillingOf(pattern: string, text: string): string[] | undefined {
+  const [first = "", ...between] = pattern.split("{}");
+  if (!text.startsWith(first)) return undefined;
+  let rest = text.slice(first.length);
+  const last = between.pop();
+  if (last === undefined) return rest === "" ? [] : undefined;
+  const filling: string[] = [];
+  for (const literal of between) {
+    const at = rest.indexOf(literal);
+    if (at < 0) return undefined;
+    filling.push(rest.slice(0, at));
+    rest = rest.slice(at + literal.length);
+  }
+  return rest.endsWith(last) ? [...filling, rest.slice(0, rest.length - last.length)] : undefined;
+}
 
 /**
  * A sentence of the server in parts: what a parameter brings in words comes from outside and is in English, which is

@@ -14,6 +14,7 @@ mod payload;
 mod queries;
 mod query;
 mod report;
+mod reports;
 mod rules;
 mod store;
 mod system;
@@ -35,11 +36,12 @@ pub(crate) fn bench(arguments: &[String]) -> Result<()> {
         ["page", "soak"] => page::soak(None),
         ["page", "soak", minutes] => page::soak(Some(minutes)),
         ["query"] => query::run(),
+        ["reports"] => reports::run(),
         ["rules"] => rules::run(),
         ["store"] => store::run(None),
         ["store", scenario] => store::run(Some(scenario)),
         _ => bail!(
-            "there is no benchmark {words:?}; there are: baselines, collect, cost, events, gateway, gateway nginx|litellm, logs, page, page soak [MINUTES], query, rules, store, store mix|series|history|recovery|full"
+            "there is no benchmark {words:?}; there are: baselines, collect, cost, events, gateway, gateway nginx|litellm, logs, page, page soak [MINUTES], query, reports, rules, store, store mix|series|history|recovery|full"
         ),
     }
 }

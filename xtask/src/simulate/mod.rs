@@ -51,6 +51,8 @@ pub(crate) struct Wish {
     end: f64,
     /// Of the binaries that make and serve it.
     profile: Profile,
+    /// Over the days before the last hour, which has its own.
+    requests: u64,
 }
 
 impl Wish {
@@ -71,7 +73,18 @@ impl Wish {
     }
 
     fn before(now: f64, folder: PathBuf) -> Self {
-        Self { folder, days: 0.0, end: (now / 60.0).floor() * 60.0, profile: Profile::Dev }
+        Self {
+            folder,
+            days: 0.0,
+            end: (now / 60.0).floor() * 60.0,
+            profile: Profile::Dev,
+            requests: 0,
+        }
+    }
+
+    /// With so many requests over the days before the last hour.
+    pub(crate) fn with_requests(self, requests: u64) -> Self {
+        Self { requests, ..self }
     }
 
     fn parse(arguments: &[String], now: f64) -> Result<Self> {
@@ -153,6 +166,11 @@ pub(crate) fn fill(program: &Path, wish: &Wish) -> Result<()> {
     for (from, to) in [world::FULL, world::RESTART, world::HOT] {
         cargo.arg(format!("{from}-{to}"));
     }
+    if wish.requests > 0 {
+        // Older ones are not kept.
+        let days = wish.days.min(AGE_MAX / DAY);
+        cargo.arg(wish.requests.to_string()).arg(days.to_string());
+    }
     process::capture(&mut cargo)?;
     // Whoever looks at it has to know which hour it is about.
     fs::write(
@@ -163,7 +181,7 @@ pub(crate) fn fill(program: &Path, wish: &Wish) -> Result<()> {
 }
 
 /// Starts modelwatch over it, on a free port, and returns it with its address.
-fn serve(program: &Path, folder: &Path) -> Result<(Process, String)> {
+pub(crate) fn serve(program: &Path, folder: &Path) -> Result<(Process, String)> {
     let address = format!("127.0.0.1:{}", engine::free_port()?);
     let config = folder.join("modelwatch.toml");
     write_config(&config, folder, &address)?;

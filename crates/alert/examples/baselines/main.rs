@@ -207,10 +207,11 @@ fn main() -> Result<(), Box<dyn Error>> {
 mod tests {
     use super::*;
 
-    /// What is found of a deployment in the hours before its series end.
+    /// What one look finds, so many hours before the series end.
     fn found(memory: &Memory, hours: i64) -> Seen {
         let (_, to) = memory.span().unwrap();
-        let seen = watch(memory, to - hours * 60 * MINUTE_MS, to);
+        let at = to - hours * 60 * MINUTE_MS;
+        let seen = watch(memory, at, at);
         assert_eq!(seen.failures, 0);
         seen
     }
@@ -224,22 +225,25 @@ mod tests {
             (Fault::SettingSlow, Kind::Change, "tpot"),
             (Fault::DiskFillsFast, Kind::Forecast, "disk"),
         ] {
-            let seen = found(&made(1, fault, 2, 1.9), 1);
+            let seen = found(&made(1, fault, 2, 1.9), 0);
             let is_it = |begun: &(Kind, &str, Labels, i64)| (begun.0, begun.1) == (kind, signal);
             assert!(seen.begun.iter().any(is_it), "{fault:?}: {:?}", seen.begun);
         }
-        let seen = found(&made(1, Fault::FileLeak, 3, 0.5), 1);
+        let seen = found(&made(1, Fault::FileLeak, 3, 0.5), 0);
         let kinds: Vec<&str> = seen.begun.iter().map(|begun| begun.1).collect();
         assert_eq!(kinds, ["files"]);
     }
 
     #[test]
     fn nothing_is_found_of_a_healthy_deployment() {
-        let seen = found(&made(1, Fault::None, 2, f64::MAX), 3);
-        assert_eq!(seen.begun, []);
-        for (kind, count) in [(Kind::Peer, 80), (Kind::Load, 12)] {
-            let judged = seen.judged.get(&kind).map_or(0, BTreeSet::len);
-            assert!(judged >= count, "{kind:?}: {judged}");
+        let memory = made(1, Fault::None, 2, f64::MAX);
+        for hours in [0, 7, 14] {
+            let seen = found(&memory, hours);
+            assert_eq!(seen.begun, []);
+            for (kind, count) in [(Kind::Peer, 80), (Kind::Load, 8)] {
+                let judged = seen.judged.get(&kind).map_or(0, BTreeSet::len);
+                assert!(judged >= count, "{kind:?}: {judged}");
+            }
         }
     }
 

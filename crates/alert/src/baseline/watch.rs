@@ -130,9 +130,9 @@ impl Watch {
         errors
     }
 
-    /// Whether each piece of work was done once.
+    /// Whether each piece of work was tried once.
     pub fn has_looked_at_all(&self) -> bool {
-        self.slots.iter().all(|slot| slot.done > UnixMs::MIN)
+        self.slots.iter().all(|slot| slot.due > UnixMs::MIN)
     }
 
     /// What is known at the moment.

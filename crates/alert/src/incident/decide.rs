@@ -17,6 +17,9 @@ use super::{
 /// from it waits for the next moment.
 const DECISIONS_MAX: usize = 3;
 
+/// Alerts by their fingerprints, in the order in which they are told.
+type Listed = Vec<(u64, Alert)>;
+
 /// What is next for an incident.
 #[derive(Clone, Copy, Debug, PartialEq)]
 struct Plan {
@@ -41,7 +44,6 @@ struct Standing {
 impl Incidents {
     /// Does what is due.
     pub fn tick(&mut self, now: UnixMs) {
-        self.last = now;
         let mut changes = Changes::new();
         self.expire(now, &mut changes);
         self.settle(changes, now);
@@ -274,12 +276,7 @@ impl Incidents {
     }
 
     /// The alerts of a notification: those that fire, and those that have ended since channels were told.
-    fn to_tell(
-        &self,
-        incident: &Incident,
-        is_escalation: bool,
-        now: UnixMs,
-    ) -> (Vec<(u64, Alert)>, Vec<(u64, Alert)>) {
+    fn to_tell(&self, incident: &Incident, is_escalation: bool, now: UnixMs) -> (Listed, Listed) {
         let (mut firing, mut ended) = (Vec::new(), Vec::new());
         for (print, member) in &incident.members {
             if counts(member, now) {
@@ -309,7 +306,7 @@ impl Incidents {
         incident: &Incident,
         route: &Route,
         reason: Reason,
-        (firing, ended): (&[(u64, Alert)], &[(u64, Alert)]),
+        (firing, ended): (&Listed, &Listed),
         now: UnixMs,
     ) -> Owed {
         let all = || firing.iter().chain(ended).map(|(_, alert)| alert);
@@ -323,7 +320,10 @@ impl Incidents {
         let total = firing.len() + ended.len();
         let url = match &self.settings.page_url {
             base if base.is_empty() => String::new(),
-            base => format!("{}/?at={}", base.trim_end_matches('/'), incident.head.started),
+            base => {
+                let (base, head) = (base.trim_end_matches('/'), &incident.head);
+                format!("{base}/#/alerts?incident={}&at={}", head.id, head.started)
+            }
         };
         Owed {
             key: String::new(),

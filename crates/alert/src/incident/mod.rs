@@ -168,7 +168,6 @@ pub struct Incidents {
     /// Before this no alert expires.
     expiry: UnixMs,
     tidied: UnixMs,
-    last: UnixMs,
     refused: u64,
     serial: u64,
 }
@@ -189,30 +188,12 @@ impl Incidents {
             boundary: UnixMs::MIN,
             expiry: UnixMs::MIN,
             tidied: now,
-            last: now,
             refused: 0,
             serial: 0,
         };
         made.find_zones();
         made.restore(now);
         made
-    }
-
-    /// Takes other settings: routes, inhibitions, windows of the configuration.
-    pub fn set(&mut self, settings: Settings, now: UnixMs) {
-        let mut fresh = std::mem::take(&mut self.fresh);
-        let kept = std::mem::take(&mut self.kept);
-        let (refused, serial) = (self.refused, self.serial);
-        let expiries: HashMap<u64, Alert> =
-            self.live.drain().map(|(print, live)| (print, live.alert)).collect();
-        *self = Self::new(settings, kept, now);
-        for (print, live) in &mut self.live {
-            if let Some(alert) = expiries.get(print) {
-                live.alert = alert.clone();
-            }
-        }
-        fresh.append(&mut self.fresh);
-        (self.fresh, self.refused, self.serial) = (fresh, refused, serial);
     }
 
     pub fn settings(&self) -> &Settings {

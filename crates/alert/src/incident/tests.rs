@@ -427,7 +427,8 @@ fn very_many_alerts_are_one_bounded_notification() {
     let owed = story.machine.owed().next().unwrap().notification();
     assert_eq!((owed.alerts.len(), owed.truncated), (NOTIFIED_MAX, 9_900));
     assert_eq!(owed.group_key, r#"{}:{alertname="Slow"}"#);
-    assert_eq!(owed.url, format!("http://page/?at={}", story.now));
+    let url = format!("http://page/#/alerts?incident={}&at={}", owed.incident, story.now);
+    assert_eq!(owed.url, url);
     story.machine.take(&alerts, UnixMs(story.now));
     assert_eq!((story.machine.firing_total(), story.machine.refused()), (ALERTS_MAX, 5));
     let bad = Alert { annotations: vec![("a".into(), "x".repeat(20_000))], ..alerts[0].clone() };
@@ -460,7 +461,8 @@ fn other_routes_take_over_what_fires() {
     story.fire(SLOW).check("pager first 1+0").minutes(1);
     let mut other = route("slow", "alertname=Slow");
     other.channels = Some(vec!["mail".into()]);
-    story.machine.set(settings(&[other]), UnixMs(story.now));
+    let kept = story.machine.kept().clone();
+    story.machine = Incidents::new(settings(&[other]), kept, UnixMs(story.now));
     story.minutes(5).check("mail first 1+0, pager resolved 0+1");
     assert_eq!(story.machine.firing_total(), 1);
 }

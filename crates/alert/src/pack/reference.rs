@@ -1,6 +1,6 @@
 //! The page about the built-in rules in the documentation, made from their files.
 
-use std::{fmt::Write as _, time::Duration};
+use std::time::Duration;
 
 use super::FILES;
 use crate::rules::{Group, Kind, Rule, file};
@@ -14,7 +14,8 @@ pub fn page(is_chinese: bool) -> String {
         let rules: Vec<&Rule> = groups.iter().flat_map(alerting).collect();
         let title = TITLES.iter().find(|(candidate, ..)| candidate == name);
         let title = title.map_or(*name, |(_, en, zh)| if is_chinese { zh } else { en });
-        let _ = write!(text, "\n## {title}\n\n{}", if is_chinese { TABLE_ZH } else { TABLE_EN });
+        let table = if is_chinese { TABLE_ZH } else { TABLE_EN };
+        text.push_str(&format!("\n## {title}\n\n{table}"));
         for rule in rules {
             text.push_str(&row(rule, is_chinese));
         }
@@ -77,6 +78,7 @@ const TITLES: &[(&str, &str, &str)] = &[
     ("network", "Network", "网络"),
     ("store", "Store", "存储"),
     ("self", "modelwatch itself", "modelwatch 自身"),
+    ("detect", "What is not as usual", "异于平常"),
 ];
 const TABLE_EN: &str = "| alert | severity | after | says | likely cause | what to do |\n\
                         |---|---|---|---|---|---|\n";

@@ -1,3 +1,5 @@
+use proptest::prelude::*;
+
 use super::*;
 use crate::rules::file;
 
@@ -164,4 +166,34 @@ tests:
             r#"16:20: "start_timestamp": "yesterday" is no time; write seconds since 1970 or 2026-11-28T12:00:00Z"#,
         ]
     );
+}
+
+/// Lines of files of tests, so that random ones are often nearly right.
+const LINES: [&str; 16] = [
+    "tests:\n",
+    "- interval: 1s\n",
+    "  input_series:\n",
+    "  - {series: up, values: 1x5}\n",
+    "  - {series: 'up{', values: '{{schema:3 buckets:[1]}}+{{sum:1}}x3'}\n",
+    "  alert_rule_test:\n",
+    "  - {alertname: Down, eval_time: 3m}\n",
+    "    exp_alerts: [{exp_labels: {a: b}}]\n",
+    "  promql_expr_test:\n",
+    "  - {expr: up, eval_time: 1m, exp_samples: [{labels: up, value: 1}]}\n",
+    "  - {expr: 'sum(', exp_samples: 5}\n",
+    "evaluation_interval: 30s\n",
+    "evaluation_interval: 0\n",
+    "  start_timestamp: -9e10\n",
+    "fuzzy_compare: maybe\n",
+    "- []\n",
+];
+
+proptest! {
+    #[test]
+    fn any_file_is_carried_out_or_refused(picks in prop::collection::vec(0..LINES.len(), 0..12)) {
+        let text: String = picks.iter().filter_map(|pick| LINES.get(*pick)).copied().collect();
+        if let Ok(file) = parse(&text) {
+            run(&file, &[file::parse(RULES).unwrap()]);
+        }
+    }
 }

@@ -406,3 +406,116 @@ impl Shared {
         });
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::mpsc::{Receiver, Sender, channel};
+
+    use model::Labels;
+
+    use super::*;
+    use crate::config::for_test;
+
+    const PATIENCE: Duration = Duration::from_secs(20);
+
+    /// A channel `mail` that refuses the first notification, and tells what it is given.
+    struct Recorder {
+        given: Sender<Notification>,
+        has_refused: AtomicBool,
+    }
+
+    impl Deliver for Recorder {
+        fn deliver(&self, notification: &Notification) -> Result<(), String> {
+            if !self.has_refused.swap(true, Ordering::Relaxed) {
+                return Err("not now".into());
+            }
+            self.given.send(notification.clone()).map_err(|error| error.to_string())
+        }
+
+        fn has(&self, channel: &str) -> bool {
+            channel == "mail"
+        }
+    }
+
+    fn start(folder: &std::path::Path) -> (Incidents, Arc<Events>, Receiver<Notification>) {
+        let (given, taken) = channel();
+        let events = Arc::new(Events::default());
+        let config = for_test("");
+        let channels = ["gone".to_owned(), "mail".to_owned()];
+        let settings = config.incidents.settings(&channels, "http://page".into()).unwrap();
+        let recorder = Recorder { given, has_refused: AtomicBool::new(false) };
+        let clock = Clock::system();
+        let started = Incidents::start(folder, settings, &clock, &events, Box::new(recorder));
+        (started.unwrap(), events, taken)
+    }
+
+    fn alert(name: &str) -> Alert {
+        let now = Clock::system().now();
+        Alert {
+            labels: Labels::from_pairs([("alertname", name), ("severity", "critical")]),
+            annotations: Vec::new(),
+            starts_at: now,
+            ends_at: now + Duration::from_secs(600),
+            generator_url: String::new(),
+            value: Some(1.0),
+        }
+    }
+
+    fn codes(incidents: &Incidents, id: &str) -> Vec<String> {
+        incidents.read(|machine, now| {
+            let view = machine.view(id, now).unwrap();
+            view.timeline.iter().map(|entry| entry.code.clone()).collect()
+        })
+    }
+
+    #[test]
+    fn a_notification_is_handed_over_until_it_is_taken_and_not_again() {
+        let folder = tempfile::tempdir().unwrap();
+        let (incidents, events, taken) = start(folder.path());
+        incidents.take(&[alert("Down")], Clock::system().now());
+        let told = taken.recv_timeout(PATIENCE).unwrap();
+        assert_eq!((told.channel.as_str(), told.reason.as_str()), ("mail", "first"));
+        let (key, id) = (told.key.clone(), told.incident.clone());
+        let outcome = Outcome {
+            key: key.clone(),
+            channel: "mail".into(),
+            is_ok: false,
+            detail: "no such mailbox".into(),
+            time: told.time,
+        };
+        incidents.outcome(&outcome);
+        incidents.stop();
+        let expected = ["fired", "notified", "notified", "channel_missing", "delivery_failed"];
+        assert_eq!(codes(&incidents, &id), expected.map(|code| format!("incident.{code}")));
+        let (events, _) = events.after(0);
+        let fired = events.iter().find(|event| event.body == "event.incident_fired").unwrap();
+        assert_eq!((fired.severity, fired.source.as_str()), (Severity::Error, "alerts"));
+        drop(incidents);
+
+        let (incidents, _, taken) = start(folder.path());
+        // What is told of it is known, so that only what is new is handed over.
+        incidents.take(&[alert("Down"), alert("Slow")], Clock::system().now());
+        let told = taken.recv_timeout(PATIENCE).unwrap();
+        assert_ne!(told.key, key);
+        assert_eq!(told.group_labels, [("alertname".to_owned(), "Slow".to_owned())]);
+        incidents.stop();
+        assert!(taken.try_recv().is_err());
+        assert_eq!(incidents.counts().owed, 0);
+        assert_eq!(incidents.counts().alerts, 2);
+    }
+
+    #[test]
+    fn what_cannot_be_kept_is_done_all_the_same() {
+        let folder = tempfile::tempdir().unwrap();
+        // A file where the folder should be.
+        fs::write(folder.path().join(FOLDER), "x").unwrap();
+        let (incidents, events, taken) = start(folder.path());
+        incidents.take(&[alert("Down")], Clock::system().now());
+        let told = taken.recv_timeout(PATIENCE).unwrap();
+        let done = incidents.change(|machine, now| machine.acknowledge(&told.incident, "li", now));
+        assert!(done.unwrap().1.is_err());
+        incidents.stop();
+        let (events, _) = events.after(0);
+        assert!(events.iter().any(|event| event.body == "event.incidents_unkept"));
+    }
+}

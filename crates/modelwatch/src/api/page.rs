@@ -82,6 +82,8 @@ fn content_type(name: &str) -> &'static str {
         "json" => "application/json",
         "png" => "image/png",
         "ico" => "image/x-icon",
+        "ttf" => "font/ttf",
+        "txt" => "text/plain; charset=utf-8",
         _ => "application/octet-stream",
     }
 }

@@ -2,12 +2,14 @@
 
 use std::{sync::Arc, time::Duration};
 
+use alert::incident::record::{Head, Member};
 use axum::{
     body::{Body, Bytes},
     extract::{Path, State},
     http::{HeaderValue, Response, header},
 };
-use model::UnixMs;
+use model::{UnixMs, message::render};
+use report::facts::{Bilingual, Incident};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
@@ -19,8 +21,8 @@ use super::{
 };
 use crate::{
     reports::{
-        self, Entry, Failure, Format, Planned, Run, SPAN_MAX, SPAN_MIN, Schedule, ScheduleError,
-        Sources, Wish,
+        self, Entry, Failure, Format, Period, Planned, Run, SPAN_MAX, SPAN_MIN, Schedule,
+        ScheduleError, Sources, ToSend, Wish,
     },
     wire::App,
 };
@@ -35,9 +37,10 @@ const MODEL_BYTES_MAX: usize = 1_024;
 const LOOK: Duration = Duration::from_secs(20);
 /// How long after a failure it is tried again.
 const PAUSE: Duration = Duration::from_secs(600);
-/// A page of a report: it needs its own style, may be framed by ours, and may do nothing else.
+/// A page of a report: it needs its own style, and may be framed by ours, which looks whether it came. It may do
+/// nothing else: no script runs in it.
 const CONTENT_SECURITY_POLICY: &str = "default-src 'none'; style-src 'unsafe-inline'; img-src data:; \
-     base-uri 'none'; form-action 'none'; frame-ancestors 'self'; sandbox allow-modals";
+     base-uri 'none'; form-action 'none'; frame-ancestors 'self'; sandbox allow-same-origin allow-modals";
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -113,7 +116,7 @@ async fn facts(app: &Arc<App>, wish: &Wish) -> Result<report::Facts, ApiError> {
             clock: &for_work.clock,
             budget,
             objectives: &objectives,
-            incidents: None,
+            incidents: Some(incidents(&for_work, subject.period)),
         };
         reports::gather(sources, &subject).map_err(|failure| match failure {
             Failure::Series(error) => from_select_error(error),
@@ -121,6 +124,42 @@ async fn facts(app: &Arc<App>, wish: &Wish) -> Result<report::Facts, ApiError> {
         })
     });
     read.await
+}
+
+/// Incidents that were open at some time of a period, oldest first.
+fn incidents(app: &App, period: Period) -> Vec<Incident> {
+    let text = |member: Option<&Member>, name: &str| {
+        let find = |name: &str| {
+            let found = member?.annotations.iter().find(|(candidate, _)| candidate == name);
+            found.map(|(_, text)| text.clone())
+        };
+        Bilingual {
+            en: find(name).unwrap_or_default(),
+            zh: find(&format!("{name}_zh")).unwrap_or_default(),
+        }
+    };
+    let (start, end) = (period.start.0, period.end.0);
+    let is_inside =
+        |head: &Head| head.started < end && head.resolved.is_none_or(|resolved| resolved >= start);
+    let mut found: Vec<Incident> = app.incidents.read(|machine, _| {
+        let all = machine.kept().incidents.values().filter(|it| is_inside(&it.head));
+        let told = all.map(|incident| {
+            let first = incident.members.values().min_by_key(|member| member.starts);
+            let head = &incident.head;
+            Incident {
+                name: head.name.clone(),
+                severity: head.severity.clone(),
+                start: UnixMs(head.started),
+                end: head.resolved.map(UnixMs),
+                summary: text(first, "summary"),
+                cause: text(first, "cause"),
+                alerts: usize::try_from(head.alerts_total).unwrap_or(usize::MAX),
+            }
+        });
+        told.collect()
+    });
+    found.sort_by_key(|incident| incident.start);
+    found
 }
 
 /// Makes a report and keeps it.
@@ -209,7 +248,6 @@ fn file_response(format: Format, bytes: Vec<u8>, name: Option<String>) -> Respon
 
 /// What the file of a report is called: its days and its language.
 fn file_name(entry: &Entry, format: Format) -> String {
-    let day = |time: i64| super::time::date(UnixMs(time));
     let (start, end) = (day(entry.start), day(entry.end - 1));
     format!("modelwatch-{start}-{end}-{}.{}", entry.language, format.name())
 }
@@ -380,24 +418,41 @@ async fn note(app: &Arc<App>, schedule: &Schedule, run: Run) {
     }
 }
 
-/// Copies the files to where the schedule wants them. All places are tried.
+/// Copies the files to where the schedule wants them, and hands them to its channels. All are tried; the first that
+/// fails is told.
 async fn hand_on(
-    _app: &Arc<App>,
+    app: &Arc<App>,
     schedule: &Schedule,
     entry: &Entry,
     files: Vec<(Format, Vec<u8>)>,
 ) -> Result<(), String> {
-    if schedule.folder.is_empty() {
-        return Ok(());
-    }
-    let folder = std::path::PathBuf::from(&schedule.folder);
-    let files: Vec<(String, Vec<u8>)> = files
-        .into_iter()
-        .map(|(format, bytes)| (format!("{}-{}", schedule.name, file_name(entry, format)), bytes))
-        .collect();
-    let copied = tokio::task::spawn_blocking(move || {
-        files.iter().try_for_each(|(name, bytes)| reports::copy_to(&folder, name, bytes))
-    });
-    let copied = copied.await.map_err(|error| error.to_string())?;
-    copied.map_err(|error| format!("{}: {error}", schedule.folder))
+    let (for_work, schedule, entry) = (Arc::clone(app), schedule.clone(), entry.clone());
+    let work = move || {
+        let mut results = Vec::new();
+        for (format, bytes) in &files {
+            let name = format!("{}-{}", schedule.name, file_name(&entry, *format));
+            if !schedule.folder.is_empty() {
+                let copied = reports::copy_to(schedule.folder.as_ref(), &name, bytes);
+                results.push(copied.map_err(|error| format!("{}: {error}", schedule.folder)));
+            }
+            for channel in &schedule.channels {
+                let language = for_work.reports.language(&entry.language);
+                let span = [("start", day(entry.start)), ("end", day(entry.end - 1))];
+                results.push(for_work.reports.send(ToSend {
+                    channel: channel.clone(),
+                    subject: format!("{}: {}", schedule.name, entry.title),
+                    text: render("report.mail", &span, language),
+                    file_name: name.clone(),
+                    media_type: format.media_type(),
+                    bytes: bytes.clone(),
+                }));
+            }
+        }
+        results.into_iter().collect()
+    };
+    tokio::task::spawn_blocking(work).await.map_err(|error| error.to_string())?
+}
+
+fn day(time: i64) -> String {
+    super::time::date(UnixMs(time))
 }

@@ -391,12 +391,19 @@ impl Alertmanager {
 /// What only makes sense together.
 pub(super) fn check(
     incidents: &Incidents,
-    channels: &[String],
+    channels: &[&str],
     environment: &Environment<'_>,
     problems: &mut Vec<Problem>,
 ) {
-    if let Err(Bad(line, reason)) = incidents.compile(channels, String::new()) {
+    if let Err(Bad(line, reason)) = incidents.compile(&[], String::new()) {
         problems.push(Problem::new(line, "config.incidents", [("reason", reason)]));
+    }
+    for route in &incidents.routes {
+        let named = route.channels.iter().chain(&route.escalate_to).flatten();
+        for channel in named.filter(|channel| !channels.contains(&channel.as_str())) {
+            let reason = format!("route {}: there is no [[channel]] named {channel:?}", route.name);
+            problems.push(Problem::new(route.line, "config.incidents", [("reason", reason)]));
+        }
     }
     for alertmanager in &incidents.alertmanagers {
         alertmanager.check(environment, problems);
@@ -432,11 +439,13 @@ mod tests {
 
     #[test]
     fn what_is_written_is_read_and_printed() {
+        let channel =
+            "\n[[channel]]\nname = \"pager\"\nkind = \"command\"\ncommand = [\"/bin/true\"]\n";
         let text = "[[alertmanager]]\nurl = \"https://h:9093/am\"\ntoken = \"env:T\"\ntimeout = \"5s\"\n\
             [[inhibit]]\nsource = [\"a=\\\"b\\\"\"]\ntarget = [\"c=\\\"d\\\"\"]\nequal = [\"e\"]\n\
             [[maintenance]]\nname = \"night\"\nstart = \"2026-12-01T04:00:00Z\"\nend = \"2026-12-01T05:00:00Z\"\nrepeat = \"daily\"\nzone = \"UTC\"\n\
             [[route]]\nname = \"grave\"\nmatch = [\"severity=\\\"critical\\\"\"]\nchannels = [\"pager\"]\ngroup_wait = \"0s\"\ncontinue = true\nquiet_hours = [\"22:00-07:00\"]";
-        let config = resolved(text).unwrap();
+        let config = resolved(&format!("{text}{channel}")).unwrap();
         assert_eq!(config.incidents.lines().join("\n"), text);
         let settings = config.incidents.settings(&["mail".into()], String::new()).unwrap();
         let names: Vec<_> =
@@ -449,7 +458,7 @@ mod tests {
         let variable = |name: &str| (name == "T").then(|| "hush\n".to_owned());
         let login = config.incidents.alertmanagers[0].login(&variable);
         assert_eq!(login, Ok(Some(Login::Bearer("hush".into()))));
-        let instead = resolved("[[alertmanager]]\nurl = \"http://h:1\"\ninstead = true\n[[route]]\nname = \"a\"\nchannels = [\"x\"]\n").unwrap();
+        let instead = resolved("[[alertmanager]]\nurl = \"http://h:1\"\ninstead = true\n[[route]]\nname = \"a\"\nchannels = [\"x\"]\n[[channel]]\nname = \"x\"\nkind = \"command\"\ncommand = [\"/bin/true\"]\n").unwrap();
         let settings = instead.incidents.settings(&["mail".into()], String::new()).unwrap();
         assert!(settings.routes.all().iter().all(|route| route.channels.is_empty()));
     }
@@ -466,6 +475,7 @@ mod tests {
         check("[[route]]\nparent = \"b\"", "has no name");
         check("[[route]]\nname = \"a\"\nquiet_hours = [\"at night\"]", "mon-fri 22:00-07:00");
         check("[[route]]\nname = \"a\"\nzone = \"Mars/Olympus\"", "Mars/Olympus");
+        check("[[route]]\nname = \"a\"\nchannels = [\"x\"]", "no [[channel]] named \"x\"");
         check("[[inhibit]]\nsource = [\"a=b\"]\ntarget = []", "source and in target");
         check("[[maintenance]]\nname = \"a\"\nstart = \"now\"\nend = \"then\"", "is no time");
         check(

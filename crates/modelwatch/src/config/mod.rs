@@ -473,7 +473,7 @@ fn resolve(text: &str, environment: &Environment<'_>) -> Result<Config, Vec<Prob
     check_probes(&config.probes, environment, &mut problems);
     let line_of = |name: &str| parse::line_in(text, "gateway", name);
     gateway::check(&config.gateway, &line_of, environment, &mut problems);
-    let channels: Vec<String> = config.channels.iter().map(|it| it.name.clone()).collect();
+    let channels: Vec<&str> = config.channels.iter().map(|channel| &*channel.name).collect();
     incidents::check(&config.incidents, &channels, environment, &mut problems);
     logs::check(&config.logs, &mut problems);
     let line_of = |name: &str| parse::line_in(text, "receive", name);
@@ -487,6 +487,12 @@ fn resolve(text: &str, environment: &Environment<'_>) -> Result<Config, Vec<Prob
     check_libraries(&config.collect.accelerator_libraries, line, &mut problems);
     problems.sort_by_key(|problem| problem.line);
     if problems.is_empty() { Ok(config) } else { Err(problems) }
+}
+
+/// What a text gives, for tests of other modules.
+#[cfg(test)]
+pub(crate) fn for_test(text: &str) -> Config {
+    resolve(text, &Environment { variable: &|_| None, is_root: true }).unwrap()
 }
 
 fn check_probes(probes: &[Probe], environment: &Environment<'_>, problems: &mut Vec<Problem>) {

@@ -12,7 +12,7 @@ mod schedule;
 use std::{
     collections::BTreeMap,
     path::{Path, PathBuf},
-    sync::{Mutex, MutexGuard, PoisonError},
+    sync::{Mutex, MutexGuard, OnceLock, PoisonError},
     time::Duration,
 };
 
@@ -110,7 +110,8 @@ impl Wish {
             period,
             model: self.model.clone(),
             zone: zone_over(&self.zone, period),
-            deployment: deployment.to_owned(),
+            // The name of the host, without the port.
+            deployment: deployment.split(':').next().unwrap_or_default().to_owned(),
             energy_price: reports.price(),
             currency: reports.currency.clone(),
         }
@@ -196,6 +197,20 @@ pub(crate) struct Planned {
     pub(crate) run: Run,
 }
 
+/// A file on its way to a channel.
+#[cfg_attr(not(test), expect(dead_code, reason = "channels are wired where both are known"))]
+pub(crate) struct ToSend {
+    pub(crate) channel: String,
+    pub(crate) subject: String,
+    pub(crate) text: String,
+    pub(crate) file_name: String,
+    pub(crate) media_type: &'static str,
+    pub(crate) bytes: Vec<u8>,
+}
+
+/// Hands a file over to a channel, or says why it is not taken.
+type Sender = Box<dyn Fn(ToSend) -> Result<(), String> + Send + Sync>;
+
 /// Reports that are kept, and schedules.
 pub(crate) struct Reports {
     folder: PathBuf,
@@ -203,6 +218,7 @@ pub(crate) struct Reports {
     configured: Vec<Schedule>,
     turn: Mutex<()>,
     language: Language,
+    send: OnceLock<Sender>,
     /// Held while one is made.
     pub(crate) making: tokio::sync::Semaphore,
 }
@@ -218,12 +234,31 @@ impl Reports {
             configured,
             turn: Mutex::default(),
             language,
+            send: OnceLock::new(),
             making: tokio::sync::Semaphore::new(1),
         }
     }
 
     fn lock(&self) -> MutexGuard<'_, ()> {
         self.turn.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Files of schedules go this way from now on.
+    #[cfg_attr(not(test), expect(dead_code, reason = "channels are wired where both are known"))]
+    pub(crate) fn send_with(
+        &self,
+        send: impl Fn(ToSend) -> Result<(), String> + Send + Sync + 'static,
+    ) {
+        // Only the first counts.
+        drop(self.send.set(Box::new(send)));
+    }
+
+    /// Hands a file over to its channel.
+    pub(crate) fn send(&self, file: ToSend) -> Result<(), String> {
+        match self.send.get() {
+            Some(send) => send(file),
+            None => Err(format!("{}: there are no channels", file.channel)),
+        }
     }
 
     /// The language of that tag, or that of the program.
@@ -412,6 +447,26 @@ mod tests {
             (reports.language(""), reports.language("en")),
             (Language::Chinese, Language::English)
         );
+    }
+
+    #[test]
+    fn files_go_to_channels_once_there_are_any() {
+        let folder = tempfile::tempdir().unwrap();
+        let reports = Reports::new(folder.path(), &config::Reports::default(), Language::English);
+        let file = || ToSend {
+            channel: "mail".into(),
+            subject: "s".into(),
+            text: "t".into(),
+            file_name: "f.html".into(),
+            media_type: Format::Html.media_type(),
+            bytes: vec![1],
+        };
+        assert_eq!(reports.send(file()).unwrap_err(), "mail: there are no channels");
+        reports.send_with(|file| match (file.channel.as_str(), file.bytes.as_slice()) {
+            ("mail", [1]) => Ok(()),
+            (other, _) => Err(other.to_owned()),
+        });
+        assert_eq!(reports.send(file()), Ok(()));
     }
 
     #[test]

@@ -51,16 +51,26 @@ impl Area {
     }
 }
 
+/// What an entry of a legend looks like in the chart.
+#[derive(Clone, Copy, Debug)]
+enum Sample {
+    Line,
+    Dashes,
+    /// An area of this opacity.
+    Area(f32),
+}
+
 /// Names beside samples of their colours, from the left.
-fn legend(scene: &mut Scene, left: f32, entries: &[(String, Ink, bool)]) {
+fn legend(scene: &mut Scene, left: f32, entries: &[(String, Ink, Sample)]) {
     let mut x = left;
-    for (name, ink, is_dashed) in entries {
-        if *is_dashed {
-            scene.dashes(vec![(x, 6.0), (x + 12.0, 6.0)], *ink, 1.2);
-        } else {
-            scene.rect((x, 3.0), (8.0, 6.0), *ink);
+    for (name, ink, sample) in entries {
+        let ends = vec![(x, 6.0), (x + 12.0, 6.0)];
+        match sample {
+            Sample::Line => scene.line(ends, *ink, 1.6),
+            Sample::Dashes => scene.dashes(ends, *ink, 1.2),
+            Sample::Area(opacity) => scene.shade((x, 2.5), (12.0, 7.0), *ink, *opacity),
         }
-        let begin = x + if *is_dashed { 15.0 } else { 11.0 };
+        let begin = x + 15.0;
         scene.label((begin, 9.0), Anchor::Start, Ink::Muted, name.clone());
         x = begin + text_width(name, crate::scene::LABEL) + 12.0;
     }

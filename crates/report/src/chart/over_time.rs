@@ -2,7 +2,7 @@
 
 use model::{UnixMs, message::Language};
 
-use super::{Area, BOTTOM, TOP, axis, legend};
+use super::{Area, BOTTOM, Sample, TOP, axis, legend};
 use crate::{
     number::Unit,
     scene::{Anchor, Ink, LABEL, Scene, fitted, text_width},
@@ -12,7 +12,7 @@ use crate::{
 /// Height of a lane with its gap.
 const LANE: f32 = 18.0;
 /// Widest label of a lane.
-const LANE_LABEL_MAX: f32 = 130.0;
+const LANE_LABEL_MAX: f32 = 175.0;
 /// Points between labels of time.
 const TIME_LABEL: f32 = 52.0;
 
@@ -113,7 +113,7 @@ pub fn line_chart(chart: &TimeChart<'_>) -> Scene {
     if let Some((value, name)) = &chart.limit {
         let height = y(*value);
         scene.dashes(vec![(area.left, height), (area.right, height)], Ink::Text, 1.0);
-        entries.push((name.clone(), Ink::Text, true));
+        entries.push((name.clone(), Ink::Text, Sample::Dashes));
     }
     legend(&mut scene, area.left, &entries);
     scene
@@ -139,7 +139,7 @@ fn draw(
     layer: &Layer,
     x: Place<'_, UnixMs>,
     y: Place<'_, f64>,
-) -> (String, Ink, bool) {
+) -> (String, Ink, Sample) {
     match layer {
         Layer::Line { name, ink, points } => {
             for run in runs(points, |(_, value)| value.is_finite()) {
@@ -149,7 +149,7 @@ fn draw(
                     1.3,
                 );
             }
-            (name.clone(), *ink, false)
+            (name.clone(), *ink, Sample::Line)
         }
         Layer::Area { name, ink, points } => {
             for run in runs(points, |(_, value)| value.is_finite()) {
@@ -158,7 +158,7 @@ fn draw(
                 scene.area(upper.iter().copied().chain(down).collect(), *ink, 0.22);
                 scene.line(upper, *ink, 1.1);
             }
-            (name.clone(), *ink, false)
+            (name.clone(), *ink, Sample::Area(0.35))
         }
         Layer::Band { name, ink, points } => {
             for run in runs(points, |(_, low, high)| low.is_finite() && high.is_finite()) {
@@ -166,7 +166,7 @@ fn draw(
                 let low = run.iter().rev().map(|(time, low, _)| (x(*time), y(*low)));
                 scene.area(high.chain(low).collect(), *ink, 0.2);
             }
-            (name.clone(), *ink, false)
+            (name.clone(), *ink, Sample::Area(0.25))
         }
     }
 }

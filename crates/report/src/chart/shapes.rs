@@ -2,7 +2,7 @@
 
 use model::message::Language;
 
-use super::{Area, BOTTOM, TOP, legend};
+use super::{Area, BOTTOM, Sample, TOP, legend};
 use crate::{
     facts::Histogram,
     number::Unit,
@@ -10,7 +10,7 @@ use crate::{
 };
 
 /// Widest label of a row.
-const LABEL_MAX: f32 = 150.0;
+const LABEL_MAX: f32 = 170.0;
 /// Height of a bar with its gap.
 const BAR: f32 = 17.0;
 /// The faintest that a cell with anything in it is.
@@ -117,8 +117,8 @@ fn marks(
         let place = x(*value);
         scene.line(vec![(place, area.top - 2.0), (place, area.bottom)], Ink::Text, 0.6);
         let half = text_width(name, LABEL) / 2.0;
-        let middle = place.clamp(half, (scene.width - half).max(half));
-        if middle - half > free_from {
+        let middle = place.max(free_from + half).clamp(half, (scene.width - half).max(half));
+        if middle - half >= free_from {
             scene.label((middle, area.top - 4.0), Anchor::Middle, Ink::Text, name.clone());
             free_from = middle + half + 4.0;
         }
@@ -128,7 +128,7 @@ fn marks(
             let place = x(*value);
             scene.dashes(vec![(place, area.top), (place, area.bottom)], Ink::Critical, 1.2);
         }
-        legend(scene, area.left, &[(name.clone(), Ink::Critical, true)]);
+        legend(scene, area.left, &[(name.clone(), Ink::Critical, Sample::Dashes)]);
     }
 }
 

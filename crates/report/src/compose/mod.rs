@@ -41,8 +41,7 @@ pub fn compose(facts: &Facts, language: Language) -> Document {
     ];
     let zone = facts.zone.text(facts.end);
     let (start, end) = (facts.zone.minute(facts.start), facts.zone.minute(facts.end));
-    let span = Unit::Seconds.text((facts.end.0 - facts.start.0) as f64 / 1e3, language);
-    let period = [("start", start), ("end", end), ("zone", zone), ("span", span)];
+    let period = [("start", start), ("end", end), ("zone", zone)];
     let mut subtitle = vec![
         words.with("report.of_deployment", &[("name", facts.deployment.clone())]),
         words.with("report.period", &period),

@@ -10,6 +10,8 @@ const SIZE: f32 = 7.8;
 const LINE: f32 = SIZE * 1.36;
 /// Above and below the text of a row.
 const PAD: f32 = 2.6;
+/// Names of columns are broken only if they are longer.
+const WHOLE_NAME: f32 = 34.0;
 /// Between columns.
 const GUTTER: f32 = 7.0;
 
@@ -110,8 +112,9 @@ fn widths(layout: &Layout<'_>, table: &Table) -> Vec<f32> {
     let faces = layout.faces;
     let wanted = |column: usize, name: &str| {
         let widest = texts(column).map(|text| faces.width(text, SIZE)).fold(0.0, f32::max);
-        // Names of columns may be broken.
-        widest.max(faces.widest_piece(name, SIZE) * 1.03)
+        // Long names of columns may be broken, short ones not.
+        let whole = faces.width(name, SIZE).min(WHOLE_NAME);
+        widest.max(faces.widest_piece(name, SIZE).max(whole) * 1.03)
     };
     let least = |column: usize, name: &str| {
         let pieces = texts(column).map(|text| faces.widest_piece(text, SIZE));

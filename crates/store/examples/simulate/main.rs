@@ -1,5 +1,6 @@
 //! Requests, events and log lines of the deployment that `cargo xtask simulate` makes up: `simulate FOLDER END FULL
-//! RESTART HOT`, the end in Unix milliseconds, the parts of its incident as `FROM-TO` in seconds before the end.
+//! RESTART HOT [REQUESTS DAYS]`, the end in Unix milliseconds, the parts of its incident as `FROM-TO` in seconds before the
+//! end; so many requests come besides, spread over so many days before the last hour.
 
 mod lines;
 
@@ -25,14 +26,20 @@ const KEYS: [&str; 6] = ["assistant", "search", "batch", "ci", "notebook", "supp
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
-    let usage = "usage: simulate FOLDER END FULL RESTART HOT";
-    let [folder, end, full, restart, hot] = arguments.as_slice() else { return Err(usage.into()) };
+    let usage = "usage: simulate FOLDER END FULL RESTART HOT [REQUESTS DAYS]";
+    let [folder, end, full, restart, hot, more @ ..] = arguments.as_slice() else {
+        return Err(usage.into());
+    };
     let end: i64 = end.parse().map_err(|_| usage)?;
     let incident =
         Incident { full: span(full).ok_or(usage)?, restart: span(restart).ok_or(usage)? };
     let hot = span(hot).ok_or(usage)?;
     let (store, _) = Store::open(Path::new(folder), Options::default(), Clock::system())?;
     let mut random = Random(0x5eed);
+    if let [count, days] = more {
+        let (count, days) = (count.parse().map_err(|_| usage)?, days.parse().map_err(|_| usage)?);
+        before(&store, end - HOUR_MS, count, days)?;
+    }
     let mut all = Vec::new();
     for second in 0..HOUR_MS / 1_000 {
         let time = end - HOUR_MS + second * 1_000;
@@ -61,6 +68,38 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     }
     store.events().commit()?;
     store.close()?;
+    Ok(())
+}
+
+/// So many requests, evenly over so many days before a time.
+fn before(
+    store: &Store,
+    end: i64,
+    count: u64,
+    days: f64,
+) -> Result<(), Box<dyn std::error::Error>> {
+    const BATCH: usize = 5_000;
+    // Numbers of their own, so that the last hour is the same as without.
+    let mut random = Random(0x0dd5);
+    let span = (days * 24.0 * HOUR_MS as f64) as i64;
+    let mut batch = Vec::with_capacity(BATCH);
+    for number in 0..count {
+        let at = end - span + (span as f64 * (number as f64 / count as f64)) as i64;
+        let which = (random.next() * MODELS.len() as f64) as usize;
+        batch.push(exchange(
+            which.min(MODELS.len() - 1),
+            UnixMs(at),
+            Trouble::default(),
+            &mut random,
+        ));
+        if batch.len() == BATCH || number + 1 == count {
+            if store.events().append(&batch)? < batch.len() {
+                return Err("some requests were refused".into());
+            }
+            batch.clear();
+            store.events().commit()?;
+        }
+    }
     Ok(())
 }
 

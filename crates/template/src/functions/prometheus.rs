@@ -3,7 +3,7 @@
 
 use std::ops::RangeInclusive;
 
-use super::{ANY, Function, go::url_query, humanize, text};
+use super::{ANY, Function, go::url_query, humanize, text, texts::upper};
 use crate::{Context, value::Value};
 
 pub(super) const TABLE: &[(&str, RangeInclusive<usize>, Function)] = &[
@@ -104,7 +104,7 @@ fn title(text: &str) -> String {
     let capital = |c: char| {
         let is_start = !is_inside;
         is_inside = c == '_' || c == '\'' || c.is_alphanumeric();
-        if is_start { c.to_uppercase().collect::<String>() } else { c.to_string() }
+        if is_start { upper(c) } else { c }
     };
     text.chars().map(capital).collect()
 }

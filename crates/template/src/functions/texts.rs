@@ -11,8 +11,12 @@ use crate::{
 };
 
 pub(super) const TABLE: &[(&str, RangeInclusive<usize>, Function)] = &[
-    ("toUpper", 1..=1, |_, arguments| Ok(text(arguments, 0)?.to_uppercase().into())),
-    ("toLower", 1..=1, |_, arguments| Ok(text(arguments, 0)?.to_lowercase().into())),
+    ("toUpper", 1..=1, |_, arguments| {
+        Ok(text(arguments, 0)?.chars().map(upper).collect::<String>().into())
+    }),
+    ("toLower", 1..=1, |_, arguments| {
+        Ok(text(arguments, 0)?.chars().map(lower).collect::<String>().into())
+    }),
     ("match", 2..=2, |context, arguments| {
         let regex = context.regex(text(arguments, 0)?)?;
         let subject = text(arguments, 1)?;
@@ -45,6 +49,22 @@ pub(super) const ALERTMANAGER: &[(&str, RangeInclusive<usize>, Function)] = &[
     }),
 ];
 
+/// Go changes letters one for one: one that would become several stays.
+pub(super) fn upper(c: char) -> char {
+    single(c, c.to_uppercase())
+}
+
+fn lower(c: char) -> char {
+    single(c, c.to_lowercase())
+}
+
+fn single(c: char, mut cased: impl Iterator<Item = char>) -> char {
+    match (cased.next(), cased.next()) {
+        (Some(cased), None) => cased,
+        _ => c,
+    }
+}
+
 /// `reReplaceAll pattern replacement text`; `$1` and `${name}` stand for groups.
 fn replace_all(context: &mut Context<'_>, arguments: &[Value]) -> Result<Value, String> {
     let regex = context.regex(text(arguments, 0)?)?;
@@ -72,10 +92,10 @@ fn check(out: &str) -> Result<(), String> {
 /// Each word with one capital and small letters behind it.
 fn title(text: &str) -> String {
     let mut is_inside = false;
-    let cased = |c: char| -> String {
+    let cased = |c: char| {
         let is_start = !is_inside;
         is_inside = c == '_' || c == '\'' || c.is_alphanumeric();
-        if is_start { c.to_uppercase().collect() } else { c.to_lowercase().collect() }
+        if is_start { upper(c) } else { lower(c) }
     };
     text.chars().map(cased).collect()
 }

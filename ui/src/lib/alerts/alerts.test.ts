@@ -86,6 +86,8 @@ describe("words", () => {
     expect(sentenceOf(one)).toContain("没有产出 Token");
     expect(sentenceOf({ name: "X", annotations: { description: "d" } })).toBe("d");
     expect(sentenceOf({ name: "X", annotations: {} })).toBe("X");
+    // Alerts with texts of their own have none in common.
+    expect(sentenceOf({ name: "X", annotations: {}, alerts: one.alerts.map((alert) => ({ ...alert, annotations: { summary: alert.fingerprint } })) })).toBe("a1b2c3d4e5f60718");
     expect(wordOf("state", "silenced")).toBe("已静默");
     expect(wordOf("state", "toString")).toBe("toString");
   });

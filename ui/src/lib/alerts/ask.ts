@@ -212,10 +212,11 @@ export const deleteObjective = (model: string, author: string) => tell<unknown>(
 
 export interface Channel {
   name: string;
-  kind: string;
+  /** These are absent of one that the configuration has no more. */
+  kind: Maybe<string>;
   /** The host only: what else is in the address may be a secret. */
-  target: string;
-  language: string;
+  target: Maybe<string>;
+  language: Maybe<string>;
   is_enabled: boolean;
   waiting: number;
   sent: number;
@@ -227,15 +228,16 @@ export interface Channel {
 }
 export interface DeadLetter {
   id: string;
+  key: string;
+  title: string;
+  /** When it was taken, and when it was given up. */
   time: number;
-  incident?: Maybe<string>;
-  subject?: Maybe<string>;
-  error?: Maybe<string>;
-  attempts?: Maybe<number>;
+  died: number;
+  reason: string;
 }
 export interface Tested {
   is_ok: boolean;
-  seconds: number;
+  seconds: Maybe<number>;
   error: Maybe<string>;
 }
 const channelPath = (name: string) => `/api/mw/v1/channels/${encodeURIComponent(name)}`;

@@ -91,9 +91,9 @@ export const windows = (now: number): Maintenance[] => [
 export const channels = (now: number): Channel[] => [
   { name: "team", kind: "feishu", target: "open.feishu.cn", language: "zh", is_enabled: true, waiting: 0, sent: 128, failed: 2, dead: 0, last_sent: now - 12 * MINUTE, last_error: null, rate: "100/min" },
   { name: "oncall", kind: "smtp", target: "mail.example.org", language: "en", is_enabled: true, waiting: 3, sent: 17, failed: 9, dead: 2, last_sent: now - 5 * HOUR, last_error: { time: now - 2 * MINUTE, text: "mail.example.org:587: connection refused. Is the mail server running?" }, rate: null },
-  { name: "hook", kind: "webhook", target: "10.0.0.9", language: "en", is_enabled: false, waiting: 0, sent: 0, failed: 0, dead: 0, last_sent: null, last_error: null, rate: "60/min" },
+  { name: "hook", kind: null, target: null, language: null, is_enabled: false, waiting: 0, sent: 0, failed: 0, dead: 0, last_sent: null, last_error: null, rate: null },
 ];
-export const dead = (now: number): DeadLetter[] => [{ id: "d1", time: now - 3 * HOUR, incident: "7f3a", subject: "EngineStalled Qwen3-32B", error: "550 no such user", attempts: 1 }];
+export const dead = (now: number): DeadLetter[] => [{ id: "1", key: "7f3a-1", time: now - 4 * HOUR, died: now - 3 * HOUR, title: "EngineStalled Qwen3-32B", reason: "550 no such user" }];
 
 export const routing: Routing = {
   routes: [

@@ -223,7 +223,7 @@ test("a silence is begun from an incident's labels, and ended", async () => {
 test("a channel is tested and says what came of it; what it gave up is sent again", async () => {
   answers["POST channels/team/test"] = { is_ok: true, seconds: 0.31, error: null };
   answers["POST channels/hook/test"] = { is_ok: false, seconds: 0.1, error: "the address is private" };
-  answers["POST channels/oncall/dead/d1/retry"] = {};
+  answers["POST channels/oncall/dead/1/retry"] = {};
   await open("#/alerts?view=channels", /connection refused.*quiet/);
   click('[data-channel="team"] [data-action="test"]');
   click('[data-channel="hook"] [data-action="test"]');
@@ -231,5 +231,5 @@ test("a channel is tested and says what came of it; what it gave up is sent agai
   click('[data-channel="oncall"] [data-action="dead"]');
   await shown(/550 no such user/);
   click('[data-action="retry"]');
-  await vi.waitFor(() => expect(told("channels/oncall/dead/d1/retry")).toHaveLength(1));
+  await vi.waitFor(() => expect(told("channels/oncall/dead/1/retry")).toHaveLength(1));
 });

@@ -30,9 +30,14 @@ export function textOf(annotations: Labels, name: string): string {
   return (chinese || annotations[name] || "").trim();
 }
 
+/** What its alerts say together; where they do not say the same, the first speaks for them. */
+export const textsOf = ({ annotations, alerts }: Pick<Incident, "annotations"> & { alerts?: Pick<Incident["alerts"][number], "annotations">[] }): Labels => ({ ...alerts?.[0]?.annotations, ...annotations });
+
 /** What happened, in a sentence; else what it is called. */
-export const sentenceOf = ({ annotations, name }: Pick<Incident, "annotations" | "name">): string =>
-  textOf(annotations, "summary") || textOf(annotations, "description") || name;
+export function sentenceOf(incident: Pick<Incident, "annotations" | "name"> & Partial<Pick<Incident, "alerts">>): string {
+  const texts = textsOf(incident);
+  return textOf(texts, "summary") || textOf(texts, "description") || incident.name;
+}
 
 /** Annotations that have places of their own. */
 const TOLD = ["summary", "description", "cause", "remedy", "runbook_url"];

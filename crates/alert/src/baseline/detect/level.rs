@@ -118,10 +118,10 @@ pub fn of_week(
     if now.0.saturating_sub(oldest.0) < SPAN_MIN_MS {
         return Ok(Vec::new());
     }
-    // At whole steps, and with windows of one, sums of days are as good as samples.
+    // At whole steps, and with windows of two, sums of days do where samples are gone.
     let now = UnixMs(now.0 - now.0.rem_euclid(WEEK_STEP_MS));
     let grid = back(now, WEEKS_MAX * WEEK_MS + HOUR_MS, WEEK_STEP_MS);
-    let series = loaded(asked, signal, grid, "[10m]")?;
+    let series = loaded(asked, signal, grid, "[20m]")?;
     Ok(series.iter().filter_map(|(labels, points)| in_week(signal, labels, points, now)).collect())
 }
 

@@ -8,6 +8,8 @@ mod ask;
 mod hardware;
 mod models;
 mod records;
+#[cfg(test)]
+mod tests;
 
 use model::{
     Clock, UnixMs,
@@ -26,6 +28,9 @@ pub(crate) use ask::Failure;
 const MINUTE: i64 = 60_000;
 const HOUR: i64 = 60 * MINUTE;
 pub(super) const DAY: i64 = 24 * HOUR;
+
+/// The period before is compared with if at least this part of it was observed, against this one.
+const COMPARED_MIN: f64 = 0.9;
 
 /// Longest time that a report is about.
 pub(crate) const SPAN_MAX: i64 = 400 * DAY;
@@ -118,10 +123,16 @@ pub(crate) fn gather(sources: Sources<'_>, subject: &Subject) -> Result<Facts, F
     let ask = Ask::new(sources.store, sources.budget, subject.model.as_deref());
     let period = subject.period;
     let now = sources.clock.now();
-    let models = models::models(&ask, period, sources.objectives)?;
+    let mut models = models::models(&ask, period, sources.objectives)?;
     let observed = models::observed(&ask, period, now)?;
+    let observed_before = models::observed(&ask, period.before(), now)?;
+    // Of a period that was seen in part only nothing is compared: it would look like growth.
+    let has_before = observed_before.unwrap_or(0.0) >= COMPARED_MIN * observed.unwrap_or(1.0);
+    if !has_before {
+        models.iter_mut().for_each(|model| model.before = None);
+    }
     let (accelerators, energy) = hardware::accelerators(&ask, period)?;
-    let joules_before = hardware::joules(&ask, period.before())?;
+    let joules_before = if has_before { hardware::joules(&ask, period.before())? } else { None };
     let hosts = hardware::hosts(&ask, period)?;
     let records = records::Records { store: sources.store, ask: &ask, range: period.range() };
     let (keys, keys_omitted) = records.keys()?;
@@ -155,27 +166,4 @@ pub(crate) fn gather(sources: Sources<'_>, subject: &Subject) -> Result<Facts, F
         changes_omitted,
         missing: ask.into_missing(),
     })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn periods_are_whole_slots() {
-        let check = |start: i64, end: i64, expected: (i64, i64, i64)| {
-            let period = Period::new(UnixMs(start), UnixMs(end));
-            assert_eq!((period.start.0, period.end.0, period.slot_ms), expected);
-            assert_eq!(period.before().end, period.start);
-            assert_eq!(period.place(period.start.0), None);
-            assert_eq!(period.place(period.start.0 + period.slot_ms), Some(0));
-            assert_eq!(period.place(period.end.0), Some(period.count() - 1));
-            assert_eq!(period.place(period.end.0 + period.slot_ms), None);
-        };
-        check(1, DAY, (0, DAY, 5 * MINUTE));
-        check(0, 7 * DAY + 1, (0, 7 * DAY + 30 * MINUTE, 30 * MINUTE));
-        check(HOUR + 5, 30 * DAY, (HOUR, 30 * DAY, HOUR));
-        check(-5, 5, (-5 * MINUTE, 5 * MINUTE, 5 * MINUTE));
-        check(7, 7, (0, 5 * MINUTE, 5 * MINUTE));
-    }
 }

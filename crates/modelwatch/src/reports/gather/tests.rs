@@ -1,0 +1,122 @@
+//! Facts of a store whose days are partly summed up.
+
+use std::time::Duration;
+
+use model::{Clock, Labels, UnixMs, catalogue as metric, sample::Batch, series::Budget};
+use report::{facts::Objective, zone::Zone};
+use store::{Options, Store};
+
+use super::{DAY, HOUR, MINUTE, Period, Sources, Subject, gather};
+
+/// 2026-11-21 in UTC.
+const START: i64 = 1_795_219_200_000;
+/// An outage, in minutes since then.
+const DOWN: std::ops::Range<i64> = 1_800..1_860;
+
+fn labels(metric: &metric::Metric, suffix: &str, more: &[(&str, &str)]) -> Labels {
+    let engine = [("engine", "vllm"), ("instance", "n:1"), ("model", "m"), ("source", "engine")];
+    let name = format!("{}{suffix}", metric.name);
+    Labels::metric(&name, engine.iter().chain(more).map(|(name, value)| (*name, *value)))
+}
+
+/// Four days in which an engine finishes a request a second, each with ten tokens.
+fn fill(folder: &std::path::Path, clock: &Clock) -> Store {
+    let options = Options { retention: Duration::from_secs(30 * 86_400), ..Options::default() };
+    let (store, _) = Store::open(folder, options, clock.clone()).unwrap();
+    let up = labels(&metric::LLM_ENGINE_UP, "", &[]);
+    let finished = labels(&metric::LLM_REQUESTS_FINISHED_TOTAL, "", &[("reason", "stop")]);
+    let tokens = labels(&metric::LLM_GENERATION_TOKENS_TOTAL, "", &[]);
+    let bucket =
+        |le: &str| labels(&metric::LLM_TIME_TO_FIRST_TOKEN_SECONDS, "_bucket", &[("le", le)]);
+    let buckets = [(bucket("0.1"), 0.5), (bucket("0.2"), 0.9), (bucket("+Inf"), 1.0)];
+    let mut count = 0.0;
+    for minute in 0..4 * 24 * 60 {
+        let now = UnixMs(START + minute * MINUTE);
+        clock.set(now);
+        let is_up = !DOWN.contains(&minute);
+        let mut batch = Batch::new(now);
+        batch.push(&up, f64::from(u8::from(is_up)));
+        if is_up {
+            count += 60.0;
+            batch.push(&finished, count);
+            batch.push(&tokens, count * 10.0);
+            for (labels, part) in &buckets {
+                batch.push(labels, count * part);
+            }
+        }
+        store.append(&batch).unwrap();
+        if minute % 60 == 59 {
+            store.maintain(now).unwrap();
+        }
+    }
+    store
+}
+
+#[test]
+fn sums_and_samples_tell_the_same() {
+    let folder = tempfile::tempdir().unwrap();
+    let clock = Clock::manual(UnixMs(START));
+    let store = fill(folder.path(), &clock);
+    let check = |days: (i64, i64)| {
+        let (start, end) = (UnixMs(START + days.0 * DAY), UnixMs(START + days.1 * DAY));
+        let budget = Budget::new(clock.clone(), Duration::from_secs(60), 10_000_000);
+        let objective = Objective { ttft_seconds: Some(0.1), ..Objective::default() };
+        let objectives = [("*".to_owned(), objective)];
+        let sources = Sources {
+            store: &store,
+            clock: &clock,
+            budget: &budget,
+            objectives: &objectives,
+            incidents: None,
+        };
+        let subject = Subject {
+            period: Period::new(start, end),
+            model: None,
+            zone: Zone::default(),
+            deployment: "here".into(),
+            energy_price: None,
+            currency: String::new(),
+        };
+        gather(sources, &subject).unwrap()
+    };
+    let facts = check((0, 4));
+    assert_eq!((facts.slot_ms, facts.missing.len()), (HOUR / 2, 0));
+    let [model] = facts.models.as_slice() else { panic!("{} models", facts.models.len()) };
+    let near = |found: Option<f64>, expected: f64, part: f64| {
+        let found = found.unwrap();
+        assert!((found / expected - 1.0).abs() < part, "{found} is not {expected}");
+    };
+    // The first minute is not known to be growth.
+    let seconds = (4 * 24 * 60 - 60) as f64 * 60.0;
+    near(model.now.requests, seconds, 0.002);
+    near(model.now.tokens_output, seconds * 10.0, 0.002);
+    near(model.now.down_seconds, 3_600.0, 0.05);
+    near(model.now.availability, 1.0 - 60.0 / (4.0 * 24.0 * 60.0), 0.002);
+    near(model.now.ttft.map(|it| it.p50), 0.1, 0.01);
+    near(model.now.ttft_within, 0.5, 0.01);
+    assert_eq!(model.before, None);
+    // The last two days alone, compared with the two before.
+    let facts = check((2, 4));
+    let [model] = facts.models.as_slice() else { panic!("{} models", facts.models.len()) };
+    near(model.now.requests, 2.0 * 86_400.0, 0.002);
+    near(model.before.and_then(|it| it.requests), (2.0 * 24.0 - 1.0) * 3_600.0, 0.005);
+    assert_eq!(model.now.down_seconds, Some(0.0));
+}
+
+#[test]
+fn periods_are_whole_slots() {
+    let check = |start: i64, end: i64, expected: (i64, i64, i64)| {
+        let period = Period::new(UnixMs(start), UnixMs(end));
+        assert_eq!((period.start.0, period.end.0, period.slot_ms), expected);
+        assert_eq!(period.before().end, period.start);
+        assert_eq!(period.place(period.start.0), None);
+        assert_eq!(period.place(period.start.0 + period.slot_ms), Some(0));
+        assert_eq!(period.place(period.end.0), Some(period.count() - 1));
+        assert_eq!(period.place(period.end.0 + period.slot_ms), None);
+    };
+    check(1, DAY, (0, DAY, 5 * MINUTE));
+    check(0, 7 * DAY + 1, (0, 7 * DAY + 30 * MINUTE, 30 * MINUTE));
+    check(HOUR + 5, 30 * DAY, (HOUR, 30 * DAY, HOUR));
+    check(-5, 5, (-5 * MINUTE, 5 * MINUTE, 5 * MINUTE));
+    check(7, 7, (0, 5 * MINUTE, 5 * MINUTE));
+}

@@ -1,0 +1,230 @@
+//! A whole report of written facts, through all back ends.
+
+use std::{fs, sync::Arc};
+
+use model::{UnixMs, message::Language};
+
+use crate::{
+    Facts, Fonts, compose, csv,
+    document::Block,
+    facts::{
+        AcceleratorFacts, Bilingual, Change, DiskFacts, Energy, Errors, Figures, Histogram,
+        HostFacts, Incident, KeyUsage, ModelFacts, Objective, Pattern, Quantiles, Said, Slot,
+    },
+    html, pdf, png,
+    zone::Zone,
+};
+
+const HOUR: i64 = 3_600_000;
+/// 2026-11-21, a Saturday.
+const START: i64 = 1_795_219_200_000;
+
+fn model(name: &str) -> ModelFacts {
+    let quantiles = Quantiles { p50: 0.2, p95: 0.9, p99: 1.8 };
+    let slot = |hour: i64| Slot {
+        time: UnixMs(START + hour * HOUR),
+        requests: Some(100.0),
+        tokens_input: Some(90_000.0),
+        tokens_output: Some(30_000.0 + 1_000.0 * (hour % 24) as f64),
+        up: Some(if hour == 30 { 0.0 } else { 1.0 }),
+        ttft: (hour != 31).then_some(quantiles),
+        tpot: None,
+        cache: Some(0.5),
+        waiting: Some(0.0),
+    };
+    let now = Figures {
+        requests: Some(16_800.0),
+        asked: Some(16_800.0),
+        failed: Some(400.0),
+        cut_short: Some(10.0),
+        tokens_input: Some(1.5e7),
+        tokens_cached: Some(6e6),
+        tokens_output: Some(7e6),
+        preemptions: Some(0.0),
+        availability: Some(0.994),
+        ttft: Some(quantiles),
+        tpot: Some(quantiles),
+        ttft_within: Some(0.91),
+        tpot_within: None,
+        cache_max: Some(0.5),
+        cache_mean: Some(0.5),
+        waiting_max: Some(0.0),
+        down_seconds: Some(3_600.0),
+    };
+    ModelFacts {
+        name: name.into(),
+        engines: vec!["vllm 0.33.0 node-1:8000".into()],
+        now,
+        before: Some(Figures { requests: Some(15_000.0), ..now }),
+        ttft: Histogram::from_cumulative(vec![(0.1, 1e3), (0.5, 9e3), (1.0, 16e3), (2.5, 16.8e3)]),
+        tpot: Histogram::from_cumulative(vec![(0.02, 1e3), (0.05, 16e3), (0.1, 16.8e3)]),
+        objective: Objective { ttft_seconds: Some(0.8), ratio: Some(0.95), ..Objective::default() },
+        slots: (0..168).map(slot).collect(),
+    }
+}
+
+fn facts() -> Facts {
+    let said =
+        |code: &str| Said { code: code.into(), params: vec![("engine".into(), "vLLM".into())] };
+    Facts {
+        start: UnixMs(START),
+        end: UnixMs(START + 168 * HOUR),
+        created: UnixMs(START + 168 * HOUR),
+        zone: Zone { name: "Asia/Shanghai".into(), offsets: vec![(UnixMs(0), 28_800)] },
+        deployment: "node-1".into(),
+        version: "0.1.0".into(),
+        model: None,
+        slot_ms: HOUR,
+        observed: Some(0.98),
+        models: vec![model("<b>Qwen3-32B</b>"), model("生僻字\u{2b740}模型")],
+        keys: vec![KeyUsage {
+            name: "team".into(),
+            requests: 9.0,
+            models: vec![("Qwen3-32B".into(), 9.0)],
+            ..KeyUsage::default()
+        }],
+        keys_omitted: 2,
+        incidents: Some(vec![Incident {
+            name: "EngineDown".into(),
+            severity: "critical".into(),
+            start: UnixMs(START + 30 * HOUR),
+            end: Some(UnixMs(START + 31 * HOUR)),
+            summary: Bilingual { en: "An engine is down".into(), zh: "引擎中断".into() },
+            cause: Bilingual::default(),
+            alerts: 1,
+        }]),
+        accelerators: (0..40)
+            .map(|index| AcceleratorFacts {
+                host: "node-1".into(),
+                index: index.to_string(),
+                model: "NVIDIA H100 80GB HBM3".into(),
+                utilization_mean: Some(0.6),
+                watts_mean: Some(400.0),
+                joules: Some(2.4e8),
+                throttled: vec![("hw_thermal".into(), 900.0)],
+                ..AcceleratorFacts::default()
+            })
+            .collect(),
+        hosts: vec![HostFacts {
+            name: "node-1".into(),
+            disks: vec![DiskFacts {
+                mountpoint: "/".into(),
+                size_bytes: 4e12,
+                available_bytes: 1e11,
+                full_in_seconds: Some(3.0 * 86_400.0),
+            }],
+            ..HostFacts::default()
+        }],
+        energy: Energy {
+            joules: Some(9.6e9),
+            joules_before: None,
+            price: Some(0.3),
+            currency: "EUR".into(),
+        },
+        errors: Errors {
+            outcomes: vec![("ok".into(), 97.0), ("upstream_error".into(), 3.0)],
+            patterns: vec![Pattern {
+                text: "failed to open <*>".into(),
+                severity: "error".into(),
+                count: 7,
+                first: UnixMs(START),
+                last: UnixMs(START + HOUR),
+            }],
+            patterns_omitted: 0,
+        },
+        changes: vec![Change { time: UnixMs(START + HOUR), said: said("event.engine_restarted") }],
+        ..Facts::default()
+    }
+}
+
+#[test]
+fn every_word_is_in_the_catalogue() {
+    for language in [Language::English, Language::Chinese] {
+        for facts in [facts(), Facts::default()] {
+            let page = html(&compose(&facts, language));
+            for rest in page.split("report.").skip(1) {
+                let code: String = rest.chars().take(40).collect();
+                assert!(!rest.starts_with(|c: char| c.is_ascii_lowercase()), "report.{code}");
+            }
+        }
+    }
+}
+
+#[test]
+fn a_page_is_one_file_that_does_nothing() {
+    let page = html(&compose(&facts(), Language::English));
+    assert!(page.starts_with("<!doctype html>\n<html lang=\"en\">"));
+    assert!(page.contains("<title>Weekly model service report</title>"));
+    assert!(page.contains("&lt;b&gt;Qwen3-32B&lt;/b&gt;") && !page.contains("<b>Qwen3"));
+    for forbidden in ["<script", "src=", "href=", "@import", "url(", "<link"] {
+        assert!(!page.contains(forbidden), "{forbidden}");
+    }
+    let chinese = html(&compose(&facts(), Language::Chinese));
+    assert!(chinese.contains("模型服务周报") && chinese.contains("引擎中断"));
+    assert!(chinese.contains("2026-11-21 08:00 至 2026-11-28 08:00，Asia/Shanghai (UTC+08:00)"));
+}
+
+#[test]
+fn what_made_users_wait_is_advised_upon_first() {
+    let document = compose(&facts(), Language::English);
+    let blocks = document.sections.iter().flat_map(|section| &section.blocks);
+    let advice = blocks.filter_map(|block| match block {
+        Block::Advice(advice) => Some(advice),
+        _ => None,
+    });
+    let texts: Vec<&str> = advice.flatten().map(|one| one.text.as_str()).collect();
+    assert_eq!(texts.len(), 3);
+    assert!(texts[0].contains("second replica"), "{texts:?}");
+    assert!(compose(&Facts::default(), Language::English).sections.len() > 5);
+}
+
+#[test]
+fn tables_are_told_as_csv() {
+    let text = csv(&compose(&facts(), Language::English));
+    assert!(text.starts_with("\u{feff}Weekly model service report\r\n"));
+    assert!(text.contains("\r\nteam,9,100%,"), "{text}");
+}
+
+/// A font of the system; pictures of pages need it too.
+fn fonts() -> Fonts {
+    let paths = [
+        "/usr/share/fonts/truetype/dejavu/DejaVuSans.ttf",
+        "/usr/share/fonts/dejavu-sans-fonts/DejaVuSans.ttf",
+        "/usr/share/fonts/TTF/DejaVuSans.ttf",
+        "/usr/share/fonts/opentype/noto/NotoSansCJK-Regular.ttc",
+    ];
+    let files = paths.iter().filter_map(|path| fs::read(path).ok());
+    let fonts = Fonts::new(files.map(|bytes| (Arc::new(bytes), 0)));
+    fonts.expect("a font is needed: install fonts-dejavu-core")
+}
+
+#[test]
+fn pages_are_written_as_pdf() {
+    let bytes = pdf(&compose(&facts(), Language::English), &fonts()).unwrap();
+    assert!(bytes.starts_with(b"%PDF-1."));
+    let text = String::from_utf8_lossy(&bytes);
+    let pages = text.matches("/Type/Page/").count() + text.matches("/Type /Page\n").count();
+    assert!(pages >= 4 || bytes.len() > 20_000, "{pages} pages, {} bytes", bytes.len());
+    assert!(text.contains("/StructTreeRoot") && text.contains("/Lang"));
+    let nothing = pdf(&compose(&Facts::default(), Language::Chinese), &fonts()).unwrap();
+    assert!(nothing.len() < bytes.len());
+}
+
+#[test]
+fn pictures_are_written_as_png() {
+    let document = compose(&facts(), Language::English);
+    let blocks = document.sections.iter().flat_map(|section| &section.blocks);
+    let mut figures = blocks.filter_map(|block| match block {
+        Block::Figure(figure) => Some(figure),
+        _ => None,
+    });
+    let scene = &figures.next().unwrap().scene;
+    let bytes = png(scene, &fonts(), 2.0).unwrap();
+    assert!(bytes.starts_with(b"\x89PNG\r\n\x1a\n"));
+    let size = |at: usize| u32::from_be_bytes(bytes[at..at + 4].try_into().unwrap());
+    assert_eq!(
+        (size(16), size(20)),
+        ((scene.width * 2.0).ceil() as u32, (scene.height * 2.0).ceil() as u32)
+    );
+    assert_eq!(png(scene, &fonts(), 1e6), None);
+}
