@@ -443,7 +443,7 @@ mod tests {
         let text = "[[alertmanager]]\nurl = \"https://h:9093/am\"\ntoken = \"env:T\"\ntimeout = \"5s\"\n\
             [[inhibit]]\nsource = [\"a=\\\"b\\\"\"]\ntarget = [\"c=\\\"d\\\"\"]\nequal = [\"e\"]\n\
             [[maintenance]]\nname = \"night\"\nstart = \"2026-12-01T04:00:00Z\"\nend = \"2026-12-01T05:00:00Z\"\nrepeat = \"daily\"\nzone = \"UTC\"\n\
-            [[route]]\nname = \"grave\"\nmatch = [\"severity=\\\"critical\\\"\"]\nchannels = [\"pager\"]\ngroup_wait = \"0s\"\ncontinue = true\nquiet_hours = [\"22:00-07:00\"]";
+            [[route]]\nname = \"grave\"\nmatch = [\"severity=\\\"critical\\\"\"]\nchannels = [\"pager\"]\ngroup_wait = \"30s\"\ncontinue = true\nquiet_hours = [\"22:00-07:00\"]";
         let config = resolved(&format!("{text}{channel}")).unwrap();
         assert_eq!(config.incidents.lines().join("\n"), text);
         let settings = config.incidents.settings(&["mail".into()], String::new()).unwrap();
