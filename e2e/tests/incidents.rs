@@ -23,12 +23,12 @@ discover = false
 builtin = false
 [[channel]]
 name = "mail"
-kind = "command"
-command = ["/bin/true"]
+kind = "webhook"
+url = "http://127.0.0.1:9/"
 [[channel]]
 name = "pager"
-kind = "command"
-command = ["/bin/true"]
+kind = "webhook"
+url = "http://127.0.0.1:9/"
 [[route]]
 name = "default"
 channels = ["mail"]

@@ -310,7 +310,7 @@ mod tests {
 
     #[test]
     fn alerts_are_written_as_prometheus_writes_them() {
-        let expected = r#"{"annotations":{"summary":"s"},"endsAt":"1970-01-01T00:00:20Z","generatorURL":"http://x","labels":{"alertname":"a1"},"startsAt":"1970-01-01T00:00:01Z"}"#;
+        let expected = r#"{"annotations":{"summary":"s"},"endsAt":"1970-01-01T00:00:20.000Z","generatorURL":"http://x","labels":{"alertname":"a1"},"startsAt":"1970-01-01T00:00:01.000Z"}"#;
         assert_eq!(written(&alert(1, 20_000)).to_string(), expected);
     }
 }

@@ -439,12 +439,11 @@ mod tests {
 
     #[test]
     fn what_is_written_is_read_and_printed() {
-        let channel =
-            "\n[[channel]]\nname = \"pager\"\nkind = \"command\"\ncommand = [\"/bin/true\"]\n";
+        let channel = "\n[[channel]]\nname = \"pager\"\nkind = \"webhook\"\nurl = \"http://h\"\n";
         let text = "[[alertmanager]]\nurl = \"https://h:9093/am\"\ntoken = \"env:T\"\ntimeout = \"5s\"\n\
             [[inhibit]]\nsource = [\"a=\\\"b\\\"\"]\ntarget = [\"c=\\\"d\\\"\"]\nequal = [\"e\"]\n\
             [[maintenance]]\nname = \"night\"\nstart = \"2026-12-01T04:00:00Z\"\nend = \"2026-12-01T05:00:00Z\"\nrepeat = \"daily\"\nzone = \"UTC\"\n\
-            [[route]]\nname = \"grave\"\nmatch = [\"severity=\\\"critical\\\"\"]\nchannels = [\"pager\"]\ngroup_wait = \"0s\"\ncontinue = true\nquiet_hours = [\"22:00-07:00\"]";
+            [[route]]\nname = \"grave\"\nmatch = [\"severity=\\\"critical\\\"\"]\nchannels = [\"pager\"]\ngroup_wait = \"30s\"\ncontinue = true\nquiet_hours = [\"22:00-07:00\"]";
         let config = resolved(&format!("{text}{channel}")).unwrap();
         assert_eq!(config.incidents.lines().join("\n"), text);
         let settings = config.incidents.settings(&["mail".into()], String::new()).unwrap();
@@ -458,7 +457,7 @@ mod tests {
         let variable = |name: &str| (name == "T").then(|| "hush\n".to_owned());
         let login = config.incidents.alertmanagers[0].login(&variable);
         assert_eq!(login, Ok(Some(Login::Bearer("hush".into()))));
-        let instead = resolved("[[alertmanager]]\nurl = \"http://h:1\"\ninstead = true\n[[route]]\nname = \"a\"\nchannels = [\"x\"]\n[[channel]]\nname = \"x\"\nkind = \"command\"\ncommand = [\"/bin/true\"]\n").unwrap();
+        let instead = resolved("[[alertmanager]]\nurl = \"http://h:1\"\ninstead = true\n[[route]]\nname = \"a\"\nchannels = [\"x\"]\n[[channel]]\nname = \"x\"\nkind = \"webhook\"\nurl = \"http://h\"\n").unwrap();
         let settings = instead.incidents.settings(&["mail".into()], String::new()).unwrap();
         assert!(settings.routes.all().iter().all(|route| route.channels.is_empty()));
     }
