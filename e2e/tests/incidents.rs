@@ -11,7 +11,7 @@ use anyhow::{Context, Result, ensure};
 use e2e::{Modelwatch, Output, PATIENCE, Prometheus, run_to_end, skip};
 use serde_json::{Value, json};
 use xtask::{
-    apt, engine, http,
+    engine, http, peers,
     process::{self, Process},
     wait,
 };
@@ -61,7 +61,7 @@ groups:
 
 /// A program in PATH, or `None` after saying that it is not there.
 fn installed(name: &str) -> Option<PathBuf> {
-    let found = apt::find(&[name]);
+    let found = peers::installed(name);
     if found.is_none() {
         skip(&format!("there is no {name}; `cargo xtask test` installs it"));
     }
@@ -85,10 +85,10 @@ fn start(command: &mut Command, folder: &Path, address: &str, path: &str) -> Res
 
 fn amtool(program: &Path, address: &str, arguments: &[&str]) -> Result<String> {
     let mut command = process::command(program);
-    command.arg(format!("--alertmanager.url=http://{address}")).args(arguments);
-    let Output { code, stdout, stderr, .. } = run_to_end(&mut command)?;
-    ensure!(code == Some(0), "amtool {arguments:?}: {code:?}\n{stdout}\n{stderr}");
-    Ok(stdout)
+    command.arg(format!("--alertmanager.url=http://{address}")).arg("--no-version-check");
+    let Output { code, text } = run_to_end(command.args(arguments))?;
+    ensure!(code == Some(0), "amtool {arguments:?}: {code:?}\n{text}");
+    Ok(text)
 }
 
 fn post(modelwatch: &Modelwatch, path: &str, body: &Value) -> Result<Value> {

@@ -74,6 +74,11 @@ pub fn prometheus() -> Option<Prometheus> {
     Some(Prometheus { server, promtool })
 }
 
+/// A program of that name, if it is in PATH.
+pub fn installed(name: &str) -> Option<PathBuf> {
+    apt::find(&[name])
+}
+
 /// node_exporter, if it is in PATH.
 pub fn node_exporter() -> Option<PathBuf> {
     apt::find(&[NODE_EXPORTER])

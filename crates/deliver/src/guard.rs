@@ -46,10 +46,10 @@ fn allowed(
         (false, _) => Ok(addresses),
         (true, None) => Err(Failure::passing(format!("{host}: the name has no address"))),
         (true, Some((ip, Range::Never))) => Err(Failure::passing(format!(
-            "{host} is {ip}, an address that notifications are never sent to"
+            "the address of {host}, {ip}, is one that notifications are never sent to"
         ))),
         (true, Some((ip, _))) => Err(Failure::passing(format!(
-            "{host} is {ip}, a private address; set allow_private_addresses = true for this channel if that is meant"
+            "the address of {host}, {ip}, is private; set allow_private_addresses = true for this channel if that is meant"
         ))),
     }
 }

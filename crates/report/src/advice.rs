@@ -13,6 +13,7 @@ use crate::{
 /// As many as anybody acts upon.
 const ADVICE_MAX: usize = 3;
 const AVAILABILITY_MIN: f64 = 0.999;
+/// Of all requests; more are advised upon.
 const ERRORS_MAX: f64 = 0.01;
 const CACHE_FULL: f64 = 0.95;
 /// Answers that end at their limit of tokens, of all.

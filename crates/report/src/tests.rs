@@ -63,6 +63,21 @@ fn model(name: &str) -> ModelFacts {
     }
 }
 
+fn accelerators() -> Vec<AcceleratorFacts> {
+    (0..40)
+        .map(|index| AcceleratorFacts {
+            host: "node-1".into(),
+            index: index.to_string(),
+            model: "NVIDIA H100 80GB HBM3".into(),
+            utilization_mean: Some(0.6),
+            watts_mean: Some(400.0),
+            joules: Some(2.4e8),
+            throttled: vec![("hw_thermal".into(), 900.0)],
+            ..AcceleratorFacts::default()
+        })
+        .collect()
+}
+
 fn facts() -> Facts {
     let said =
         |code: &str| Said { code: code.into(), params: vec![("engine".into(), "vLLM".into())] };
@@ -93,18 +108,7 @@ fn facts() -> Facts {
             cause: Bilingual::default(),
             alerts: 1,
         }]),
-        accelerators: (0..40)
-            .map(|index| AcceleratorFacts {
-                host: "node-1".into(),
-                index: index.to_string(),
-                model: "NVIDIA H100 80GB HBM3".into(),
-                utilization_mean: Some(0.6),
-                watts_mean: Some(400.0),
-                joules: Some(2.4e8),
-                throttled: vec![("hw_thermal".into(), 900.0)],
-                ..AcceleratorFacts::default()
-            })
-            .collect(),
+        accelerators: accelerators(),
         hosts: vec![HostFacts {
             name: "node-1".into(),
             disks: vec![DiskFacts {

@@ -8,7 +8,12 @@ const FUNCTION_LINES_LIMIT: usize = 70;
 const FILE_LINES_LIMIT: usize = 1000;
 const ROOT_ITEMS_LIMIT: usize = 20;
 /// Words that look like a metric's name: a key of the configuration, a label, a label's value.
-const NO_METRICS: &[&str] = &["accelerator_libraries", "DCGM_FI_DRIVER_VERSION", "node_reboot"];
+const NO_METRICS: &[&str] = &[
+    "accelerator_libraries",
+    "accelerator_memory", // a signal of the baselines
+    "DCGM_FI_DRIVER_VERSION",
+    "node_reboot",
+];
 const ALLOWED_LONG_FILES: &str = include_str!("../../tidy.allow");
 
 /// The source with the insides of comments, strings and characters blanked out, and the strings with

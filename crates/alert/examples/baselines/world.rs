@@ -277,7 +277,8 @@ impl World {
         self.heat[card] += 0.3 * (goal - self.heat[card]);
         let clock = 1.98e9 - 0.12e9 * busy + 8e6 * noise.normal();
         let clock = clock * if slow { 0.75 } else { 1.0 };
-        let memory = 72e9 + if card % 4 == 0 { 0.6e9 } else { 0.0 } + 30e6 * noise.normal();
+        let memory =
+            72e9 + if card.is_multiple_of(4) { 0.6e9 } else { 0.0 } + 30e6 * noise.normal();
         let memory = memory + if full { 12e9 } else { 0.0 } + 200e6 * leak;
         let (host, index) = (format!("node-{}", card / 8), (card % 8).to_string());
         let (uuid, number) = (format!("GPU-{card:04}"), card / 4);

@@ -63,13 +63,13 @@ const BY_INSTANCE: &[&str] = &["instance"];
 macro_rules! mean {
     ($metric:literal) => {
         concat!(
-            "(sum by (engine, model, instance, source) (rate(",
+            "(sum by (engine, model, instance, source) (rate",
             $metric,
             "_sum{$who}[5m])) / ",
-            "sum by (engine, model, instance, source) (rate(",
+            "sum by (engine, model, instance, source) (rate",
             $metric,
             "_count{$who}[5m]))) and ",
-            "(sum by (engine, model, instance, source) (increase(",
+            "(sum by (engine, model, instance, source) (increase",
             $metric,
             "_count{$who}[5m])) >= 5)"
         )
@@ -87,9 +87,9 @@ const TOKENS: &str =
 pub static TPOT: Signal = Signal {
     name: "tpot",
     query: concat!(
-        mean!("llm_request_time_per_output_token_seconds"),
+        mean!("(llm_request_time_per_output_token_seconds"),
         " or on (engine, model, instance, source) ",
-        mean!("llm_inter_token_latency_seconds")
+        mean!("(llm_inter_token_latency_seconds")
     ),
     loads: &[RUNNING],
     join: BY_ENGINE,
@@ -105,7 +105,7 @@ pub static TPOT: Signal = Signal {
 pub static TTFT: Signal = Signal {
     name: "ttft",
     query: concat!(
-        mean!("llm_time_to_first_token_seconds"),
+        mean!("(llm_time_to_first_token_seconds"),
         " unless on (model, instance) (max by (model, instance) (avg_over_time(llm_requests_waiting[5m])) > 0.5)"
     ),
     loads: &[RUNNING, PROMPT],
@@ -166,7 +166,7 @@ pub static OF_WEEK: &[&Signal] = &[&TPOT, &TTFT, &THROUGHPUT];
 macro_rules! of_accelerator {
     ($metric:literal, $more:literal) => {
         concat!(
-            "max by (host, index, uuid, vendor, model) (avg_over_time(",
+            "max by (host, index, uuid, vendor, model) (avg_over_time",
             $metric,
             "{partition=\"\",",
             $more,
@@ -189,7 +189,7 @@ const fn of_peers(
 /// The share of time that an accelerator works; besides, who does the same work is told by it.
 pub static UTILIZATION: Signal = of_peers(
     "utilization",
-    of_accelerator!("accelerator_utilization_ratio", ""),
+    of_accelerator!("(accelerator_utilization_ratio", ""),
     Bad::Lower,
     (0.05, 0.05),
     (100.0, 0),
@@ -199,28 +199,28 @@ pub static OF_ACCELERATORS: &[&Signal] = &[
     &UTILIZATION,
     &of_peers(
         "temperature",
-        of_accelerator!("accelerator_temperature_celsius", "sensor=\"core\","),
+        of_accelerator!("(accelerator_temperature_celsius", "sensor=\"core\","),
         Bad::Higher,
         (3.0, 0.0),
         (1.0, 0),
     ),
     &of_peers(
         "clock",
-        of_accelerator!("accelerator_clock_hertz", "domain=\"core\","),
+        of_accelerator!("(accelerator_clock_hertz", "domain=\"core\","),
         Bad::Lower,
         (30e6, 0.02),
         (1e-6, 0),
     ),
     &of_peers(
         "power",
-        of_accelerator!("accelerator_power_watts", ""),
+        of_accelerator!("(accelerator_power_watts", ""),
         Bad::Both,
         (15.0, 0.04),
         (1.0, 0),
     ),
     &of_peers(
         "memory",
-        of_accelerator!("accelerator_memory_used_bytes", ""),
+        of_accelerator!("(accelerator_memory_used_bytes", ""),
         Bad::Higher,
         (256e6, 0.02),
         (1e-9, 1),

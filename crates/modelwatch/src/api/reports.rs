@@ -22,7 +22,7 @@ use super::{
 use crate::{
     reports::{
         self, Entry, Failure, Format, Period, Planned, Run, SPAN_MAX, SPAN_MIN, Schedule,
-        ScheduleError, Sources, ToSend, Wish,
+        ScheduleError, Sources, Wish,
     },
     wire::App,
 };
@@ -110,7 +110,7 @@ async fn facts(app: &Arc<App>, wish: &Wish) -> Result<report::Facts, ApiError> {
     let (for_work, wish) = (Arc::clone(app), wish.clone());
     let read = app.queries.run_with(reports::TIMEOUT, reports::SAMPLES_MAX, move |budget| {
         let subject = wish.subject(&for_work.instance, &for_work.config.reports);
-        let objectives = reports::objectives(&for_work.config);
+        let objectives = reports::objectives(&for_work.objectives);
         let sources = Sources {
             store: &for_work.store,
             clock: &for_work.clock,
@@ -438,14 +438,13 @@ async fn hand_on(
             for channel in &schedule.channels {
                 let language = for_work.reports.language(&entry.language);
                 let span = [("start", day(entry.start)), ("end", day(entry.end - 1))];
-                results.push(for_work.reports.send(ToSend {
-                    channel: channel.clone(),
-                    subject: format!("{}: {}", schedule.name, entry.title),
-                    text: render("report.mail", &span, language),
-                    file_name: name.clone(),
-                    media_type: format.media_type(),
-                    bytes: bytes.clone(),
-                }));
+                let subject = format!("{}: {}", schedule.name, entry.title);
+                let text = render("report.mail", &span, language);
+                let media_type = format.media_type();
+                let channels = &for_work.channels;
+                let sent =
+                    channels.send_file(channel, &subject, &text, &name, media_type, bytes.clone());
+                results.push(sent.map_err(|error| format!("{channel}: {error}")));
             }
         }
         results.into_iter().collect()

@@ -18,6 +18,7 @@ use store::Store;
 
 use super::{complain, peer::Peer};
 use crate::{
+    alarms::objectives::Objectives,
     api::{parse_duration_ms, parse_time},
     config::Config,
     reports::{self, Format, SAMPLES_MAX, SPAN_MAX, SPAN_MIN, Sources, Wish, tag},
@@ -121,7 +122,8 @@ impl Words {
 /// Where the facts are.
 enum Place {
     Running(Peer),
-    Folder(Box<Store>),
+    /// With the configuration that names it.
+    Folder(Box<Config>, Box<Store>),
 }
 
 pub(super) fn report(config: &Config, words: &Words, language: Language) -> anyhow::Result<()> {
@@ -139,12 +141,13 @@ pub(super) fn report(config: &Config, words: &Words, language: Language) -> anyh
                 said(path, language);
             }
         }
-        Place::Folder(store) => {
+        Place::Folder(config, store) => {
             let hostname = inventory::read(&config.collect.root).hostname;
             let subject =
                 wish.subject(&hostname.unwrap_or_else(|| "localhost".into()), &config.reports);
             let budget = Budget::new(clock.clone(), Duration::MAX, SAMPLES_MAX);
-            let objectives = reports::objectives(config);
+            let objectives = Objectives::new(&config.storage.path, &config.objectives)?;
+            let objectives = reports::objectives(&objectives);
             let sources = Sources {
                 store: &store,
                 clock: &clock,
@@ -184,7 +187,7 @@ fn place(
         return Err(anyhow::Error::msg(render("export.no_store", &params, language)));
     }
     match wire::open_unless_in_use(&config, clock, language)? {
-        Some(store) => Ok(Place::Folder(Box::new(store))),
+        Some(store) => Ok(Place::Folder(Box::new(config), Box::new(store))),
         // The program that has it can be asked, unless the folder is another program's.
         None if words.report_path.is_none() => {
             let url = format!("http://{}", wire::reachable(config.server.listen));

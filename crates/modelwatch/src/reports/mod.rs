@@ -12,7 +12,7 @@ mod schedule;
 use std::{
     collections::BTreeMap,
     path::{Path, PathBuf},
-    sync::{Mutex, MutexGuard, OnceLock, PoisonError},
+    sync::{Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
 
@@ -23,7 +23,11 @@ use model::{
 use report::{Document, facts::Objective, zone::Zone as ReportZone};
 use serde::{Deserialize, Serialize};
 
-use crate::{config, whole, zone::Zone};
+use crate::{
+    alarms::objectives::{self, Objectives},
+    config, whole,
+    zone::Zone,
+};
 
 pub(crate) use gather::{Failure, Period, SPAN_MAX, SPAN_MIN, Sources, Subject, gather};
 pub(crate) use keep::Entry;
@@ -139,19 +143,18 @@ fn zone_over(name: &str, period: Period) -> ReportZone {
     ReportZone { name, offsets }
 }
 
-/// What the configuration asks of models.
-pub(crate) fn objectives(config: &config::Config) -> Vec<(String, Objective)> {
-    let objective = |it: &config::Objective| {
-        let seconds = |time: Option<Duration>| time.map(|time| time.as_secs_f64());
+/// What configuration and page ask of models, as reports know it.
+pub(crate) fn objectives(all: &Objectives) -> Vec<(String, Objective)> {
+    let objective = |(it, _): (objectives::Objective, bool)| {
         let objective = Objective {
-            ttft_seconds: seconds(it.ttft),
-            tpot_seconds: seconds(it.tpot),
-            success_ratio: config::part(&it.success),
-            ratio: config::part(&it.ratio),
+            ttft_seconds: it.ttft_seconds,
+            tpot_seconds: it.tpot_seconds,
+            success_ratio: it.success_ratio,
+            ratio: Some(it.ratio),
         };
-        (it.model.clone(), objective)
+        (it.model, objective)
     };
-    config.objectives.iter().map(objective).collect()
+    all.all().into_iter().map(objective).collect()
 }
 
 /// When a schedule was last done with, and how that ended.
@@ -197,20 +200,6 @@ pub(crate) struct Planned {
     pub(crate) run: Run,
 }
 
-/// A file on its way to a channel.
-#[cfg_attr(not(test), expect(dead_code, reason = "channels are wired where both are known"))]
-pub(crate) struct ToSend {
-    pub(crate) channel: String,
-    pub(crate) subject: String,
-    pub(crate) text: String,
-    pub(crate) file_name: String,
-    pub(crate) media_type: &'static str,
-    pub(crate) bytes: Vec<u8>,
-}
-
-/// Hands a file over to a channel, or says why it is not taken.
-type Sender = Box<dyn Fn(ToSend) -> Result<(), String> + Send + Sync>;
-
 /// Reports that are kept, and schedules.
 pub(crate) struct Reports {
     folder: PathBuf,
@@ -218,7 +207,6 @@ pub(crate) struct Reports {
     configured: Vec<Schedule>,
     turn: Mutex<()>,
     language: Language,
-    send: OnceLock<Sender>,
     /// Held while one is made.
     pub(crate) making: tokio::sync::Semaphore,
 }
@@ -234,31 +222,12 @@ impl Reports {
             configured,
             turn: Mutex::default(),
             language,
-            send: OnceLock::new(),
             making: tokio::sync::Semaphore::new(1),
         }
     }
 
     fn lock(&self) -> MutexGuard<'_, ()> {
         self.turn.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// Files of schedules go this way from now on.
-    #[cfg_attr(not(test), expect(dead_code, reason = "channels are wired where both are known"))]
-    pub(crate) fn send_with(
-        &self,
-        send: impl Fn(ToSend) -> Result<(), String> + Send + Sync + 'static,
-    ) {
-        // Only the first counts.
-        drop(self.send.set(Box::new(send)));
-    }
-
-    /// Hands a file over to its channel.
-    pub(crate) fn send(&self, file: ToSend) -> Result<(), String> {
-        match self.send.get() {
-            Some(send) => send(file),
-            None => Err(format!("{}: there are no channels", file.channel)),
-        }
     }
 
     /// The language of that tag, or that of the program.
@@ -447,26 +416,6 @@ mod tests {
             (reports.language(""), reports.language("en")),
             (Language::Chinese, Language::English)
         );
-    }
-
-    #[test]
-    fn files_go_to_channels_once_there_are_any() {
-        let folder = tempfile::tempdir().unwrap();
-        let reports = Reports::new(folder.path(), &config::Reports::default(), Language::English);
-        let file = || ToSend {
-            channel: "mail".into(),
-            subject: "s".into(),
-            text: "t".into(),
-            file_name: "f.html".into(),
-            media_type: Format::Html.media_type(),
-            bytes: vec![1],
-        };
-        assert_eq!(reports.send(file()).unwrap_err(), "mail: there are no channels");
-        reports.send_with(|file| match (file.channel.as_str(), file.bytes.as_slice()) {
-            ("mail", [1]) => Ok(()),
-            (other, _) => Err(other.to_owned()),
-        });
-        assert_eq!(reports.send(file()), Ok(()));
     }
 
     #[test]

@@ -11,8 +11,11 @@ use crate::{
     scene::Ink,
 };
 
+/// Incidents that are told of one by one, worst first; the others are counted.
 const INCIDENTS_MAX: usize = 40;
+/// Lanes of the picture; further names are in the table only.
 const LANES_MAX: usize = 12;
+/// Changes that are told of one by one; the others are counted.
 const CHANGES_MAX: usize = 40;
 /// Longest text of a pattern that is shown.
 const PATTERN_CHARS_MAX: usize = 160;

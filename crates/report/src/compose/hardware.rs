@@ -13,6 +13,7 @@ use crate::{
 const ACCELERATORS_MAX: usize = 128;
 /// Reasons for lower clocks that are named.
 const REASONS_MAX: usize = 2;
+/// File systems that are told of one by one; the others are counted.
 const DISKS_MAX: usize = 24;
 /// A file system that is full sooner than this stands out.
 const SOON_SECONDS: f64 = 14.0 * 86_400.0;

@@ -10,6 +10,10 @@ const SIZE: f32 = 7.8;
 const LINE: f32 = SIZE * 1.36;
 /// Above and below the text of a row.
 const PAD: f32 = 2.6;
+/// Tables of so many rows stay on one page.
+const WHOLE_ROWS: usize = 6;
+/// Texts of so many characters stay on one line, such as times.
+const WHOLE_CHARS: usize = 16;
 /// Names of columns are broken only if they are longer.
 const WHOLE_NAME: f32 = 34.0;
 /// Between columns.
@@ -18,7 +22,9 @@ const GUTTER: f32 = 7.0;
 pub(super) fn table(layout: &mut Layout<'_>, table: &Table) {
     let widths = widths(layout, table);
     let group = layout.group(Role::Table, None);
-    layout.need(LINE * 4.0);
+    // A short table is not torn.
+    let rows = table.rows.len().min(WHOLE_ROWS) as f32;
+    layout.need(LINE * 2.0 + rows * (LINE + 2.0 * PAD));
     header(layout, table, &widths, Some(group));
     for row in &table.rows {
         let lines = wrapped(layout, row.iter().map(|cell| cell.text.as_str()), &widths);
@@ -117,7 +123,11 @@ fn widths(layout: &Layout<'_>, table: &Table) -> Vec<f32> {
         widest.max(faces.widest_piece(name, SIZE).max(whole) * 1.03)
     };
     let least = |column: usize, name: &str| {
-        let pieces = texts(column).map(|text| faces.widest_piece(text, SIZE));
+        let piece = |text: &str| match text.chars().count() {
+            count if count <= WHOLE_CHARS => faces.width(text, SIZE),
+            _ => faces.widest_piece(text, SIZE),
+        };
+        let pieces = texts(column).map(piece);
         pieces.fold(faces.widest_piece(name, SIZE) * 1.03, f32::max).min(room * 0.4)
     };
     let columns: Vec<(f32, f32)> = table

@@ -98,6 +98,7 @@ fn told(signal: &Signal, value: f64, usual: f64) -> Vec<(&'static str, String)> 
 
 /// The weeks that an hour is known by.
 const WEEK_MS: i64 = 7 * 24 * HOUR_MS;
+/// Older ones say nothing of today.
 const WEEKS_MAX: i64 = 4;
 /// Ten minutes, as the store sums days up in.
 const WEEK_STEP_MS: i64 = 10 * MINUTE_MS;
