@@ -117,7 +117,7 @@ fn a_threshold_that_is_crossed_reaches_people_once() -> Result<()> {
     temperature(&modelwatch, 5.0)?;
     let crossed = now_ms()?;
     let first = hook.wait_for(1)?.swap_remove(0);
-    eprintln!("from the sample to the notification: {} ms", now_ms()? - crossed);
+    xtask::say(&format!("from the sample to the notification: {} ms", now_ms()? - crossed));
     ensure!(first["version"] == "4" && first["status"] == "firing", "{first}");
     let alert = &first["alerts"][0];
     ensure!(alert["labels"]["alertname"] == "Cold", "{first}");

@@ -137,10 +137,8 @@ fn mail_reaches_a_real_server() -> Result<()> {
     }
     let channels = modelwatch.json("/api/mw/v1/channels")?;
     let first = &channels["channels"][0];
-    ensure!(
-        first["sent"] == 1 && first["target"] == format!("localhost:{start_tls}"),
-        "{channels}"
-    );
+    let target = format!("localhost:{start_tls}");
+    ensure!(first["sent"] == 1 && first["target"] == target, "{channels}");
     ensure!(!channels.to_string().contains("hush"), "a secret is shown: {channels}");
     xtask::say("aiosmtpd 1.4.6: 3 of 3 mails");
     Ok(())

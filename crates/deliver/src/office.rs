@@ -36,6 +36,7 @@ use crate::{
 const TRYING_MAX: Duration = Duration::from_secs(86_400);
 /// The first pause after a failure; each further one is twice as long.
 const PAUSE_MIN: Duration = Duration::from_secs(1);
+/// The longest pause, however often it failed.
 const PAUSE_MAX: Duration = Duration::from_secs(300);
 /// How long a message that is being sent may go on when the program ends.
 const LAST_PATIENCE: Duration = Duration::from_secs(2);

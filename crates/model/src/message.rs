@@ -4144,7 +4144,12 @@ mod tests {
                 names.sort();
                 names
             };
-            assert_eq!(names(message.en), names(message.zh), "{}", message.code);
+            // A parameter that is a text itself has a Chinese one beside it.
+            let chinese: Vec<String> = names(message.zh)
+                .iter()
+                .map(|name| name.strip_suffix("_zh").unwrap_or(name).to_owned())
+                .collect();
+            assert_eq!(names(message.en), chinese, "{}", message.code);
         }
     }
 

@@ -166,7 +166,7 @@ impl Verdicts {
             let deadline = app.clock.monotonic().saturating_add(TIMEOUT);
             let left = || deadline.saturating_sub(app.clock.monotonic());
             let evaluate = |expr: &Expr| app.queries.evaluate_here(expr, time, left());
-            let incident = app.incidents.read(|incidents, now| of_incidents(incidents, now));
+            let incident = app.incidents.read(of_incidents);
             self.judge(&evaluate, &app.collector, incident, time);
         } else {
             let path = app.config.storage.path.display().to_string();

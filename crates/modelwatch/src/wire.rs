@@ -35,6 +35,7 @@ use crate::{
         detect::{self, Detector},
         incidents::Incidents,
         objectives::Objectives,
+        picture::picture,
         rules::{self, Rules},
     },
     api::{self, Gate, Hub, Limits, Queries, Receive},
@@ -64,6 +65,9 @@ const RULES_PATIENCE: Duration = Duration::from_millis(500);
 
 /// How long a look for the unusual may go on after that.
 const DETECTOR_PATIENCE: Duration = Duration::from_millis(500);
+
+/// How long what a notification shows may take to be read.
+const PICTURE_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// How long tasks may take to end.
 pub(crate) const RUNTIME_PATIENCE: Duration = Duration::from_millis(500);
@@ -139,6 +143,7 @@ pub(crate) fn serve(config: Config, language: Language, say: Say<'_>) -> anyhow:
     text("start.page", ("url", format!("http://{}/", reachable(address))));
     introduce_gateway(&app, language, say);
     receivers::introduce(&servers.addresses(), language, say);
+    draw_notifications(&app);
     app.channels.start().context("failed to start sending notifications")?;
     app.rules.start().context("failed to start evaluating rules")?;
     app.detector.start().context("failed to start looking for the unusual")?;
@@ -202,40 +207,18 @@ fn assemble(
         Box::new(move |record| events.push(record))
     };
     let exchanges = Exchanges::start(&config, &clock, &queue, keep, engines, note, language)?;
-    let data = &config.storage.path;
-    let channels = Channels::open(&config.channels, data, &clock, language)
-        .context("failed to open the queue of notifications")?;
-    let channels = Arc::new(channels);
-    let incidents = start_incidents(&config, address, &clock, &events, &channels)?;
-    channels.tell_outcomes({
-        let incidents = incidents.clone();
-        move |outcome| incidents.outcome(&outcome)
-    });
-    let configured = &config.incidents.alertmanagers;
-    let alertmanagers = Alertmanagers::start(configured, &clock, &events, runtime.handle());
-    let found: rules::Sink = {
-        let (incidents, alertmanagers) = (incidents.clone(), alertmanagers.clone());
-        Box::new(move |alerts, time| {
-            alertmanagers.send(alerts);
-            incidents.take(alerts, time);
-        })
-    };
+    let base =
+        Base { config: &config, clock: &clock, store: &store, queue: &queue, events: &events };
+    let Alarms { channels, incidents, alertmanagers, rules, objectives, detector } =
+        alarms(&base, &instance, (address, language), runtime)?;
     let limits = limits(&config);
-    let detector = Detector::new(detect::Setup {
-        store: store.clone(),
-        clock: clock.clone(),
-        queue: queue.clone(),
-        folder: config.storage.path.clone(),
-        samples_max: config.query.samples_max,
-        instance: instance.clone(),
-    });
     let started = clock.now();
     let app = App {
         queries: Queries::new(Arc::new(store.clone()), clock.clone(), limits),
         verdicts: Verdicts::new(clock.now()).context("a built-in condition does not parse")?,
         channels,
-        rules: Rules::new(rules_setup(&config, &clock, &store, address, found))?,
-        objectives: Objectives::new(&config.storage.path, &config.objectives)?,
+        rules,
+        objectives,
         detector,
         receive: Receive::new(&lines, &clock, &config.receive),
         reports: Reports::new(&config.storage.path, &config.reports, language),
@@ -263,6 +246,68 @@ fn assemble(
     Ok((Arc::new(app), writer, exchanges))
 }
 
+/// What the parts of alarms are made of.
+struct Base<'a> {
+    config: &'a Config,
+    clock: &'a Clock,
+    store: &'a Store,
+    queue: &'a Queue,
+    events: &'a Arc<Events>,
+}
+
+struct Alarms {
+    channels: Arc<Channels>,
+    incidents: Incidents,
+    alertmanagers: Alertmanagers,
+    rules: Rules,
+    objectives: Objectives,
+    detector: Detector,
+}
+
+/// From rules to incidents to channels.
+fn alarms(
+    base: &Base<'_>,
+    instance: &str,
+    (address, language): (SocketAddr, Language),
+    runtime: &Runtime,
+) -> anyhow::Result<Alarms> {
+    let Base { config, clock, store, queue, events } = *base;
+    let data = &config.storage.path;
+    let channels = Channels::open(&config.channels, data, clock, language)
+        .context("failed to open the queue of notifications")?;
+    let channels = Arc::new(channels);
+    let incidents = start_incidents(config, address, clock, events, &channels)?;
+    channels.tell_outcomes({
+        let incidents = incidents.clone();
+        move |outcome| incidents.outcome(&outcome)
+    });
+    let configured = &config.incidents.alertmanagers;
+    let alertmanagers = Alertmanagers::start(configured, clock, events, runtime.handle());
+    let found: rules::Sink = {
+        let (incidents, alertmanagers) = (incidents.clone(), alertmanagers.clone());
+        Box::new(move |alerts, time| {
+            alertmanagers.send(alerts);
+            incidents.take(alerts, time);
+        })
+    };
+    let detector = Detector::new(detect::Setup {
+        store: store.clone(),
+        clock: clock.clone(),
+        queue: queue.clone(),
+        folder: config.storage.path.clone(),
+        samples_max: config.query.samples_max,
+        instance: instance.to_owned(),
+    });
+    Ok(Alarms {
+        rules: Rules::new(rules_setup(config, clock, store, address, found))?,
+        objectives: Objectives::new(&config.storage.path, &config.objectives)?,
+        channels,
+        incidents,
+        alertmanagers,
+        detector,
+    })
+}
+
 /// Incidents below the data directory, and the channels that are told of them.
 fn start_incidents(
     config: &Config,
@@ -277,6 +322,15 @@ fn start_incidents(
     let deliver = Box::new(Arc::clone(channels));
     Incidents::start(&config.storage.path, settings, clock, events, deliver)
         .context("failed to start the thread of incidents")
+}
+
+/// Charts for the channels that can show one.
+fn draw_notifications(app: &Arc<App>) {
+    let drawer = Arc::downgrade(app);
+    app.channels.draw_with(Box::new(move |notification| {
+        let app = drawer.upgrade()?;
+        app.rules.with_context(PICTURE_TIMEOUT, |context| picture(notification, context))
+    }));
 }
 
 /// Where people reach the page, without a slash at the end.

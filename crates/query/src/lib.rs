@@ -9,7 +9,7 @@ mod ast;
 mod coarse;
 mod eval;
 pub mod format;
-mod histogram;
+pub mod histogram;
 mod lexer;
 pub mod notation;
 mod parser;
@@ -19,7 +19,6 @@ mod value;
 
 pub use ast::Expr;
 pub use eval::{Grid, QueryError, Settings, evaluate, functions::function_names};
-pub use histogram::{Bucket, buckets as histogram_buckets};
 pub use parser::{ParseError, parse, parse_selector};
 pub use print::Tree;
 pub use thresholds::Threshold;

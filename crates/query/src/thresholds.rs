@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use crate::{
     ParseError,
-    ast::{Expr, Kind, Node, Operator},
+    ast::{Expr, Kind, Node, Operator, Type},
 };
 
 /// A number on one side of `<`, `<=`, `>` or `>=`, with something that is not constant on the other.
@@ -37,6 +37,20 @@ impl Expr {
         }
         found.sort_by_key(|threshold| threshold.range.start);
         found
+    }
+
+    /// Of a query that is a comparison with a number, what is compared and the number.
+    pub fn compared(&self) -> Option<(Self, f64)> {
+        let Kind::Binary(binary) = &self.root.bare().kind else { return None };
+        operator(binary.operator, false)?;
+        let (start, limit) = number(&binary.right)?;
+        let left = self.text.get(binary.left.start..start)?;
+        let left = left.trim_end_matches(|letter: char| {
+            letter.is_whitespace() || matches!(letter, '<' | '>' | '=')
+        });
+        // What is left of another form, such as one with `bool`, does not parse, or says something else.
+        let left = crate::parse(left).ok()?;
+        (left.root.kind_of() == Type::Vector).then_some((left, limit))
     }
 
     /// The same query with other numbers for its thresholds, in their order; what `values` does not reach, or has
@@ -126,6 +140,23 @@ mod tests {
         check("a > 1h", &[("1h", 3600.0, ">")], "a > 7.5");
         check("1 > bool 2", &[], "1 > bool 2");
         check("count(a > 3) > b", &[("3", 3.0, ">")], "count(a > 7.5) > b");
+    }
+
+    #[test]
+    fn what_is_compared() {
+        let check = |query: &str, expected: Option<(&str, f64)>| {
+            let compared = crate::parse(query).unwrap().compared();
+            let compared = compared.as_ref().map(|(left, limit)| (left.text(), *limit));
+            assert_eq!(compared, expected, "{query}");
+        };
+        check("a > 5", Some(("a", 5.0)));
+        check("rate(a[5m]) / b<=-0.5", Some(("rate(a[5m]) / b", -0.5)));
+        check("a", None);
+        check("a == 0", None);
+        check("a > b", None);
+        check("5 < a", None);
+        check("a > bool 5", None);
+        check("a > 1 and b > 2", None);
     }
 
     #[test]

@@ -136,7 +136,8 @@ fn nothing_is_left_unfinished() {
 
 #[test]
 fn spaces_are_tidy() {
-    check_all(untidy_space, |_| true);
+    // What programs must read however untidy it is has to stay so.
+    check_all(untidy_space, |name| !name.contains("/tests/agreement/"));
 }
 
 #[test]

@@ -57,8 +57,9 @@ pub const FLIPS_MAX: usize = 6;
 pub const FLAP_WINDOW_MS: i64 = 3_600_000;
 /// How long alerts are waited for after a start before they count as ended.
 pub const RESTART_GRACE_MS: i64 = 5 * 60_000;
-/// How long incidents are kept that are over, and how many.
+/// How long incidents are kept that are over.
 pub const CLOSED_KEPT_MS: i64 = 90 * 86_400_000;
+/// How many of them; the oldest are forgotten first.
 pub const CLOSED_MAX: usize = 2_000;
 /// How many alerts are kept of one that is over.
 pub const CLOSED_MEMBERS_MAX: usize = 100;

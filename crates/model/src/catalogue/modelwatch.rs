@@ -59,12 +59,12 @@ metrics! { MODELWATCH:
         "Lines that came to a step of a log pipeline, by what it did: done, missed where it found nothing to do, skipped where its condition did not hold, dropped" "到达日志流水线各步骤的行数，按结果划分：done 已执行、missed 无需处理、skipped 条件不满足、dropped 已丢弃";
     MODELWATCH_LOG_THROTTLED_TOTAL = Counter "modelwatch_log_throttled_total" "" ["instance" "log" "origin"]
         "Times that a log was made to wait because it brought more than it may" "日志因超出速率上限而被要求等待的次数";
-    MODELWATCH_NOTIFICATIONS_OWED = Gauge "modelwatch_notifications_owed" "" []
-        "Notifications that were decided on and that their channels have not taken over yet" "已决定但尚未被渠道接收的通知数";
     MODELWATCH_NOTIFICATION_SECONDS_TOTAL = Counter "modelwatch_notification_seconds_total" "seconds" ["channel" "kind"]
         "What it took to hand notifications to a channel that took them; divided by those with outcome sent, the mean" "成功发送通知所用的总时间；除以 outcome 为 sent 的次数即平均耗时";
     MODELWATCH_NOTIFICATIONS_DEAD = Gauge "modelwatch_notifications_dead" "" ["channel" "kind"]
         "Notifications of a channel that were given up and are kept" "已放弃发送并保留的通知数";
+    MODELWATCH_NOTIFICATIONS_OWED = Gauge "modelwatch_notifications_owed" "" []
+        "Notifications that were decided on and that their channels have not taken over yet" "已决定但尚未被渠道接收的通知数";
     MODELWATCH_NOTIFICATIONS_TOTAL = Counter "modelwatch_notifications_total" "" ["channel" "kind" "outcome"]
         "Notifications that a channel took (sent), attempts that failed (failed), notifications that were given up (given_up)" "通知次数，按结果划分：sent 已送达、failed 单次尝试失败、given_up 已放弃";
     MODELWATCH_NOTIFICATIONS_WAITING = Gauge "modelwatch_notifications_waiting" "" ["channel" "kind"]
@@ -95,10 +95,10 @@ metrics! { MODELWATCH:
         "Size of the records of requests in the data directory" "数据目录中请求记录的大小";
     MODELWATCH_REQUESTS_STORED = Gauge "modelwatch_requests_stored" "" []
         "Records of requests that can be found" "可查询的请求记录数";
-    MODELWATCH_RULE_EVALUATIONS_MISSED_TOTAL = Counter "modelwatch_rule_evaluations_missed_total" "" ["file" "group"]
-        "Evaluations of a group of rules that were left out because the one before took too long" "因上一次评估耗时过长而跳过的规则组评估次数";
     MODELWATCH_RULE_EVALUATION_SECONDS = Gauge "modelwatch_rule_evaluation_seconds" "seconds" ["file" "group"]
         "How long the last evaluation of a group of rules took" "规则组最近一次评估的耗时";
+    MODELWATCH_RULE_EVALUATIONS_MISSED_TOTAL = Counter "modelwatch_rule_evaluations_missed_total" "" ["file" "group"]
+        "Evaluations of a group of rules that were left out because the one before took too long" "因上一次评估耗时过长而跳过的规则组评估次数";
     MODELWATCH_RULE_FILES_FAILED = Gauge "modelwatch_rule_files_failed" "" []
         "Files of rules that cannot be used; what they said before is still in force" "无法使用的规则文件数（继续沿用之前的内容）";
     MODELWATCH_RULES = Gauge "modelwatch_rules" "" ["health"]

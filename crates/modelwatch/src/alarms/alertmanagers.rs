@@ -27,7 +27,9 @@ const BATCH_MAX: usize = 64;
 const WAITING_MAX: usize = 10_000;
 /// The pauses after failures: each is twice the one before.
 const PAUSE_MIN: Duration = Duration::from_secs(1);
+/// The longest pause, however often it failed.
 const PAUSE_MAX: Duration = Duration::from_secs(30);
+/// How long one request may take, unless the configuration says otherwise.
 const TIMEOUT: Duration = Duration::from_secs(10);
 /// Behind the URL that is configured.
 const PATH: &str = "/api/v2/alerts";

@@ -409,7 +409,7 @@ impl Shared {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::mpsc::{Receiver, Sender, channel};
+    use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 
     use model::Labels;
 
@@ -418,9 +418,12 @@ mod tests {
 
     const PATIENCE: Duration = Duration::from_secs(20);
 
+    /// Notifications that may wait for the test to look at them.
+    const GIVEN_MAX: usize = 100;
+
     /// A channel `mail` that refuses the first notification, and tells what it is given.
     struct Recorder {
-        given: Sender<Notification>,
+        given: SyncSender<Notification>,
         has_refused: AtomicBool,
     }
 
@@ -438,7 +441,7 @@ mod tests {
     }
 
     fn start(folder: &std::path::Path) -> (Incidents, Arc<Events>, Receiver<Notification>) {
-        let (given, taken) = channel();
+        let (given, taken) = sync_channel(GIVEN_MAX);
         let events = Arc::new(Events::default());
         let config = for_test("");
         let channels = ["gone".to_owned(), "mail".to_owned()];

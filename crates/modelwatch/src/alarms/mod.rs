@@ -8,4 +8,5 @@ pub(crate) mod channels;
 pub(crate) mod detect;
 pub(crate) mod incidents;
 pub(crate) mod objectives;
+pub(crate) mod picture;
 pub(crate) mod rules;

@@ -161,8 +161,13 @@ pub(crate) fn main() -> ExitCode {
         Err(error) => error.exit(),
     };
     let language = language(arguments.lang.as_deref());
-    let config = arguments.config.as_deref();
-    match arguments.command.unwrap_or(Command::Serve) {
+    let command = arguments.command.unwrap_or(Command::Serve);
+    run(command, arguments.config.as_deref(), language)
+}
+
+/// Does what a command says, by the configuration in that file.
+fn run(command: Command, config: Option<&Path>, language: Language) -> ExitCode {
+    match command {
         Command::Docs { page } => print_page(page, language),
         Command::Serve => with_config(config, language, |config| serve(config, language)),
         Command::Agent => with_config(config, language, |config| {
@@ -262,6 +267,32 @@ fn asked_language(words: &[String]) -> Option<&str> {
 /// Arguments by their names in the program.
 type Names = &'static [&'static str];
 
+/// Commands that have commands below them, with the arguments of those.
+const NESTED: &[(&str, &[(&str, Names)])] = &[
+    ("key", &[("create", key::CREATE), ("list", &[]), ("revoke", &["which"])]),
+    ("notify", &[("test", notify::TEST)]),
+    ("pipeline", &[("test", pipeline::TEST)]),
+    ("rules", &[("check", rules::CHECK), ("test", rules::TEST)]),
+    ("store", &[("verify", &["path"]), ("repair", &["path"])]),
+];
+/// Other commands with their arguments.
+const PLAIN: &[(&str, Names)] = &[
+    ("serve", &[]),
+    ("agent", &[]),
+    ("check", &[]),
+    ("import", &["files", "path", "url"]),
+    ("export", &["selectors", "start", "end", "format", "path", "url", "output"]),
+    ("explain", &["logs"]),
+];
+/// Those whose help ends with examples, with the code of what they do.
+const WITH_EXAMPLES: &[(&str, &str, Names)] = &[
+    ("logs", "help.logs_command", logs::ARGUMENTS),
+    ("query", "help.query", query::ARGUMENTS),
+    ("report", "help.report", report::ARGUMENTS),
+    ("top", "help.top", top::ARGUMENTS),
+    ("bench", "help.bench", bench::ARGUMENTS),
+];
+
 /// Gives the command its texts, which are in the catalogue like all others.
 fn translated(command: clap::Command, language: Language) -> clap::Command {
     let text = |code: &str| render::<&str, &str>(code, &[], language);
@@ -281,14 +312,7 @@ fn translated(command: clap::Command, language: Language) -> clap::Command {
             .disable_help_flag(true)
             .disable_help_subcommand(true)
     };
-    let nested: [(&str, &[(&str, Names)]); 5] = [
-        ("key", &[("create", key::CREATE), ("list", &[]), ("revoke", &["which"])]),
-        ("notify", &[("test", notify::TEST)]),
-        ("pipeline", &[("test", pipeline::TEST)]),
-        ("rules", &[("check", rules::CHECK), ("test", rules::TEST)]),
-        ("store", &[("verify", &["path"]), ("repair", &["path"])]),
-    ];
-    let command = nested.into_iter().fold(command, |command, (name, works)| {
+    let command = NESTED.iter().copied().fold(command, |command, (name, works)| {
         command.mut_subcommand(name, |command| {
             let command = described(command, &format!("help.{name}"));
             works.iter().fold(command, |command, (work, arguments)| {
@@ -299,32 +323,18 @@ fn translated(command: clap::Command, language: Language) -> clap::Command {
             })
         })
     });
-    let plain: [(&str, Names); 6] = [
-        ("serve", &[]),
-        ("agent", &[]),
-        ("check", &[]),
-        ("import", &["files", "path", "url"]),
-        ("export", &["selectors", "start", "end", "format", "path", "url", "output"]),
-        ("explain", &["logs"]),
-    ];
-    let command = plain.into_iter().fold(command, |command, (name, arguments)| {
+    let command = PLAIN.iter().copied().fold(command, |command, (name, arguments)| {
         command.mut_subcommand(name, |command| {
             with_texts(described(command, &format!("help.{name}")), arguments, language)
         })
     });
-    let with_examples: [(&str, &str, Names); 5] = [
-        ("logs", "help.logs_command", logs::ARGUMENTS),
-        ("query", "help.query", query::ARGUMENTS),
-        ("report", "help.report", report::ARGUMENTS),
-        ("top", "help.top", top::ARGUMENTS),
-        ("bench", "help.bench", bench::ARGUMENTS),
-    ];
-    let command = with_examples.into_iter().fold(command, |command, (name, about, arguments)| {
-        let after = text(&format!("help.{name}_after"));
-        command.mut_subcommand(name, |command| {
-            with_texts(described(command, about), arguments, language).after_help(after)
-        })
-    });
+    let command =
+        WITH_EXAMPLES.iter().copied().fold(command, |command, (name, about, arguments)| {
+            let after = text(&format!("help.{name}_after"));
+            command.mut_subcommand(name, |command| {
+                with_texts(described(command, about), arguments, language).after_help(after)
+            })
+        });
     described(command, "help.about")
         .after_help(text("help.after"))
         .disable_version_flag(true)

@@ -48,6 +48,9 @@ pub(super) fn bytes(text: &str) -> Option<u64> {
 /// The shortest text that [`duration`] reads back: whole multiples of the largest unit that fits.
 pub(crate) fn duration_text(duration: Duration) -> String {
     let millis = duration.as_millis();
+    if millis == 0 {
+        return "0s".to_owned();
+    }
     let units = [(86_400_000, "d"), (3_600_000, "h"), (60_000, "m"), (1_000, "s"), (1, "ms")];
     let fits = |(factor, _): &&(u128, &str)| millis.is_multiple_of(*factor);
     let (factor, unit) = units.iter().find(fits).copied().unwrap_or((1, "ms"));

@@ -29,6 +29,7 @@ use crate::{
     zone::Zone,
 };
 
+pub(crate) use fonts::fonts;
 pub(crate) use gather::{Failure, Period, SPAN_MAX, SPAN_MIN, Sources, Subject, gather};
 pub(crate) use keep::Entry;
 use keep::Kept;
@@ -83,7 +84,7 @@ impl Format {
             Self::Html => Ok(report::html(document).into_bytes()),
             Self::Csv => Ok(report::csv(document).into_bytes()),
             Self::Pdf => {
-                let found = fonts::fonts().filter(|fonts| fonts.can_write(document.language));
+                let found = fonts().filter(|fonts| fonts.can_write(document.language));
                 let Some(fonts) = found else {
                     return Err(render::<&str, &str>("report.no_font", &[], document.language));
                 };
@@ -122,8 +123,11 @@ impl Wish {
     }
 }
 
+/// A report in each of its formats.
+pub(crate) type Files = Vec<(Format, Vec<u8>)>;
+
 /// A zone as reports know it: its differences from UTC over a period and the one before.
-fn zone_over(name: &str, period: Period) -> ReportZone {
+pub(crate) fn zone_over(name: &str, period: Period) -> ReportZone {
     const STEP_MS: i64 = 15 * 60_000;
     let named = (!name.is_empty()).then(|| Zone::of_name(name)).flatten();
     let (zone, name) = match named {
@@ -253,10 +257,10 @@ impl Reports {
         &self,
         wish: &Wish,
         facts: &report::Facts,
-    ) -> std::io::Result<(Entry, Vec<(Format, Vec<u8>)>)> {
+    ) -> std::io::Result<(Entry, Files)> {
         let document = report::compose(facts, wish.language);
         let file = |format: &Format| Ok((*format, format.write(&document)?));
-        let files: Result<Vec<(Format, Vec<u8>)>, String> = wish.formats.iter().map(file).collect();
+        let files: Result<Files, String> = wish.formats.iter().map(file).collect();
         let files = files.map_err(std::io::Error::other)?;
         let entry = Entry {
             title: document.title.clone(),

@@ -264,7 +264,8 @@ mod tests {
         let scene = chart(&Zone::default(), &[0.1, 0.2, f64::NAN, 0.3, 0.4]);
         let is_line = |item: &&Item| matches!(item, Item::Line { ink: Ink::Series(0), .. });
         let lines: Vec<_> = scene.items.iter().filter(is_line).collect();
-        assert_eq!(lines.len(), 2);
+        // Two pieces, and the one in the legend.
+        assert_eq!(lines.len(), 3);
         let is_limit = |item: &&Item| matches!(item, Item::Line { is_dashed: true, .. });
         // In the chart and in the legend.
         assert_eq!(scene.items.iter().filter(is_limit).count(), 2);

@@ -17,8 +17,9 @@ const LOOK_PERIOD: Duration = Duration::from_secs(5);
 const QUICK_TIMEOUT: Duration = Duration::from_millis(500);
 /// A group that takes longer is slow, until it takes half of that.
 const QUICK_MAX: Duration = Duration::from_millis(250);
-/// How long a rule of a slow group may take at least, and at most.
+/// How long a rule of a slow group may take at least: as long as its interval, where that is longer.
 const SLOW_TIMEOUT_MIN: Duration = Duration::from_secs(5);
+/// And at most; then it fails.
 const SLOW_TIMEOUT_MAX: Duration = Duration::from_secs(30);
 
 /// Which threads evaluate a group.

@@ -6,7 +6,7 @@ use model::{UnixMs, histogram::Histogram};
 use query::{
     Element, Sample, Series, Stats, Value,
     format::{write_float, write_json_float},
-    histogram_buckets,
+    histogram::buckets,
 };
 
 use super::super::json::{
@@ -122,7 +122,7 @@ fn write_histogram(out: &mut String, histogram: &Histogram) {
     out.push_str(",\"sum\":");
     write_number(out, histogram.sum);
     let mut is_first = true;
-    for bucket in histogram_buckets(histogram).filter(|bucket| bucket.count != 0.0) {
+    for bucket in buckets(histogram).filter(|bucket| bucket.count != 0.0) {
         out.push_str(if is_first { ",\"buckets\":[" } else { "," });
         is_first = false;
         out.push_str(match (bucket.lower_inclusive, bucket.upper_inclusive) {

@@ -1,0 +1,111 @@
+//! The chart that goes with a notification: what its first alert is about, over the last hour.
+
+use alert::rules::Context;
+use model::{Labels, NAME, UnixMs, alert::Notification, message::Language, series::Budget};
+use query::{Expr, Grid, Series, Value};
+use report::{
+    Fonts,
+    chart::{Layer, TimeChart, line_chart},
+    number::Unit,
+    scene::Ink,
+};
+
+use crate::reports;
+
+const SPAN_MS: i64 = 3_600_000;
+const STEP_MS: i64 = 30_000;
+/// Most series of a chart: more are no picture of one alert.
+const SERIES_MAX: usize = 5;
+const WIDTH: f32 = 600.0;
+const HEIGHT: f32 = 220.0;
+/// Pixels to a point.
+const SCALE: f32 = 2.0;
+
+/// The chart as PNG; nothing where the expression is not known, has no values, or no font is at hand.
+pub(crate) fn picture(notification: &Notification, context: &Context<'_>) -> Option<Vec<u8>> {
+    let fonts = reports::fonts()?;
+    let alert = &notification.alerts.first()?.alert;
+    let expr = query::parse(&expression(&alert.generator_url)?).ok()?;
+    // What the condition lets pass has gaps wherever all is well.
+    let (shown, limit) = match expr.compared() {
+        Some((shown, limit)) => (shown, Some((limit, String::new()))),
+        None => (expr, None),
+    };
+    let end = notification.time;
+    let start = UnixMs(end.0.saturating_sub(SPAN_MS));
+    let layers = layers(&shown, start, end, &alert.labels, context);
+    if layers.is_empty() {
+        return None;
+    }
+    let title =
+        [alert.annotation("summary"), alert.name()].into_iter().find(|text| !text.is_empty());
+    let chart = TimeChart {
+        title: title.unwrap_or_default().to_owned(),
+        width: WIDTH,
+        height: HEIGHT,
+        start,
+        end,
+        zone: &reports::zone_over("", reports::Period::new(start, end)),
+        language: Language::English,
+        unit: Unit::Count,
+        layers,
+        limit,
+        max: None,
+        spans: vec![(alert.starts_at, end)],
+    };
+    draw(&chart, fonts)
+}
+
+fn draw(chart: &TimeChart<'_>, fonts: &Fonts) -> Option<Vec<u8>> {
+    report::png(&line_chart(chart), fonts, SCALE)
+}
+
+/// The expression that a link to the page, or to a Prometheus, asks for.
+fn expression(link: &str) -> Option<String> {
+    let (_, parameters) = link.split_once('?')?;
+    let mut pairs = form_urlencoded::parse(parameters.as_bytes());
+    let found = pairs.find(|(name, _)| matches!(&**name, "q" | "g0.expr"));
+    found.map(|(_, value)| value.into_owned())
+}
+
+/// The series that the alert's labels name, as lines.
+fn layers(
+    expr: &Expr,
+    start: UnixMs,
+    end: UnixMs,
+    labels: &Labels,
+    context: &Context<'_>,
+) -> Vec<Layer> {
+    let budget = Budget::new(context.clock.clone(), context.timeout, context.samples_max);
+    let align = |time: UnixMs| UnixMs(time.0.div_euclid(STEP_MS) * STEP_MS);
+    let grid = Grid { start: align(start), end: align(end), step_ms: STEP_MS };
+    let output = query::evaluate(expr, context.source, grid, context.settings, &budget);
+    let Ok(Value::Matrix(series)) = output.map(|output| output.value) else { return Vec::new() };
+    let is_meant = |series: &&Series| {
+        let own = series.labels.iter().filter(|(name, _)| *name != NAME);
+        own.into_iter().all(|(name, value)| labels.get(name) == Some(value))
+    };
+    let meant = series.iter().filter(is_meant).take(SERIES_MAX).enumerate();
+    let layer = |(index, series): (usize, &Series)| Layer::Line {
+        name: String::new(),
+        ink: Ink::Series(index),
+        points: series.times.iter().map(|time| UnixMs(*time)).zip(series.values.clone()).collect(),
+    };
+    meant.map(layer).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn expressions_of_links() {
+        let check = |link: &str, expected: Option<&str>| {
+            assert_eq!(expression(link).as_deref(), expected, "{link}");
+        };
+        check("http://page/#/explore?q=up+%3C+1", Some("up < 1"));
+        check("http://prometheus/graph?g0.expr=up+%3D%3D+0&g0.tab=1", Some("up == 0"));
+        check("http://page/", None);
+        check("", None);
+    }
+}
