@@ -129,7 +129,7 @@ fn a_threshold_that_is_crossed_reaches_people_once() -> Result<()> {
     let id = incident["id"].as_str().context("no id")?.to_owned();
     wait::until("the verdict", PATIENCE, || {
         let overview = modelwatch.json("/api/v1/overview")?;
-        let verdict = &overview["data"]["verdict"];
+        let verdict = &overview["verdict"];
         ensure!(verdict["code"] == "verdict.incident" && verdict["level"] == "crit", "{overview}");
         ensure!(verdict["params"]["id"] == id.as_str(), "{verdict}");
         ensure!(verdict["params"]["summary_zh"] == "a 的温度为 5 度", "{verdict}");
@@ -162,5 +162,72 @@ fn a_threshold_that_is_crossed_reaches_people_once() -> Result<()> {
     ensure!(bodies.len() == 2, "{bodies:?}");
     ensure!(bodies[1]["status"] == "resolved", "{}", bodies[1]);
     ensure!(bodies[1]["alerts"][0]["startsAt"] == alert["startsAt"], "{}", bodies[1]);
+    Ok(())
+}
+
+/// Sends JSON and compares the answer with its description.
+fn described(modelwatch: &Modelwatch, document: &Value, path: &str, body: &Value) -> Result<Value> {
+    let answer = http::post_json(&modelwatch.address, path, body)?;
+    let found: Value = answer.json().with_context(|| path.to_owned())?;
+    let status = if answer.status == 200 { "200" } else { "default" };
+    let content = &document["paths"][path]["post"]["responses"][status]["content"];
+    e2e::shape::expect_schema(document, &content["application/json"]["schema"], &found)
+        .with_context(|| format!("{path} {body}: {found}"))?;
+    Ok(found)
+}
+
+#[test]
+fn rules_are_tried_written_changed_and_forgotten_over_the_api() -> Result<()> {
+    let folder = tempfile::tempdir()?;
+    let modelwatch = Modelwatch::start(folder.path(), "[collect]\ndiscover = false\n")?;
+    temperature(&modelwatch, 5.0)?;
+    let document = modelwatch.json("/api/mw/openapi.json")?;
+    let post = |path: &str, body: Value| described(&modelwatch, &document, path, &body);
+    let yaml = "alert: Cold\nexpr: box_temperature < 10\nlabels: {severity: warning}\n";
+    let preview = wait::until("the sample in a preview", PATIENCE, || {
+        let end = now_ms()? + 60_000;
+        let body = json!({ "yaml": yaml, "end": end, "start": end - 600_000 });
+        let found = post("/api/mw/v1/rules/preview", body)?;
+        ensure!(found["rules"][0]["fired"] == 1, "{found}");
+        Ok(found)
+    })?;
+    ensure!(preview["rules"][0]["series"][0]["labels"]["box"] == "a", "{preview}");
+    let broken = post("/api/mw/v1/rules/preview", json!({ "yaml": "alert: A\nexpr: up <\n" }))?;
+    ensure!(broken["problems"][0]["line"] == 2, "{broken}");
+
+    let rule = post("/api/mw/v1/rules/page", json!({ "yaml": yaml, "author": "li" }))?;
+    let id = rule["id"].as_str().context("no id")?;
+    ensure!(rule["thresholds"][0]["text"] == "< 10" && rule["yaml"] == yaml, "{rule}");
+    let refused = post("/api/mw/v1/rules/page", json!({ "yaml": "alert: A\nexpr: up <\n" }))?;
+    ensure!(refused["code"] == "refused.rule" && refused["params"]["line"] == "2", "{refused}");
+    let change = json!({ "id": id, "thresholds": [3.5], "for_ms": 60_000, "author": "li" });
+    let changed = post("/api/mw/v1/rules/change", change)?;
+    ensure!(
+        changed["query"] == "box_temperature < 3.5" && changed["for_ms"] == 60_000,
+        "{changed}"
+    );
+    let refused = post("/api/mw/v1/rules/change", json!({ "id": id, "thresholds": [1.0, 2.0] }))?;
+    ensure!(refused["code"] == "refused.thresholds", "{refused}");
+    let objective = json!({ "model": "*", "ttft_seconds": 1.0, "author": "li" });
+    let objectives = post("/api/mw/v1/objectives", objective)?;
+    ensure!(objectives["objectives"][0]["ratio"] == 0.95, "{objectives}");
+    let refused = post("/api/mw/v1/objectives", json!({ "model": "m", "ttft_seconds": -1.0 }))?;
+    ensure!(refused["code"] == "refused.objective", "{refused}");
+
+    let rules = modelwatch.json("/api/mw/v1/rules")?;
+    let groups = rules["groups"].as_array().context("no groups")?;
+    let builtin = groups.iter().filter(|group| group["origin"] == "builtin");
+    let count: usize = builtin.filter_map(|group| Some(group["rules"].as_array()?.len())).sum();
+    ensure!(count >= 70, "{count} built-in rules");
+    for path in ["/api/mw/v1/rules/page?name=Cold", "/api/mw/v1/objectives?model=*"] {
+        let (method, headers, body) = ("DELETE", &[][..], &[][..]);
+        let request = http::Request { method, path, headers, body, timeout: PATIENCE };
+        let answer = http::send(&modelwatch.address, &request)?;
+        ensure!(answer.status == 200, "{path}: {}", answer.text());
+    }
+    let audited = modelwatch.json("/api/mw/v1/events?source=audit")?.to_string();
+    for code in ["event.rule_written", "event.rule_changed", "event.objective_set"] {
+        ensure!(audited.contains(code), "{code} is not in {audited}");
+    }
     Ok(())
 }

@@ -98,7 +98,10 @@ fn questions(path: &str, now: i64, spike: i64) -> Vec<(String, &'static [&'stati
         ],
         "/api/mw/v1/events" => vec![(String::new(), &["/events/0/code"])],
         // Of a line that is there, it is asked in a test of its own.
-        "/api/mw/v1/incidents/{id}" | "/api/mw/v1/logs/context" => Vec::new(),
+        "/api/mw/v1/channels/{name}/dead"
+        | "/api/mw/v1/incidents/{id}"
+        | "/api/mw/v1/logs/context"
+        | "/api/mw/v1/reports/{id}" => Vec::new(),
         "/api/mw/v1/requests" => vec![(String::new(), &["/requests/0/id"])],
         "/api/mw/v1/requests/summary" => {
             vec![(String::new(), &["/rows/0"]), ("by=key".to_owned(), &["/rows/0"])]
@@ -149,7 +152,7 @@ fn answers_are_as_the_description_says() -> Result<()> {
                 ensure!(found.pointer(needed).is_some(), "{asked}: no {needed} in {found}");
             }
         }
-        let wrong = match path.replace("{id}", "nothing") {
+        let wrong = match path.replace("{id}", "nothing").replace("{name}", "nothing") {
             path if path.contains("nothing") => path,
             path => format!("{path}?start=x&at=x"),
         };
@@ -179,6 +182,8 @@ fn what_can_be_posted_answers_as_it_is_described() -> Result<()> {
     ensure!(
         posted
             == [
+                "/api/mw/v1/channels/{name}/dead/{id}/retry",
+                "/api/mw/v1/channels/{name}/test",
                 "/api/mw/v1/incidents/{id}/acknowledge",
                 "/api/mw/v1/incidents/{id}/assign",
                 "/api/mw/v1/incidents/{id}/note",
@@ -188,6 +193,8 @@ fn what_can_be_posted_answers_as_it_is_described() -> Result<()> {
                 "/api/mw/v1/maintenance",
                 "/api/mw/v1/objectives",
                 "/api/mw/v1/range",
+                "/api/mw/v1/reports",
+                "/api/mw/v1/reports/schedules",
                 "/api/mw/v1/rules/change",
                 "/api/mw/v1/rules/page",
                 "/api/mw/v1/rules/preview",

@@ -33,6 +33,14 @@ pub fn expect_schema(document: &Value, schema: &Value, found: &Value) -> Result<
                     expect_schema(document, rule, item)?;
                 }
             }
+            "prefixItems" => {
+                let items = found.as_array().into_iter().flatten();
+                for (item, schema) in items.zip(rule.as_array().into_iter().flatten()) {
+                    expect_schema(document, schema, item)?;
+                }
+            }
+            "minItems" => ensure!(length(found) >= rule.as_u64(), "{found} has less than {rule}"),
+            "maxItems" => ensure!(length(found) <= rule.as_u64(), "{found} has more than {rule}"),
             "anyOf" | "oneOf" => {
                 let schemas = rule.as_array().with_context(|| format!("{word} needs schemas"))?;
                 let tried: Vec<Result<()>> =
@@ -71,6 +79,10 @@ pub fn expect_schema(document: &Value, schema: &Value, found: &Value) -> Result<
     Ok(())
 }
 
+fn length(list: &Value) -> Option<u64> {
+    list.as_array().and_then(|list| u64::try_from(list.len()).ok())
+}
+
 fn is_of(value: &Value, kind: &str) -> bool {
     match kind {
         "null" => value.is_null(),
@@ -103,6 +115,13 @@ mod tests {
         check(json!({ "type": "integer" }), json!(1.5), false);
         check(json!({ "enum": ["x"] }), json!("y"), false);
         check(json!({ "type": "array", "items": { "type": "string" } }), json!(["x", 1]), false);
+        let pair = json!({
+            "minItems": 2, "maxItems": 2, "prefixItems": [{ "type": "integer" }, { "type": "string" }],
+        });
+        check(pair.clone(), json!([1, "x"]), true);
+        check(pair.clone(), json!([1, 2]), false);
+        check(pair.clone(), json!([1]), false);
+        check(pair, json!([1, "x", 2]), false);
         check(json!({ "anyOf": [{ "type": "null" }, { "$ref": "#/a" }] }), json!(null), true);
         check(json!({ "oneOf": [{ "type": "number" }, { "type": "integer" }] }), json!(1), false);
         let object = json!({
