@@ -39,6 +39,12 @@ impl Failure {
     pub(crate) fn without(mut self, secrets: &[&str]) -> Self {
         for secret in secrets.iter().filter(|secret| secret.len() >= 4) {
             self.reason = self.reason.replace(*secret, "***");
+            // One that was cut in the middle is at the end.
+            let part = (4..secret.len()).rev().filter_map(|length| secret.get(..length));
+            if let Some(part) = part.into_iter().find(|part| self.reason.ends_with(*part)) {
+                self.reason.truncate(self.reason.len() - part.len());
+                self.reason.push_str("***");
+            }
         }
         self
     }

@@ -70,7 +70,8 @@ fn range_v4(ip: Ipv4Addr) -> Range {
         || a >= 240
         || (a, b, c) == (192, 0, 0)
         || (a, b, c) == (192, 88, 99)
-        || ip == Ipv4Addr::new(100, 100, 100, 200); // Alibaba Cloud's metadata
+        || ip == Ipv4Addr::new(100, 100, 100, 200) // Alibaba Cloud's metadata
+        || ip == Ipv4Addr::new(168, 63, 129, 16); // Azure's
     let is_private = ip.is_loopback()
         || ip.is_private()
         || (a == 100 && (64..128).contains(&b))
@@ -94,8 +95,8 @@ fn range_v6(ip: Ipv6Addr) -> Range {
     }
     match (a, b) {
         _ if ip.is_loopback() => Range::Private,
-        // EC2's metadata, which lies within the private addresses.
-        (0xfd00, 0x0ec2) => Range::Never,
+        // EC2's metadata, and Google Cloud's, which lie within the private addresses.
+        (0xfd00, 0x0ec2) | (0xfd20, 0x00ce) => Range::Never,
         (0xfc00..=0xfdff, _) => Range::Private,
         // Translations of IPv4, whose inner address counts.
         (0x0064, 0xff9b) => inner(high, low),
@@ -167,7 +168,9 @@ mod tests {
                 "::1.2.3.4",
                 "2001:db8::1",
                 "2001:0:1::",
+                "168.63.129.16",
                 "fd00:ec2::254",
+                "fd20:ce::254",
                 "::ffff:169.254.169.254",
                 "64:ff9b::a9fe:a9fe",
                 "fec0::1",

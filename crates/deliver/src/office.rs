@@ -34,6 +34,8 @@ use crate::{
 
 /// How long a message is tried before it is given up.
 const TRYING_MAX: Duration = Duration::from_secs(86_400);
+/// How much is left of each text of a notification that is too large for the queue.
+const CUT_CHARS: usize = 500;
 /// The first pause after a failure; each further one is twice as long.
 const PAUSE_MIN: Duration = Duration::from_secs(1);
 /// The longest pause, however often it failed.
@@ -237,13 +239,19 @@ impl Office {
                 return Ok(());
             }
         }
+        let mut is_cut = false;
         loop {
             let item = Item::Notification(Box::new(told.clone()));
             match lock(&self.shared.queue).put(&told.channel, &told.key, item, None) {
-                // Half of the alerts say enough; the others are counted. It ends at one.
+                // Half of the alerts say enough; the others are counted. Of one alone the texts are cut: what is
+                // refused for good would keep everything behind it waiting.
                 Err(PutError::TooLarge) if told.alerts.len() > 1 => {
                     let left = told.alerts.split_off(told.alerts.len() / 2);
                     told.truncated += left.len() as u64;
+                }
+                Err(PutError::TooLarge) if !is_cut => {
+                    is_cut = true;
+                    cut_texts(&mut told);
                 }
                 taken => {
                     taken?;
@@ -281,6 +289,12 @@ impl Office {
             )));
         }
         sleep(wait).await;
+        // Somebody else may have used the place that came free.
+        let wait = lock(&channel.window).wait(clock.monotonic());
+        if wait > Duration::ZERO {
+            let rate = channel.settings.rate;
+            return Ok(Err(Failure::after(format!("the channel has sent {rate} already"), wait)));
+        }
         let notification = test_notification(&channel.settings, clock.now());
         let entry = Entry {
             id: 0,
@@ -559,7 +573,23 @@ async fn send(shared: Arc<Shared>, channel: Arc<Channel>, entry: Entry) -> Resul
             client::send(&call, settings).await.and_then(|reply| judge(&reply))
         }
     };
-    result.map_err(|failure| failure.without(&secrets).without(&[secret_url]))
+    // Servers repeat what they were asked for.
+    let path = secret_url.find("://").and_then(|at| {
+        let rest = secret_url.get(at + 3..)?;
+        rest.find('/').and_then(|at| rest.get(at..))
+    });
+    result.map_err(|failure| failure.without(&secrets).without(&[secret_url, path.unwrap_or("")]))
+}
+
+/// Cuts the texts of a notification that is too large although it has one alert.
+fn cut_texts(told: &mut Notification) {
+    let own = told.alerts.iter_mut().map(|alert| &mut alert.alert.annotations);
+    let all = own.chain([&mut told.common_annotations, &mut told.common_labels]);
+    for (_, text) in all.flatten() {
+        if text.chars().count() > CUT_CHARS {
+            *text = text.chars().take(CUT_CHARS).chain(['…']).collect();
+        }
+    }
 }
 
 /// What opens the channel, read anew each time.

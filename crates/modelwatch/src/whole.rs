@@ -9,7 +9,7 @@ use std::{
 
 use serde::{Serialize, de::DeserializeOwned};
 
-/// Largest file that is read; a larger one is none of ours.
+/// Largest file that is written, and read; a larger one is none of ours.
 const BYTES_MAX: u64 = 4 << 20;
 
 /// What is in a JSON file; the default where there is none. One that cannot be understood is an error, so that it is
@@ -30,6 +30,10 @@ pub(crate) fn read<T: Default + DeserializeOwned>(path: &Path) -> io::Result<T> 
 /// Replaces a file; afterwards it survives a crash. Folders are made as needed. Only we may read it.
 pub(crate) fn write<T: Serialize>(path: &Path, contents: &T) -> io::Result<()> {
     let text = serde_json::to_string_pretty(contents)? + "\n";
+    if text.len() as u64 >= BYTES_MAX {
+        let reason = format!("it would have more than {BYTES_MAX} bytes; remove something first");
+        return Err(io::Error::new(io::ErrorKind::FileTooLarge, reason));
+    }
     let fresh = path.with_extension("new");
     let folder = path.parent().unwrap_or(Path::new("."));
     fs::create_dir_all(folder)?;

@@ -19,7 +19,7 @@ use model::{
 };
 use query::{Element, Grid, Sample, Value};
 
-use super::{Group, Kind, Rule, restore, templates::Texts};
+use super::{Group, Kind, Rule, restore::Restoring, templates::Texts};
 
 /// The series that tells of each alert that is pending or firing.
 pub const ALERTS: &str = "ALERTS";
@@ -136,8 +136,8 @@ struct RuleState {
     active: HashMap<Labels, Active>,
     /// What it wrote the last time.
     written: HashSet<Labels>,
-    /// Whether its alerts were given the times that they had before the start.
-    is_restored: bool,
+    /// Gives its alerts the times that they had before the start.
+    restoring: Restoring,
     told: Told,
 }
 
@@ -216,13 +216,16 @@ impl GroupState {
             let took = context.clock.monotonic().saturating_sub(begun);
             state.told.evaluated = Some(time);
             state.told.took = took;
+            // As in Prometheus, alerts of a rule that fails are not told again, and so end by themselves. That a result
+            // cannot be stored is no such failure.
+            let is_evaluated = given.is_ok();
             state.told.error = given
                 .and_then(|written| {
                     state.told.series = written.len() / if rule.is_alerting() { 2 } else { 1 };
                     state.store(written, at, &mut ended, context)
                 })
                 .err();
-            if rule.is_alerting() {
+            if rule.is_alerting() && is_evaluated {
                 let resend = Resend { delay: context.resend_delay, interval: self.interval };
                 to_send.extend(state.due(rule, time, resend, context));
                 state.tell_alerts();
@@ -309,6 +312,7 @@ impl RuleState {
             return Ok(Vec::new());
         };
         let mut found = HashSet::with_capacity(elements.len());
+        let mut alerts = Vec::with_capacity(elements.len());
         for element in elements {
             let alert = pending(rule, texts, &element, at, context);
             if !found.insert(alert.labels.clone()) {
@@ -316,11 +320,12 @@ impl RuleState {
                     "vector contains metrics with the same labelset after applying alert labels";
                 return Err(reason.into());
             }
-            self.see(alert);
+            alerts.push(alert);
         }
-        if !std::mem::replace(&mut self.is_restored, true) && !holds_for.is_zero() {
-            restore::restore(rule, *holds_for, self.active.values_mut(), at.at, context)?;
+        if !holds_for.is_zero() {
+            self.restoring.restore(rule, *holds_for, &mut alerts, at.at, context)?;
         }
+        alerts.into_iter().for_each(|alert| self.see(alert));
         let mut active = 0;
         self.active.retain(|labels, alert| {
             let is_held = found.contains(labels) || {

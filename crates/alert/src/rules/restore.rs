@@ -19,35 +19,60 @@ use super::{
 /// An alert that was told of longer ago begins anew.
 const OUTAGE_MAX: Duration = Duration::from_secs(3_600);
 
+/// How long after the start alerts are given their times: what they are about may only just have been read.
+const WINDOW: Duration = Duration::from_secs(120);
+
 /// What a series tells of an alert: since when it had been active, and when that was said last.
-struct Before {
+#[derive(Debug)]
+pub(super) struct Before {
     active_at: UnixMs,
     said_at: UnixMs,
 }
 
-/// `at` is the time of the first evaluation since the start.
-pub(super) fn restore<'a>(
-    rule: &Rule,
-    holds_for: Duration,
-    alerts: impl Iterator<Item = &'a mut Active>,
-    at: UnixMs,
-    context: &Context<'_>,
-) -> Result<(), String> {
-    let mut alerts = alerts.peekable();
-    if alerts.peek().is_none() {
-        return Ok(());
+/// Whether the alerts of a rule have their times back.
+#[derive(Debug, Default)]
+pub(super) enum Restoring {
+    #[default]
+    NotBegun,
+    /// What is known of those that were not seen yet, and until when they are waited for.
+    Waiting {
+        until: UnixMs,
+        before: HashMap<Labels, Before>,
+    },
+    Done,
+}
+
+impl Restoring {
+    /// `alerts` are those whose condition holds at `at`.
+    pub(super) fn restore(
+        &mut self,
+        rule: &Rule,
+        holds_for: Duration,
+        alerts: &mut [Active],
+        at: UnixMs,
+        context: &Context<'_>,
+    ) -> Result<(), String> {
+        if matches!(self, Self::NotBegun) {
+            // Where this fails it is tried again: afterwards nobody would know.
+            *self = Self::Waiting { until: at + WINDOW, before: before(rule, at, context)? };
+        }
+        let Self::Waiting { until, before } = self else { return Ok(()) };
+        for alert in alerts {
+            let Some(Before { active_at, said_at }) = before.remove(&alert.labels) else {
+                continue;
+            };
+            let pending = said_at.0.saturating_sub(active_at.0);
+            let hold = i64::try_from(holds_for.as_millis()).unwrap_or(i64::MAX);
+            let outage = at.0.saturating_sub(said_at.0).max(0);
+            // It had begun to fire: it goes on. Else it goes on waiting from where it was.
+            let restored = if pending >= hold { active_at.0 } else { active_at.0 + outage };
+            alert.active_at = UnixMs(restored.min(alert.active_at.0));
+        }
+        if before.is_empty() || at >= *until {
+            *self = Self::Done;
+        }
+        Ok(())
     }
-    let before = before(rule, at, context)?;
-    for alert in alerts {
-        let Some(Before { active_at, said_at }) = before.get(&alert.labels) else { continue };
-        let pending = said_at.0.saturating_sub(active_at.0);
-        let hold = i64::try_from(holds_for.as_millis()).unwrap_or(i64::MAX);
-        let outage = at.0.saturating_sub(said_at.0).max(0);
-        // It had begun to fire: it goes on. Else it goes on waiting from where it was.
-        let restored = if pending >= hold { active_at.0 } else { active_at.0 + outage };
-        alert.active_at = UnixMs(restored.min(alert.active_at.0));
-    }
-    Ok(())
 }
 
 fn before(

@@ -17,6 +17,8 @@ use crate::{Failure, Need, Rate};
 
 /// Most of its complaints that are shown.
 const COMPLAINT_BYTES_MAX: u64 = 512;
+/// How long the rest of what it complains of is waited for when it has ended.
+const COMPLAINT_PATIENCE: std::time::Duration = std::time::Duration::from_millis(500);
 /// What a program exits with when trying again is of no use (`EX_DATAERR` of `sysexits.h`).
 const EXIT_LASTING: i32 = 65;
 /// Environment variables that are passed on; secrets are not.
@@ -99,7 +101,14 @@ async fn run(
         }
         String::from_utf8_lossy(&complaint).into_owned()
     };
-    let ((), complaint, status) = tokio::join!(feeding, listening, child.wait());
+    // What it has started may go on and hold its output open: the program itself has said how it ended.
+    let listening = async {
+        let listened = tokio::spawn(listening);
+        let status = child.wait().await;
+        let complaint = timeout(COMPLAINT_PATIENCE, listened).await;
+        (status, complaint.ok().and_then(Result::ok).unwrap_or_default())
+    };
+    let ((), (status, complaint)) = tokio::join!(feeding, listening);
     Ok((status?, complaint))
 }
 

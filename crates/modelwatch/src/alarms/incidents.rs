@@ -42,7 +42,7 @@ const PAUSE: Duration = Duration::from_millis(20);
 const RETRY: Duration = Duration::from_secs(5);
 /// A clock that is off by more than this against the monotonic one was set.
 const JUMP_MS: i64 = 30_000;
-/// Most notifications that are handed over in one go.
+/// Most notifications of one channel that are handed over in one go.
 const DELIVERED_MAX: usize = 100;
 /// Most changes that wait for the disk; beyond it all of the file is written anew when the disk takes it again.
 const UNKEPT_MAX: usize = 100_000;
@@ -232,7 +232,7 @@ impl Shared {
     }
 
     fn run(&self, deliver: &dyn Deliver) {
-        let mut retry_at = None;
+        let (mut retry_at, mut refused) = (None, BTreeSet::<String>::new());
         while !self.is_stopping.load(Ordering::Relaxed) {
             let owed = {
                 let mut state = self.lock();
@@ -240,13 +240,24 @@ impl Shared {
                 self.tick(&mut state);
                 drop(self.keep(&mut state));
                 let waits = retry_at.is_some_and(|at| self.clock.monotonic() < at);
-                let owed = state.machine.owed().take(if waits { 0 } else { DELIVERED_MAX });
+                // Some of each channel: one that refuses must not stand before the others.
+                let mut counts: BTreeMap<&str, usize> = BTreeMap::new();
+                let owed = state.machine.owed().filter(|owed| {
+                    let count = counts.entry(&owed.channel).or_default();
+                    *count += 1;
+                    let most =
+                        if waits && refused.contains(&owed.channel) { 0 } else { DELIVERED_MAX };
+                    *count <= most
+                });
                 owed.map(|owed| owed.notification()).collect::<Vec<_>>()
             };
-            let (paid, has_failed) = self.deliver(deliver, &owed);
-            if !owed.is_empty() {
+            let (paid, refusing) = self.deliver(deliver, &owed);
+            if !refusing.is_empty() || (!owed.is_empty() && refused.is_empty()) {
                 let later = self.clock.monotonic() + RETRY;
-                retry_at = has_failed.then_some(later);
+                retry_at = (!refusing.is_empty()).then_some(later);
+                refused = refusing;
+            } else if retry_at.is_some_and(|at| self.clock.monotonic() >= at) {
+                (retry_at, refused) = (None, BTreeSet::new());
             }
             let mut state = self.lock();
             for key in &paid {
@@ -293,8 +304,12 @@ impl Shared {
         state.refused = refused;
     }
 
-    /// Hands notifications over. Says which are, and whether any was refused.
-    fn deliver(&self, deliver: &dyn Deliver, owed: &[Notification]) -> (Vec<String>, bool) {
+    /// Hands notifications over. Says which are, and which channels refused.
+    fn deliver(
+        &self,
+        deliver: &dyn Deliver,
+        owed: &[Notification],
+    ) -> (Vec<String>, BTreeSet<String>) {
         let (mut paid, mut refusing) = (Vec::new(), BTreeSet::new());
         for notification in owed {
             let channel = notification.channel.as_str();
@@ -309,12 +324,12 @@ impl Shared {
                     Ok(()) => paid.push(notification.key.clone()),
                     Err(reason) => {
                         tracing::warn!(channel, reason, "a channel takes no notification");
-                        refusing.insert(channel);
+                        refusing.insert(channel.to_owned());
                     }
                 }
             }
         }
-        (paid, !refusing.is_empty())
+        (paid, refusing)
     }
 
     /// Brings to the disk what has changed.

@@ -28,6 +28,8 @@ const FILE: &str = "alarms/objectives.json";
 const OBJECTIVES_MAX: usize = 500;
 /// The part of the requests that has to be good unless something else is asked.
 const RATIO: f64 = 0.95;
+/// Longest name of a model.
+const MODEL_BYTES_MAX: usize = 1_024;
 /// What stands for every model that has no objective of its own.
 pub(crate) const ANY: &str = "*";
 /// How often the bounds of histograms are looked at.
@@ -61,7 +63,7 @@ impl Objective {
         let asks = self.ttft_seconds.is_some()
             || self.tpot_seconds.is_some()
             || self.success_ratio.is_some();
-        asks && !self.model.is_empty()
+        asks && (1..=MODEL_BYTES_MAX).contains(&self.model.len())
             && times.into_iter().all(is_time)
             && self.success_ratio.is_none_or(is_part)
             && is_part(self.ratio)

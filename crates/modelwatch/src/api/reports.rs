@@ -310,9 +310,10 @@ pub(super) async fn save_schedule(State(app): State<Arc<App>>, body: Bytes) -> A
     let schedule: Schedule = read(&body)?;
     let for_work = Arc::clone(&app);
     let work = move || {
+        let name = schedule.name.clone();
         for_work.reports.save_schedule(schedule)?;
         // Noted now, so that the next time counts and not the last.
-        for_work.reports.due(for_work.clock.now())?;
+        for_work.reports.begin(&name, for_work.clock.now())?;
         Ok(())
     };
     changed(tokio::task::spawn_blocking(work).await)?;
@@ -401,21 +402,29 @@ async fn by_clock(app: &Arc<App>, schedule: &Schedule, due: UnixMs) -> Result<()
             return Err(text);
         }
     };
+    let run = Run { due: due.0, made: Some(made.0.created), error: None };
+    // Before it is handed on: what cannot be noted would be sent again and again.
+    if !note(app, schedule, run.clone()).await {
+        return Err("that it was made cannot be noted; see the log".to_owned());
+    }
     let error = hand_on(app, schedule, &made.0, made.1).await.err();
-    let run = Run { due: due.0, made: Some(made.0.created), error: error.clone() };
-    note(app, schedule, run).await;
+    if error.is_some() {
+        note(app, schedule, Run { error: error.clone(), ..run }).await;
+    }
     match error {
         None => Ok(()),
         Some(text) => Err(text),
     }
 }
 
-async fn note(app: &Arc<App>, schedule: &Schedule, run: Run) {
+/// Whether it could be noted how a schedule ended.
+async fn note(app: &Arc<App>, schedule: &Schedule, run: Run) -> bool {
     let (app, name) = (Arc::clone(app), schedule.name.clone());
     let noted = tokio::task::spawn_blocking(move || app.reports.note(&name, run)).await;
-    if let Ok(Err(error)) = noted {
+    if let Ok(Err(error)) = &noted {
         tracing::warn!("runs of reports cannot be noted: {error}");
     }
+    matches!(noted, Ok(Ok(())))
 }
 
 /// Copies the files to where the schedule wants them, and hands them to its channels. All are tried; the first that

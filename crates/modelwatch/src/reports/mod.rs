@@ -338,6 +338,15 @@ impl Reports {
         Ok(due)
     }
 
+    /// From now on the next time of a schedule counts, whatever it was before.
+    pub(crate) fn begin(&self, name: &str, now: UnixMs) -> std::io::Result<()> {
+        let planned = self.schedules()?.into_iter().find(|it| it.schedule.name == name);
+        planned.map_or(Ok(()), |planned| {
+            let due = planned.schedule.last_due(now).0;
+            self.note(name, Run { due, ..planned.run })
+        })
+    }
+
     /// Remembers how a schedule ended.
     pub(crate) fn note(&self, name: &str, run: Run) -> std::io::Result<()> {
         let _turn = self.lock();

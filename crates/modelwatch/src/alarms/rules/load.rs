@@ -78,7 +78,7 @@ pub(crate) struct Kept {
 /// A rule as it was found, and what is made of it.
 #[derive(Clone, Debug)]
 pub(crate) struct Known {
-    /// `group/name/index`: the index tells rules of one name apart.
+    /// `group/name/index`, after the name of the file where it comes from one; the index tells rules of one name apart.
     pub(crate) id: String,
     pub(crate) rule: Rule,
     /// As it is evaluated or would be.
@@ -225,7 +225,11 @@ fn loaded(
     let mut seen: HashMap<String, usize> = HashMap::new();
     let rules = std::mem::take(&mut group.rules).into_iter().map(|rule| {
         let index = seen.entry(rule.name().to_owned()).or_default();
-        let id = format!("{}/{}/{index}", group.name, rule.name());
+        let mut id = format!("{}/{}/{index}", group.name, rule.name());
+        if origin == Origin::File {
+            // Two files may have groups of one name.
+            id = format!("{file}#{id}");
+        }
         *index += 1;
         let change = changes.get(&id);
         let changed = change.map_or_else(|| rule.clone(), |change| apply(&rule, change));

@@ -191,12 +191,13 @@ impl Rules {
         self.keep(|kept| kept.changes.remove(id).map(drop).ok_or(Refused::Unknown))
     }
 
-    /// Keeps rules that were written on the page, in place of those of the same names. Answers their names.
+    /// Keeps a rule that was written on the page, in place of one of the same name. Answers its name.
     pub(crate) fn put(&self, yaml: &str) -> Result<Vec<String>, Refused> {
         let rules = parse_page_rule(yaml).map_err(Refused::Bad)?;
         let names: Vec<String> = rules.iter().map(|rule| rule.name().to_owned()).collect();
-        let Some(first) = names.first() else {
-            let reason = "there is no rule in it".to_owned();
+        // It is kept under its name, so that there has to be one.
+        let [first] = names.as_slice() else {
+            let reason = format!("one rule is kept at a time; here are {}", names.len());
             return Err(Refused::Bad(vec![Problem { line: 1, column: 1, reason }]));
         };
         let rule = PageRule { name: first.clone(), yaml: yaml.to_owned() };

@@ -1,6 +1,10 @@
 //! When groups are evaluated, and on which thread.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    panic::{AssertUnwindSafe, catch_unwind},
+    sync::Arc,
+    time::Duration,
+};
 
 use alert::rules::{Context, GroupState, Told};
 use model::{UnixMs, sample::Batch};
@@ -81,6 +85,12 @@ impl Work {
 
     /// The group of a lane that is due for the longest time.
     fn take(&mut self, lane: Lane, now: UnixMs) -> Option<Taken> {
+        // The clock was set back: what is due in its old future is due anew.
+        for slot in &mut self.slots {
+            if slot.due.0.saturating_sub(now.0) > millis(slot.interval) {
+                slot.due = next(&slot.loaded, slot.interval, now);
+            }
+        }
         let is_due =
             |slot: &&mut Slot| slot.lane == lane && slot.state.is_some() && slot.due <= now;
         let slot = self.slots.iter_mut().filter(is_due).min_by_key(|slot| slot.due)?;
@@ -272,7 +282,20 @@ impl Shared {
         };
         let begun = clock.monotonic();
         let write = |batch: &Batch| self.write(batch);
-        let alerts = self.with_context(timeout, &write, |context| state.evaluate(time, context));
+        // One expression that the evaluator fails on must not end all rules.
+        let evaluated = catch_unwind(AssertUnwindSafe(|| {
+            self.with_context(timeout, &write, |context| state.evaluate(time, context))
+        }));
+        let alerts = evaluated.unwrap_or_else(|_| {
+            let (file, name) = loaded.key();
+            tracing::error!(
+                "evaluating the group {name} of {file} ended abnormally; please report it"
+            );
+            let group = Arc::clone(&loaded.group);
+            let settings = &self.setup.settings;
+            state = GroupState::new(group, settings.evaluation_interval, settings.query_offset);
+            Vec::new()
+        });
         let took = clock.monotonic().saturating_sub(begun);
         if !alerts.is_empty() {
             (self.setup.sink)(&alerts, time);

@@ -144,7 +144,8 @@ fn a_broken_file_leaves_the_rules_that_it_had() {
 #[test]
 fn what_the_page_changes_is_in_force_and_kept() {
     let mut world = World::new(FILE);
-    let id = "box/Down/0";
+    let id = format!("{}#box/Down/0", world.folder.path().join("rules.yml").display());
+    let id = id.as_str();
     let change = |thresholds: Option<Vec<f64>>, is_enabled| Change {
         thresholds,
         is_enabled,
@@ -187,6 +188,8 @@ fn rules_of_the_page() {
     assert!(world.rules.find("page/Low/0").is_none());
     assert!(matches!(world.rules.forget("Low"), Err(Refused::Unknown)));
     assert!(matches!(world.rules.put("# nothing\n"), Err(Refused::Bad(_))));
+    let two = "- alert: A\n  expr: up\n- alert: B\n  expr: up\n";
+    assert!(matches!(world.rules.put(two), Err(Refused::Bad(_))));
     let kept: Kept = whole::read(&world.folder.path().join(KEPT_FILE)).unwrap();
     assert_eq!(kept.rules.len(), 1);
 }

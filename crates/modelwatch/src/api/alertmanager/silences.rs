@@ -1,5 +1,6 @@
 //! Silences.
 
+use alert::matchers::{MATCHERS_BYTES_MAX, MATCHERS_MAX};
 use std::{collections::BTreeMap, net::SocketAddr, sync::Arc};
 
 use alert::{
@@ -60,6 +61,13 @@ impl Asked {
         let time = |text: &str| {
             parse_rfc3339(text).ok_or_else(|| format!("{text:?} is no time of RFC 3339"))
         };
+        // Before any expression is compiled.
+        let bytes: usize = self.matchers.iter().map(|it| it.name.len() + it.value.len()).sum();
+        if self.matchers.len() > MATCHERS_MAX || bytes > MATCHERS_BYTES_MAX {
+            return Err(format!(
+                "invalid silence: more than {MATCHERS_MAX} matchers or {MATCHERS_BYTES_MAX} bytes"
+            ));
+        }
         let matcher = |it: AskedMatcher| {
             let op = match (it.is_regex, it.is_equal) {
                 (false, true) => MatchOp::Equal,

@@ -85,7 +85,7 @@ fn grid(app: &App, wanted: &Wanted) -> Result<Grid, ApiError> {
         return Err(ApiError::bad_data("end has to be after start"));
     }
     let interval = interval_ms(app);
-    let steps = (end - start).div_euclid(POINTS_MAX.saturating_mul(interval)) + 1;
+    let steps = end.saturating_sub(start).div_euclid(POINTS_MAX.saturating_mul(interval)) + 1;
     let step_ms = interval.saturating_mul(steps);
     let align = |time: i64| time.div_euclid(step_ms).saturating_mul(step_ms);
     Ok(Grid { start: UnixMs(align(start)), end: UnixMs(align(end)), step_ms })
