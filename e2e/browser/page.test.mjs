@@ -191,9 +191,18 @@ test("a brush is everybody's range, Escape takes it back, and a click tells of t
   await page.goto(`${product.url}/#/overview?range=5m`);
   await page.locator('[data-panel="queue"] canvas').waitFor();
   const over = page.locator('[data-panel="queue"] .u-over');
+  // It is drawn anew with each line that comes, and moves when the verdict above it has more to say.
+  const steady = async () => {
+    let last = null;
+    return until("a chart that stays where it is", 10, async () => {
+      const box = await over.boundingBox();
+      const stays = box !== null && last?.y === box.y && last.height === box.height;
+      last = box;
+      return stays ? box : null;
+    });
+  };
   const drag = async () => {
-    // It is drawn anew with each line that comes.
-    const box = await until("a chart", 5, () => over.boundingBox());
+    const box = await steady();
     await page.mouse.move(box.x + box.width * 0.5, box.y + 30);
     await page.mouse.down();
     await page.mouse.move(box.x + box.width * 0.9, box.y + 30, { steps: 5 });
@@ -207,7 +216,7 @@ test("a brush is everybody's range, Escape takes it back, and a click tells of t
   await until("the range before", 5, () => /range=5m/.test(page.url()));
 
   await page.locator('[data-panel="queue"] canvas').waitFor();
-  const box = await over.boundingBox();
+  const box = await steady();
   await page.mouse.click(box.x + box.width * 0.8, box.y + 30);
   const drawer = page.getByRole("dialog", { name: /What happened at/ });
   await drawer.getByRole("heading", { name: "Likely causes" }).waitFor();

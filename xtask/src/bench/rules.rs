@@ -36,8 +36,8 @@ const INTERVAL: Duration = Duration::from_secs(15);
 /// A system that needs longer to get ready counts as one that did not start.
 const START_MAX: Duration = Duration::from_secs(60);
 /// Until windows of rates are full and rules have settled.
-const SETTLE: Duration = Duration::from_secs(75);
-const SECONDS: u64 = 120;
+const SETTLE: Duration = Duration::from_secs(60);
+const SECONDS: u64 = 60;
 
 pub(super) fn run() -> Result<()> {
     let binary = binary::build(Profile::Release)?;
