@@ -16,6 +16,8 @@ const SPAN_MS: i64 = 3_600_000;
 const STEP_MS: i64 = 30_000;
 /// Most series of a chart: more are no picture of one alert.
 const SERIES_MAX: usize = 5;
+/// How much of an expression the legend has room for.
+const NAME_CHARS: usize = 60;
 const WIDTH: f32 = 600.0;
 const HEIGHT: f32 = 220.0;
 /// Pixels to a point.
@@ -28,7 +30,7 @@ pub(crate) fn picture(notification: &Notification, context: &Context<'_>) -> Opt
     let expr = query::parse(&expression(&alert.generator_url)?).ok()?;
     // What the condition lets pass has gaps wherever all is well.
     let (shown, limit) = match expr.compared() {
-        Some((shown, limit)) => (shown, Some((limit, String::new()))),
+        Some((shown, limit)) => (shown, Some((limit, limit.to_string()))),
         None => (expr, None),
     };
     let end = notification.time;
@@ -86,8 +88,9 @@ fn layers(
         own.into_iter().all(|(name, value)| labels.get(name) == Some(value))
     };
     let meant = series.iter().filter(is_meant).take(SERIES_MAX).enumerate();
+    let name: String = expr.text().chars().take(NAME_CHARS).collect();
     let layer = |(index, series): (usize, &Series)| Layer::Line {
-        name: String::new(),
+        name: if index == 0 { name.clone() } else { (index + 1).to_string() },
         ink: Ink::Series(index),
         points: series.times.iter().map(|time| UnixMs(*time)).zip(series.values.clone()).collect(),
     };
