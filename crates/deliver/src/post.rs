@@ -49,5 +49,11 @@ pub async fn post(post: &Post) -> Result<(), Failure> {
     let mut call = client::Call::json(post.url.clone(), &serde_json::Value::Null);
     call.body = post.body.clone();
     call.headers.extend(authorization.map(|value| ("authorization", value)));
-    client::send(&call, &settings).await?.by_status()
+    let sent = client::send(&call, &settings).await.and_then(|reply| reply.by_status());
+    // Servers and proxies repeat what they were sent.
+    let secret = match &post.login {
+        Some(Login::Bearer(secret) | Login::Basic { password: secret, .. }) => secret,
+        None => "",
+    };
+    sent.map_err(|failure| failure.without(&[secret]))
 }

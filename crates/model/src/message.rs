@@ -2310,9 +2310,29 @@ pub static MESSAGES: &[Message] = &[
         code: "incident.noted", en: "{author} noted something", zh: "{author} 添加了备注"
     },
     Message {
-        code: "incident.notified",
-        en: "Told {channel} ({cause})",
-        zh: "已通知 {channel}（{cause}）",
+        code: "incident.notified_changed",
+        en: "Handed to {channel}: alerts joined or ended",
+        zh: "已交给渠道 {channel}：告警有变化",
+    },
+    Message {
+        code: "incident.notified_escalated",
+        en: "Handed to {channel}: nobody acknowledged in time",
+        zh: "已交给渠道 {channel}：超时无人确认，升级通知",
+    },
+    Message {
+        code: "incident.notified_first",
+        en: "Handed to {channel}: it fires",
+        zh: "已交给渠道 {channel}：首次触发",
+    },
+    Message {
+        code: "incident.notified_repeat",
+        en: "Handed to {channel} again: it goes on",
+        zh: "再次交给渠道 {channel}：仍在告警",
+    },
+    Message {
+        code: "incident.notified_resolved",
+        en: "Handed to {channel}: it is over",
+        zh: "已交给渠道 {channel}：已恢复",
     },
     Message {
         code: "incident.reopened",

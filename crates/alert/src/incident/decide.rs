@@ -269,8 +269,8 @@ impl Incidents {
         }
         self.note(Record::Incident { head });
         for owed in owed {
-            let params = [("channel", owed.channel.as_str()), ("cause", reason.as_str())];
-            self.entry(id, now, "incident.notified", &params);
+            let code = format!("incident.notified_{}", reason.as_str());
+            self.entry(id, now, &code, &[("channel", owed.channel.as_str())]);
             self.note(Record::Owed { owed });
         }
     }

@@ -7,6 +7,7 @@
 use std::{
     collections::{BTreeMap, BTreeSet},
     fs, io,
+    panic::{AssertUnwindSafe, catch_unwind},
     path::PathBuf,
     sync::{
         Arc, Condvar, Mutex, MutexGuard, PoisonError,
@@ -226,44 +227,29 @@ pub(crate) struct Counts {
     pub(crate) owed: usize,
 }
 
+/// Channels that took nothing, and until when they are left alone, in monotonic time.
+#[derive(Default)]
+struct Refused {
+    channels: BTreeSet<String>,
+    until: Duration,
+}
+
 impl Shared {
     fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn run(&self, deliver: &dyn Deliver) {
-        let (mut retry_at, mut refused) = (None, BTreeSet::<String>::new());
+        let mut refused = Refused::default();
         while !self.is_stopping.load(Ordering::Relaxed) {
-            let owed = {
-                let mut state = self.lock();
-                state.has_news = false;
-                self.tick(&mut state);
-                drop(self.keep(&mut state));
-                let waits = retry_at.is_some_and(|at| self.clock.monotonic() < at);
-                // Some of each channel: one that refuses must not stand before the others.
-                let mut counts: BTreeMap<&str, usize> = BTreeMap::new();
-                let owed = state.machine.owed().filter(|owed| {
-                    let count = counts.entry(&owed.channel).or_default();
-                    *count += 1;
-                    let most =
-                        if waits && refused.contains(&owed.channel) { 0 } else { DELIVERED_MAX };
-                    *count <= most
-                });
-                owed.map(|owed| owed.notification()).collect::<Vec<_>>()
-            };
-            let (paid, refusing) = self.deliver(deliver, &owed);
-            if !refusing.is_empty() || (!owed.is_empty() && refused.is_empty()) {
-                let later = self.clock.monotonic() + RETRY;
-                retry_at = (!refusing.is_empty()).then_some(later);
-                refused = refusing;
-            } else if retry_at.is_some_and(|at| self.clock.monotonic() >= at) {
-                (retry_at, refused) = (None, BTreeSet::new());
-            }
-            let mut state = self.lock();
-            for key in &paid {
-                state.machine.paid(key);
-            }
-            let goes_on = !paid.is_empty() || state.has_news;
+            // One incident that the machine fails on must not leave all others untold.
+            let worked = catch_unwind(AssertUnwindSafe(|| self.work(deliver, &mut refused)));
+            let has_more = worked.unwrap_or_else(|_| {
+                tracing::error!("deciding on incidents ended abnormally; please report it");
+                false
+            });
+            let state = self.lock();
+            let goes_on = has_more || state.has_news;
             let pause = if goes_on { PAUSE } else { self.pause(&state) };
             // Wakes early for what comes, but not for what came while it worked: that is in `goes_on`.
             let stops = |_: &mut State| !self.is_stopping.load(Ordering::Relaxed);
@@ -276,6 +262,37 @@ impl Shared {
         }
         let mut state = self.lock();
         drop(self.keep(&mut state));
+    }
+
+    /// Decides, keeps, and hands over what is owed. Whether channels took something, so that there may be more.
+    fn work(&self, deliver: &dyn Deliver, refused: &mut Refused) -> bool {
+        let owed = {
+            let mut state = self.lock();
+            state.has_news = false;
+            self.tick(&mut state);
+            drop(self.keep(&mut state));
+            if self.clock.monotonic() >= refused.until {
+                refused.channels.clear();
+            }
+            // Some of each channel: one that refuses must not stand before the others.
+            let mut counts: BTreeMap<&str, usize> = BTreeMap::new();
+            let owed = state.machine.owed().filter(|owed| {
+                let count = counts.entry(&owed.channel).or_default();
+                *count += 1;
+                *count <= DELIVERED_MAX && !refused.channels.contains(&owed.channel)
+            });
+            owed.map(|owed| owed.notification()).collect::<Vec<_>>()
+        };
+        let (paid, refusing) = self.deliver(deliver, &owed);
+        if !refusing.is_empty() {
+            refused.channels.extend(refusing);
+            refused.until = self.clock.monotonic() + RETRY;
+        }
+        let mut state = self.lock();
+        for key in &paid {
+            state.machine.paid(key);
+        }
+        !paid.is_empty()
     }
 
     /// How long until something is due.
