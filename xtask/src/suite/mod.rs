@@ -8,12 +8,14 @@ pub(crate) mod install;
 mod tally;
 
 use std::{
+    collections::BTreeSet,
     fs,
     path::{Path, PathBuf},
     process::{Command, ExitCode},
 };
 
 use anyhow::{Result, bail, ensure};
+use serde_json::Value;
 
 use crate::{
     binary::{self, Profile},
@@ -205,8 +207,28 @@ fn unit(suite: &mut Suite) -> Result<()> {
     if !crate::root().join("../shared").is_dir() {
         say("../shared is absent: tests that replay its captures pass without doing so");
     }
-    let targets = ["--lib", "--bins", "--test", "crash", "--test", "main"];
+    let tests = tests_of(&binary::metadata()?);
+    let mut targets = vec!["--lib", "--bins"];
+    targets.extend(tests.iter().flat_map(|(option, name)| [*option, name.as_str()]));
     suite.rust_tests("unit", &targets, &["--skip", "tidy::"])
+}
+
+/// The tests beside libraries and programs, and the examples that have some, each with the option that names it. Those
+/// of the real process have a step of their own.
+fn tests_of(metadata: &Value) -> BTreeSet<(&'static str, String)> {
+    let packages = metadata["packages"].as_array().into_iter().flatten();
+    let ours = packages.filter(|package| package["source"].is_null());
+    let targets = ours.flat_map(|package| package["targets"].as_array().into_iter().flatten());
+    let tested = targets.filter(|target| target["test"] == true && target["name"] != "e2e");
+    let named = tested.filter_map(|target| {
+        let option = match target["kind"][0].as_str()? {
+            "test" => "--test",
+            "example" => "--example",
+            _ => return None,
+        };
+        Some((option, target["name"].as_str()?.to_owned()))
+    });
+    named.collect()
 }
 
 fn e2e(suite: &mut Suite) -> Result<()> {
