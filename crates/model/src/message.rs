@@ -2307,6 +2307,11 @@ pub static MESSAGES: &[Message] = &[
         zh: "维护期间，不通知",
     },
     Message {
+        code: "incident.not_told",
+        en: "{channel} was not told: too many notifications were waiting",
+        zh: "渠道 {channel} 未通知：积压的通知过多",
+    },
+    Message {
         code: "incident.noted", en: "{author} noted something", zh: "{author} 添加了备注"
     },
     Message {

@@ -8,7 +8,10 @@ use std::{
     time::Duration,
 };
 
-use alert::incident::{Incidents, record::State, view::Wanted};
+use alert::incident::{
+    Incidents,
+    record::{Head, State},
+};
 use collect::{Collector, EngineState};
 use model::{Labels, UnixMs, series::SelectError};
 use query::{Expr, Output, QueryError};
@@ -17,8 +20,6 @@ use crate::{api::is_due, wire::App};
 
 /// Longest time that all conditions may take: live ticks wait for them.
 const TIMEOUT: Duration = Duration::from_secs(1);
-/// Most open incidents that are looked at for the gravest.
-const OPEN_MAX: usize = 1_000;
 /// How often the conditions are evaluated.
 const PERIOD_MS: i64 = 5_000;
 
@@ -236,19 +237,14 @@ fn of_incidents(incidents: &Incidents, now: UnixMs) -> Option<Judgement> {
         "warning" => Some(Level::Warn),
         _ => None,
     };
-    let counts = |state: State| matches!(state, State::Firing | State::Acknowledged);
-    let open = incidents.counts().into_iter().filter(|((state, _), _)| counts(*state));
-    let others: usize =
-        open.filter(|((_, severity), _)| level(severity).is_some()).map(|(_, count)| count).sum();
-    if others == 0 {
-        return None;
-    }
-    let wanted = Wanted { is_open_only: true, start: None, end: None, matchers: &[], after: None };
-    let (open, _) = incidents.list(&wanted, OPEN_MAX, 1, now);
-    let told = open.iter().filter(|incident| counts(incident.state));
-    let (level, worst) =
-        told.filter_map(|incident| Some((level(&incident.severity)?, incident)))
-            .max_by_key(|(level, incident)| (*level == Level::Critical, incident.started))?;
+    let open = incidents.heads().filter(|head| {
+        matches!(head.state, State::Firing | State::Acknowledged) && level(&head.severity).is_some()
+    });
+    let heads: Vec<_> = open.collect();
+    let grave = |head: &&&Head| (head.severity == "critical", head.started);
+    let head = heads.iter().max_by_key(grave)?;
+    let (level, others) = (level(&head.severity)?, heads.len());
+    let worst = &incidents.view(&head.id, now)?;
     // Where its alerts have no text in common, the first speaks for them.
     let text = |name: &str| {
         let first = worst.alerts.first().and_then(|alert| alert.annotations.get(name));

@@ -8,7 +8,7 @@ use model::{
 use super::{
     CLOSED_KEPT_MS, CLOSED_MAX, CLOSED_MEMBERS_MAX, Change, Changes, ENDED_MEMBERS_MAX,
     EXPIRED_KEPT_MS, Incidents, NOTIFIED_MAX, TIDY_MS, begin, counts, hours, is_flapping, rank,
-    record::{Head, Incident, Member, Owed, Record, Repeat, State, Told},
+    record::{Head, Incident, Member, OWED_MAX, Owed, Record, Repeat, State, Told},
     route::Route,
     severity, steady_at,
 };
@@ -271,7 +271,19 @@ impl Incidents {
         for owed in owed {
             let code = format!("incident.notified_{}", reason.as_str());
             self.entry(id, now, &code, &[("channel", owed.channel.as_str())]);
+            self.make_room(now);
             self.note(Record::Owed { owed });
+        }
+    }
+
+    /// Where too many notifications wait, the oldest is not told any more, which its incident says.
+    fn make_room(&mut self, now: UnixMs) {
+        while self.kept.owed.len() >= OWED_MAX {
+            let Some(oldest) = self.kept.owed.front() else { return };
+            let (id, channel, key) =
+                (oldest.incident.clone(), oldest.channel.clone(), oldest.key.clone());
+            self.entry(&id, now, "incident.not_told", &[("channel", &channel)]);
+            self.note(Record::Paid { key });
         }
     }
 

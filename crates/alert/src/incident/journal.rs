@@ -99,14 +99,14 @@ impl Journal {
         self.bytes > COMPACT_BYTES_MIN.max(self.compact_bytes.saturating_mul(2))
     }
 
-    /// Begins the file anew with what is kept.
-    pub fn compact(&mut self, kept: &Kept) -> io::Result<()> {
+    /// Begins the file anew with all that is kept ([`Kept::records`]).
+    pub fn compact(&mut self, whole: &[Record]) -> io::Result<()> {
         let fresh = self.path.with_extension("new");
         let mut options = File::options();
         let mut file =
             options.read(true).write(true).create(true).truncate(true).mode(0o600).open(&fresh)?;
         let mut bytes = 0;
-        for records in kept.records().chunks(1_000) {
+        for records in whole.chunks(1_000) {
             let line = write(records)?;
             file.write_all(&line)?;
             bytes += line.len() as u64;

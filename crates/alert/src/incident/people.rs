@@ -307,15 +307,20 @@ fn check_matchers(matchers: &[Matcher]) -> Result<(), Refusal> {
     Ok(())
 }
 
+/// The end of the year 9999, in Unix milliseconds.
+const TIME_MAX: i64 = 253_402_300_799_999;
+
 /// What is wrong with a window, wherever it comes from. One may match everything: the whole house is switched off.
 pub fn check_window(window: &Window) -> Result<(), Refusal> {
     if window.matchers.len() > crate::matchers::MATCHERS_MAX {
         return Err(Refusal::TooManyMatchers(crate::matchers::MATCHERS_MAX));
     }
-    if window.end <= window.start {
+    // What lies outside of any calendar is no time that somebody meant.
+    let is_time = |time: i64| (0..=TIME_MAX).contains(&time);
+    if window.end <= window.start || !is_time(window.start) || !is_time(window.end) {
         return Err(Refusal::EndsBeforeStart);
     }
-    let length = window.end - window.start;
+    let length = window.end.saturating_sub(window.start);
     let longest = match window.repeat {
         Repeat::None => i64::MAX,
         Repeat::Daily => DAY_MS,

@@ -342,9 +342,6 @@ impl Kept {
             Record::WindowForgotten { id } => drop(self.windows.remove(&id)),
             Record::Owed { owed } => {
                 self.owed.push_back(owed);
-                if self.owed.len() > OWED_MAX {
-                    self.owed.pop_front();
-                }
             }
             Record::Paid { key } => self.owed.retain(|owed| owed.key != key),
             Record::Member { ref id, .. }

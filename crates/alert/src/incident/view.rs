@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use super::{
     Incidents, Muted, counts, decide,
-    record::{Entry, Incident, Note, State, Window},
+    record::{Entry, Head, Incident, Note, State, Window},
 };
 
 /// Most alerts of an incident in an answer.
@@ -174,6 +174,11 @@ impl Incidents {
             silenced_by: muted.silenced_by,
             inhibited_by: muted.inhibited_by.iter().map(|print| format!("{print:016x}")).collect(),
         }
+    }
+
+    /// What is known of each incident beside its alerts and what happened to it.
+    pub fn heads(&self) -> impl Iterator<Item = &Head> {
+        self.kept.incidents.values().map(|incident| &incident.head)
     }
 
     /// Groups that fired within a time, newest first, and how many more there are than `limit`.

@@ -2,7 +2,9 @@
 //!
 //! One thread decides and delivers. Alerts and people come from others, who wait only while somebody else decides.
 //! What a person does is on the disk before it is answered; what alerts do is there before a notification leaves. When
-//! the disk refuses, both go on without it: being told twice after a restart is better than not being told.
+//! the disk refuses, both go on without it: being told twice after a restart is better than not being told. Who only
+//! reads, or brings alerts, never waits for the disk: what is written has a lock of its own, taken before that of the
+//! state.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -43,6 +45,8 @@ const PAUSE: Duration = Duration::from_millis(20);
 const RETRY: Duration = Duration::from_secs(5);
 /// A clock that is off by more than this against the monotonic one was set.
 const JUMP_MS: i64 = 30_000;
+/// How long the file is not begun anew after that failed.
+const COMPACT_RETRY: Duration = Duration::from_secs(60);
 /// Most notifications of one channel that are handed over in one go.
 const DELIVERED_MAX: usize = 100;
 /// Most changes that wait for the disk; beyond it all of the file is written anew when the disk takes it again.
@@ -73,6 +77,7 @@ impl Deliver for Arc<Channels> {
 pub(crate) struct Incidents(Arc<Shared>);
 
 struct Shared {
+    book: Mutex<Book>,
     state: Mutex<State>,
     /// Something came that the thread may have to act on.
     news: Condvar,
@@ -82,8 +87,8 @@ struct Shared {
     path: PathBuf,
 }
 
-struct State {
-    machine: incident::Incidents,
+/// What was decided, on the disk and on the way there.
+struct Book {
     /// Absent where the file cannot be opened.
     journal: Option<Journal>,
     /// What the disk has not taken yet.
@@ -91,6 +96,14 @@ struct State {
     /// More changes were waiting than are remembered.
     is_behind: bool,
     is_failing: bool,
+    /// Until then the disk is left alone that has refused, in monotonic time.
+    retry_at: Duration,
+    /// As `retry_at`, for beginning the file anew.
+    compact_at: Duration,
+}
+
+struct State {
+    machine: incident::Incidents,
     has_news: bool,
     refused: u64,
     /// Both clocks when they were looked at last.
@@ -123,21 +136,25 @@ impl Incidents {
                 (None, Kept::default())
             }
         };
-        let state = State {
-            machine: incident::Incidents::new(settings, kept, now),
+        let book = Book {
             journal,
             unkept: Vec::new(),
             is_behind: false,
             is_failing: false,
+            retry_at: Duration::ZERO,
+            compact_at: Duration::ZERO,
+        };
+        let state = State {
+            machine: incident::Incidents::new(settings, kept, now),
             has_news: true,
             refused: 0,
             looked: (now, clock.monotonic()),
             thread: None,
         };
         let (clock, events) = (clock.clone(), Arc::clone(events));
-        let (state, news) = (Mutex::new(state), Condvar::new());
+        let (book, state, news) = (Mutex::new(book), Mutex::new(state), Condvar::new());
         let is_stopping = AtomicBool::new(false);
-        let shared = Arc::new(Shared { state, news, is_stopping, clock, events, path });
+        let shared = Arc::new(Shared { book, state, news, is_stopping, clock, events, path });
         if let Some((code, param)) = problem {
             shared.say(code, Severity::Error, vec![param]);
         }
@@ -183,12 +200,12 @@ impl Incidents {
         work: impl FnOnce(&mut incident::Incidents, UnixMs) -> Result<T, E>,
     ) -> Result<(T, io::Result<()>), E> {
         let now = self.0.clock.now();
-        let mut state = self.0.lock();
-        let done = work(&mut state.machine, now)?;
-        let kept = self.0.keep(&mut state);
-        state.has_news = true;
+        let (done, kept) = self.0.keep(|state| {
+            state.has_news = true;
+            work(&mut state.machine, now)
+        });
         self.0.news.notify_all();
-        Ok((done, kept))
+        Ok((done?, kept))
     }
 
     /// A channel says what became of a notification.
@@ -234,6 +251,54 @@ struct Refused {
     until: Duration,
 }
 
+impl Book {
+    /// Whether all of the file is to be written anew. What waits is forgotten where it is too much.
+    fn begins_anew(&mut self, now: Duration) -> bool {
+        if self.unkept.len() > UNKEPT_MAX {
+            self.unkept.clear();
+            self.is_behind = true;
+        }
+        let is_due = self.journal.as_ref().is_some_and(Journal::is_due);
+        (self.is_behind || is_due) && now >= self.compact_at
+    }
+
+    /// Writes what waits; and all, `whole`, where the file begins anew. A disk that has just refused is not asked.
+    fn write(&mut self, whole: Option<&[Record]>, now: Duration) -> io::Result<()> {
+        let Some(journal) = &mut self.journal else {
+            self.unkept.clear();
+            let reason = "the journal could not be opened when the program started";
+            return Err(io::Error::other(reason));
+        };
+        if now < self.retry_at {
+            return Err(io::Error::other("the disk has just refused; it is tried again soon"));
+        }
+        let mut kept = if self.is_behind { Ok(()) } else { journal.append(&self.unkept) };
+        if kept.is_ok() {
+            self.unkept.clear();
+            match whole.map(|whole| journal.compact(whole)) {
+                Some(Ok(())) => self.is_behind = false,
+                Some(Err(error)) => {
+                    self.compact_at = now + COMPACT_RETRY;
+                    tracing::warn!("the journal of incidents cannot be begun anew: {error}");
+                    // Otherwise all is on the disk, in a file that is longer than it need be.
+                    if self.is_behind {
+                        kept = Err(error);
+                    }
+                }
+                None if self.is_behind => {
+                    kept = Err(io::Error::other("changes are waiting for the disk"));
+                }
+                None => {}
+            }
+        }
+        self.is_failing = kept.is_err();
+        if self.is_failing {
+            self.retry_at = now + RETRY;
+        }
+        kept
+    }
+}
+
 impl Shared {
     fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
@@ -260,20 +325,18 @@ impl Shared {
                 drop(self.news.wait_timeout_while(state, pause, waits));
             }
         }
-        let mut state = self.lock();
-        drop(self.keep(&mut state));
+        drop(self.keep(|_| ()));
     }
 
     /// Decides, keeps, and hands over what is owed. Whether channels took something, so that there may be more.
     fn work(&self, deliver: &dyn Deliver, refused: &mut Refused) -> bool {
-        let owed = {
-            let mut state = self.lock();
+        if self.clock.monotonic() >= refused.until {
+            refused.channels.clear();
+        }
+        // What is handed over was decided on before it was written down, or with it.
+        let (owed, _) = self.keep(|state| {
             state.has_news = false;
-            self.tick(&mut state);
-            drop(self.keep(&mut state));
-            if self.clock.monotonic() >= refused.until {
-                refused.channels.clear();
-            }
+            self.tick(state);
             // Some of each channel: one that refuses must not stand before the others.
             let mut counts: BTreeMap<&str, usize> = BTreeMap::new();
             let owed = state.machine.owed().filter(|owed| {
@@ -282,7 +345,7 @@ impl Shared {
                 *count <= DELIVERED_MAX && !refused.channels.contains(&owed.channel)
             });
             owed.map(|owed| owed.notification()).collect::<Vec<_>>()
-        };
+        });
         let (paid, refusing) = self.deliver(deliver, &owed);
         if !refusing.is_empty() {
             refused.channels.extend(refusing);
@@ -349,31 +412,21 @@ impl Shared {
         (paid, refusing)
     }
 
-    /// Brings to the disk what has changed.
-    fn keep(&self, state: &mut State) -> io::Result<()> {
-        let fresh = state.machine.take_records();
-        self.note(state, &fresh);
-        state.unkept.extend(fresh);
-        let Some(journal) = &mut state.journal else {
-            state.unkept.clear();
-            return Err(io::Error::other(
-                "the journal could not be opened when the program started",
-            ));
+    /// Does something with the state, and brings to the disk what has changed by then.
+    fn keep<T>(&self, work: impl FnOnce(&mut State) -> T) -> (T, io::Result<()>) {
+        let now = self.clock.monotonic();
+        let mut book = self.book.lock().unwrap_or_else(PoisonError::into_inner);
+        let (done, whole) = {
+            let mut state = self.lock();
+            let done = work(&mut state);
+            let fresh = state.machine.take_records();
+            self.note(&state, &fresh);
+            book.unkept.extend(fresh);
+            (done, book.begins_anew(now).then(|| state.machine.kept().records()))
         };
-        if state.unkept.len() > UNKEPT_MAX {
-            state.unkept.clear();
-            state.is_behind = true;
-        }
-        let mut kept = if state.is_behind { Ok(()) } else { journal.append(&state.unkept) };
-        if kept.is_ok() {
-            state.unkept.clear();
-            if state.is_behind || journal.is_due() {
-                kept = journal.compact(state.machine.kept());
-                state.is_behind &= kept.is_err();
-            }
-        }
-        if kept.is_err() != state.is_failing {
-            state.is_failing = kept.is_err();
+        let was_failing = book.is_failing;
+        let kept = book.write(whole.as_deref(), now);
+        if kept.is_err() != was_failing {
             match &kept {
                 Err(error) => {
                     let reason = vec![("reason", error.to_string())];
@@ -382,7 +435,7 @@ impl Shared {
                 Ok(()) => self.say("event.incidents_kept", Severity::Info, Vec::new()),
             }
         }
-        kept
+        (done, kept)
     }
 
     /// What everybody may want to know of what has changed becomes events.
@@ -520,7 +573,8 @@ mod tests {
         };
         incidents.outcome(&outcome);
         incidents.stop();
-        let expected = ["fired", "notified", "notified", "channel_missing", "delivery_failed"];
+        let expected =
+            ["fired", "notified_first", "notified_first", "channel_missing", "delivery_failed"];
         assert_eq!(codes(&incidents, &id), expected.map(|code| format!("incident.{code}")));
         let (events, _) = events.after(0);
         let fired = events.iter().find(|event| event.body == "event.incident_fired").unwrap();
