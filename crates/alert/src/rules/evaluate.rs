@@ -108,7 +108,7 @@ pub struct Told {
     /// How many series or alerts it gave.
     pub series: usize,
     /// Pending and firing, sorted by labels.
-    pub alerts: Vec<Active>,
+    pub alerts: Arc<[Active]>,
 }
 
 impl Told {
@@ -405,7 +405,7 @@ impl RuleState {
         let is_active = |alert: &&Active| alert.state != State::Inactive;
         let mut alerts: Vec<Active> = self.active.values().filter(is_active).cloned().collect();
         alerts.sort_by(|a, b| a.labels.cmp(&b.labels));
-        self.told.alerts = alerts;
+        self.told.alerts = alerts.into();
     }
 }
 

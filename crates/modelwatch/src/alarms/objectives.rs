@@ -193,7 +193,8 @@ impl Objectives {
             let [models, ttft, tpot] = &self.questions;
             let named = |labels: &Labels| labels.get("model").map(str::to_owned);
             let found = |expr| evaluate(expr).map(|output| output.value.into_floats());
-            // What could not be asked this time stays as it was.
+            // What could not be asked this time stays as it was, and is not asked at once again.
+            known.looked = Some(time);
             if let (Ok(models), Ok(ttft), Ok(tpot)) = (found(models), found(ttft), found(tpot)) {
                 *known = Bounds {
                     looked: Some(time),

@@ -54,8 +54,10 @@ pub(crate) enum Format {
 }
 
 impl Format {
+    const ALL: [Self; 3] = [Self::Html, Self::Pdf, Self::Csv];
+
     pub(crate) fn from_name(name: &str) -> Option<Self> {
-        [Self::Html, Self::Pdf, Self::Csv].into_iter().find(|format| format.name() == name)
+        Self::ALL.into_iter().find(|format| format.name() == name)
     }
 
     pub(crate) fn name(self) -> &'static str {
@@ -259,8 +261,10 @@ impl Reports {
         facts: &report::Facts,
     ) -> std::io::Result<(Entry, Files)> {
         let document = report::compose(facts, wish.language);
-        let file = |format: &Format| Ok((*format, format.write(&document)?));
-        let files: Result<Files, String> = wish.formats.iter().map(file).collect();
+        let file = |format: Format| Ok((format, format.write(&document)?));
+        // Each once, however often it was asked for.
+        let wanted = Format::ALL.into_iter().filter(|format| wish.formats.contains(format));
+        let files: Result<Files, String> = wanted.map(file).collect();
         let files = files.map_err(std::io::Error::other)?;
         let entry = Entry {
             title: document.title.clone(),

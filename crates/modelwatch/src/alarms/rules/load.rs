@@ -21,7 +21,7 @@ const FILES_MAX: usize = 1_000;
 /// Most rules of all files together.
 const RULES_MAX: usize = 20_000;
 /// What the page calls the file and the group of its own rules.
-const PAGE: &str = "page";
+pub(super) const PAGE: &str = "page";
 
 /// Where a group of rules comes from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -126,9 +126,17 @@ pub(crate) struct Loader {
     good: HashMap<PathBuf, RuleFile>,
     /// Files that are named and not there.
     missing: Vec<String>,
+    /// The built-in rules, which are read once.
+    builtin: Vec<(&'static str, Result<RuleFile, Vec<Problem>>)>,
 }
 
 impl Loader {
+    pub(crate) fn new(has_builtin: bool) -> Self {
+        let files = if has_builtin { alert::pack::FILES } else { &[] };
+        let builtin = files.iter().map(|(name, text)| (*name, file::parse(text)));
+        Self { builtin: builtin.collect(), ..Self::default() }
+    }
+
     /// Looks at the files that the patterns meet. Answers whether any of them is other than before.
     pub(crate) fn look(&mut self, patterns: &[String]) -> bool {
         let (found, missing) = paths(patterns);
@@ -158,12 +166,10 @@ impl Loader {
     }
 
     /// All groups in order of their files, and what is wrong.
-    pub(crate) fn groups(&self, has_builtin: bool, kept: &Kept) -> (Vec<Loaded>, Vec<FileProblem>) {
+    pub(crate) fn groups(&self, kept: &Kept) -> (Vec<Loaded>, Vec<FileProblem>) {
         let mut gathering = Gathering { kept, groups: Vec::new(), problems: Vec::new(), rules: 0 };
-        if has_builtin {
-            for (name, text) in alert::pack::FILES {
-                gathering.parsed(name, Origin::Builtin, file::parse(text), None);
-            }
+        for (name, parsed) in &self.builtin {
+            gathering.parsed(name, Origin::Builtin, parsed.clone(), None);
         }
         let mut files: Vec<_> = self.files.iter().collect();
         files.sort_by_key(|(path, _)| *path);

@@ -23,7 +23,7 @@ use store::Store;
 use crate::{config::Alerts, whole};
 
 pub(crate) use load::{Change, FileProblem, Known, Loaded, Origin, parse_page_rule};
-use load::{Kept, Loader, PageRule};
+use load::{Kept, Loader, PAGE, PageRule};
 use run::{Lane, Work};
 
 /// Where the data folder keeps what the page changed of rules.
@@ -97,9 +97,9 @@ impl Rules {
         let kept: Kept = whole::read(&path)
             .map_err(|error| anyhow::anyhow!("{} cannot be read: {error}", path.display()))?;
         let shared = Shared {
+            loader: Mutex::new(Loader::new(setup.settings.has_builtin)),
             setup,
             query: query::Settings::default(),
-            loader: Mutex::default(),
             work: Mutex::new(Work::new(kept)),
             woken: Condvar::new(),
         };
@@ -217,7 +217,12 @@ impl Rules {
         self.keep(|kept| {
             let before = kept.rules.len();
             kept.rules.retain(|known| known.name != name);
-            if kept.rules.len() == before { Err(Refused::Unknown) } else { Ok(()) }
+            if kept.rules.len() == before {
+                return Err(Refused::Unknown);
+            }
+            // A new rule of the name is not to find what was changed of this one.
+            kept.changes.remove(&format!("{PAGE}/{name}/0"));
+            Ok(())
         })
     }
 

@@ -9,11 +9,7 @@ use std::{
 use alert::rules::{Context, GroupState, Told};
 use model::{UnixMs, sample::Batch};
 
-use super::{
-    FileProblem, GroupView, Loaded, Shared,
-    load::{Kept, Loader},
-    lock,
-};
+use super::{FileProblem, GroupView, Loaded, Shared, load::Kept, lock};
 
 /// How often files of rules are looked at.
 const LOOK_PERIOD: Duration = Duration::from_secs(5);
@@ -119,11 +115,11 @@ impl Slot {
         let now = shared.setup.clock.now();
         Self {
             due: next(&loaded, interval, now),
+            told: unknown(&loaded),
             loaded,
             state: Some(state),
             lane: Lane::Fast,
             interval,
-            told: Arc::default(),
             evaluated: None,
             took: Duration::ZERO,
             missed: 0,
@@ -134,7 +130,7 @@ impl Slot {
     fn view(&self) -> GroupView {
         // Of rules that were changed meanwhile nothing is known yet.
         let (loaded, told) = match &self.next {
-            Next::Other(loaded) => (loaded, Arc::default()),
+            Next::Other(loaded) => (loaded, unknown(loaded)),
             Next::Same | Next::Nothing => (&self.loaded, Arc::clone(&self.told)),
         };
         GroupView {
@@ -155,9 +151,14 @@ impl Slot {
             fresh.told = Arc::new(state.told());
         }
         fresh.lane = self.lane;
-        fresh.missed = self.missed;
+        (fresh.evaluated, fresh.took, fresh.missed) = (self.evaluated, self.took, self.missed);
         *self = fresh;
     }
+}
+
+/// What is known of rules before they are evaluated.
+fn unknown(loaded: &Loaded) -> Arc<Vec<Told>> {
+    Arc::new(vec![Told::default(); loaded.group.rules.len()])
 }
 
 /// The first time after `now` that a group is due: groups are spread over their interval by their names.
@@ -234,9 +235,11 @@ impl Shared {
 
     /// Puts what files and the page say in force.
     pub(super) fn reload(&self) {
-        let loader: &Loader = &lock(&self.loader);
+        // Whoever reloads later knows of everything that was changed before.
+        let loader = lock(&self.loader);
+        let kept = self.work().kept.clone();
+        let (groups, problems) = loader.groups(&kept);
         let mut work = self.work();
-        let (groups, problems) = loader.groups(self.setup.settings.has_builtin, &work.kept);
         for problem in problems.iter().filter(|problem| !work.problems.contains(problem)) {
             let FileProblem { file, problem } = problem;
             tracing::warn!("rules {file}:{}:{}: {}", problem.line, problem.column, problem.reason);
@@ -268,7 +271,7 @@ impl Shared {
                 }
             }
         }
-        drop(work);
+        drop((work, loader));
         ended.into_iter().for_each(|state| self.end(state));
         self.woken.notify_all();
     }

@@ -185,7 +185,7 @@ fn audit(app: &App, code: &str, rule: &str, author: &str) {
 fn answer(app: &App, id: &str) -> Answer {
     let found = app.rules.groups().into_iter().find_map(|view| {
         let known = view.loaded.rules.iter().find(|known| known.id == id)?;
-        Some(rule_json(app, &view, known))
+        Some(rule_json(app, &view, known, told_of(&view, known)))
     });
     ok(&found.ok_or_else(unknown)?)
 }
@@ -200,8 +200,13 @@ fn read<T: DeserializeOwned>(body: &[u8]) -> Result<T, ApiError> {
 }
 
 fn group_json(app: &App, view: &GroupView) -> Value {
-    let rules: Vec<Value> =
-        view.loaded.rules.iter().map(|known| rule_json(app, view, known)).collect();
+    // Only rules that are enabled have fared somehow, in their order.
+    let mut told = view.told.iter();
+    let rule = |known: &Known| {
+        let told = if known.is_enabled { told.next() } else { None };
+        rule_json(app, view, known, told)
+    };
+    let rules: Vec<Value> = view.loaded.rules.iter().map(rule).collect();
     json!({
         "name": view.loaded.group.name,
         "file": view.loaded.file,
@@ -221,10 +226,10 @@ fn told_of<'a>(view: &'a GroupView, known: &Known) -> Option<&'a Told> {
     view.told.get::<usize>(position)
 }
 
-fn rule_json(app: &App, view: &GroupView, known: &Known) -> Value {
+fn rule_json(app: &App, view: &GroupView, known: &Known, told: Option<&Told>) -> Value {
     let rule = &known.changed;
     let nothing = Told::default();
-    let told = told_of(view, known).unwrap_or(&nothing);
+    let told = told.unwrap_or(&nothing);
     let health = match (&told.error, told.evaluated) {
         (Some(_), _) => "err",
         (None, Some(_)) => "ok",
