@@ -350,6 +350,7 @@ fn rules_setup(
     sink: rules::Sink,
 ) -> rules::Setup {
     rules::Setup {
+        source: Box::new(store.clone()),
         store: store.clone(),
         clock: clock.clone(),
         settings: config.alerts.clone(),

@@ -2,7 +2,8 @@
 //! in `tests/` say, a recording of a healthy machine among them.
 
 use std::{
-    collections::BTreeSet,
+    cell::RefCell,
+    collections::{BTreeMap, BTreeSet},
     path::{Path, PathBuf},
     process::Command,
 };
@@ -12,7 +13,7 @@ use model::{NAME, catalogue, series::MatchOp};
 use super::FILES;
 use crate::{
     promtest,
-    rules::{Kind, Rule, file},
+    rules::{Active, Kind, Rule, file},
 };
 
 const TEXTS: [&str; 3] = ["summary", "cause", "remedy"];
@@ -107,14 +108,18 @@ fn unit_tests() -> Vec<PathBuf> {
     files.map(|file| file.unwrap().path()).collect()
 }
 
+/// The alerts that a file of unit tests expects to fire.
+fn expected(text: &str) -> BTreeSet<String> {
+    let names = text.split("alertname=\"").skip(1);
+    names.filter_map(|rest| Some(rest.split_once('"')?.0.to_owned())).collect()
+}
+
 /// A rule counts as tested where some test expects it to fire, beside something for which it does not.
 #[test]
 fn each_alert_has_a_unit_test() {
     let mut tested = BTreeSet::new();
     for path in unit_tests() {
-        let text = std::fs::read_to_string(path).unwrap();
-        let names = text.split("alertname=\"").skip(1);
-        tested.extend(names.filter_map(|rest| Some(rest.split_once('"')?.0.to_owned())));
+        tested.extend(expected(&std::fs::read_to_string(path).unwrap()));
     }
     let all = rules();
     let alerts = all.iter().filter(|rule| rule.is_alerting());
@@ -125,14 +130,54 @@ fn each_alert_has_a_unit_test() {
 /// Runs the unit tests of a file as `modelwatch rules test` does.
 fn check_unit_tests(name: &str) {
     let path = unit_tests().into_iter().find(|path| path.file_stem().unwrap() == name).unwrap();
-    let tests = promtest::parse(&std::fs::read_to_string(path).unwrap()).unwrap();
+    let text = std::fs::read_to_string(path).unwrap();
+    let tests = promtest::parse(&text).unwrap();
     let named = tests.rule_files.iter().map(|file| {
         let name = file.strip_prefix("../").and_then(|file| file.strip_suffix(".yml"));
         let (_, text) = FILES.iter().find(|(candidate, _)| Some(*candidate) == name).unwrap();
         file::parse(text).unwrap()
     });
-    let failures = promtest::run(&tests, &named.collect::<Vec<_>>());
+    let (broken, fired) = <(RefCell<BTreeSet<String>>, RefCell<BTreeSet<String>>)>::default();
+    let failures = promtest::run_watched(&tests, &named.collect::<Vec<_>>(), &|rule, alert| {
+        fired.borrow_mut().insert(rule.name().to_owned());
+        broken.borrow_mut().extend(broken_texts(rule, alert));
+    });
     assert!(failures.is_empty(), "{failures:#?}");
+    let unseen: Vec<String> = expected(&text).difference(&fired.borrow()).cloned().collect();
+    assert!(unseen.is_empty(), "{name}.yml: texts of {unseen:?} were not looked at");
+    let broken = broken.into_inner();
+    assert!(broken.is_empty(), "{name}.yml: {broken:#?}");
+}
+
+/// What a person who is told of an alert would stumble over.
+fn broken_texts(rule: &Rule, alert: &Active) -> Vec<String> {
+    let Kind::Alerting { annotations: written, .. } = &rule.kind else { return Vec::new() };
+    let mut broken = Vec::new();
+    let mut tell = |key: &str, reason: &str| {
+        broken.push(format!("{} {key}: {reason}", rule.name()));
+    };
+    for (key, text) in written {
+        for field in fields(text) {
+            let label = field.strip_prefix("$labels.").and_then(|rest| rest.split(' ').next());
+            if label.is_some_and(|label| alert.labels.get(label).is_none_or(str::is_empty)) {
+                tell(key, &format!("{field} is empty"));
+            }
+        }
+    }
+    let sentences: BTreeMap<&str, &str> =
+        alert.annotations.iter().map(|(key, text)| (key.as_str(), text.as_str())).collect();
+    for key in TEXTS.iter().flat_map(|key| [(*key).to_owned(), format!("{key}_zh")]) {
+        let Some(sentence) = sentences.get(key.as_str()).filter(|text| !text.is_empty()) else {
+            tell(&key, "says nothing");
+            continue;
+        };
+        for wrong in ["<error expanding", "<no value>", "{{", "%!", "NaN", "()", "（）"] {
+            if sentence.contains(wrong) {
+                tell(&key, sentence);
+            }
+        }
+    }
+    broken
 }
 
 #[test]

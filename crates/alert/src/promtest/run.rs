@@ -17,7 +17,7 @@ use query::{
 };
 
 use super::{AlertCase, Expected, Failure, FailureKind, QueryCase, Test, TestFile, Texts};
-use crate::rules::{Context, Group, GroupState, RuleFile, State, ask};
+use crate::rules::{Active, Context, Group, GroupState, Rule, RuleFile, State, ask};
 
 /// Most evaluations of all groups in one test.
 const ROUNDS_MAX: u128 = 200_000;
@@ -30,13 +30,26 @@ const POINTS_MAX: usize = 5_000_000;
 
 /// Carries out the tests of a file with the rules of the files that it names.
 pub fn run(file: &TestFile, rules: &[RuleFile]) -> Vec<Failure> {
+    run_watched(file, rules, &|_, _| ())
+}
+
+/// Shown each alert that fires, after each evaluation, with its rule.
+type Watcher<'a> = &'a dyn Fn(&Rule, &Active);
+
+/// [`run`], with somebody who looks at what the alerts say. A test of series that asks only which of them fire
+/// would not tell that their texts are empty.
+pub(crate) fn run_watched(
+    file: &TestFile,
+    rules: &[RuleFile],
+    watcher: Watcher<'_>,
+) -> Vec<Failure> {
     let mut groups: Vec<Arc<Group>> =
         rules.iter().flat_map(|file| &file.groups).cloned().map(Arc::new).collect();
     let order = |group: &Arc<Group>| {
         file.group_order.iter().position(|name| *name == group.name).unwrap_or(0)
     };
     groups.sort_by_key(order);
-    file.tests.iter().flat_map(|test| Running::new(file, test, &groups).run()).collect()
+    file.tests.iter().flat_map(|test| Running::new(file, test, &groups, watcher).run()).collect()
 }
 
 /// The series of a test, which rules add to.
@@ -94,11 +107,17 @@ struct Running<'a> {
     source: Source,
     clock: Clock,
     settings: query::Settings,
+    watcher: Watcher<'a>,
     failures: Vec<Failure>,
 }
 
 impl<'a> Running<'a> {
-    fn new(file: &'a TestFile, test: &'a Test, groups: &[Arc<Group>]) -> Self {
+    fn new(
+        file: &'a TestFile,
+        test: &'a Test,
+        groups: &[Arc<Group>],
+        watcher: Watcher<'a>,
+    ) -> Self {
         let state = |group: &Arc<Group>| {
             GroupState::new(Arc::clone(group), file.evaluation_interval, Duration::ZERO)
         };
@@ -112,6 +131,7 @@ impl<'a> Running<'a> {
                 subquery_step: file.evaluation_interval,
                 ..query::Settings::default()
             },
+            watcher,
             failures: Vec::new(),
         }
     }
@@ -165,6 +185,7 @@ impl<'a> Running<'a> {
             if self.tell_failed_rules(at) {
                 return false;
             }
+            self.firing().for_each(|(rule, alert)| (self.watcher)(rule, &alert));
             let next = at + self.file.evaluation_interval;
             for case in &self.test.alerts {
                 if (at..next).contains(&case.at) {
@@ -226,23 +247,27 @@ impl<'a> Running<'a> {
         has_failed
     }
 
+    /// The alerts that fire now.
+    fn firing(&self) -> impl Iterator<Item = (&Rule, Active)> {
+        self.groups.iter().flat_map(|state| {
+            let told = state.group().rules.iter().zip(state.told());
+            told.filter(|(rule, _)| rule.is_alerting()).flat_map(|(rule, told)| {
+                let firing = told.alerts.into_iter().filter(|alert| alert.state == State::Firing);
+                firing.map(move |alert| (rule, alert))
+            })
+        })
+    }
+
     /// Compares the alerts of one name that fire now.
     fn alerts(&mut self, case: &AlertCase) {
-        let mut found = Vec::new();
-        for state in &self.groups {
-            for (rule, told) in state.group().rules.iter().zip(state.told()) {
-                if !rule.is_alerting() || rule.name() != case.name {
-                    continue;
-                }
-                let firing = told.alerts.into_iter().filter(|alert| alert.state == State::Firing);
-                found.extend(firing.map(|alert| Texts {
-                    labels: owned(alert.labels.iter()),
-                    annotations: owned(
-                        alert.annotations.iter().map(|(name, text)| (name.as_str(), text.as_str())),
-                    ),
-                }));
-            }
-        }
+        let named = self.firing().filter(|(rule, _)| rule.name() == case.name);
+        let texts = named.map(|(_, alert)| Texts {
+            labels: owned(alert.labels.iter()),
+            annotations: owned(
+                alert.annotations.iter().map(|(name, text)| (name.as_str(), text.as_str())),
+            ),
+        });
+        let mut found: Vec<Texts> = texts.collect();
         found.sort();
         if found != case.expected {
             let shown = |alerts: &[Texts]| alerts.iter().map(Texts::shown).collect();

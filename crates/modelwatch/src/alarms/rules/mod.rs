@@ -17,7 +17,7 @@ use std::{
 };
 
 use alert::rules::{Context, Kind, Problem, Rule, Told};
-use model::{Clock, UnixMs, alert::Alert};
+use model::{Clock, UnixMs, alert::Alert, series::SeriesSource};
 use store::Store;
 
 use crate::{config::Alerts, whole};
@@ -38,6 +38,9 @@ pub(crate) type Sink = Box<dyn Fn(&[Alert], UnixMs) + Send + Sync>;
 
 /// What rules are evaluated with.
 pub(crate) struct Setup {
+    /// What rules read: the store itself, but in tests of what slow readings do to others.
+    pub(crate) source: Box<dyn SeriesSource>,
+    /// Where what they record is appended.
     pub(crate) store: Store,
     pub(crate) clock: Clock,
     pub(crate) settings: Alerts,

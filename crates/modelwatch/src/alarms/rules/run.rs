@@ -363,7 +363,7 @@ impl Shared {
         let setup = &self.setup;
         let generator_url = |expr: &str| explore_url(&setup.external_url, expr);
         work(&Context {
-            source: &setup.store,
+            source: &*setup.source,
             settings: &self.query,
             clock: &setup.clock,
             timeout,

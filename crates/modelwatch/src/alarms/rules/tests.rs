@@ -2,7 +2,10 @@
 
 use std::{fs, path::Path};
 
-use model::{Labels, NAME};
+use model::{
+    Labels, NAME,
+    series::{Budget, Matcher, SelectError, SeriesData, TimeRange},
+};
 use store::Options;
 
 use super::{load::Kept, *};
@@ -74,8 +77,7 @@ impl World {
         self.rules.with_context(Duration::from_secs(5), |context| {
             let expr = query::parse(name).unwrap();
             let grid = query::Grid::instant(self.clock.now());
-            let budget =
-                model::series::Budget::new(self.clock.clone(), Duration::from_secs(5), 1_000);
+            let budget = Budget::new(self.clock.clone(), Duration::from_secs(5), 1_000);
             let output =
                 query::evaluate(&expr, context.source, grid, context.settings, &budget).unwrap();
             output.value.into_floats().into_iter().map(|(_, value)| value).collect()
@@ -84,10 +86,21 @@ impl World {
 }
 
 fn rules(folder: &Path, clock: &Clock, store: &Store, sent: &Arc<Mutex<Vec<Alert>>>) -> Rules {
+    rules_over(Box::new(store.clone()), folder, clock, store, sent)
+}
+
+fn rules_over(
+    source: Box<dyn SeriesSource>,
+    folder: &Path,
+    clock: &Clock,
+    store: &Store,
+    sent: &Arc<Mutex<Vec<Alert>>>,
+) -> Rules {
     let sent = Arc::clone(sent);
     let pattern = folder.join("*.yml").display().to_string();
     let settings = Alerts { has_builtin: false, rule_files: vec![pattern], ..Alerts::default() };
     let setup = Setup {
+        source,
         store: store.clone(),
         clock: clock.clone(),
         settings,
@@ -217,4 +230,73 @@ fn slow_groups_have_threads_of_their_own() {
     check(Lane::Slow, 251, Lane::Slow);
     check(Lane::Slow, 130, Lane::Slow);
     check(Lane::Slow, 100, Lane::Fast);
+}
+
+/// Series of which a reading of `slow` is done only when `quick` was read twice meanwhile, or when it takes too long.
+#[derive(Default)]
+struct Turnstile {
+    quick: Mutex<usize>,
+    moved: Condvar,
+}
+
+impl SeriesSource for Turnstile {
+    fn select(
+        &self,
+        matchers: &[Matcher],
+        _: TimeRange,
+        budget: &Budget,
+    ) -> Result<Vec<SeriesData>, SelectError> {
+        let mut quick = lock(&self.quick);
+        if matchers.iter().any(|matcher| matcher.value == "quick") {
+            *quick += 1;
+            self.moved.notify_all();
+            return Ok(Vec::new());
+        }
+        let awaited = *quick + 2;
+        while *quick < awaited {
+            let left = budget.left();
+            if left.is_zero() {
+                return Err(SelectError::TimedOut);
+            }
+            quick = self.moved.wait_timeout(quick, left).unwrap().0;
+        }
+        Ok(Vec::new())
+    }
+
+    fn series(&self, _: &[Matcher], _: TimeRange, _: &Budget) -> Result<Vec<Labels>, SelectError> {
+        Ok(Vec::new())
+    }
+}
+
+#[test]
+fn a_rule_that_takes_long_delays_no_other() {
+    const GROUPS: &str = "groups:
+- name: slow
+  interval: 1s
+  rules: [{alert: Slow, expr: slow > 0}]
+- name: quick
+  interval: 100ms
+  rules: [{alert: Quick, expr: quick > 0}]
+";
+    let folder = tempfile::tempdir().unwrap();
+    fs::write(folder.path().join("rules.yml"), GROUPS).unwrap();
+    let clock = Clock::system();
+    let data = folder.path().join("data");
+    let (store, _) = Store::open(&data, Options::default(), clock.clone()).unwrap();
+    let source = Box::<Turnstile>::default();
+    let rules = rules_over(source, folder.path(), &clock, &store, &Arc::default());
+    assert_eq!(rules.problems(), []);
+    rules.start().unwrap();
+    // At first the thread of the quick ones has it, and gives it up; then one of the slow ones.
+    let patience = clock.monotonic() + Duration::from_secs(60);
+    loop {
+        let groups = rules.groups();
+        let slow = groups.iter().find(|view| view.loaded.group.name == "slow").unwrap();
+        match slow.told.first() {
+            Some(told) if told.evaluated.is_some() && told.error.is_none() => break,
+            told => assert!(clock.monotonic() < patience, "nothing else was evaluated: {told:?}"),
+        }
+        thread::sleep(Duration::from_millis(5));
+    }
+    rules.stop(Duration::from_secs(30));
 }
