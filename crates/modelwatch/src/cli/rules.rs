@@ -2,8 +2,6 @@
 //! the same of a file as `promtool check rules` and `promtool test rules`.
 
 use std::{
-    fs::File,
-    io::Read as _,
     path::{Path, PathBuf},
     process::ExitCode,
     time::Duration,
@@ -17,6 +15,7 @@ use clap::Subcommand;
 use model::message::{Language, render};
 
 use super::{explain::shown, say};
+use crate::alarms::rules::{matching, read};
 
 /// The arguments of both, for their help.
 pub(super) const CHECK: &[&str] = &["rule_files", "lint_fatal"];
@@ -24,8 +23,6 @@ pub(super) const TEST: &[&str] = &["rule_tests"];
 
 /// Exit status where duplicates are forbidden, as promtool has it.
 const LINT: u8 = 3;
-/// Largest file that is read; one byte more says that it is too large.
-const FILE_BYTES_MAX: u64 = (1 << 20) + 1;
 
 #[derive(Clone, Subcommand)]
 pub(super) enum RulesWork {
@@ -110,10 +107,10 @@ impl Teller<'_> {
 
     fn text(&self, path: &Path) -> Option<String> {
         read(path)
-            .map_err(|reason| {
+            .map_err(|error| {
                 self.say(
                     "rules.unreadable",
-                    &[("path", shown(&path.display().to_string())), ("reason", reason)],
+                    &[("path", shown(&path.display().to_string())), ("reason", error.to_string())],
                 );
             })
             .ok()
@@ -222,28 +219,6 @@ impl Teller<'_> {
             }
         }
     }
-}
-
-fn read(path: &Path) -> Result<String, String> {
-    let mut text = String::new();
-    let file = File::open(path).map_err(|error| error.to_string())?;
-    file.take(FILE_BYTES_MAX).read_to_string(&mut text).map_err(|error| error.to_string())?;
-    Ok(text)
-}
-
-/// The files that a pattern means, seen from a folder.
-fn matching(folder: &Path, pattern: &str) -> Vec<PathBuf> {
-    let parts: Vec<&str> = pattern.split('/').collect();
-    let is_fixed = |part: &&&str| !part.contains(['*', '?', '[']);
-    let fixed = parts.iter().take_while(is_fixed).count().min(parts.len() - 1);
-    let (fixed, rest) = parts.split_at(fixed);
-    let start = match fixed {
-        [] => folder.to_owned(),
-        [""] => PathBuf::from("/"),
-        parts => folder.join(parts.join("/")),
-    };
-    let start = if start.as_os_str().is_empty() { PathBuf::from(".") } else { start };
-    collect::log::find_files(&start, &rest.join("/"))
 }
 
 /// `1h30m`.

@@ -2,7 +2,10 @@
 
 use std::time::Duration;
 
-use super::{Problem, duration_text};
+use super::{
+    Problem, duration_text,
+    lines::{Lines, pairs, text},
+};
 
 /// How rules are evaluated.
 #[derive(Clone, Debug, PartialEq)]
@@ -37,18 +40,15 @@ impl Default for Alerts {
 impl Alerts {
     /// As lines that a configuration file could hold.
     pub(super) fn lines(&self) -> Vec<String> {
-        let labels = self.external_labels.iter();
-        let labels: Vec<String> =
-            labels.map(|(name, value)| format!("{name} = {value:?}")).collect();
         vec![
             format!("alerts.builtin = {}", self.has_builtin),
             format!("alerts.enabled = {}", self.is_enabled),
             format!("alerts.evaluation_interval = \"{}\"", duration_text(self.evaluation_interval)),
-            format!("alerts.external_labels = {{ {} }}", labels.join(", ")),
-            format!("alerts.external_url = {:?}", self.external_url),
+            format!("alerts.external_labels = {}", pairs(&self.external_labels)),
+            format!("alerts.external_url = {}", text(self.external_url.as_str())),
             format!("alerts.query_offset = \"{}\"", duration_text(self.query_offset)),
             format!("alerts.resend_delay = \"{}\"", duration_text(self.resend_delay)),
-            format!("alerts.rule_files = {:?}", self.rule_files),
+            format!("alerts.rule_files = {}", text(self.rule_files.as_slice())),
         ]
     }
 }
@@ -69,20 +69,13 @@ pub(crate) struct Objective {
 
 impl Objective {
     pub(super) fn lines(&self) -> Vec<String> {
-        let text =
-            |name: &str, text: &str| (!text.is_empty()).then(|| format!("{name} = {text:?}"));
-        let period = |name: &str, period: Option<Duration>| {
-            period.map(|period| format!("{name} = \"{}\"", duration_text(period)))
-        };
-        let lines = [
-            Some("[[objective]]".to_owned()),
-            text("model", &self.model),
-            text("ratio", &self.ratio),
-            text("success", &self.success),
-            period("tpot", self.tpot),
-            period("ttft", self.ttft),
-        ];
-        lines.into_iter().flatten().collect()
+        let mut lines = Lines::of("[[objective]]");
+        lines.written("model", &self.model);
+        lines.written("ratio", &self.ratio);
+        lines.written("success", &self.success);
+        lines.period("tpot", self.tpot);
+        lines.period("ttft", self.ttft);
+        lines.0
     }
 }
 

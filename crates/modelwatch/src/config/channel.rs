@@ -5,7 +5,7 @@ use std::{path::PathBuf, time::Duration};
 use deliver::{Kind, Need, Rate, Reference, Settings};
 use model::message::Language;
 
-use super::{Environment, Problem, scrape::Lines};
+use super::{Environment, Problem, lines::Lines};
 
 /// Longest name, which stands in addresses of the API.
 const NAME_CHARS_MAX: usize = 64;
@@ -40,7 +40,7 @@ pub(crate) struct Channel {
 impl Channel {
     /// As lines that a configuration file could hold.
     pub(super) fn lines(&self) -> Vec<String> {
-        let mut lines = Lines(vec!["[[channel]]".to_owned()]);
+        let mut lines = Lines::of("[[channel]]");
         lines.text("name", Some(&self.name));
         lines.text("kind", Some(&self.kind));
         lines.text("url", self.url.as_ref());
@@ -50,14 +50,13 @@ impl Channel {
         lines.text("from", self.from.as_ref());
         lines.texts("to", &self.to);
         lines.texts("command", &self.command);
-        lines.plain("allow_command", self.allow_command.then_some(true));
+        lines.flag("allow_command", self.allow_command);
         lines.text("language", self.language.as_ref());
         lines.plain("send_resolved", self.send_resolved);
         lines.text("template_title", self.template_title.as_ref());
         lines.text("template_text", self.template_text.as_ref());
         lines.text("rate_limit", self.rate_limit.as_ref());
-        let is_private = self.allow_private_addresses.then_some(true);
-        lines.plain("allow_private_addresses", is_private);
+        lines.flag("allow_private_addresses", self.allow_private_addresses);
         lines.plain("chart", self.chart);
         lines.text("ca_file", self.ca_file.as_ref());
         lines.period("timeout", self.timeout);

@@ -11,7 +11,11 @@ use gateway::{
 use hyper::Uri;
 use regex::Regex;
 
-use super::{Environment, Problem, duration_text, text, units::bytes_text};
+use super::{
+    Environment, Problem,
+    lines::{Lines, text},
+    units::bytes_text,
+};
 
 /// The file of keys in the data directory, unless another one is named.
 const KEYS_FILE: &str = "keys.json";
@@ -180,53 +184,39 @@ impl Gateway {
     /// As lines that a configuration file could hold.
     pub(super) fn lines(&self) -> Vec<String> {
         let Some(listen) = self.listen else { return Vec::new() };
-        let period = |name: &str, period: Option<Duration>| {
-            period.map(|period| format!("{name} = \"{}\"", duration_text(period)))
-        };
-        let written = |name: &str, value: &str| {
-            (!value.is_empty()).then(|| format!("{name} = {}", text(value)))
-        };
-        let list = |name: &str, values: &[String]| {
-            (!values.is_empty()).then(|| format!("{name} = {}", text(values.to_vec())))
-        };
-        let flag = |name: &str, value: bool| value.then(|| format!("{name} = true"));
-        let lines = [
-            Some("[gateway]".to_owned()),
-            Some(format!("listen = \"{listen}\"")),
-            written("tls_cert_file", &self.tls_cert_file),
-            written("tls_key_file", &self.tls_key_file),
-            written("keys_file", &self.keys_file),
-            written("anonymous", &self.anonymous),
-            list("allow", &self.allow),
-            list("deny", &self.deny),
-            list("trusted_proxies", &self.trusted_proxies),
-            flag("allow_management", self.allow_management),
-            flag("refuse_unknown_paths", self.refuse_unknown_paths),
-            flag("sticky", self.sticky),
-            flag("inject_usage", self.inject_usage),
-            flag("keep_bodies", self.keep_bodies),
-            Some(format!("keep_bytes_max = \"{}\"", bytes_text(self.keep_bytes_max))),
-            list("redact", &self.redact),
-            Some(format!("body_bytes_max = \"{}\"", bytes_text(self.body_bytes_max))),
-            Some(format!("connections_max = {}", self.connections_max)),
-            period("headers_timeout", Some(self.headers_timeout)),
-            period("idle_timeout", Some(self.idle_timeout)),
-            period("slo_ttft", self.slo.ttft),
-            period("slo_tpot", self.slo.tpot),
-            period("slo_e2e", self.slo.e2e),
-        ];
+        let mut lines = Lines::of("[gateway]");
+        lines.plain("listen", Some(text(listen.to_string())));
+        lines.written("tls_cert_file", &self.tls_cert_file);
+        lines.written("tls_key_file", &self.tls_key_file);
+        lines.written("keys_file", &self.keys_file);
+        lines.written("anonymous", &self.anonymous);
+        lines.texts("allow", &self.allow);
+        lines.texts("deny", &self.deny);
+        lines.texts("trusted_proxies", &self.trusted_proxies);
+        lines.flag("allow_management", self.allow_management);
+        lines.flag("refuse_unknown_paths", self.refuse_unknown_paths);
+        lines.flag("sticky", self.sticky);
+        lines.flag("inject_usage", self.inject_usage);
+        lines.flag("keep_bodies", self.keep_bodies);
+        lines.plain("keep_bytes_max", Some(text(bytes_text(self.keep_bytes_max))));
+        lines.texts("redact", &self.redact);
+        lines.plain("body_bytes_max", Some(text(bytes_text(self.body_bytes_max))));
+        lines.plain("connections_max", Some(self.connections_max));
+        lines.period("headers_timeout", Some(self.headers_timeout));
+        lines.period("idle_timeout", Some(self.idle_timeout));
+        lines.period("slo_ttft", self.slo.ttft);
+        lines.period("slo_tpot", self.slo.tpot);
+        lines.period("slo_e2e", self.slo.e2e);
         let upstreams = self.upstreams.iter().flat_map(|upstream| {
-            let lines = [
-                Some("[[gateway.upstream]]".to_owned()),
-                written("name", &upstream.name),
-                written("url", &upstream.url),
-                list("models", &upstream.models),
-                written("api_key_env", upstream.api_key_env.as_deref().unwrap_or_default()),
-                written("ca_file", &upstream.ca_file),
-            ];
-            lines.into_iter().flatten()
+            let mut lines = Lines::of("[[gateway.upstream]]");
+            lines.written("name", &upstream.name);
+            lines.written("url", &upstream.url);
+            lines.texts("models", &upstream.models);
+            lines.written("api_key_env", upstream.api_key_env.as_deref().unwrap_or_default());
+            lines.written("ca_file", &upstream.ca_file);
+            lines.0
         });
-        lines.into_iter().flatten().chain(upstreams).collect()
+        lines.0.into_iter().chain(upstreams).collect()
     }
 }
 

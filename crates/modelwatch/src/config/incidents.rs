@@ -20,7 +20,10 @@ use model::{
     series::{MatchOp, Matcher},
 };
 
-use super::{Environment, Problem, duration_text, text};
+use super::{
+    Environment, Problem,
+    lines::{Lines, text},
+};
 use crate::zone;
 
 /// Most windows, and most Alertmanagers.
@@ -236,39 +239,25 @@ impl Route {
     }
 
     fn lines(&self) -> Vec<String> {
-        let period = |name: &str, period: Option<Duration>| {
-            period.map(|period| format!("{name} = \"{}\"", duration_text(period)))
-        };
-        let list = |name: &str, list: &Option<Vec<String>>| {
-            list.as_ref().map(|list| format!("{name} = {}", text(list.clone())))
-        };
-        let lines = [
-            Some("[[route]]".to_owned()),
-            named("name", &self.name),
-            named("parent", &self.parent),
-            texts("match", &self.matchers),
-            list("channels", &self.channels),
-            list("group_by", &self.group_by),
-            period("group_wait", self.group_wait),
-            period("group_interval", self.group_interval),
-            period("repeat_interval", self.repeat_interval),
-            self.goes_on.then(|| "continue = true".to_owned()),
-            texts("quiet_hours", &self.quiet_hours),
-            texts("active_hours", &self.active_hours),
-            named("zone", &self.zone),
-            period("escalate_after", self.escalate_after),
-            list("escalate_to", &self.escalate_to),
-        ];
-        lines.into_iter().flatten().collect()
+        // An empty list says something: nobody is told.
+        let list = |list: &Option<Vec<String>>| list.clone().map(text);
+        let mut lines = Lines::of("[[route]]");
+        lines.written("name", &self.name);
+        lines.written("parent", &self.parent);
+        lines.texts("match", &self.matchers);
+        lines.plain("channels", list(&self.channels));
+        lines.plain("group_by", list(&self.group_by));
+        lines.period("group_wait", self.group_wait);
+        lines.period("group_interval", self.group_interval);
+        lines.period("repeat_interval", self.repeat_interval);
+        lines.flag("continue", self.goes_on);
+        lines.texts("quiet_hours", &self.quiet_hours);
+        lines.texts("active_hours", &self.active_hours);
+        lines.written("zone", &self.zone);
+        lines.period("escalate_after", self.escalate_after);
+        lines.plain("escalate_to", list(&self.escalate_to));
+        lines.0
     }
-}
-
-fn named(name: &str, value: &str) -> Option<String> {
-    (!value.is_empty()).then(|| format!("{name} = {}", text(value)))
-}
-
-fn texts(name: &str, values: &[String]) -> Option<String> {
-    (!values.is_empty()).then(|| format!("{name} = {}", text(values.to_vec())))
 }
 
 impl Inhibit {
@@ -285,13 +274,11 @@ impl Inhibit {
     }
 
     fn lines(&self) -> Vec<String> {
-        let lines = [
-            Some("[[inhibit]]".to_owned()),
-            texts("source", &self.source),
-            texts("target", &self.target),
-            texts("equal", &self.equal),
-        ];
-        lines.into_iter().flatten().collect()
+        let mut lines = Lines::of("[[inhibit]]");
+        lines.texts("source", &self.source);
+        lines.texts("target", &self.target);
+        lines.texts("equal", &self.equal);
+        lines.0
     }
 }
 
@@ -325,16 +312,14 @@ impl Maintenance {
     }
 
     fn lines(&self) -> Vec<String> {
-        let lines = [
-            Some("[[maintenance]]".to_owned()),
-            named("name", &self.name),
-            texts("match", &self.matchers),
-            named("start", &self.start),
-            named("end", &self.end),
-            named("repeat", &self.repeat),
-            named("zone", &self.zone),
-        ];
-        lines.into_iter().flatten().collect()
+        let mut lines = Lines::of("[[maintenance]]");
+        lines.written("name", &self.name);
+        lines.texts("match", &self.matchers);
+        lines.written("start", &self.start);
+        lines.written("end", &self.end);
+        lines.written("repeat", &self.repeat);
+        lines.written("zone", &self.zone);
+        lines.0
     }
 }
 
@@ -361,17 +346,15 @@ impl Alertmanager {
     }
 
     fn lines(&self) -> Vec<String> {
-        let lines = [
-            Some("[[alertmanager]]".to_owned()),
-            named("url", &self.url),
-            named("username", &self.username),
-            named("password", &self.password),
-            named("token", &self.token),
-            named("ca_file", &self.ca_file),
-            self.timeout.map(|timeout| format!("timeout = \"{}\"", duration_text(timeout))),
-            self.is_instead.then(|| "instead = true".to_owned()),
-        ];
-        lines.into_iter().flatten().collect()
+        let mut lines = Lines::of("[[alertmanager]]");
+        lines.written("url", &self.url);
+        lines.written("username", &self.username);
+        lines.written("password", &self.password);
+        lines.written("token", &self.token);
+        lines.written("ca_file", &self.ca_file);
+        lines.period("timeout", self.timeout);
+        lines.flag("instead", self.is_instead);
+        lines.0
     }
 
     fn check(&self, environment: &Environment<'_>, problems: &mut Vec<Problem>) {

@@ -2,7 +2,7 @@
 
 use collect::log::{From, Limits, LogFile, Settings};
 
-use super::{Problem, text};
+use super::{Problem, lines::Lines};
 
 /// The words for where to begin in a file.
 pub(super) const FROM: &[&str] = &["end", "start"];
@@ -64,19 +64,14 @@ impl Logs {
 impl NamedLog {
     pub(super) fn lines(&self) -> Vec<String> {
         let file = &self.file;
-        let name = |name: &str, value: &str| {
-            (!value.is_empty()).then(|| format!("{name} = {}", text(value)))
-        };
-        let lines = [
-            Some("[[log_file]]".to_owned()),
-            file.is_compressed_history_read.then(|| "compressed_history = true".to_owned()),
-            name("engine", &file.engine),
-            (file.from == From::Start).then(|| "from = \"start\"".to_owned()),
-            name("instance", &file.instance),
-            name("path", &file.path),
-            name("service", &file.service),
-        ];
-        lines.into_iter().flatten().collect()
+        let mut lines = Lines::of("[[log_file]]");
+        lines.flag("compressed_history", file.is_compressed_history_read);
+        lines.written("engine", &file.engine);
+        lines.written("from", if file.from == From::Start { "start" } else { "" });
+        lines.written("instance", &file.instance);
+        lines.written("path", &file.path);
+        lines.written("service", &file.service);
+        lines.0
     }
 }
 

@@ -17,6 +17,7 @@ mod keys_pipeline;
 mod keys_receive;
 mod keys_reports;
 mod keys_scrape;
+mod lines;
 mod logs;
 mod parse;
 mod pipeline;
@@ -41,6 +42,7 @@ pub(crate) use alerts::{Alerts, Objective, part};
 pub(crate) use channel::Channel;
 pub(crate) use gateway::{Address, Gateway, GatewayUpstream};
 pub(crate) use incidents::Alertmanager;
+use lines::{Lines, text};
 pub(crate) use logs::{Logs, NamedLog};
 pub(crate) use receive::Receive;
 pub(crate) use reference::reference;
@@ -144,21 +146,17 @@ pub(crate) struct Engine {
 impl Engine {
     /// As lines that a configuration file could hold.
     fn lines(&self) -> Vec<String> {
-        let text =
-            |name: &str, text: &str| (!text.is_empty()).then(|| format!("{name} = {text:?}"));
         let tls = &self.tls;
-        let lines = [
-            Some("[[engine]]".to_owned()),
-            text("url", &self.url),
-            text("kind", self.kind.as_deref().unwrap_or_default()),
-            text("api_key_env", self.api_key_env.as_deref().unwrap_or_default()),
-            text("ca_file", &tls.ca_file),
-            text("cert_file", &tls.cert_file),
-            text("key_file", &tls.key_file),
-            tls.insecure_skip_verify.then(|| "insecure_skip_verify = true".to_owned()),
-            self.metrics_port.map(|port| format!("metrics_port = {port}")),
-        ];
-        lines.into_iter().flatten().collect()
+        let mut lines = Lines::of("[[engine]]");
+        lines.written("url", &self.url);
+        lines.written("kind", self.kind.as_deref().unwrap_or_default());
+        lines.written("api_key_env", self.api_key_env.as_deref().unwrap_or_default());
+        lines.written("ca_file", &tls.ca_file);
+        lines.written("cert_file", &tls.cert_file);
+        lines.written("key_file", &tls.key_file);
+        lines.flag("insecure_skip_verify", tls.insecure_skip_verify);
+        lines.plain("metrics_port", self.metrics_port);
+        lines.0
     }
 }
 
@@ -196,24 +194,17 @@ pub(crate) struct AcceleratorCommand {
 impl Probe {
     /// As lines that a configuration file could hold.
     fn lines(&self) -> Vec<String> {
-        let period = |name: &str, period: Option<Duration>| {
-            period.map(|period| format!("{name} = \"{}\"", duration_text(period)))
-        };
-        let text =
-            |name: &str, text: &str| (!text.is_empty()).then(|| format!("{name} = {text:?}"));
-        let lines = [
-            Some("[[probe]]".to_owned()),
-            text("kind", &self.kind),
-            text("target", &self.target),
-            period("period", self.period),
-            period("timeout", self.timeout),
-            text("query", &self.query),
-            text("model", &self.model),
-            self.send_prompt.then(|| "send_prompt = true".to_owned()),
-            text("ca_file", &self.ca_file),
-            text("api_key_env", self.api_key_env.as_deref().unwrap_or_default()),
-        ];
-        lines.into_iter().flatten().collect()
+        let mut lines = Lines::of("[[probe]]");
+        lines.written("kind", &self.kind);
+        lines.written("target", &self.target);
+        lines.period("period", self.period);
+        lines.period("timeout", self.timeout);
+        lines.written("query", &self.query);
+        lines.written("model", &self.model);
+        lines.flag("send_prompt", self.send_prompt);
+        lines.written("ca_file", &self.ca_file);
+        lines.written("api_key_env", self.api_key_env.as_deref().unwrap_or_default());
+        lines.0
     }
 }
 
@@ -238,24 +229,16 @@ impl AcceleratorCommand {
     }
 
     fn lines(&self) -> Vec<String> {
-        let mut lines = vec![
-            "[[accelerator_command]]".to_owned(),
-            format!("command = {}", text(self.command.clone())),
-            format!("vendor = {}", text(self.vendor.as_str())),
-            format!("period = \"{}\"", duration_text(self.period)),
-            format!("timeout = \"{}\"", duration_text(self.timeout)),
-        ];
-        lines
-            .extend(self.devices.as_ref().map(|path| format!("devices = {}", text(path.as_str()))));
-        lines.extend(self.pattern.as_ref().map(|one| format!("pattern = {}", text(one.as_str()))));
-        lines.push(format!("fields = {}", text(self.fields.clone())));
-        lines
+        let mut lines = Lines::of("[[accelerator_command]]");
+        lines.plain("command", Some(text(self.command.as_slice())));
+        lines.text("vendor", Some(&self.vendor));
+        lines.period("period", Some(self.period));
+        lines.period("timeout", Some(self.timeout));
+        lines.text("devices", self.devices.as_ref());
+        lines.text("pattern", self.pattern.as_ref());
+        lines.plain("fields", Some(text(self.fields.as_slice())));
+        lines.0
     }
-}
-
-/// A text or a list of texts: TOML reads what JSON writes of them.
-fn text(text: impl Into<serde_json::Value>) -> String {
-    text.into().to_string()
 }
 
 impl Default for Config {
@@ -331,15 +314,17 @@ impl Config {
     pub(crate) fn lines(&self) -> Vec<String> {
         let (server, storage, collect, query) =
             (&self.server, &self.storage, &self.collect, &self.query);
+        let list = |texts: &[String]| text(texts);
+        let path = |path: &Path| text(path.to_string_lossy());
         let mut lines = vec![
-            format!("collect.accelerator_libraries = {:?}", collect.accelerator_libraries),
+            format!("collect.accelerator_libraries = {}", list(&collect.accelerator_libraries)),
             format!("collect.dcgm_names = {}", collect.has_dcgm_names),
             format!("collect.discover = {}", collect.discover),
             format!("collect.engine_period = \"{}\"", duration_text(collect.engine_period)),
             format!("collect.host_period = \"{}\"", duration_text(collect.host_period)),
-            format!("collect.model_folders = {:?}", collect.model_folders),
-            format!("collect.root = {:?}", collect.root),
-            format!("log.level = {:?}", self.log_level),
+            format!("collect.model_folders = {}", list(&collect.model_folders)),
+            format!("collect.root = {}", path(&collect.root)),
+            format!("log.level = {}", text(self.log_level.as_str())),
             format!("query.concurrency_max = {}", query.concurrency_max),
             format!("query.result_bytes_max = \"{}\"", units::bytes_text(query.result_bytes_max)),
             format!("query.samples_max = {}", query.samples_max),
@@ -347,7 +332,7 @@ impl Config {
             format!("query.waiting_max = {}", query.waiting_max),
             format!("server.admin_api = {}", server.admin_api),
             format!("server.allow_remote_without_login = {}", server.allow_remote_without_login),
-            format!("server.allowed_hosts = {:?}", server.allowed_hosts),
+            format!("server.allowed_hosts = {}", list(&server.allowed_hosts)),
             format!("server.listen = \"{}\"", server.listen),
             format!("storage.accept_old = {}", storage.accept_old),
             format!("storage.bytes_max = \"{}\"", units::bytes_text(storage.bytes_max)),
@@ -356,7 +341,7 @@ impl Config {
             format!("storage.instance_series_max = {}", storage.instance_series_max),
             format!("storage.logs_bytes_max = \"{}\"", units::bytes_text(storage.logs_bytes_max)),
             format!("storage.logs_retention = \"{}\"", duration_text(storage.logs_retention)),
-            format!("storage.path = {:?}", storage.path),
+            format!("storage.path = {}", path(&storage.path)),
             format!(
                 "storage.requests_bytes_max = \"{}\"",
                 units::bytes_text(storage.requests_bytes_max)

@@ -5,7 +5,7 @@ use logs::{
     pipeline::{BadPipeline, PipelineText, Pipelines, StepText},
 };
 
-use super::{Problem, scrape::Lines};
+use super::{Problem, lines::Lines};
 
 /// A pipeline, and where it stands in the file.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -25,9 +25,9 @@ impl LogPipeline {
 
     /// As lines that a configuration file could hold.
     pub(super) fn lines(&self) -> Vec<String> {
-        let mut lines = Lines(vec!["[[log_pipeline]]".to_owned()]);
+        let mut lines = Lines::of("[[log_pipeline]]");
         lines.text("name", Some(&self.text.name));
-        lines.text("match", Some(&self.text.matches).filter(|text| !text.is_empty()));
+        lines.written("match", &self.text.matches);
         let mut lines = lines.0;
         for step in &self.text.steps {
             lines.push("[[log_pipeline.step]]".to_owned());

@@ -12,7 +12,10 @@ use receive::{
     serve::{Settings, TlsFiles},
 };
 
-use super::{Environment, Problem};
+use super::{
+    Environment, Problem,
+    lines::{Lines, text},
+};
 
 /// Longest token. A larger file is none.
 const TOKEN_BYTES_MAX: u64 = 4 << 10;
@@ -46,26 +49,19 @@ impl Receive {
         if *self == Self::default() {
             return Vec::new();
         }
-        let address = |name: &str, address: Option<SocketAddr>| {
-            address.map(|address| format!("{name} = \"{address}\""))
-        };
-        let text =
-            |name: &str, text: &str| (!text.is_empty()).then(|| format!("{name} = {text:?}"));
-        let lines = [
-            Some("[receive]".to_owned()),
-            self.allow_remote_without_token.then(|| "allow_remote_without_token = true".to_owned()),
-            address("lumberjack", self.lumberjack),
-            address("otlp_grpc", self.otlp_grpc),
-            address("syslog_tcp", self.syslog_tcp),
-            address("syslog_tls", self.syslog_tls),
-            address("syslog_udp", self.syslog_udp),
-            text("tls_cert_file", &self.tls_cert_file),
-            text("tls_client_ca_file", &self.tls_client_ca_file),
-            text("tls_key_file", &self.tls_key_file),
-            (!self.tokens.is_empty())
-                .then(|| format!("tokens = {}", super::text(self.tokens.clone()))),
-        ];
-        lines.into_iter().flatten().collect()
+        let address = |address: Option<SocketAddr>| address.map(|it| text(it.to_string()));
+        let mut lines = Lines::of("[receive]");
+        lines.flag("allow_remote_without_token", self.allow_remote_without_token);
+        lines.plain("lumberjack", address(self.lumberjack));
+        lines.plain("otlp_grpc", address(self.otlp_grpc));
+        lines.plain("syslog_tcp", address(self.syslog_tcp));
+        lines.plain("syslog_tls", address(self.syslog_tls));
+        lines.plain("syslog_udp", address(self.syslog_udp));
+        lines.written("tls_cert_file", &self.tls_cert_file);
+        lines.written("tls_client_ca_file", &self.tls_client_ca_file);
+        lines.written("tls_key_file", &self.tls_key_file);
+        lines.texts("tokens", &self.tokens);
+        lines.0
     }
 
     /// The tokens that the references lead to. Checked with the configuration, so that what has gone since then

@@ -1,6 +1,9 @@
 //! `[[report]]` and `[reports]`: what is checked once all of it is known, and what becomes of it.
 
-use super::Problem;
+use super::{
+    Problem,
+    lines::{Lines, text},
+};
 use crate::reports::{Schedule, ScheduleProblem};
 
 /// What the configuration says of reports.
@@ -66,23 +69,17 @@ impl Report {
     }
 
     fn lines(&self) -> Vec<String> {
-        let text =
-            |name: &str, text: &str| (!text.is_empty()).then(|| format!("{name} = {text:?}"));
-        let texts =
-            |name: &str, all: &[String]| (!all.is_empty()).then(|| format!("{name} = {all:?}"));
-        let lines = [
-            Some("[[report]]".to_owned()),
-            text("at", &self.at),
-            texts("channels", &self.channels),
-            text("every", &self.every),
-            text("folder", &self.folder),
-            texts("formats", &self.formats),
-            text("language", &self.language),
-            text("model", &self.model),
-            text("name", &self.name),
-            text("zone", &self.zone),
-        ];
-        lines.into_iter().flatten().collect()
+        let mut lines = Lines::of("[[report]]");
+        lines.written("at", &self.at);
+        lines.texts("channels", &self.channels);
+        lines.written("every", &self.every);
+        lines.written("folder", &self.folder);
+        lines.texts("formats", &self.formats);
+        lines.written("language", &self.language);
+        lines.written("model", &self.model);
+        lines.written("name", &self.name);
+        lines.written("zone", &self.zone);
+        lines.0
     }
 }
 
@@ -96,8 +93,8 @@ impl Reports {
     /// As lines that a configuration file could hold.
     pub(super) fn lines(&self) -> Vec<String> {
         vec![
-            format!("reports.currency = {:?}", self.currency),
-            format!("reports.energy_price = {:?}", self.energy_price),
+            format!("reports.currency = {}", text(self.currency.as_str())),
+            format!("reports.energy_price = {}", text(self.energy_price.as_str())),
         ]
     }
 

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use collect::scrape::{Action, BadRule, Job, Limits, Login, RULES_MAX, Rule, RuleText};
 
-use super::{Environment, Problem, duration_text};
+use super::{Environment, Problem, duration_text, lines::Lines};
 
 /// Defaults, which are those of the reference page.
 const INTERVAL: Duration = Duration::from_secs(15);
@@ -140,7 +140,7 @@ impl Scrape {
 
     /// As lines that a configuration file could hold.
     pub(super) fn lines(&self) -> Vec<String> {
-        let mut lines = Lines(vec!["[[scrape]]".to_owned()]);
+        let mut lines = Lines::of("[[scrape]]");
         lines.text("job", Some(&self.job));
         lines.texts("targets", &self.targets);
         lines.pairs("labels", &self.labels);
@@ -226,54 +226,4 @@ pub(super) fn check(jobs: &[Scrape], environment: &Environment<'_>, problems: &m
             problems.extend(scrape.check(environment));
         }
     }
-}
-
-/// `key = value`, where there is a value.
-#[derive(Default)]
-pub(super) struct Lines(pub(super) Vec<String>);
-
-impl Lines {
-    pub(super) fn text(&mut self, key: &str, text: Option<&String>) {
-        self.0.extend(text.map(|text| format!("{key} = {}", quoted(text))));
-    }
-
-    pub(super) fn texts(&mut self, key: &str, texts: &[String]) {
-        if !texts.is_empty() {
-            let texts: Vec<String> = texts.iter().map(|text| quoted(text)).collect();
-            self.0.push(format!("{key} = [{}]", texts.join(", ")));
-        }
-    }
-
-    pub(super) fn pairs(&mut self, key: &str, pairs: &[(String, String)]) {
-        if !pairs.is_empty() {
-            let pairs = pairs.iter();
-            let pairs: Vec<String> = pairs
-                .map(|(name, value)| format!("{} = {}", quoted(name), quoted(value)))
-                .collect();
-            self.0.push(format!("{key} = {{ {} }}", pairs.join(", ")));
-        }
-    }
-
-    pub(super) fn period(&mut self, key: &str, period: Option<Duration>) {
-        self.0.extend(period.map(|period| format!("{key} = \"{}\"", duration_text(period))));
-    }
-
-    pub(super) fn plain(&mut self, key: &str, value: Option<impl ToString>) {
-        self.0.extend(value.map(|value| format!("{key} = {}", value.to_string())));
-    }
-}
-
-/// A basic string of TOML.
-fn quoted(text: &str) -> String {
-    let mut out = String::from("\"");
-    for c in text.chars() {
-        match c {
-            '"' => out.push_str("\\\""),
-            '\\' => out.push_str("\\\\"),
-            c if c.is_control() => out.push_str(&format!("\\u{:04X}", u32::from(c))),
-            c => out.push(c),
-        }
-    }
-    out.push('"');
-    out
 }

@@ -308,8 +308,7 @@ pub(crate) fn parse_page_rule(text: &str) -> Result<Vec<Rule>, Vec<Problem>> {
 fn paths(patterns: &[String]) -> (BTreeSet<PathBuf>, Vec<String>) {
     let (mut found, mut missing) = (BTreeSet::new(), Vec::new());
     for pattern in patterns {
-        let root = if pattern.starts_with('/') { "/" } else { "." };
-        let paths = collect::log::find_files(Path::new(root), pattern);
+        let paths = matching(Path::new("."), pattern);
         if paths.is_empty() && !pattern.contains(['*', '?', '[']) {
             missing.push(pattern.clone());
         }
@@ -317,6 +316,21 @@ fn paths(patterns: &[String]) -> (BTreeSet<PathBuf>, Vec<String>) {
         found.extend(paths.into_iter().take(left));
     }
     (found, missing)
+}
+
+/// The files that a pattern means, seen from a folder. What stands before the first wildcard is no pattern, so that it
+/// may have `..`.
+pub(crate) fn matching(folder: &Path, pattern: &str) -> Vec<PathBuf> {
+    let parts: Vec<&str> = pattern.split('/').filter(|part| !part.is_empty()).collect();
+    let is_fixed = |part: &&&str| !part.contains(['*', '?', '[']);
+    let fixed = parts.iter().take_while(is_fixed).count().min(parts.len().saturating_sub(1));
+    let (fixed, rest) = parts.split_at(fixed);
+    let mut start = if pattern.starts_with('/') { "/".into() } else { folder.to_owned() };
+    start.extend(fixed);
+    if start.as_os_str().is_empty() {
+        start.push(".");
+    }
+    collect::log::find_files(&start, &rest.join("/"))
 }
 
 fn look_at(path: &Path) -> Look {
@@ -327,7 +341,8 @@ fn look_at(path: &Path) -> Look {
     }
 }
 
-fn read(path: &Path) -> io::Result<String> {
+/// The text of a file of rules, or of tests of them.
+pub(crate) fn read(path: &Path) -> io::Result<String> {
     let mut text = String::new();
     File::open(path)?.take(FILE_BYTES_MAX + 1).read_to_string(&mut text)?;
     if text.len() as u64 > FILE_BYTES_MAX {
@@ -335,4 +350,50 @@ fn read(path: &Path) -> io::Result<String> {
         return Err(io::Error::new(io::ErrorKind::InvalidData, reason));
     }
     Ok(text)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use super::*;
+
+    #[test]
+    fn patterns_are_seen_from_a_folder() {
+        let folder = tempfile::tempdir().unwrap();
+        for name in ["rules/a.yml", "rules/b.yml", "tests/t.yml"] {
+            let path = folder.path().join(name);
+            fs::create_dir_all(path.parent().unwrap()).unwrap();
+            fs::write(path, "").unwrap();
+        }
+        let root = folder.path().display().to_string();
+        let check = |pattern: &str, expected: &[&str]| {
+            let found = matching(&folder.path().join("tests"), pattern);
+            let found: Vec<String> = found.iter().map(|path| path.display().to_string()).collect();
+            let expected: Vec<String> = expected.iter().map(|it| format!("{root}/{it}")).collect();
+            assert_eq!(found, expected, "{pattern}");
+        };
+        check("*.yml", &["tests/t.yml"]);
+        check("t.yml", &["tests/t.yml"]);
+        check("../rules/*.yml", &["tests/../rules/a.yml", "tests/../rules/b.yml"]);
+        check("../rules/b.yml", &["tests/../rules/b.yml"]);
+        check("../*/a.yml", &["tests/../rules/a.yml"]);
+        check(
+            &format!("{root}//tests/../rules/?.yml"),
+            &["tests/../rules/a.yml", "tests/../rules/b.yml"],
+        );
+        for pattern in ["", "..", "../rules", "*/../t.yml", "/no/such/*.yml"] {
+            check(pattern, &[]);
+        }
+    }
+
+    #[test]
+    fn files_of_rules_may_be_above() {
+        let folder = tempfile::tempdir().unwrap();
+        fs::write(folder.path().join("a.yml"), "groups: []\n").unwrap();
+        fs::create_dir(folder.path().join("b")).unwrap();
+        let pattern = format!("{}/b/../*.yml", folder.path().display());
+        let (found, missing) = paths(&[pattern]);
+        assert_eq!((found.len(), missing), (1, vec![]));
+    }
 }

@@ -22,7 +22,9 @@ use store::Store;
 
 use crate::{config::Alerts, whole};
 
-pub(crate) use load::{Change, FileProblem, Known, Loaded, Origin, parse_page_rule};
+pub(crate) use load::{
+    Change, FileProblem, Known, Loaded, Origin, matching, parse_page_rule, read,
+};
 use load::{Kept, Loader, PAGE, PageRule};
 use run::{Lane, Work};
 
