@@ -13,6 +13,7 @@ const NOW = Date.now();
 let answers: Record<string, unknown>;
 let asked: { method: string; path: string; body: unknown }[];
 let page: Record<string, unknown> | null = null;
+const address = $state({ hash: "" });
 /** What nobody answers is refused. */
 class Refusal { constructor(readonly status: number, readonly body: unknown) {} }
 
@@ -34,7 +35,8 @@ const click = (selector: string) => { find(selector).click(); flushSync(); };
 const shown = (what: RegExp) => vi.waitFor(() => { flushSync(); expect(text()).toMatch(what); }, { timeout: 3_000 });
 
 async function open(hash: string, seen: RegExp): Promise<void> {
-  page = mount(Alerts, { target: root(), props: { hash } });
+  address.hash = hash;
+  page = mount(Alerts, { target: root(), props: address });
   await shown(seen);
 }
 
@@ -114,6 +116,17 @@ test("chips narrow the list down by the address", async () => {
   expect(root().querySelectorAll("[data-incident]")).toHaveLength(1);
   click('[data-severity="info"]');
   expect(location.hash).toBe("#/alerts");
+});
+
+test("what is being typed survives a click, which asks for nothing anew", async () => {
+  await open("#/alerts", /Acknowledge/);
+  write("[data-filter]", 'model="Qw');
+  const lists = () => asked.filter(({ path }) => path.startsWith("incidents?")).length;
+  const before = lists();
+  address.hash = "#/alerts?incident=7f3a&range=6h";
+  flushSync();
+  expect(find<HTMLInputElement>("[data-filter]").value).toBe('model="Qw');
+  expect(lists()).toBe(before);
 });
 
 test.each<[string, () => void, RegExp]>([
@@ -218,6 +231,14 @@ test("a silence is begun from an incident's labels, and ended", async () => {
   await vi.waitFor(() => { flushSync(); expect(root().querySelector('[data-form="silence"]')).toBeNull(); });
   click('[data-silence="5f1c-now"] [data-action="end-silence"]');
   await vi.waitFor(() => expect(told("/api/v2/silence/5f1c-now").map(({ method }) => method)).toEqual(["DELETE"]));
+});
+
+test("a silence that is half written survives another range", async () => {
+  await open("#/alerts?view=silences&silence=a%3D%22b%22", /Fits 0|Fits none/);
+  write('[data-field="comment"]', "half a sent");
+  address.hash = "#/alerts?view=silences&silence=a%3D%22b%22&range=6h";
+  flushSync();
+  expect(find<HTMLInputElement>('[data-field="comment"]').value).toBe("half a sent");
 });
 
 test("a channel is tested and says what came of it; what it gave up is sent again", async () => {
