@@ -143,6 +143,13 @@ test("a server without incidents is no healthy one", async () => {
   await open("#/alerts", /does not offer it/);
 });
 
+test("a list that did not come is no quiet one, also beside an incident", async () => {
+  answers["GET incidents"] = new Refusal(500, { error: "the disk is full" });
+  await open("#/alerts?incident=7f3a", /Look for Xid errors/);
+  await shown(/could not be loaded: the disk is full/);
+  expect(text()).not.toMatch(/Nothing fires|All quiet/);
+});
+
 test("an incident that is gone is told of", async () => {
   await open("#/alerts?incident=old", /There is no such incident any more/);
 });
