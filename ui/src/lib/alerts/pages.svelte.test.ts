@@ -190,7 +190,7 @@ test("a threshold is tried before it is saved, and what makes no sense is not", 
 });
 
 test("a rule of one's own is written, tried and saved", async () => {
-  answers["POST rules/page"] = {};
+  answers["POST rules/page"] = { name: "NodeLoad1" };
   await open("#/alerts?view=rules&q=node_load1&edit=", /A new rule/);
   expect(find<HTMLInputElement>('[data-field="name"]').value).toBe("NodeLoad1");
   expect(text()).toMatch(/There is no threshold yet/);
@@ -201,6 +201,20 @@ test("a rule of one's own is written, tried and saved", async () => {
   await vi.waitFor(() => expect(told("rules/page")).toHaveLength(1));
   expect(told("rules/page")[0]!.body).toEqual({ yaml: "- alert: NodeLoad1\n  expr: 'node_load1 > 8'\n  for: 5m\n  labels:\n    severity: warning\n  annotations:\n    summary: 'Load of {{ $labels.instance }} is {{ $value }}'", author: "" });
   await vi.waitFor(() => expect(location.hash).toContain("rule=NodeLoad1"));
+});
+
+test("a copy of a built-in rule is a new one; a rule of one's own keeps one name", async () => {
+  await open("#/alerts?view=rules&edit=engine%2FKvCachePressure%2F0", /A new rule/);
+  const own = groups(NOW).find(({ origin }) => origin === "page")!.rules[0]!;
+  answers["POST rules/page"] = { name: "Renamed" };
+  answers["DELETE rules/page"] = { name: own.name };
+  address.hash = `#/alerts?${new URLSearchParams({ view: "rules", edit: own.id })}`;
+  await shown(new RegExp(`Edit ${own.name}`));
+  write('[data-field="name"]', "Renamed");
+  await shown(/It would have fired 3 times/);
+  click('[data-action="save-rule"]');
+  await vi.waitFor(() => expect(told("rules/page").map(({ method, path }) => `${method} ${path}`)).toEqual(["POST rules/page", `DELETE rules/page?name=${own.name}&author=`]));
+  await vi.waitFor(() => expect(location.hash).toContain("rule=Renamed"));
 });
 
 test("problems of a rule stand where it is written, and keep it from being saved", async () => {
