@@ -254,6 +254,15 @@ test("a silence is begun from an incident's labels, and ended", async () => {
   await vi.waitFor(() => expect(told("/api/v2/silence/5f1c-now").map(({ method }) => method)).toEqual(["DELETE"]));
 });
 
+test("a form takes the focus and gives it back to the button that opened it", async () => {
+  await open("#/alerts?view=objectives", /at most 1.50 s/);
+  find('[data-action="new-objective"]').focus();
+  click('[data-action="new-objective"]');
+  expect((document.activeElement as HTMLElement).dataset.field).toBe("model");
+  find('[data-form="objective"] [type=button]').click();
+  await vi.waitFor(() => { flushSync(); expect((document.activeElement as HTMLElement).dataset.action).toBe("new-objective"); });
+});
+
 test("a silence that is half written survives another range", async () => {
   await open("#/alerts?view=silences&silence=a%3D%22b%22", /Fits 0|Fits none/);
   write('[data-field="comment"]', "half a sent");
