@@ -3,6 +3,7 @@ import { changed, textOf, choiceOf } from "../cluster/address";
 import { QUERY_LENGTH_MAX } from "../explore/address";
 import { hashOf, parameters } from "../range.svelte";
 import { INCIDENT_STATES, SEVERITIES, type IncidentState, type Severity } from "./ask";
+import { MATCHERS_LENGTH_MAX } from "./matchers";
 
 export const VIEWS = ["now", "history", "rules", "objectives", "silences", "channels"] as const;
 export type View = (typeof VIEWS)[number];
@@ -36,10 +37,10 @@ export function read(hash: string): Asked {
     rule: textOf(hash, "rule"),
     edit: given.has("edit") ? (textOf(hash, "edit") ?? "") : null,
     query: query.length <= QUERY_LENGTH_MAX ? query : "",
-    filter: (textOf(hash, "filter") ?? "").trim(),
+    filter: (textOf(hash, "filter", MATCHERS_LENGTH_MAX) ?? "").trim(),
     severity: SEVERITIES.find((severity) => severity === given.get("severity")) ?? null,
     state: INCIDENT_STATES.find((state) => state === given.get("state")) ?? null,
-    silence: given.has("silence") ? (textOf(hash, "silence") ?? "") : null,
+    silence: given.has("silence") ? (textOf(hash, "silence", MATCHERS_LENGTH_MAX) ?? "") : null,
   };
 }
 

@@ -21,6 +21,8 @@ describe("address", () => {
     ["#/alerts?view=silences&silence=a%3D%22b%22", { view: "silences", silence: 'a="b"' }],
     ["#/alerts?view=pie&severity=fatal&state=firing", { view: "now", severity: null, state: "firing" }],
     [`#/alerts?incident=${"x".repeat(600)}`, { incident: null }],
+    [`#/alerts?filter=${"x".repeat(4_096)}&silence=${"y".repeat(600)}`, { filter: "x".repeat(4_096), silence: "y".repeat(600) }],
+    [`#/alerts?filter=${"x".repeat(4_097)}`, { filter: "" }],
   ])("%s is read", (hash, expected) => expect(read(hash)).toMatchObject(expected));
 
   test("another view forgets what only the former one had, and keeps the time", () => {

@@ -193,7 +193,8 @@ export const preview = (asked: Previewed, span: Span, signal: AbortSignal) =>
   tell<Preview>("POST", "/api/mw/v1/rules/preview", { ...asked, start: Math.floor(span.start), end: Math.ceil(span.end) }, signal);
 export const changeRule = (change: RuleChange) => tell<Rule>("POST", "/api/mw/v1/rules/change", change);
 export const restoreRule = (id: string, author: string) => tell<unknown>("DELETE", `/api/mw/v1/rules/change?${new URLSearchParams({ id, author })}`);
-export const saveRule = (yaml: string, author: string) => tell<unknown>("POST", "/api/mw/v1/rules/page", { yaml, author });
+/** The answer is the rule, the first where there are several. */
+export const saveRule = (yaml: string, author: string) => tell<Rule>("POST", "/api/mw/v1/rules/page", { yaml, author });
 export const deleteRule = (name: string, author: string) => tell<unknown>("DELETE", `/api/mw/v1/rules/page?${new URLSearchParams({ name, author })}`);
 
 export interface Objective {

@@ -2,6 +2,9 @@
 import type { Labels } from "../past";
 import type { Matcher } from "./ask";
 
+/** A text of matchers is not longer than this, wherever it stands. */
+export const MATCHERS_LENGTH_MAX = 4_096;
+
 const ONE = /\s*(?:([A-Za-z_:][\w:]*)|"((?:[^"\\]|\\.)*)")\s*(=~|!~|!=|=)\s*(?:"((?:[^"\\]|\\.)*)"|([^\s",{}]+))\s*(,|$|(?=\s|\}))/suy;
 const ESCAPES: Record<string, string> = { n: "\n", t: "\t", r: "\r" };
 

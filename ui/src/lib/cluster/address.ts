@@ -6,9 +6,9 @@ import { hashOf, parameters, routeOf } from "../range.svelte";
 const VALUE_LENGTH_MAX = 512;
 
 /** A parameter, if it has a sensible length. */
-export function textOf(hash: string, name: string): string | null {
+export function textOf(hash: string, name: string, most = VALUE_LENGTH_MAX): string | null {
   const found = parameters(hash).get(name);
-  return found && found.length <= VALUE_LENGTH_MAX ? found : null;
+  return found && found.length <= most ? found : null;
 }
 
 /** A parameter that is one of some words. */

@@ -89,6 +89,15 @@ describe("the page", () => {
     expect(frame.getAttribute("sandbox")).toBe("allow-same-origin");
   });
 
+  test("offers the channels that there are and those that a schedule names", async () => {
+    answers["GET channels"] = { channels: [{ name: "mail" }] };
+    open("#/reports");
+    await shown(/weekly/);
+    click('[data-action="edit-schedule"]');
+    await shown(/mail/);
+    expect([...document.querySelectorAll<HTMLInputElement>('[data-form="schedule"] [type=checkbox]')].map(({ value, checked }) => [value, checked])).toEqual([["html", true], ["pdf", true], ["csv", false], ["mail", false], ["team", true]]);
+  });
+
   test("makes one of the period that is chosen", async () => {
     answers["POST reports"] = report;
     setZone("Asia/Shanghai");

@@ -13,6 +13,7 @@ const NOW = Date.now();
 let answers: Record<string, unknown>;
 let asked: { method: string; path: string; body: unknown }[];
 let page: Record<string, unknown> | null = null;
+const address = $state({ hash: "" });
 /** What nobody answers is refused. */
 class Refusal { constructor(readonly status: number, readonly body: unknown) {} }
 
@@ -34,7 +35,8 @@ const click = (selector: string) => { find(selector).click(); flushSync(); };
 const shown = (what: RegExp) => vi.waitFor(() => { flushSync(); expect(text()).toMatch(what); }, { timeout: 3_000 });
 
 async function open(hash: string, seen: RegExp): Promise<void> {
-  page = mount(Alerts, { target: root(), props: { hash } });
+  address.hash = hash;
+  page = mount(Alerts, { target: root(), props: address });
   await shown(seen);
 }
 
@@ -116,6 +118,17 @@ test("chips narrow the list down by the address", async () => {
   expect(location.hash).toBe("#/alerts");
 });
 
+test("what is being typed survives a click, which asks for nothing anew", async () => {
+  await open("#/alerts", /Acknowledge/);
+  write("[data-filter]", 'model="Qw');
+  const lists = () => asked.filter(({ path }) => path.startsWith("incidents?")).length;
+  const before = lists();
+  address.hash = "#/alerts?incident=7f3a&range=6h";
+  flushSync();
+  expect(find<HTMLInputElement>("[data-filter]").value).toBe('model="Qw');
+  expect(lists()).toBe(before);
+});
+
 test.each<[string, () => void, RegExp]>([
   ["rules watch", () => undefined, /All quiet\..*4 rules watch.*▲ 1 rules cannot be evaluated: Broken/],
   ["no rule watches", () => { answers["GET rules"] = { groups: [], problems: [] }; }, /No rule watches/],
@@ -128,6 +141,13 @@ test.each<[string, () => void, RegExp]>([
 test("a server without incidents is no healthy one", async () => {
   delete answers["GET incidents"];
   await open("#/alerts", /does not offer it/);
+});
+
+test("a list that did not come is no quiet one, also beside an incident", async () => {
+  answers["GET incidents"] = new Refusal(500, { error: "the disk is full" });
+  await open("#/alerts?incident=7f3a", /Look for Xid errors/);
+  await shown(/could not be loaded: the disk is full/);
+  expect(text()).not.toMatch(/Nothing fires|All quiet/);
 });
 
 test("an incident that is gone is told of", async () => {
@@ -170,7 +190,7 @@ test("a threshold is tried before it is saved, and what makes no sense is not", 
 });
 
 test("a rule of one's own is written, tried and saved", async () => {
-  answers["POST rules/page"] = {};
+  answers["POST rules/page"] = { name: "NodeLoad1" };
   await open("#/alerts?view=rules&q=node_load1&edit=", /A new rule/);
   expect(find<HTMLInputElement>('[data-field="name"]').value).toBe("NodeLoad1");
   expect(text()).toMatch(/There is no threshold yet/);
@@ -181,6 +201,20 @@ test("a rule of one's own is written, tried and saved", async () => {
   await vi.waitFor(() => expect(told("rules/page")).toHaveLength(1));
   expect(told("rules/page")[0]!.body).toEqual({ yaml: "- alert: NodeLoad1\n  expr: 'node_load1 > 8'\n  for: 5m\n  labels:\n    severity: warning\n  annotations:\n    summary: 'Load of {{ $labels.instance }} is {{ $value }}'", author: "" });
   await vi.waitFor(() => expect(location.hash).toContain("rule=NodeLoad1"));
+});
+
+test("a copy of a built-in rule is a new one; a rule of one's own keeps one name", async () => {
+  await open("#/alerts?view=rules&edit=engine%2FKvCachePressure%2F0", /A new rule/);
+  const own = groups(NOW).find(({ origin }) => origin === "page")!.rules[0]!;
+  answers["POST rules/page"] = { name: "Renamed" };
+  answers["DELETE rules/page"] = { name: own.name };
+  address.hash = `#/alerts?${new URLSearchParams({ view: "rules", edit: own.id })}`;
+  await shown(new RegExp(`Edit ${own.name}`));
+  write('[data-field="name"]', "Renamed");
+  await shown(/It would have fired 3 times/);
+  click('[data-action="save-rule"]');
+  await vi.waitFor(() => expect(told("rules/page").map(({ method, path }) => `${method} ${path}`)).toEqual(["POST rules/page", `DELETE rules/page?name=${own.name}&author=`]));
+  await vi.waitFor(() => expect(location.hash).toContain("rule=Renamed"));
 });
 
 test("problems of a rule stand where it is written, and keep it from being saved", async () => {
@@ -218,6 +252,23 @@ test("a silence is begun from an incident's labels, and ended", async () => {
   await vi.waitFor(() => { flushSync(); expect(root().querySelector('[data-form="silence"]')).toBeNull(); });
   click('[data-silence="5f1c-now"] [data-action="end-silence"]');
   await vi.waitFor(() => expect(told("/api/v2/silence/5f1c-now").map(({ method }) => method)).toEqual(["DELETE"]));
+});
+
+test("a form takes the focus and gives it back to the button that opened it", async () => {
+  await open("#/alerts?view=objectives", /at most 1.50 s/);
+  find('[data-action="new-objective"]').focus();
+  click('[data-action="new-objective"]');
+  expect((document.activeElement as HTMLElement).dataset.field).toBe("model");
+  find('[data-form="objective"] [type=button]').click();
+  await vi.waitFor(() => { flushSync(); expect((document.activeElement as HTMLElement).dataset.action).toBe("new-objective"); });
+});
+
+test("a silence that is half written survives another range", async () => {
+  await open("#/alerts?view=silences&silence=a%3D%22b%22", /Fits 0|Fits none/);
+  write('[data-field="comment"]', "half a sent");
+  address.hash = "#/alerts?view=silences&silence=a%3D%22b%22&range=6h";
+  flushSync();
+  expect(find<HTMLInputElement>('[data-field="comment"]').value).toBe("half a sent");
 });
 
 test("a channel is tested and says what came of it; what it gave up is sent again", async () => {
