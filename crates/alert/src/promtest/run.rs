@@ -252,8 +252,9 @@ impl<'a> Running<'a> {
         self.groups.iter().flat_map(|state| {
             let told = state.group().rules.iter().zip(state.told());
             told.filter(|(rule, _)| rule.is_alerting()).flat_map(|(rule, told)| {
-                let firing = told.alerts.into_iter().filter(|alert| alert.state == State::Firing);
-                firing.map(move |alert| (rule, alert))
+                let firing = told.alerts.iter().filter(|alert| alert.state == State::Firing);
+                let owned: Vec<Active> = firing.cloned().collect();
+                owned.into_iter().map(move |alert| (rule, alert))
             })
         })
     }
