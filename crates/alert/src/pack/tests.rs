@@ -5,7 +5,6 @@ use std::{
     cell::RefCell,
     collections::{BTreeMap, BTreeSet},
     path::{Path, PathBuf},
-    process::Command,
 };
 
 use model::{
@@ -242,23 +241,4 @@ fn nothing_fires_over_what_is_no_fault() {
 #[test]
 fn nothing_fires_over_a_recording_of_a_healthy_machine() {
     check_unit_tests("healthy");
-}
-
-/// The unit tests hold with the program that their format comes from, where that is installed.
-#[test]
-#[expect(clippy::disallowed_methods, reason = "the oracle is a program")]
-fn promtool_finds_the_same() {
-    let promtool =
-        |path: &Path| Command::new("promtool").args(["test", "rules"]).arg(path).output();
-    let tests = unit_tests();
-    std::thread::scope(|scope| {
-        let runs = tests.iter().map(|path| scope.spawn(move || (path, promtool(path))));
-        for run in runs.collect::<Vec<_>>() {
-            let (path, output) = run.join().unwrap();
-            let Ok(output) = output else { continue };
-            let text = [output.stdout, output.stderr].concat();
-            let text = String::from_utf8_lossy(&text);
-            assert!(output.status.success(), "{}: {text}", path.display());
-        }
-    });
 }
