@@ -16,7 +16,7 @@ use model::{
     alert::{Alert, Notification, Notified, Reason},
 };
 use tokio::{
-    io::{AsyncReadExt as _, AsyncWriteExt as _},
+    io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufStream},
     net::{TcpListener, TcpStream},
     time::{sleep, timeout},
 };
@@ -208,6 +208,152 @@ async fn messages_arrive_in_order_through_failures() {
     until("the dead letter", || double.keys().len() == 5).await;
     assert_eq!(double.keys()[4], "b");
     assert!(double.got()[0].head.contains("idempotency-key: a"), "{}", double.got()[0].head);
+    running.office.stop();
+}
+
+#[tokio::test]
+async fn what_is_refused_with_its_picture_goes_without() {
+    let folder = tempfile::tempdir().unwrap();
+    let double = Double::start(&["400 Bad Request\n\n{\"code\":40014}", OK]).await;
+    let ntfy = Settings {
+        url: double.url(),
+        to: vec!["gpu".to_owned()],
+        allow_private_addresses: true,
+        ..Settings::new("ntfy", Kind::Ntfy)
+    };
+    let running = Running::open(folder.path(), vec![ntfy]);
+    running.office.draw_with(Box::new(|_| Some(b"PNG".to_vec())));
+    running.office.start().unwrap();
+    running.deliver("ntfy", "a");
+    until("the outcome", || running.outcomes().len() == 1).await;
+    assert_eq!(running.outcomes(), [("a".to_owned(), true)]);
+    let got = double.got();
+    assert!(got[0].head.starts_with("PUT /hook/gpu?"), "{}", got[0].head);
+    assert!(got[1].head.starts_with("POST /hook/ ") && got[1].body["topic"] == "gpu", "{got:?}");
+    running.office.stop();
+}
+
+#[tokio::test]
+async fn an_address_is_asked_as_it_is_written() {
+    let folder = tempfile::tempdir().unwrap();
+    let double = Double::start(&[OK]).await;
+    let slash = Settings { url: format!("{}/", double.url()), ..hook("x", &double) };
+    let running = Running::start(folder.path(), vec![slash]);
+    running.office.test("x").await.unwrap().unwrap();
+    assert!(double.got()[0].head.starts_with("POST /hook/ "), "{}", double.got()[0].head);
+    running.office.stop();
+}
+
+/// A mail server that refuses mailboxes with these answers, and takes its time over a mail. Answers its port and how
+/// many mails it was given.
+async fn mail_double(
+    refused: &'static [(&'static str, &'static str)],
+    thinking: Duration,
+) -> (u16, Arc<Mutex<Vec<String>>>) {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let mails = Arc::new(Mutex::new(Vec::new()));
+    let taken = Arc::clone(&mails);
+    tokio::spawn(async move {
+        while let Ok((stream, _)) = listener.accept().await {
+            tokio::spawn(talk(stream, refused, thinking, Arc::clone(&taken)));
+        }
+    });
+    (port, mails)
+}
+
+async fn talk(
+    stream: TcpStream,
+    refused: &'static [(&'static str, &'static str)],
+    thinking: Duration,
+    mails: Arc<Mutex<Vec<String>>>,
+) {
+    let mut stream = BufStream::new(stream);
+    let (mut said, mut line, mut mail) = ("220 double\r\n".to_owned(), String::new(), None);
+    loop {
+        stream.write_all(said.as_bytes()).await.ok();
+        stream.flush().await.ok();
+        said.clear();
+        line.clear();
+        if stream.read_line(&mut line).await.unwrap_or(0) == 0 {
+            return;
+        }
+        if let Some(text) = &mut mail {
+            if line != ".\r\n" {
+                let text: &mut String = text;
+                text.push_str(&line);
+                continue;
+            }
+            mails.lock().unwrap().push(mail.take().unwrap_or_default());
+            sleep(thinking).await;
+            said = "250 taken\r\n".to_owned();
+            continue;
+        }
+        let refusal = refused.iter().find(|(box_name, _)| line.contains(box_name));
+        said = match (line.get(..4), refusal) {
+            (Some("RCPT"), Some((_, answer))) => format!("{answer}\r\n"),
+            (Some("DATA"), _) => {
+                mail = Some(String::new());
+                "354 go on\r\n".to_owned()
+            }
+            // Whoever is gone says nothing any more.
+            (Some("QUIT"), _) => String::new(),
+            _ => "250 fine\r\n".to_owned(),
+        };
+    }
+}
+
+fn mail(port: u16, to: &[&str]) -> Settings {
+    Settings {
+        url: format!("smtp-plain://127.0.0.1:{port}"),
+        from: "mw@example.org".to_owned(),
+        to: to.iter().map(|to| (*to).to_owned()).collect(),
+        allow_private_addresses: true,
+        timeout: Duration::from_millis(500),
+        ..Settings::new("mail", Kind::Smtp)
+    }
+}
+
+#[tokio::test]
+async fn a_mailbox_that_is_refused_takes_the_mail_from_nobody_else() {
+    let folder = tempfile::tempdir().unwrap();
+    let (port, mails) = mail_double(&[("gone@", "550 no such mailbox")], Duration::ZERO).await;
+    let both = mail(port, &["gone@example.org", "here@example.org"]);
+    let running = Running::start(folder.path(), vec![both]);
+    running.deliver("mail", "a");
+    until("the outcome", || running.outcomes().len() == 1).await;
+    assert_eq!(
+        (running.outcomes(), mails.lock().unwrap().len()),
+        (vec![("a".to_owned(), true)], 1)
+    );
+    let (_, text) = running.lane("mail").last_error.unwrap();
+    assert!(text.contains("gone@example.org") && text.contains("no such mailbox"), "{text}");
+    running.office.stop();
+
+    let folder = tempfile::tempdir().unwrap();
+    let nobody = mail(port, &["gone@example.org"]);
+    let running = Running::start(folder.path(), vec![nobody]);
+    running.deliver("mail", "a");
+    until("the outcome", || running.outcomes().len() == 1).await;
+    assert_eq!(
+        (running.outcomes(), mails.lock().unwrap().len()),
+        (vec![("a".to_owned(), false)], 1)
+    );
+    running.office.stop();
+}
+
+#[tokio::test]
+async fn a_mail_server_may_take_its_time_over_a_mail() {
+    let folder = tempfile::tempdir().unwrap();
+    let (port, mails) = mail_double(&[], Duration::from_secs(2)).await;
+    let running = Running::start(folder.path(), vec![mail(port, &["here@example.org"])]);
+    running.deliver("mail", "a");
+    until("the outcome", || running.outcomes().len() == 1).await;
+    assert_eq!(
+        (running.outcomes(), mails.lock().unwrap().len()),
+        (vec![("a".to_owned(), true)], 1)
+    );
+    assert_eq!(running.lane("mail").failed, 0);
     running.office.stop();
 }
 
