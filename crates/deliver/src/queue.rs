@@ -575,7 +575,10 @@ mod tests {
 
         /// Whenever the program dies, all that was said to be taken and is not done is there.
         #[test]
-        fn a_journal_cut_anywhere(steps in prop::collection::vec((0_u8..4, 0_u8..6), 1..25)) {
+        fn a_journal_cut_anywhere(
+            steps in prop::collection::vec((0_u8..4, 0_u8..6), 1..25),
+            cuts in prop::collection::vec(any::<prop::sample::Index>(), 8),
+        ) {
             let folder = tempfile::tempdir().unwrap();
             let (mut queue, _) = open(folder.path());
             let path = folder.path().join(JOURNAL);
@@ -592,13 +595,15 @@ mod tests {
                 states.push((fs::metadata(&path).unwrap().len(), keys(&queue, "x")));
             }
             let whole = fs::read(&path).unwrap();
-            for (length, expected) in &states {
-                for cut in [*length, (*length + 1).min(whole.len() as u64)] {
-                    let other = tempfile::tempdir().unwrap();
-                    let bytes = &whole[..usize::try_from(cut).unwrap()];
-                    fs::write(other.path().join(JOURNAL), bytes).unwrap();
-                    prop_assert_eq!(&keys(&open(other.path()).0, "x"), expected);
-                }
+            let ends = states.iter().map(|(length, _)| usize::try_from(*length).unwrap());
+            let ends: Vec<usize> = ends.collect();
+            let beside = ends.iter().flat_map(|end| [end.saturating_sub(1), *end, *end + 1]);
+            let cuts = cuts.iter().map(|cut| cut.index(whole.len() + 1)).chain(beside);
+            for cut in cuts.filter(|cut| (ends[0]..=whole.len()).contains(cut)) {
+                let other = tempfile::tempdir().unwrap();
+                fs::write(other.path().join(JOURNAL), &whole[..cut]).unwrap();
+                let place = ends.iter().rposition(|end| *end <= cut).unwrap();
+                prop_assert_eq!(&keys(&open(other.path()).0, "x"), &states[place].1, "{}", cut);
             }
         }
 
