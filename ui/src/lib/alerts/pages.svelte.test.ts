@@ -130,7 +130,7 @@ test("what is being typed survives a click, which asks for nothing anew", async 
 });
 
 test.each<[string, () => void, RegExp]>([
-  ["rules watch", () => undefined, /All quiet\..*4 rules watch.*▲ 1 rules cannot be evaluated: Broken/],
+  ["rules watch", () => undefined, /All quiet\..*None of the enabled rules \(4\) is firing.*▲ Rules that cannot be evaluated \(1\): Broken/],
   ["no rule watches", () => { answers["GET rules"] = { groups: [], problems: [] }; }, /No rule watches/],
 ])("nothing fires while %s", async (_, change, seen) => {
   answers["GET incidents"] = { incidents: [], next: null };

@@ -62,7 +62,7 @@ export const reportsTexts = {
   folder_hint: { en: "/srv/reports", zh: "/srv/reports" },
   channels: { en: "Channels", zh: "发送渠道" },
   channels_none: { en: "No channel is set in the configuration.", zh: "配置文件中尚未设置渠道。" },
-  kept_here: { en: "only kept here", zh: "仅保存在本页" },
+  kept_here: { en: "kept on the server only", zh: "仅保存在服务器" },
   goes_to: { en: "Goes to", zh: "发送到" },
   next: { en: "Next", zh: "下次" },
   last: { en: "Last", zh: "上次" },

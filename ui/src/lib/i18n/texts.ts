@@ -11,7 +11,7 @@ export const texts = {
   logs: { en: "Logs", zh: "日志" },
   alerts: { en: "Alerts", zh: "告警" },
   reports: { en: "Reports", zh: "报告" },
-  alerts_firing: { en: "{count} incidents need somebody", zh: "{count} 个告警事件待处理" },
+  alerts_firing: { en: "Incidents that need attention: {count}", zh: "待处理告警事件：{count}" },
   alert_on_this: { en: "Alert on this", zh: "据此创建告警" },
   page_failed: { en: "This page could not be loaded.", zh: "页面加载失败。" },
   no_answer: { en: "The server does not answer.", zh: "服务器没有响应。" },
