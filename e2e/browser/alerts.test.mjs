@@ -76,7 +76,7 @@ test("what was sent is an incident that somebody acknowledges, notes and silence
   await page.screenshot({ path: `${OUT}alerts-light-en.png` });
 
   await detail.locator('[data-action="acknowledge"]').click();
-  await detail.getByText("Say first who you are").waitFor();
+  await detail.getByText("Enter your name first").waitFor();
   await detail.locator('[data-field="author"]').fill("Mei");
   await detail.locator('[data-action="acknowledge"]').click();
   await detail.getByText("Acknowledged by Mei").waitFor();
@@ -90,7 +90,7 @@ test("what was sent is an incident that somebody acknowledges, notes and silence
 
   await detail.locator('[data-action="silence"]').click();
   const form = page.locator('[data-form="silence"]');
-  await form.getByText("Fits 1 of the incidents").waitFor();
+  await form.getByText("Matches 1 of the incidents").waitFor();
   await form.locator('[data-action="save-silence"]').click();
   await form.getByText("Say why").waitFor();
   await form.locator('[data-field="comment"]').fill("known");
@@ -101,7 +101,7 @@ test("what was sent is an incident that somebody acknowledges, notes and silence
   const silences = await (await fetch(`${product.url}/api/v2/silences`)).json();
   assert.equal(silences[0].createdBy, "Mei");
   await page.goto(`${product.url}/#/alerts`);
-  await page.locator("[data-detail]").getByText("Silenced: nobody is told.").waitFor();
+  await page.locator("[data-detail]").getByText("Silenced: no notifications are sent.").waitFor();
   await page.goto(`${product.url}/#/alerts?view=silences`);
   await silence.locator('[data-action="end-silence"]').click();
   await page.getByText("Nothing is silenced.").waitFor();

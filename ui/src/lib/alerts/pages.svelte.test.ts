@@ -82,7 +82,7 @@ test("what fires is told with its cause and what to do, in both languages", asyn
   await open("#/alerts", /Look for Xid errors/);
   expect(find("[data-detail]").dataset.detail).toBe("7f3a");
   expect(text()).toMatch(/has made no token.*Likely cause.*collective.*What to do/);
-  expect(text()).toMatch(/Goes to team, oncall by the route all/);
+  expect(text()).toMatch(/Notifies team, oncall \(route all\)/);
   expect(root().querySelectorAll("[data-incident]")).toHaveLength(5);
   expect(find('a[href*="llm_requests_running"]').getAttribute("href")).toMatch(/^#\/explore\?q=llm_requests_running/);
   // A value that is not known is no zero.
@@ -94,7 +94,7 @@ test("what fires is told with its cause and what to do, in both languages", asyn
 test("an incident is acknowledged by somebody, and that somebody is asked for", async () => {
   await open("#/alerts", /Acknowledge/);
   click('[data-action="acknowledge"]');
-  await shown(/Say first who you are/);
+  await shown(/Enter your name first/);
   expect(told("incidents/")).toHaveLength(0);
   write('[data-field="author"]', "Mei");
   answers["GET incidents/7f3a"] = answers["POST incidents/7f3a/acknowledge"];
@@ -131,7 +131,7 @@ test("what is being typed survives a click, which asks for nothing anew", async 
 
 test.each<[string, () => void, RegExp]>([
   ["rules watch", () => undefined, /All quiet\..*None of the enabled rules \(4\) is firing.*▲ Rules that cannot be evaluated \(1\): Broken/],
-  ["no rule watches", () => { answers["GET rules"] = { groups: [], problems: [] }; }, /No rule watches/],
+  ["no rule watches", () => { answers["GET rules"] = { groups: [], problems: [] }; }, /No rule is enabled/],
 ])("nothing fires while %s", async (_, change, seen) => {
   answers["GET incidents"] = { incidents: [], next: null };
   change();
@@ -147,7 +147,7 @@ test("a list that did not come is no quiet one, also beside an incident", async 
   answers["GET incidents"] = new Refusal(500, { error: "the disk is full" });
   await open("#/alerts?incident=7f3a", /Look for Xid errors/);
   await shown(/could not be loaded: the disk is full/);
-  expect(text()).not.toMatch(/Nothing fires|All quiet/);
+  expect(text()).not.toMatch(/Nothing is firing|All quiet/);
 });
 
 test("an incident that is gone is told of", async () => {
@@ -241,7 +241,7 @@ test("an objective is set in units that people use", async () => {
 test("a silence is begun from an incident's labels, and ended", async () => {
   answers["POST /api/v2/silences"] = { silenceID: "new" };
   answers["DELETE /api/v2/silence/5f1c-now"] = {};
-  await open(`#/alerts?view=silences&silence=${encodeURIComponent('model="Qwen3-32B"')}`, /Fits 5 of the incidents/);
+  await open(`#/alerts?view=silences&silence=${encodeURIComponent('model="Qwen3-32B"')}`, /Matches 5 of the incidents/);
   click('[data-action="save-silence"]');
   await shown(/Say why, for those who come after you/);
   write('[data-field="comment"]', "drivers");
@@ -264,7 +264,7 @@ test("a form takes the focus and gives it back to the button that opened it", as
 });
 
 test("a silence that is half written survives another range", async () => {
-  await open("#/alerts?view=silences&silence=a%3D%22b%22", /Fits 0|Fits none/);
+  await open("#/alerts?view=silences&silence=a%3D%22b%22", /Matches 0|Matches none/);
   write('[data-field="comment"]', "half a sent");
   address.hash = "#/alerts?view=silences&silence=a%3D%22b%22&range=6h";
   flushSync();
@@ -278,7 +278,7 @@ test("a channel is tested and says what came of it; what it gave up is sent agai
   await open("#/alerts?view=channels", /connection refused.*quiet/);
   click('[data-channel="team"] [data-action="test"]');
   click('[data-channel="hook"] [data-action="test"]');
-  await shown(/Arrived after 310 ms.*Not delivered: the address is private/);
+  await shown(/Delivered in 310 ms.*Not delivered: the address is private/);
   click('[data-channel="oncall"] [data-action="dead"]');
   await shown(/550 no such user/);
   click('[data-action="retry"]');
