@@ -271,6 +271,14 @@ test("a silence that is half written survives another range", async () => {
   expect(find<HTMLInputElement>('[data-field="comment"]').value).toBe("half a sent");
 });
 
+test("open incidents are asked for while a silence is written, and then only", async () => {
+  const lists = () => asked.filter(({ path }) => path.startsWith("incidents?") && path.includes("limit=500")).length;
+  await open("#/alerts?view=silences", /drivers|left/);
+  expect(lists()).toBe(0);
+  click('[data-action="new-silence"]');
+  await vi.waitFor(() => expect(lists()).toBe(1));
+});
+
 test("a channel is tested and says what came of it; what it gave up is sent again", async () => {
   answers["POST channels/team/test"] = { is_ok: true, seconds: 0.31, error: null };
   answers["POST channels/hook/test"] = { is_ok: false, seconds: 0.1, error: "the address is private" };
