@@ -104,6 +104,7 @@ test("what was sent is an incident that somebody acknowledges, notes and silence
   await page.locator("[data-detail]").getByText("Silenced: no notifications are sent.").waitFor();
   await page.goto(`${product.url}/#/alerts?view=silences`);
   await silence.locator('[data-action="end-silence"]').click();
+  await silence.getByText("Really?").click();
   await page.getByText("Nothing is silenced.").waitFor();
   assert.deepEqual(wrong(problems), []);
   await page.context().close();
@@ -198,6 +199,7 @@ test("an objective is set, and a channel is tested", async () => {
   await page.locator('[data-objective="*"]').getByText("at most 1.50 s").waitFor();
   assert.deepEqual(await violations(page), []);
   await page.locator('[data-action="delete-objective"]').click();
+  await page.locator("[data-objective]").getByText("Really?").click();
   await page.getByText("No objective is set").waitFor();
 
   await page.locator('[data-view="channels"]').click();
@@ -234,6 +236,7 @@ test("a report is seen before it is made, kept, shown and deleted", async () => 
   await page.locator('[data-schedule="mine"]').waitFor();
   assert.deepEqual(await violations(page), []);
   await page.locator('[data-schedule="mine"] [data-action="delete-schedule"]').click();
+  await page.locator('[data-schedule="mine"]').getByText("Really?").click();
   await page.getByText("No report is planned").waitFor();
   await row.locator('[data-action="delete-report"]').click();
   await row.getByText("Really?").click();

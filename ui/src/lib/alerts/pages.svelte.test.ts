@@ -250,6 +250,12 @@ test("a silence is begun from an incident's labels, and ended", async () => {
   await vi.waitFor(() => expect(told("/api/v2/silences")).toHaveLength(1));
   expect(told("/api/v2/silences")[0]!.body).toMatchObject({ matchers: [{ name: "model", value: "Qwen3-32B", isRegex: false, isEqual: true }], comment: "drivers", createdBy: "Mei" });
   await vi.waitFor(() => { flushSync(); expect(root().querySelector('[data-form="silence"]')).toBeNull(); });
+  // What cannot be taken back is asked once more, which is forgotten when the button is left.
+  click('[data-silence="5f1c-now"] [data-action="end-silence"]');
+  find('[data-action="new-silence"]').focus();
+  click('[data-silence="5f1c-now"] [data-action="end-silence"]');
+  expect(find('[data-silence="5f1c-now"] [data-action="end-silence"]').textContent).toMatch(/^Really\?/);
+  expect(told("/api/v2/silence/")).toHaveLength(0);
   click('[data-silence="5f1c-now"] [data-action="end-silence"]');
   await vi.waitFor(() => expect(told("/api/v2/silence/5f1c-now").map(({ method }) => method)).toEqual(["DELETE"]));
 });

@@ -153,7 +153,6 @@ export const alertsTexts = {
   rule_edit: { en: "Edit the rule", zh: "编辑规则" },
   rule_copy: { en: "Make a rule of my own from it", zh: "以此为基础新建规则" },
   rule_delete: { en: "Delete the rule", zh: "删除规则" },
-  really: { en: "Really?", zh: "确认删除？" },
   saved: { en: "Saved", zh: "已保存" },
   rule_quiet: { en: "It does not fire.", zh: "当前未触发。" },
 

@@ -31,7 +31,6 @@ export const reportsTexts = {
   save: { en: "Save", zh: "保存" },
   edit: { en: "Edit", zh: "编辑" },
   remove: { en: "Delete", zh: "删除" },
-  really: { en: "Really?", zh: "确认删除？" },
   open_alone: { en: "Open in a tab, to print", zh: "在新标签页打开以便打印" },
   frame: { en: "Report: {title}", zh: "报告：{title}" },
   frame_preview: { en: "Preview", zh: "预览" },

@@ -94,6 +94,7 @@ export const texts = {
   last_ok: { en: "Last success", zh: "最近一次成功" },
   detail: { en: "Last error, and what to do", zh: "最近的错误与处理办法" },
   close: { en: "Close", zh: "关闭" },
+  really: { en: "Really?", zh: "确定吗？" },
   help: { en: "Keys", zh: "快捷键" },
   key_title: { en: "Keyboard", zh: "键盘快捷键" },
   key_filter: { en: "to the filter", zh: "聚焦筛选框" },
