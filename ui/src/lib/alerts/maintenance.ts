@@ -1,5 +1,5 @@
 /** A maintenance window as its form has it. */
-import { fieldOf, timeOf } from "../format";
+import { minuteOf, timeOf } from "../format";
 import { REPEATS, type MaintenanceDraft } from "./ask";
 import { matcherText, readMatchers } from "./matchers";
 
@@ -17,7 +17,7 @@ const HOUR_MS = 3_600_000;
 /** From the next whole hour, for two hours. */
 export function newWindow(now: number): MaintenanceFields {
   const start = Math.ceil(now / HOUR_MS) * HOUR_MS;
-  return { name: "", matchers: "", start: fieldOf(start).slice(0, 16), end: fieldOf(start + 2 * HOUR_MS).slice(0, 16), repeat: "none" };
+  return { name: "", matchers: "", start: minuteOf(start), end: minuteOf(start + 2 * HOUR_MS), repeat: "none" };
 }
 
 export type WrongWindow = "name_missing" | "matchers_missing" | "end_wrong" | "your_name_missing";
