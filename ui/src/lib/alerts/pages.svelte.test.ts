@@ -6,6 +6,8 @@ import { setLanguage } from "../prefs.svelte";
 import { setAuthor } from "./author.svelte";
 import { channels, dead, groups, incident, incidents, lanes, objectives, preview, resolved, routing, silences, windows } from "./fixtures";
 
+// A wide window, as the page finds it when it is loaded.
+vi.hoisted(() => vi.stubGlobal("matchMedia", () => ({ matches: true, addEventListener: () => undefined, removeEventListener: () => undefined })));
 // CodeMirror needs a browser; the tests of Explore in one use it.
 vi.mock("../explore/editor", () => ({ Editor: class { text = ""; destroy(): void {} focus(): void {} say(): void {} mark(): void {} } }));
 
@@ -43,7 +45,6 @@ async function open(hash: string, seen: RegExp): Promise<void> {
 beforeEach(() => {
   // What is being drawn has no place here.
   vi.stubGlobal("ResizeObserver", class { observe(): void {} unobserve(): void {} disconnect(): void {} });
-  vi.stubGlobal("matchMedia", () => ({ matches: true, addEventListener: () => undefined, removeEventListener: () => undefined }));
   asked = [];
   answers = {
     "GET incidents": { incidents: incidents(NOW), next: null },
