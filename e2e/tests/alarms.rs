@@ -17,6 +17,8 @@ use e2e::{
 use serde_json::{Value, json};
 use xtask::{http, wait};
 
+use crate::described::posted;
+
 const RULES: &str = r#"
 groups:
 - name: box
@@ -32,11 +34,16 @@ groups:
 
 /// What came to a webhook.
 #[derive(Clone, Default)]
-struct Hook(Arc<Mutex<Vec<Value>>>);
+pub(crate) struct Hook(Arc<Mutex<Vec<Value>>>);
 
 impl Hook {
     /// Takes requests until this process ends. Answers its address.
-    fn listen() -> Result<(Self, String)> {
+    pub(crate) fn listen() -> Result<(Self, String)> {
+        Self::listen_and_answer("200 OK")
+    }
+
+    /// The same, with another answer to all.
+    pub(crate) fn listen_and_answer(status: &'static str) -> Result<(Self, String)> {
         let listener = TcpListener::bind("127.0.0.1:0")?;
         let address = listener.local_addr()?.to_string();
         let hook = Self::default();
@@ -44,13 +51,13 @@ impl Hook {
         thread::spawn(move || {
             for stream in listener.incoming().flatten() {
                 // One that breaks off is none.
-                drop(kept.take(stream));
+                drop(kept.take(stream, status));
             }
         });
         Ok((hook, address))
     }
 
-    fn take(&self, mut stream: std::net::TcpStream) -> Result<()> {
+    fn take(&self, mut stream: std::net::TcpStream, status: &str) -> Result<()> {
         stream.set_read_timeout(Some(PATIENCE))?;
         let mut reader = BufReader::new(stream.try_clone()?);
         let mut length = 0;
@@ -68,15 +75,16 @@ impl Hook {
         let mut body = vec![0; length];
         reader.read_exact(&mut body)?;
         self.0.lock().unwrap_or_else(PoisonError::into_inner).push(serde_json::from_slice(&body)?);
-        stream.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")?;
+        let answer = format!("HTTP/1.1 {status}\r\nContent-Length: 0\r\nConnection: close\r\n\r\n");
+        stream.write_all(answer.as_bytes())?;
         Ok(())
     }
 
-    fn bodies(&self) -> Vec<Value> {
+    pub(crate) fn bodies(&self) -> Vec<Value> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    fn wait_for(&self, count: usize) -> Result<Vec<Value>> {
+    pub(crate) fn wait_for(&self, count: usize) -> Result<Vec<Value>> {
         wait::until("a notification", PATIENCE, || {
             let bodies = self.bodies();
             ensure!(bodies.len() >= count, "{} came of {count}", bodies.len());
@@ -165,15 +173,61 @@ fn a_threshold_that_is_crossed_reaches_people_once() -> Result<()> {
     Ok(())
 }
 
-/// Sends JSON and compares the answer with its description.
-fn described(modelwatch: &Modelwatch, document: &Value, path: &str, body: &Value) -> Result<Value> {
-    let answer = http::post_json(&modelwatch.address, path, body)?;
-    let found: Value = answer.json().with_context(|| path.to_owned())?;
-    let status = if answer.status == 200 { "200" } else { "default" };
-    let content = &document["paths"][path]["post"]["responses"][status]["content"];
-    e2e::shape::expect_schema(document, &content["application/json"]["schema"], &found)
-        .with_context(|| format!("{path} {body}: {found}"))?;
-    Ok(found)
+/// The rule of that name as `/api/v1/rules` tells of it.
+fn rule(modelwatch: &Modelwatch, name: &str) -> Result<Value> {
+    let rules = modelwatch.json("/api/v1/rules")?;
+    let groups = rules["data"]["groups"].as_array().into_iter().flatten();
+    let mut all = groups.flat_map(|group| group["rules"].as_array().into_iter().flatten());
+    let found = all.find(|rule| rule["name"] == name);
+    found.cloned().with_context(|| format!("no {name} in {rules}"))
+}
+
+#[test]
+fn files_of_rules_are_read_again_in_operation() -> Result<()> {
+    let folder = tempfile::tempdir()?;
+    let path = folder.path().join("rules.yml");
+    fs::write(&path, RULES)?;
+    let config = format!(
+        "[collect]\ndiscover = false\n[alerts]\nbuiltin = false\nrule_files = [{:?}]\n",
+        path.display().to_string()
+    );
+    let modelwatch = Modelwatch::start(folder.path(), &config)?;
+    temperature(&modelwatch, 20.0)?;
+    wait::until("the first rule", PATIENCE, || {
+        let rule = rule(&modelwatch, "Cold")?;
+        ensure!(rule["health"] == "ok", "{rule}");
+        Ok(())
+    })?;
+    let more = format!("{RULES}  - alert: Hot\n    expr: box_temperature > 15\n");
+    fs::write(&path, &more)?;
+    wait::until("the rule that was added", PATIENCE, || {
+        let rule = rule(&modelwatch, "Hot")?;
+        ensure!(rule["state"] == "firing", "{rule}");
+        Ok(())
+    })?;
+    fs::write(&path, format!("{more}  - alert: Broken\n    expr: box_temperature >\n"))?;
+    let problems = wait::until("the problem", PATIENCE, || {
+        let rules = modelwatch.json("/api/mw/v1/rules")?;
+        ensure!(rules["problems"][0].is_object(), "{rules}");
+        Ok(rules["problems"].clone())
+    })?;
+    ensure!(problems[0]["line"] == 15, "{problems}");
+    // What the file said before still holds, and is evaluated on.
+    let before = rule(&modelwatch, "Cold")?["lastEvaluation"].clone();
+    temperature(&modelwatch, 5.0)?;
+    wait::until("the rules of before", PATIENCE, || {
+        let (cold, hot) = (rule(&modelwatch, "Cold")?, rule(&modelwatch, "Hot")?);
+        ensure!(cold["lastEvaluation"] != before && cold["state"] == "firing", "{cold}");
+        ensure!(hot["state"] == "inactive", "{hot}");
+        Ok(())
+    })?;
+    ensure!(rule(&modelwatch, "Broken").is_err());
+    fs::write(&path, RULES)?;
+    wait::until("an end of the problem", PATIENCE, || {
+        let rules = modelwatch.json("/api/mw/v1/rules")?;
+        ensure!(rules["problems"] == json!([]) && rule(&modelwatch, "Hot").is_err(), "{rules}");
+        Ok(())
+    })
 }
 
 #[test]
@@ -182,7 +236,7 @@ fn rules_are_tried_written_changed_and_forgotten_over_the_api() -> Result<()> {
     let modelwatch = Modelwatch::start(folder.path(), "[collect]\ndiscover = false\n")?;
     temperature(&modelwatch, 5.0)?;
     let document = modelwatch.json("/api/mw/openapi.json")?;
-    let post = |path: &str, body: Value| described(&modelwatch, &document, path, &body);
+    let post = |path: &str, body: Value| posted(&modelwatch, &document, path, &[], &body);
     let yaml = "alert: Cold\nexpr: box_temperature < 10\nlabels: {severity: warning}\n";
     let preview = wait::until("the sample in a preview", PATIENCE, || {
         let end = now_ms()? + 60_000;

@@ -9,18 +9,23 @@ use e2e::{
     run_to_end, serve_hostile,
     shape::expect_schema,
 };
-use serde_json::Value;
+use serde_json::{Value, json};
 use xtask::{
     engine,
     http::{self, Request},
     wait,
 };
 
+use crate::alarms::Hook;
+
+/// A channel whose letters all fail: its address is private, which it may not connect to.
+const REFUSED_CHANNEL: &str = "[[channel]]\nname = \"hook\"\nkind = \"webhook\"\nurl = \"http://127.0.0.1:9/\"\n[[route]]\nname = \"default\"\n";
+
 /// A modelwatch with a gateway in front of a stand-in that answers nonsense, with a key and the record of a request.
 fn start(folder: &Path) -> Result<(Modelwatch, String)> {
     let (gateway, nonsense) = (engine::free_port()?, serve_hostile(Hostile::Nonsense)?);
     let more = format!(
-        "[collect]\ndiscover = false\n[gateway]\nlisten = \"127.0.0.1:{gateway}\"\nkeep_bodies = true\n\
+        "{REFUSED_CHANNEL}[collect]\ndiscover = false\n[gateway]\nlisten = \"127.0.0.1:{gateway}\"\nkeep_bodies = true\n\
          [[gateway.upstream]]\nname = \"nonsense\"\nurl = \"http://{nonsense}\"\n"
     );
     let modelwatch = Modelwatch::start(folder, &more)?;
@@ -40,6 +45,37 @@ fn start(folder: &Path) -> Result<(Modelwatch, String)> {
         id.with_context(|| found.to_string())
     })?;
     Ok((modelwatch, id))
+}
+
+/// One of each thing that lists are of: a window, an objective, a schedule, a report, and an alert that a channel
+/// refuses for good. Answers the id of its incident.
+fn fill(modelwatch: &Modelwatch, document: &Value) -> Result<String> {
+    let post = |path: &str, body: Value| posted(modelwatch, document, path, &[], &body);
+    let now = recent_ms()?;
+    let window = json!({ "name": "w", "matchers": ["a=\"b\""], "start": now, "end": now + 3_600_000, "repeat": "weekly" });
+    let made = post("/api/mw/v1/maintenance", window)?;
+    ensure!(made["windows"][0]["name"] == "w", "{made}");
+    let refused = post("/api/mw/v1/maintenance", json!({ "name": "w", "matchers": [] }))?;
+    ensure!(refused["code"].is_string(), "{refused}");
+    let made = post("/api/mw/v1/objectives", json!({ "model": "*", "ttft_seconds": 1.0 }))?;
+    ensure!(made["objectives"][0]["model"] == "*", "{made}");
+    let schedule = json!({ "name": "s", "every": "weekly", "formats": ["html", "csv"] });
+    let made = post("/api/mw/v1/reports/schedules", schedule)?;
+    ensure!(made["schedules"][0]["name"] == "s", "{made}");
+    let refused = post("/api/mw/v1/reports/schedules", json!({ "name": "s", "every": "hourly" }))?;
+    ensure!(refused["code"].is_string(), "{refused}");
+    let order = json!({ "start": now - 3_600_000, "end": now, "formats": ["html"] });
+    let made = post("/api/mw/v1/reports", order)?;
+    ensure!(made["id"].is_string(), "{made}");
+    let alert = json!([{ "labels": { "alertname": "Slow", "severity": "critical" } }]);
+    let answer = http::post_json(&modelwatch.address, "/api/v2/alerts", &alert)?;
+    ensure!(answer.status == 200, "{}", answer.text());
+    wait::until("the incident", PATIENCE, || {
+        let found = modelwatch.json("/api/mw/v1/incidents")?;
+        let mut all = found["incidents"].as_array().into_iter().flatten();
+        let slow = all.find(|incident| incident["name"] == "Slow");
+        Ok(slow.and_then(|slow| slow["id"].as_str()).with_context(|| found.to_string())?.to_owned())
+    })
 }
 
 /// Writes an hour and more of an engine: a full KV cache at sample `spike` of 900, from which on it has preempted
@@ -103,11 +139,41 @@ fn questions(path: &str, now: i64, spike: i64) -> Vec<(String, &'static [&'stati
         | "/api/mw/v1/logs/context"
         | "/api/mw/v1/reports/{id}" => Vec::new(),
         "/api/mw/v1/requests" => vec![(String::new(), &["/requests/0/id"])],
+        "/api/mw/v1/channels" => vec![(String::new(), &["/channels/0/last_error/text"])],
+        "/api/mw/v1/incidents" => {
+            vec![(String::new(), &["/incidents/0/alerts/0", "/incidents/0/timeline/0"])]
+        }
+        "/api/mw/v1/incidents/history" => vec![(String::new(), &["/lanes/0/spans/0"])],
+        "/api/mw/v1/maintenance" => vec![(String::new(), &["/windows/0"])],
+        "/api/mw/v1/objectives" => vec![(String::new(), &["/objectives/0"])],
+        "/api/mw/v1/reports" => vec![(String::new(), &["/reports/0/files/0"])],
+        "/api/mw/v1/reports/schedules" => vec![(String::new(), &["/schedules/0"])],
+        "/api/mw/v1/routes" => vec![(String::new(), &["/routes/0"])],
+        "/api/mw/v1/rules" => vec![(String::new(), &["/groups/0/rules/0"])],
         "/api/mw/v1/requests/summary" => {
             vec![(String::new(), &["/rows/0"]), ("by=key".to_owned(), &["/rows/0"])]
         }
         _ => vec![(String::new(), &[])],
     }
+}
+
+/// Sends JSON to a path of the description, with `parts` in place of what it leaves open, and compares the answer with
+/// what is described.
+pub(crate) fn posted(
+    modelwatch: &Modelwatch,
+    document: &Value,
+    path: &str,
+    parts: &[(&str, &str)],
+    body: &Value,
+) -> Result<Value> {
+    let filled =
+        parts.iter().fold(path.to_owned(), |path, (part, value)| path.replace(part, value));
+    let answer = http::post_json(&modelwatch.address, &filled, body)?;
+    let found: Value = answer.json().with_context(|| filled.clone())?;
+    let status = if answer.status == 200 { "200" } else { "default" };
+    expect_described(document, &document["paths"][path]["post"], status, &found)
+        .with_context(|| format!("{filled} {body}: {found}"))?;
+    Ok(found)
 }
 
 /// Compares an answer with what the description says of a method and a status.
@@ -135,6 +201,12 @@ fn answers_are_as_the_description_says() -> Result<()> {
         Ok(())
     })?;
     let document = modelwatch.json("/api/mw/openapi.json")?;
+    fill(&modelwatch, &document)?;
+    wait::until("a failure of the channel", PATIENCE, || {
+        let channels = modelwatch.json("/api/mw/v1/channels")?;
+        ensure!(channels["channels"][0]["last_error"].is_object(), "{channels}");
+        Ok(())
+    })?;
     let now = recent_ms()?;
     let mut refused = Vec::new();
     let paths = document["paths"].as_object().context("no paths")?;
@@ -221,6 +293,57 @@ fn what_can_be_posted_answers_as_it_is_described() -> Result<()> {
     let refused: Value = refused.json()?;
     ensure!(refused["code"] == "refused.backwards", "{refused}");
     expect_described(&document, operation, "default", &refused)
+}
+
+#[test]
+fn what_people_do_to_incidents_and_letters_is_answered_as_it_is_described() -> Result<()> {
+    let folder = tempfile::tempdir()?;
+    let (_hook, address) = Hook::listen_and_answer("400 Bad Request")?;
+    let more = format!(
+        "[collect]\ndiscover = false\n[alerts]\nbuiltin = false\n[[channel]]\nname = \"hook\"\n\
+         kind = \"webhook\"\nurl = \"http://{address}/x\"\nallow_private_addresses = true\n\
+         [[route]]\nname = \"default\"\n"
+    );
+    let modelwatch = Modelwatch::start(folder.path(), &more)?;
+    let document = modelwatch.json("/api/mw/openapi.json")?;
+    let id = fill(&modelwatch, &document)?;
+    let deed = |deed: &str, body: Value| {
+        let path = format!("/api/mw/v1/incidents/{{id}}/{deed}");
+        posted(&modelwatch, &document, &path, &[("{id}", &id)], &body)
+    };
+    let found = deed("acknowledge", json!({ "author": "li" }))?;
+    ensure!(found["state"] == "acknowledged" && found["acknowledged_by"] == "li", "{found}");
+    let found = deed("unacknowledge", json!({ "author": "wang" }))?;
+    ensure!(found["state"] == "firing" && found["acknowledged_by"].is_null(), "{found}");
+    let found = deed("assign", json!({ "assignee": "wang" }))?;
+    ensure!(found["assignee"] == "wang", "{found}");
+    let found = deed("note", json!({ "text": "new driver", "author": "li" }))?;
+    ensure!(found["notes"][0]["text"] == "new driver", "{found}");
+    let found = deed("resolve", json!({}))?;
+    ensure!(found["state"] == "resolved", "{found}");
+    let refused = deed("unacknowledge", json!({}))?;
+    ensure!(refused["code"] == "refused.incident_over", "{refused}");
+
+    let channel = [("{name}", "hook")];
+    let test = "/api/mw/v1/channels/{name}/test";
+    let tried = posted(&modelwatch, &document, test, &channel, &json!({}))?;
+    ensure!(tried["is_ok"] == false && tried["error"].is_string(), "{tried}");
+    let refused = posted(&modelwatch, &document, test, &[("{name}", "none")], &json!({}))?;
+    ensure!(refused["errorType"] == "not_found", "{refused}");
+    let dead = wait::until("the dead letter", PATIENCE, || {
+        let found = modelwatch.json("/api/mw/v1/channels/hook/dead")?;
+        ensure!(found["dead"][0]["id"].is_string(), "{found}");
+        Ok(found)
+    })?;
+    let get = &document["paths"]["/api/mw/v1/channels/{name}/dead"]["get"];
+    expect_described(&document, get, "200", &dead)?;
+    let letter = dead["dead"][0]["id"].as_str().context("no id")?;
+    let retry = "/api/mw/v1/channels/{name}/dead/{id}/retry";
+    let parts = [("{name}", "hook"), ("{id}", letter)];
+    posted(&modelwatch, &document, retry, &parts, &json!({}))?;
+    let refused = posted(&modelwatch, &document, retry, &[parts[0], ("{id}", "999")], &json!({}))?;
+    ensure!(refused["errorType"] == "not_found", "{refused}");
+    Ok(())
 }
 
 #[test]

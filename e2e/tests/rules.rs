@@ -5,21 +5,31 @@ use std::{
     fs,
     path::{Path, PathBuf},
     process::Command,
+    thread,
 };
 
 use anyhow::{Context, Result, ensure};
-use e2e::{command, run_to_end};
+use e2e::{command, run_to_end, skip};
 use xtask::{peers, process};
 
-/// The shared set: what is in `good` and `pass` is accepted.
-fn files(kind: &str) -> Result<Vec<PathBuf>> {
+/// Files in a folder of the crate `alert`, without those that others of them name.
+fn files(folder: &str) -> Result<Vec<PathBuf>> {
     let crates = Path::new(env!("CARGO_MANIFEST_DIR")).parent().context("no folder above")?;
-    let folder = crates.join("crates/alert/tests/agreement").join(kind);
+    let folder = crates.join("crates/alert").join(folder);
     let entries = fs::read_dir(&folder).with_context(|| folder.display().to_string())?;
     let mut files = entries.map(|entry| Ok(entry?.path())).collect::<Result<Vec<_>>>()?;
     files.retain(|path| !path.to_string_lossy().ends_with("_rules.yml"));
     files.sort();
     Ok(files)
+}
+
+/// The program that the formats come from, or `None` after saying that it is not there.
+fn promtool() -> Option<PathBuf> {
+    let found = peers::prometheus().map(|installed| installed.promtool);
+    if found.is_none() {
+        skip("there is no promtool; `cargo xtask test` installs it");
+    }
+    found
 }
 
 fn judged(command: &mut Command, is_accepted: bool) -> Result<()> {
@@ -31,7 +41,8 @@ fn judged(command: &mut Command, is_accepted: bool) -> Result<()> {
 #[test]
 fn our_verdicts_are_those_of_promtool() -> Result<()> {
     let folder = tempfile::tempdir()?;
-    let promtool = peers::prometheus().map(|installed| installed.promtool);
+    // Without it ours are still compared with what it said when the set was made.
+    let promtool = promtool();
     let kinds = [
         ("good", "check", true),
         ("bad", "check", false),
@@ -39,7 +50,8 @@ fn our_verdicts_are_those_of_promtool() -> Result<()> {
         ("fail", "test", false),
     ];
     for (kind, work, is_accepted) in kinds {
-        let files = files(kind)?;
+        // The shared set: what is in `good` and `pass` is accepted.
+        let files = files(&format!("tests/agreement/{kind}"))?;
         ensure!(files.len() >= 5, "{kind}: {files:?}");
         for file in files {
             let words = [OsStr::new("rules"), OsStr::new(work), file.as_os_str()];
@@ -50,6 +62,20 @@ fn our_verdicts_are_those_of_promtool() -> Result<()> {
         }
     }
     Ok(())
+}
+
+/// The built-in rules hold their own unit tests with the program that their format comes from.
+#[test]
+fn promtool_finds_of_the_built_in_rules_what_we_do() -> Result<()> {
+    let Some(promtool) = promtool() else { return Ok(()) };
+    let files = files("src/pack/tests")?;
+    ensure!(files.len() >= 10, "{files:?}");
+    thread::scope(|scope| {
+        let judge =
+            |file| judged(process::command(&promtool).args(["test", "rules"]).arg(file), true);
+        let runs: Vec<_> = files.iter().map(|file| scope.spawn(move || judge(file))).collect();
+        runs.into_iter().try_for_each(|run| run.join().expect("a thread that does not panic"))
+    })
 }
 
 #[test]

@@ -168,6 +168,55 @@ pub static DETAILS: &[(&str, &str)] = &[
         "{} is no time; write seconds since 1970 or 2026-11-28T12:00:00Z",
         "{} 不是时间，可写 1970 年以来的秒数或 2026-11-28T12:00:00Z",
     ),
+    // Why a notification was not taken.
+    ("no answer within {}", "{} 内无应答"),
+    ("the mail server did not finish within {}", "邮件服务器未在 {} 内完成"),
+    ("{}: not over after {}", "{}：{} 后仍未结束"),
+    ("{}: the path is not absolute", "{}：不是绝对路径"),
+    ("{}: Connection reset by peer (os error 104)", "{}：连接被对方重置（os error 104）"),
+    ("{}: No route to host (os error 113)", "{}：主机不可达（os error 113）"),
+    ("{}: Network is unreachable (os error 101)", "{}：网络不可达（os error 101）"),
+    ("{}: the name has no address", "{}：域名没有地址"),
+    (
+        "the address of {}, {}, is private; set allow_private_addresses = true for this channel if that is meant",
+        "{} 的地址 {} 属于内网；若确需发送，请为该渠道设置 allow_private_addresses = true",
+    ),
+    (
+        "the address of {}, {}, is one that notifications are never sent to",
+        "{} 的地址 {} 属于从不允许发送通知的地址",
+    ),
+    ("TLS with {}: {}", "与 {} 建立 TLS 失败：{}"),
+    (
+        "this system has no bundle of trusted certificates; name one with ca_file",
+        "系统没有受信任的证书包，请用 ca_file 指定",
+    ),
+    ("url is no address", "url 不是合法地址"),
+    ("url begins neither with https:// nor with http://", "url 应以 https:// 或 http:// 开头"),
+    (
+        "url must be smtps://host, smtp://host or smtp-plain://host",
+        "url 应为 smtps://host、smtp://host 或 smtp-plain://host",
+    ),
+    (
+        "a password is not sent in clear: use smtp:// or smtps://",
+        "密码不会以明文发送，请使用 smtp:// 或 smtps://",
+    ),
+    (
+        "the mail server offers no STARTTLS; smtp-plain:// sends in clear if that is meant",
+        "邮件服务器不支持 STARTTLS；若确需明文发送，请使用 smtp-plain://",
+    ),
+    ("the mail cannot be made: {}", "无法生成邮件：{}"),
+    (
+        "HTTP {} (redirects are not followed; put the final address into url)",
+        "HTTP {}（不跟随重定向，请在 url 中填写最终地址）",
+    ),
+    ("an answer without {}: {}", "应答中没有 {}：{}"),
+    (
+        "the channel has sent {} already; it may again in {}",
+        "该渠道已达发送上限（{}），{} 后可再次发送",
+    ),
+    ("the channel has sent {} already", "该渠道已达发送上限（{}）"),
+    ("modelwatch itself failed while sending this", "modelwatch 发送时自身出错"),
+    ("the file to send is gone: {}", "待发送的文件已不存在：{}"),
 ];
 
 /// The Chinese of a detail, or the detail.

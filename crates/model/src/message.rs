@@ -84,6 +84,21 @@ pub static MESSAGES: &[Message] = &[
         zh: "{author} 为事件 {name}（{id}）添加了备注：{text}",
     },
     Message {
+        code: "audit.report_removed",
+        en: "{author} deleted the report {report}",
+        zh: "{author} 删除了报告 {report}",
+    },
+    Message {
+        code: "audit.schedule_put",
+        en: "{author} saved the schedule {name} of reports",
+        zh: "{author} 保存了报告计划 {name}",
+    },
+    Message {
+        code: "audit.schedule_removed",
+        en: "{author} deleted the schedule {name} of reports",
+        zh: "{author} 删除了报告计划 {name}",
+    },
+    Message {
         code: "audit.silence_ended",
         en: "A silence was ended: {matchers} ({id}), made by {author}",
         zh: "静默已结束：{matchers}（{id}），创建者 {author}",
@@ -805,8 +820,8 @@ pub static MESSAGES: &[Message] = &[
     },
     Message {
         code: "event.channel_tested",
-        en: "Somebody sent a test to the channel {channel}",
-        zh: "有人向渠道 {channel} 发送了测试消息",
+        en: "{author} sent a test to the channel {channel}",
+        zh: "{author} 向渠道 {channel} 发送了测试消息",
     },
     Message {
         code: "event.engine_changed",
@@ -890,13 +905,13 @@ pub static MESSAGES: &[Message] = &[
     },
     Message {
         code: "event.letter_forgotten",
-        en: "Somebody deleted a dead letter of the channel {channel}",
-        zh: "有人删除了渠道 {channel} 的一条死信",
+        en: "{author} deleted a dead letter of the channel {channel}",
+        zh: "{author} 删除了渠道 {channel} 的一条死信",
     },
     Message {
         code: "event.letter_retried",
-        en: "Somebody sent a dead letter of the channel {channel} again",
-        zh: "有人重新发送了渠道 {channel} 的一条死信",
+        en: "{author} sent a dead letter of the channel {channel} again",
+        zh: "{author} 重新发送了渠道 {channel} 的一条死信",
     },
     Message {
         code: "event.lines_refused",
@@ -2834,6 +2849,11 @@ pub static MESSAGES: &[Message] = &[
     },
     Message {
         code: "refused.schedule", en: "{key} cannot be {value}", zh: "{key} 不能为 {value}"
+    },
+    Message {
+        code: "refused.schedule_folder",
+        en: "a schedule of the page may not write into {folder}; folders that it may are named in the configuration with reports.folders",
+        zh: "页面上的计划不能写入 {folder}；允许的目录需在配置中用 reports.folders 指定",
     },
     Message {
         code: "refused.search_name",

@@ -4,10 +4,12 @@
 //! something was there and is gone. Their bias is to stay quiet: a rule that wakes somebody for a model that is
 //! loaded, a restart that was meant, or a machine without an accelerator is worse than none.
 
+mod inhibit;
 mod reference;
 #[cfg(test)]
 mod tests;
 
+pub use inhibit::inhibitions;
 pub use reference::page;
 
 /// Name and content of each file.

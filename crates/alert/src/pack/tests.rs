@@ -5,13 +5,18 @@ use std::{
     cell::RefCell,
     collections::{BTreeMap, BTreeSet},
     path::{Path, PathBuf},
-    process::Command,
 };
 
-use model::{NAME, catalogue, series::MatchOp};
+use model::{
+    Labels, NAME,
+    alert::ALERT_NAME,
+    catalogue,
+    series::{MatchOp, Matcher},
+};
 
 use super::FILES;
 use crate::{
+    incident::inhibit::Inhibition,
     promtest,
     rules::{Active, Kind, Rule, file},
 };
@@ -84,9 +89,7 @@ fn each_metric_exists() {
         let selectors = rule.expr.selectors();
         assert!(!selectors.is_empty(), "{}", rule.name());
         for matchers in selectors {
-            let named = |matcher: &&model::series::Matcher| {
-                matcher.name == NAME && matcher.op == MatchOp::Equal
-            };
+            let named = |matcher: &&Matcher| matcher.name == NAME && matcher.op == MatchOp::Equal;
             let metric = matchers.iter().find(named).map(|matcher| matcher.value.as_str());
             let metric =
                 metric.unwrap_or_else(|| panic!("{}: a selector without a name", rule.name()));
@@ -137,16 +140,41 @@ fn check_unit_tests(name: &str) {
         let (_, text) = FILES.iter().find(|(candidate, _)| Some(*candidate) == name).unwrap();
         file::parse(text).unwrap()
     });
+    let inhibitions = super::inhibitions();
     let (broken, fired) = <(RefCell<BTreeSet<String>>, RefCell<BTreeSet<String>>)>::default();
     let failures = promtest::run_watched(&tests, &named.collect::<Vec<_>>(), &|rule, alert| {
         fired.borrow_mut().insert(rule.name().to_owned());
         broken.borrow_mut().extend(broken_texts(rule, alert));
+        broken.borrow_mut().extend(broken_inhibitions(&inhibitions, &alert.labels));
     });
     assert!(failures.is_empty(), "{failures:#?}");
     let unseen: Vec<String> = expected(&text).difference(&fired.borrow()).cloned().collect();
     assert!(unseen.is_empty(), "{name}.yml: texts of {unseen:?} were not looked at");
     let broken = broken.into_inner();
     assert!(broken.is_empty(), "{name}.yml: {broken:#?}");
+}
+
+/// The built-in inhibitions that an alert has a part in without a label that they compare: what lacks it on both sides
+/// would be equal.
+fn broken_inhibitions(inhibitions: &[Inhibition], labels: &Labels) -> Vec<String> {
+    let has_part = |it: &&Inhibition| {
+        Matcher::all_match(&it.source, labels) || Matcher::all_match(&it.target, labels)
+    };
+    let lacks = |name: &&String| labels.get(name).is_none_or(str::is_empty);
+    let name = labels.get(ALERT_NAME).unwrap_or_default();
+    let of_one = inhibitions.iter().filter(has_part).flat_map(|it| it.equal.iter().filter(lacks));
+    of_one.map(|label| format!("{name} is inhibited by {label}, which it lacks")).collect()
+}
+
+#[test]
+fn each_inhibition_names_alerts_that_there_are() {
+    let all = rules();
+    for inhibition in super::inhibitions() {
+        for side in [&inhibition.source, &inhibition.target] {
+            let found = all.iter().filter(|rule| side[0].matches(rule.name())).count();
+            assert!(found > 0, "{:?} is no alert", side[0].value);
+        }
+    }
 }
 
 /// What a person who is told of an alert would stumble over.
@@ -213,23 +241,4 @@ fn nothing_fires_over_what_is_no_fault() {
 #[test]
 fn nothing_fires_over_a_recording_of_a_healthy_machine() {
     check_unit_tests("healthy");
-}
-
-/// The unit tests hold with the program that their format comes from, where that is installed.
-#[test]
-#[expect(clippy::disallowed_methods, reason = "the oracle is a program")]
-fn promtool_finds_the_same() {
-    let promtool =
-        |path: &Path| Command::new("promtool").args(["test", "rules"]).arg(path).output();
-    let tests = unit_tests();
-    std::thread::scope(|scope| {
-        let runs = tests.iter().map(|path| scope.spawn(move || (path, promtool(path))));
-        for run in runs.collect::<Vec<_>>() {
-            let (path, output) = run.join().unwrap();
-            let Ok(output) = output else { continue };
-            let text = [output.stdout, output.stderr].concat();
-            let text = String::from_utf8_lossy(&text);
-            assert!(output.status.success(), "{}: {text}", path.display());
-        }
-    });
 }

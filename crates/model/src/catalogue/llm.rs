@@ -130,9 +130,9 @@ metrics! { LLM:
         "Accelerator memory that a loaded model takes" "已加载模型占用的显存";
     LLM_OBJECTIVE_RATIO = Gauge "llm_objective_ratio" "ratio" ["model" "kind"]
         "The part of the requests that has to be good: within the objective for ttft or tpot, or without failure (success)" "要求达标的请求比例：kind 为 ttft、tpot（在目标时间内）或 success（成功完成）";
-    LLM_OBJECTIVE_TPOT_SECONDS = Gauge "llm_objective_tpot_seconds" "seconds" ["model" "le"]
+    LLM_OBJECTIVE_TPOT_SECONDS = Gauge "llm_objective_tpot_seconds" "seconds" ["model" "engine" "source" "le"]
         "The longest time per output token that counts as good; le is the bound of the histogram that it is compared at" "每个输出 token 耗时的目标上限；le 为与之比较的直方图边界";
-    LLM_OBJECTIVE_TTFT_SECONDS = Gauge "llm_objective_ttft_seconds" "seconds" ["model" "le"]
+    LLM_OBJECTIVE_TTFT_SECONDS = Gauge "llm_objective_ttft_seconds" "seconds" ["model" "engine" "source" "le"]
         "The longest time to first token that counts as good; le is the bound of the histogram that it is compared at" "首 Token 延迟的目标上限；le 为与之比较的直方图边界";
     LLM_PREEMPTIONS_TOTAL = Counter "llm_preemptions_total" "" ["engine" "model" "instance" "source"]
         "Requests whose work was thrown away for lack of KV cache" "因 KV 缓存不足而被抢占的请求数";

@@ -1,7 +1,8 @@
 //! What is asked of models, from the configuration and the page, and the series that rules compare with.
 //!
-//! A histogram is only exact at its own bounds. So an objective for a time comes with the label `le` of the smallest
-//! bound that is not below it, and rules join the buckets with it.
+//! A histogram is only exact at its own bounds. So an objective for a time comes once for each engine and source, with
+//! the label `le` of the smallest bound that is not below it there, and rules join the buckets with these labels. Without
+//! engine and source, a histogram that also has the bound of another one would be counted twice.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -105,8 +106,12 @@ struct Bounds {
     tpot: OfModels,
 }
 
-/// Of each model and each source that tells of it, the finite bounds of its buckets in order, with their labels.
-type OfModels = BTreeMap<String, BTreeMap<String, Vec<(f64, String)>>>;
+/// Of each model and each engine and source that tells of it, the finite bounds of its buckets in order, with their
+/// labels.
+type OfModels = BTreeMap<String, BTreeMap<Origin, Vec<(f64, String)>>>;
+
+/// The labels `engine` and `source`.
+type Origin = (String, String);
 
 /// Evaluates an expression now.
 pub(crate) type Evaluate<'a> = &'a dyn Fn(&Expr) -> Result<Output, QueryError>;
@@ -118,8 +123,8 @@ impl Objectives {
             .map_err(|error| anyhow::anyhow!("{} cannot be read: {error}", path.display()))?;
         let questions = [
             "group by (model) (llm_engine_up)",
-            "group by (model, source, le) (llm_time_to_first_token_seconds_bucket)",
-            "group by (model, source, le) (llm_request_time_per_output_token_seconds_bucket)",
+            "group by (model, engine, source, le) (llm_time_to_first_token_seconds_bucket)",
+            "group by (model, engine, source, le) (llm_request_time_per_output_token_seconds_bucket)",
         ];
         let [models, ttft, tpot] = questions.map(query::parse);
         Ok(Self {
@@ -213,9 +218,10 @@ fn by_model(found: &[(Labels, f64)]) -> OfModels {
     for (labels, _) in found {
         let (Some(model), Some(le)) = (labels.get("model"), labels.get("le")) else { continue };
         if let Some(bound) = le.parse::<f64>().ok().filter(|bound| bound.is_finite()) {
-            let source = labels.get("source").unwrap_or_default().to_owned();
+            let text = |name| labels.get(name).unwrap_or_default().to_owned();
             let of_model = bounds.entry(model.to_owned()).or_default();
-            of_model.entry(source).or_default().push((bound, le.to_owned()));
+            let of_origin = of_model.entry((text("engine"), text("source"))).or_default();
+            of_origin.push((bound, le.to_owned()));
         }
     }
     for bounds in bounds.values_mut().flat_map(BTreeMap::values_mut) {
@@ -224,14 +230,15 @@ fn by_model(found: &[(Labels, f64)]) -> OfModels {
     bounds
 }
 
-/// The labels of the smallest bounds that are not below the objective, or of the largest where all are.
-fn chosen<'a>(bounds: &'a OfModels, model: &str, seconds: f64) -> BTreeSet<&'a str> {
-    let of_sources = bounds.get(model).into_iter().flat_map(BTreeMap::values);
-    let of_source = |bounds: &'a Vec<(f64, String)>| {
+/// Of each engine and source of a model, the label of the smallest bound that is not below the objective, or of the
+/// largest where all are.
+fn chosen<'a>(bounds: &'a OfModels, model: &str, seconds: f64) -> Vec<(&'a Origin, &'a str)> {
+    let of_model = bounds.get(model).into_iter().flatten();
+    let smallest = |(origin, bounds): (&'a Origin, &'a Vec<(f64, String)>)| {
         let found = bounds.iter().find(|(bound, _)| *bound >= seconds).or_else(|| bounds.last());
-        found.map(|(_, le)| le.as_str())
+        found.map(|(_, le)| (origin, le.as_str()))
     };
-    of_sources.filter_map(of_source).collect()
+    of_model.filter_map(smallest).collect()
 }
 
 fn push(batch: &mut Batch, model: &str, objective: &Objective, bounds: &Bounds) {
@@ -253,13 +260,17 @@ fn push(batch: &mut Batch, model: &str, objective: &Objective, bounds: &Bounds) 
     }
     for (metric, seconds, bounds, _) in times {
         let Some(seconds) = seconds else { continue };
-        let mut les = chosen(bounds, model, seconds);
-        if les.is_empty() {
-            // Without a histogram nothing can be compared, but the objective is still known.
-            les.insert("");
+        let mut write = |engine: &str, source: &str, le: &str| {
+            let labels = [("model", model), ("engine", engine), ("source", source), ("le", le)];
+            batch.push(&Labels::metric(metric.name, labels), seconds);
+        };
+        let chosen = chosen(bounds, model, seconds);
+        for ((engine, source), le) in &chosen {
+            write(engine, source, le);
         }
-        for le in les {
-            batch.push(&Labels::metric(metric.name, [("model", model), ("le", le)]), seconds);
+        if chosen.is_empty() {
+            // Without a histogram nothing can be compared, but the objective is still known.
+            write("", "", "");
         }
     }
 }
@@ -340,6 +351,8 @@ mod tests {
                     &[("model", "a"), ("le", "1.0")],
                     &[("model", "a"), ("le", "+Inf")],
                     &[("model", "a"), ("source", "gateway"), ("le", "0.9")],
+                    &[("model", "a"), ("source", "gateway"), ("le", "1.0")],
+                    &[("model", "a"), ("engine", "x"), ("le", "5")],
                     &[("model", "b"), ("le", "0.1")],
                 ]),
                 _ => vector(&[]),
@@ -351,22 +364,24 @@ mod tests {
         let batch = objectives.samples(&evaluate, UnixMs(0));
         let text = |(labels, value): &(Labels, f64)| {
             let get = |name| labels.get(name).unwrap_or("-");
-            format!("{} {} {} {} {value}", labels.name(), get("model"), get("kind"), get("le"))
+            let names = ["model", "kind", "engine", "source", "le"];
+            format!("{} {} {value}", labels.name(), names.map(get).join(" "))
         };
         let found: Vec<String> = batch.samples.iter().map(text).collect();
         assert_eq!(
             found,
             [
-                "llm_objective_ratio a ttft - 0.95",
-                "llm_objective_ratio a success - 0.99",
-                // Each source has bounds of its own.
-                "llm_objective_ttft_seconds a - 0.9 0.8",
-                "llm_objective_ttft_seconds a - 1.0 0.8",
-                "llm_objective_ratio b ttft - 0.95",
+                "llm_objective_ratio a ttft - - - 0.95",
+                "llm_objective_ratio a success - - - 0.99",
+                // Each engine and each source has bounds of its own.
+                "llm_objective_ttft_seconds a - - - 1.0 0.8",
+                "llm_objective_ttft_seconds a - - gateway 0.9 0.8",
+                "llm_objective_ttft_seconds a - x - 5 0.8",
+                "llm_objective_ratio b ttft - - - 0.95",
                 // All bounds are below it.
-                "llm_objective_ttft_seconds b - 0.1 0.8",
-                "llm_objective_ratio c ttft - 0.95",
-                "llm_objective_ttft_seconds c - - 0.8",
+                "llm_objective_ttft_seconds b - - - 0.1 0.8",
+                "llm_objective_ratio c ttft - - - 0.95",
+                "llm_objective_ttft_seconds c - - - - 0.8",
             ]
         );
     }

@@ -13,9 +13,30 @@ use query::{
     Tree,
     format::{write_integer, write_json_float},
 };
+use serde::Deserialize;
 
 /// Annotations shown of each level; the rest is counted.
 const ANNOTATIONS_MAX: usize = 10;
+
+/// Does what waits for the disk or a lock, off the threads that answer.
+pub(super) async fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> T + Send + 'static,
+) -> Result<T, ApiError> {
+    let done = tokio::task::spawn_blocking(work).await;
+    done.map_err(|error| ApiError::internal(error.to_string()))
+}
+
+/// Reads a body of JSON that has at most so many bytes.
+pub(super) fn body<'a, T: Deserialize<'a>>(
+    body: &'a [u8],
+    bytes_max: usize,
+) -> Result<T, ApiError> {
+    if body.len() > bytes_max {
+        return Err(ApiError::bad_data(format!("the body has {bytes_max} bytes at most")));
+    }
+    serde_json::from_slice(body)
+        .map_err(|error| ApiError::bad_data(format!("the body cannot be read: {error}")))
+}
 
 /// An error as Prometheus' API reports it.
 #[derive(Debug)]

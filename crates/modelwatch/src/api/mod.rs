@@ -3,6 +3,7 @@
 mod admin;
 mod agent;
 mod alertmanager;
+mod audit;
 mod channels;
 mod elastic;
 mod events;

@@ -1,11 +1,11 @@
 //! `/api/mw/v1/reports`: reports that were made, made anew, previewed, and made by the clock.
 
-use std::{sync::Arc, time::Duration};
+use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 use alert::incident::record::{Head, Member};
 use axum::{
     body::{Body, Bytes},
-    extract::{Path, State},
+    extract::{ConnectInfo, Path, State},
     http::{HeaderValue, Response, header},
 };
 use model::{UnixMs, message::render};
@@ -14,8 +14,9 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::{
+    audit::{Person, audit},
     form::{Form, parse_duration_ms},
-    json::ApiError,
+    json::{self, ApiError},
     query::from_select_error,
     requests::{Answer, needed_time, ok, refused},
 };
@@ -166,14 +167,12 @@ fn incidents(app: &App, period: Period) -> Vec<Incident> {
 async fn make(app: &Arc<App>, wish: Wish) -> Result<(Entry, Vec<(Format, Vec<u8>)>), ApiError> {
     let facts = facts(app, &wish).await?;
     let app = Arc::clone(app);
-    let kept = tokio::task::spawn_blocking(move || app.reports.keep(&wish, &facts)).await;
-    let kept = kept.map_err(|_| ApiError::internal("writing the report failed"))?;
+    let kept = json::blocking(move || app.reports.keep(&wish, &facts)).await?;
     kept.map_err(|error| ApiError::internal(format!("the report cannot be kept: {error}")))
 }
 
 pub(super) async fn list(State(app): State<Arc<App>>) -> Answer {
-    let listed = tokio::task::spawn_blocking(move || app.reports.list()).await;
-    let listed = listed.map_err(|error| ApiError::internal(error.to_string()))?;
+    let listed = json::blocking(move || app.reports.list()).await?;
     ok(&json!({ "reports": listed }))
 }
 
@@ -182,25 +181,16 @@ pub(super) async fn one(State(app): State<Arc<App>>, Path(id): Path<String>) -> 
 }
 
 async fn find(app: Arc<App>, id: String) -> Result<Entry, ApiError> {
-    let listed = tokio::task::spawn_blocking(move || app.reports.list()).await;
-    let listed = listed.map_err(|error| ApiError::internal(error.to_string()))?;
+    let listed = json::blocking(move || app.reports.list()).await?;
     let found = listed.into_iter().find(|entry| entry.id == id);
     found.ok_or_else(|| ApiError::not_found("there is no such report"))
 }
 
 pub(super) async fn create(State(app): State<Arc<App>>, body: Bytes) -> Answer {
-    let order: Order = read(&body)?;
+    let order: Order = json::body(&body, BODY_BYTES_MAX)?;
     let wish = order.wish(&app)?;
     let (entry, _) = make(&app, wish).await?;
     ok(&json!(entry))
-}
-
-fn read<'a, T: Deserialize<'a>>(body: &'a Bytes) -> Result<T, ApiError> {
-    if body.len() > BODY_BYTES_MAX {
-        return Err(ApiError::bad_data(format!("the body has {BODY_BYTES_MAX} bytes at most")));
-    }
-    serde_json::from_slice(body)
-        .map_err(|error| ApiError::bad_data(format!("the body cannot be understood: {error}")))
 }
 
 pub(super) async fn preview(State(app): State<Arc<App>>, form: Form) -> Answer {
@@ -220,10 +210,8 @@ pub(super) async fn preview(State(app): State<Arc<App>>, form: Form) -> Answer {
     };
     let wish = checked(wish, app.clock.now())?;
     let facts = facts(&app, &wish).await?;
-    let written =
-        tokio::task::spawn_blocking(move || format.write(&report::compose(&facts, wish.language)));
-    let bytes = written.await.map_err(|_| ApiError::internal("writing the report failed"))?;
-    let bytes = bytes.map_err(ApiError::internal)?;
+    let write = move || format.write(&report::compose(&facts, wish.language));
+    let bytes = json::blocking(write).await?.map_err(ApiError::internal)?;
     Ok(file_response(format, bytes, None))
 }
 
@@ -259,33 +247,36 @@ pub(super) async fn file(
 ) -> Answer {
     let format = format(&form)?;
     let is_shown = form.get("inline") == Some("true") && format == Format::Html;
-    let found = tokio::task::spawn_blocking(move || {
+    let found = json::blocking(move || {
         let entry = app.reports.list().into_iter().find(|entry| entry.id == id);
         let bytes = app.reports.file(&id, format)?;
         Ok::<_, std::io::Error>(entry.zip(bytes))
     });
-    let found = found.await.map_err(|error| ApiError::internal(error.to_string()))?;
-    let found = found.map_err(|error| ApiError::internal(error.to_string()))?;
+    let found = found.await?.map_err(|error| ApiError::internal(error.to_string()))?;
     let (entry, bytes) =
         found.ok_or_else(|| ApiError::not_found("there is no such report in this format"))?;
     Ok(file_response(format, bytes, (!is_shown).then(|| file_name(&entry, format))))
 }
 
-pub(super) async fn remove(State(app): State<Arc<App>>, Path(id): Path<String>) -> Answer {
+pub(super) async fn remove(
+    State(app): State<Arc<App>>,
+    Path(id): Path<String>,
+    ConnectInfo(address): ConnectInfo<SocketAddr>,
+) -> Answer {
     let entry = find(Arc::clone(&app), id.clone()).await?;
-    let removed = tokio::task::spawn_blocking(move || app.reports.remove(&id)).await;
-    let removed = removed.map_err(|error| ApiError::internal(error.to_string()))?;
-    match removed {
-        Ok(true) => ok(&json!(entry)),
-        Ok(false) => Err(ApiError::not_found("there is no such report")),
-        Err(error) => Err(ApiError::internal(error.to_string())),
+    let for_work = Arc::clone(&app);
+    let removed = json::blocking(move || for_work.reports.remove(&id)).await?;
+    if !removed.map_err(|error| ApiError::internal(error.to_string()))? {
+        return Err(ApiError::not_found("there is no such report"));
     }
+    let report = file_name(&entry, Format::Html);
+    audit(&app, "audit.report_removed", &Person::new(address, ""), [("report", report)]);
+    ok(&json!(entry))
 }
 
 pub(super) async fn schedules(State(app): State<Arc<App>>) -> Answer {
     let now = app.clock.now();
-    let planned = tokio::task::spawn_blocking(move || app.reports.schedules()).await;
-    let planned = planned.map_err(|error| ApiError::internal(error.to_string()))?;
+    let planned = json::blocking(move || app.reports.schedules()).await?;
     let planned = planned.map_err(|error| ApiError::internal(error.to_string()))?;
     let json = |planned: &Planned| schedule_json(planned, now);
     ok(&json!({ "schedules": planned.iter().map(json).collect::<Vec<_>>() }))
@@ -306,8 +297,13 @@ fn schedule_json(planned: &Planned, now: UnixMs) -> Value {
     json
 }
 
-pub(super) async fn save_schedule(State(app): State<Arc<App>>, body: Bytes) -> Answer {
-    let schedule: Schedule = read(&body)?;
+pub(super) async fn save_schedule(
+    State(app): State<Arc<App>>,
+    ConnectInfo(address): ConnectInfo<SocketAddr>,
+    body: Bytes,
+) -> Answer {
+    let schedule: Schedule = json::body(&body, BODY_BYTES_MAX)?;
+    let name = schedule.name.clone();
     let for_work = Arc::clone(&app);
     let work = move || {
         let name = schedule.name.clone();
@@ -316,31 +312,37 @@ pub(super) async fn save_schedule(State(app): State<Arc<App>>, body: Bytes) -> A
         for_work.reports.begin(&name, for_work.clock.now())?;
         Ok(())
     };
-    changed(tokio::task::spawn_blocking(work).await)?;
+    json::blocking(work).await?.map_err(refused_schedule)?;
+    audit(&app, "audit.schedule_put", &Person::new(address, ""), [("name", name)]);
     schedules(State(app)).await
 }
 
-pub(super) async fn forget_schedule(State(app): State<Arc<App>>, form: Form) -> Answer {
+pub(super) async fn forget_schedule(
+    State(app): State<Arc<App>>,
+    ConnectInfo(address): ConnectInfo<SocketAddr>,
+    form: Form,
+) -> Answer {
     let name = form.get("name").unwrap_or_default().to_owned();
-    let for_work = Arc::clone(&app);
-    let work = move || for_work.reports.forget_schedule(&name);
-    changed(tokio::task::spawn_blocking(work).await)?;
+    let (for_work, given) = (Arc::clone(&app), name.clone());
+    let work = move || for_work.reports.forget_schedule(&given);
+    json::blocking(work).await?.map_err(refused_schedule)?;
+    audit(&app, "audit.schedule_removed", &Person::new(address, ""), [("name", name)]);
     schedules(State(app)).await
 }
 
-type Joined<T> = Result<T, tokio::task::JoinError>;
-
-fn changed(result: Joined<Result<(), ScheduleError>>) -> Result<(), ApiError> {
-    let result = result.map_err(|error| ApiError::internal(error.to_string()))?;
-    result.map_err(|error| match error {
+fn refused_schedule(error: ScheduleError) -> ApiError {
+    match error {
         ScheduleError::Io(_) => ApiError::internal(error.to_string()),
         ScheduleError::None => ApiError::not_found(error.to_string()),
         ScheduleError::Problem(problem) => {
             let params = vec![("key", problem.key.to_owned()), ("value", problem.value)];
             ApiError::refused("refused.schedule", params)
         }
+        ScheduleError::Folder(folder) => {
+            ApiError::refused("refused.schedule_folder", vec![("folder", folder)])
+        }
         ScheduleError::Configured | ScheduleError::TooMany => ApiError::bad_data(error.to_string()),
-    })
+    }
 }
 
 /// Makes reports when they are due, until the program ends.
@@ -441,7 +443,7 @@ async fn hand_on(
         for (format, bytes) in &files {
             let name = format!("{}-{}", schedule.name, file_name(&entry, *format));
             if !schedule.folder.is_empty() {
-                let copied = reports::copy_to(schedule.folder.as_ref(), &name, bytes);
+                let copied = for_work.reports.copy_to(&schedule, &name, bytes);
                 results.push(copied.map_err(|error| format!("{}: {error}", schedule.folder)));
             }
             for channel in &schedule.channels {

@@ -14,11 +14,7 @@ use alert::{
     matchers,
 };
 use deliver::{Login, Reference};
-use model::{
-    alert::ALERT_NAME,
-    parse_rfc3339,
-    series::{MatchOp, Matcher},
-};
+use model::{parse_rfc3339, series::Matcher};
 
 use super::{
     Environment, Problem,
@@ -140,7 +136,7 @@ impl Incidents {
         let inhibitions = self.inhibitions.iter().map(Inhibit::inhibition);
         let mut inhibitions = inhibitions.collect::<Result<Vec<Inhibition>, Bad>>()?;
         if self.has_builtin_inhibitions {
-            inhibitions.extend(builtin());
+            inhibitions.extend(alert::pack::inhibitions());
         }
         let windows = self.windows.iter().map(Maintenance::window).collect::<Result<_, Bad>>()?;
         let zones: Zones = Arc::new(|name| zone::Zone::of_name(name).map(zone_of));
@@ -156,43 +152,6 @@ impl Incidents {
         lines.extend(self.routes.iter().flat_map(Route::lines));
         lines
     }
-}
-
-/// Inhibitions that nobody has to write: what is down explains what is slow, and the worse of two thresholds the
-/// other. The names are those of the built-in rules.
-const BUILTIN: &[(&str, &str, &str)] = &[
-    (
-        "EngineDown",
-        "Engine(Stalled|RequestsStarved|Kv.*|Queue.*|ReplicaIdle|FirstTokenVerySlow|DecodeVerySlow|Errors|ServerErrors)|ProbeOfModelFailed",
-        "instance",
-    ),
-    ("EngineCrashLoop", "EngineDown", "instance"),
-    ("EngineKvFull", "EngineKvPressure", "instance model"),
-    (
-        "Accelerator(Lost|Missing|Failed)",
-        "Accelerator(Stuck|ReadingsOld|ClockLow|Degraded|NeedsRecovery|LinkDown)",
-        "instance index",
-    ),
-    ("AgentLost", "Host.*|Engine.*|Accelerator.*", "instance"),
-    ("HostDiskFull", "HostDiskLow|HostDiskFull.*Soon", "instance mountpoint"),
-    ("HostDiskFullVerySoon", "HostDiskFullSoon", "instance mountpoint"),
-    ("CertificateExpired", "CertificateExpires.*Soon", "instance target"),
-    ("CertificateExpiresVerySoon", "CertificateExpiresSoon", "instance target"),
-    ("ObjectiveTtftBurnsFast", "ObjectiveTtftBurnsSlow", "model"),
-    ("ObjectiveTpotBurnsFast", "ObjectiveTpotBurnsSlow", "model"),
-    ("ObjectiveSuccessBurnsFast", "ObjectiveSuccessBurnsSlow", "model"),
-];
-
-fn builtin() -> Vec<Inhibition> {
-    let list =
-        |pattern: &str| Matcher::new(ALERT_NAME, MatchOp::Regex, pattern).into_iter().collect();
-    let inhibition = |(source, target, equal): &(&str, &str, &str)| Inhibition {
-        source: list(source),
-        target: list(target),
-        equal: equal.split(' ').map(str::to_owned).collect(),
-        is_builtin: true,
-    };
-    BUILTIN.iter().map(inhibition).collect()
 }
 
 fn zone_of(zone: zone::Zone) -> Zone {

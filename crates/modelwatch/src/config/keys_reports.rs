@@ -75,4 +75,16 @@ pub(super) static KEYS: &[Key] = &[
             }
         },
     },
+    Key {
+        path: "reports.folders",
+        kind: Type::TextList,
+        default: "",
+        help_en: "Folders, absolute, in and below which schedules of the page may write files; into none without it. Those of the configuration may name any.",
+        help_zh: "允许在页面上设置的计划写入文件的目录（绝对路径，含其子目录）；默认不允许。配置文件中的计划不受此限。",
+        set: |config, value| {
+            if let Value::TextList(value) = value {
+                config.reports.folders = value;
+            }
+        },
+    },
 ];

@@ -463,8 +463,8 @@ fn resolve(text: &str, environment: &Environment<'_>) -> Result<Config, Vec<Prob
     logs::check(&config.logs, &mut problems);
     let line_of = |name: &str| parse::line_in(text, "receive", name);
     receive::check(&config.receive, &line_of, environment, &mut problems);
-    let line = parse::line_in(text, "reports", "energy_price");
-    reports::check(&config.reports, line, &mut problems);
+    let line_of = |name: &str| parse::line_in(text, "reports", name);
+    reports::check(&config.reports, &line_of, &mut problems);
     scrape::check(&config.scrapes, environment, &mut problems);
     pipeline::check(&config.log_pipelines, &mut problems);
     check_commands(&config.accelerator_commands, &mut problems);

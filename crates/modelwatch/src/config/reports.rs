@@ -13,6 +13,8 @@ pub(crate) struct Reports {
     /// As written; empty where costs are not told.
     pub(crate) energy_price: String,
     pub(crate) currency: String,
+    /// Where schedules of the page may write.
+    pub(crate) folders: Vec<String>,
 }
 
 /// A report that is made by the clock.
@@ -95,6 +97,7 @@ impl Reports {
         vec![
             format!("reports.currency = {}", text(self.currency.as_str())),
             format!("reports.energy_price = {}", text(self.energy_price.as_str())),
+            format!("reports.folders = {}", text(self.folders.as_slice())),
         ]
     }
 
@@ -103,14 +106,26 @@ impl Reports {
     }
 }
 
-pub(super) fn check(reports: &Reports, price_line: usize, problems: &mut Vec<Problem>) {
+pub(super) fn check(
+    reports: &Reports,
+    line_of: &dyn Fn(&str) -> usize,
+    problems: &mut Vec<Problem>,
+) {
     if !reports.energy_price.is_empty() && reports.price().is_none() {
         let params = [
             ("key", "reports.energy_price".to_owned()),
             ("value", reports.energy_price.clone()),
             ("expected", "0.30".to_owned()),
         ];
-        problems.push(Problem::new(price_line, "config.wrong_type", params));
+        problems.push(Problem::new(line_of("energy_price"), "config.wrong_type", params));
+    }
+    if let Some(folder) = reports.folders.iter().find(|folder| !folder.starts_with('/')) {
+        let params = [
+            ("key", "reports.folders".to_owned()),
+            ("value", folder.clone()),
+            ("expected", "/srv/reports".to_owned()),
+        ];
+        problems.push(Problem::new(line_of("folders"), "config.wrong_type", params));
     }
     for (index, report) in reports.schedules.iter().enumerate() {
         let name = ("name", report.name.clone());

@@ -193,6 +193,8 @@ pub(crate) enum ScheduleError {
     Configured,
     #[error("there are {SCHEDULES_MAX} schedules already; delete one first")]
     TooMany,
+    #[error("schedules of the page may not write into {0}; see reports.folders")]
+    Folder(String),
     #[error("no schedule of the page has this name")]
     None,
     #[error("{0}")]
@@ -211,6 +213,8 @@ pub(crate) struct Reports {
     folder: PathBuf,
     kept: Kept,
     configured: Vec<Schedule>,
+    /// Where schedules of the page may write.
+    folders: Vec<PathBuf>,
     turn: Mutex<()>,
     language: Language,
     /// Held while one is made.
@@ -226,6 +230,7 @@ impl Reports {
             kept: Kept::new(folder.clone()),
             folder,
             configured,
+            folders: config.folders.iter().map(PathBuf::from).collect(),
             turn: Mutex::default(),
             language,
             making: tokio::sync::Semaphore::new(1),
@@ -300,6 +305,9 @@ impl Reports {
         if self.configured.iter().any(|one| one.name == schedule.name) {
             return Err(ScheduleError::Configured);
         }
+        if !self.may_write(&schedule) {
+            return Err(ScheduleError::Folder(schedule.folder));
+        }
         let _turn = self.lock();
         let path = self.folder.join(SCHEDULES);
         let mut saved: Saved = whole::read(&path)?;
@@ -310,6 +318,31 @@ impl Reports {
         saved.schedules.push(schedule);
         saved.schedules.sort_by(|a, b| a.name.cmp(&b.name));
         Ok(whole::write(&path, &saved)?)
+    }
+
+    /// Whether a schedule may write into the folder that it names: those of the configuration may, those of the page
+    /// only below folders that the configuration allows them. What is written there is others' to read.
+    fn may_write(&self, schedule: &Schedule) -> bool {
+        let folder = Path::new(&schedule.folder);
+        let is_plain = folder.components().all(|part| part != std::path::Component::ParentDir);
+        let is_below = || self.folders.iter().any(|allowed| folder.starts_with(allowed));
+        schedule.folder.is_empty() || self.configured.contains(schedule) || is_plain && is_below()
+    }
+
+    /// Puts a file of a report into the folder of its schedule, under a name that tells what it is.
+    pub(crate) fn copy_to(
+        &self,
+        schedule: &Schedule,
+        name: &str,
+        bytes: &[u8],
+    ) -> std::io::Result<()> {
+        if !self.may_write(schedule) {
+            return Err(std::io::Error::other(ScheduleError::Folder(schedule.folder.clone())));
+        }
+        let folder = Path::new(&schedule.folder);
+        let fresh = folder.join(format!(".{name}.new"));
+        keep::write(&fresh, bytes)?;
+        std::fs::rename(&fresh, folder.join(name))
     }
 
     pub(crate) fn forget_schedule(&self, name: &str) -> Result<(), ScheduleError> {
@@ -373,14 +406,6 @@ pub(crate) fn tag(language: Language) -> &'static str {
     }
 }
 
-/// Puts a file of a report into a folder that somebody named, under a name that tells what it is.
-pub(crate) fn copy_to(folder: &Path, name: &str, bytes: &[u8]) -> std::io::Result<()> {
-    let path = folder.join(name);
-    let fresh = folder.join(format!(".{name}.new"));
-    keep::write(&fresh, bytes)?;
-    std::fs::rename(&fresh, &path)
-}
-
 #[cfg(test)]
 mod tests {
     use model::parse_rfc3339;
@@ -433,6 +458,37 @@ mod tests {
             (reports.language(""), reports.language("en")),
             (Language::Chinese, Language::English)
         );
+    }
+
+    #[test]
+    fn schedules_of_the_page_write_only_where_they_may() {
+        let folder = tempfile::tempdir().unwrap();
+        let check = |folders: &[&str], wanted: &str, expected: bool| {
+            let mut config = config::Reports::default();
+            let fixed =
+                config::Report { folder: "/fixed".into(), ..config::Report::named("fixed") };
+            config.schedules.push(fixed.clone());
+            config.folders = folders.iter().map(|folder| (*folder).to_owned()).collect();
+            let reports = Reports::new(folder.path(), &config, Language::English);
+            assert!(reports.may_write(&fixed.schedule().unwrap()));
+            let schedule = Schedule { folder: wanted.into(), ..schedule("page") };
+            let refused = |error: Option<ScheduleError>| match error {
+                Some(ScheduleError::Folder(folder)) => folder == wanted,
+                _ => false,
+            };
+            assert_eq!(
+                !refused(reports.save_schedule(schedule.clone()).err()),
+                expected,
+                "{wanted}"
+            );
+            assert_eq!(reports.may_write(&schedule), expected, "{wanted}");
+        };
+        check(&[], "", true);
+        check(&[], "/fixed", false);
+        check(&["/srv/a"], "/srv/a", true);
+        check(&["/srv/b", "/srv/a"], "/srv/a/b", true);
+        check(&["/srv/a"], "/srv/ab", false);
+        check(&["/srv/a"], "/srv/a/../../etc", false);
     }
 
     #[test]

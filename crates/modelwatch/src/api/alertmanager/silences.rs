@@ -23,7 +23,11 @@ use serde_json::{Value, json};
 
 use super::{Answer, Refused, filter, ok, time};
 use crate::{
-    api::{form::Form, incidents},
+    api::{
+        audit::{Person, audit},
+        form::Form,
+        incidents,
+    },
     wire::App,
 };
 
@@ -162,7 +166,7 @@ pub(super) async fn put(
         .map_err(|error| Refused::bad(format!("parsing silence body failed: {error}")))?;
     let draft = asked.draft().map_err(Refused::bad)?;
     let task = tokio::task::spawn_blocking(move || {
-        let (author, end) = (draft.created_by.clone(), time(draft.ends.0));
+        let (person, end) = (Person::new(address, &draft.created_by), time(draft.ends.0));
         let params = [
             ("matchers", matchers::write_list(&draft.matchers)),
             ("text", draft.comment.clone()),
@@ -172,7 +176,7 @@ pub(super) async fn put(
         let (id, kept) = done.map_err(|refusal| refused(&refusal))?;
         let [matchers, text, end] = params;
         let params = [matchers, text, end, ("id", id.clone())];
-        incidents::audited(&app, "audit.silence_put", (&author, &address.ip().to_string()), params);
+        audit(&app, "audit.silence_put", &person, params);
         kept.map_err(|error| failed(&error))?;
         Ok(id)
     });
@@ -194,8 +198,8 @@ pub(super) async fn expire(
         let (silence, kept) = done.map_err(|refusal| refused(&refusal))?;
         if let Some(silence) = silence {
             let params = [("matchers", matchers::write_list(&silence.matchers)), ("id", id)];
-            let by = (silence.created_by.as_str(), &*address.ip().to_string());
-            incidents::audited(&app, "audit.silence_ended", by, params);
+            let person = Person::new(address, &silence.created_by);
+            audit(&app, "audit.silence_ended", &person, params);
         }
         kept.map_err(|error| failed(&error))
     });

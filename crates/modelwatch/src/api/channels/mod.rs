@@ -1,22 +1,20 @@
 //! `/api/mw/v1/channels` and what is below it: how the ways are by which people are told, a test of each, and letters
 //! that could not be delivered.
 
-use std::sync::Arc;
+use std::{net::SocketAddr, sync::Arc};
 
 use axum::{
     body::{Body, Bytes},
-    extract::{Path, State},
+    extract::{ConnectInfo, Path, State},
     http::Response,
 };
 use deliver::{Dead, DeliverError, Lane, PutError};
-use model::{
-    log::{LogRecord, Severity},
-    message::Language,
-};
+use model::message::Language;
 use serde_json::{Value, json};
 
 use super::{
-    json::ApiError,
+    audit::{Person, audit},
+    json::{self, ApiError},
     requests::{Answer, ok},
 };
 use crate::wire::App;
@@ -32,10 +30,11 @@ pub(super) async fn channels(State(app): State<Arc<App>>) -> Answer {
 pub(super) async fn test(
     State(app): State<Arc<App>>,
     Path(name): Path<String>,
+    ConnectInfo(address): ConnectInfo<SocketAddr>,
     _: Bytes,
 ) -> Answer {
     let tested = app.channels.test(&name).await.map_err(|error| refusal(&error))?;
-    audit(&app, "event.channel_tested", &name);
+    audit(&app, "event.channel_tested", &nobody(address), [("channel", name)]);
     let (seconds, error) = match &tested {
         Ok(took) => (Some(took.as_secs_f64()), None),
         Err(failure) => (None, Some(failure.reason.as_str())),
@@ -52,33 +51,40 @@ pub(super) async fn dead(State(app): State<Arc<App>>, Path(name): Path<String>) 
 pub(super) async fn retry(
     State(app): State<Arc<App>>,
     Path((name, id)): Path<(String, String)>,
+    ConnectInfo(address): ConnectInfo<SocketAddr>,
     _: Bytes,
 ) -> Answer {
     let (channel, id) = (name.clone(), number(&id)?);
     let is_there = blocking(&app, move |app| app.channels.retry(&channel, id)).await?;
-    done(&app, is_there, "event.letter_retried", name).await
+    done(&app, is_there, "event.letter_retried", (name, address)).await
 }
 
 /// Forgets one of them. Answers those that are left.
 pub(super) async fn forget(
     State(app): State<Arc<App>>,
     Path((name, id)): Path<(String, String)>,
+    ConnectInfo(address): ConnectInfo<SocketAddr>,
 ) -> Answer {
     let (channel, id) = (name.clone(), number(&id)?);
     let is_there = blocking(&app, move |app| app.channels.forget(&channel, id)).await?;
-    done(&app, is_there, "event.letter_forgotten", name).await
+    done(&app, is_there, "event.letter_forgotten", (name, address)).await
+}
+
+/// These requests say no name.
+fn nobody(address: SocketAddr) -> Person {
+    Person::new(address, "")
 }
 
 async fn done(
     app: &Arc<App>,
     is_there: bool,
-    code: &str,
-    name: String,
+    code: &'static str,
+    (name, address): (String, SocketAddr),
 ) -> Result<Response<Body>, ApiError> {
     if !is_there {
         return Err(no_letter());
     }
-    audit(app, code, &name);
+    audit(app, code, &nobody(address), [("channel", name.clone())]);
     letters(app, name).await
 }
 
@@ -115,20 +121,7 @@ async fn blocking<T: Send + 'static>(
     work: impl FnOnce(&App) -> Result<T, DeliverError> + Send + 'static,
 ) -> Result<T, ApiError> {
     let app = Arc::clone(app);
-    let done = tokio::task::spawn_blocking(move || work(&app)).await;
-    let done = done.map_err(|error| ApiError::internal(error.to_string()))?;
-    done.map_err(|error| refusal(&error))
-}
-
-/// Whoever does something to channels is on record; who it was is not known where there is no login.
-fn audit(app: &App, code: &str, channel: &str) {
-    app.events.push(LogRecord {
-        time: app.clock.now(),
-        source: "audit".into(),
-        severity: Severity::Info,
-        body: code.into(),
-        attributes: vec![("channel".into(), channel.into())],
-    });
+    json::blocking(move || work(&app)).await?.map_err(|error| refusal(&error))
 }
 
 fn lane_json(lane: &Lane) -> Value {

@@ -10,11 +10,12 @@ use axum::{
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::{Person, audit, parse_all, read_body, refused, unkept};
+use super::{parse_all, read_body, refused, unkept};
 use crate::{
     api::{
+        audit::{Person, audit},
         form::Form,
-        json::ApiError,
+        json,
         requests::{Answer, ok},
         time::rfc3339,
     },
@@ -57,7 +58,7 @@ pub(in crate::api) async fn put(
         zone: draft.zone,
     };
     let for_work = Arc::clone(&app);
-    let task = tokio::task::spawn_blocking(move || {
+    let task = json::blocking(move || {
         let app = for_work;
         let params = [
             ("name", window.name.clone()),
@@ -70,7 +71,7 @@ pub(in crate::api) async fn put(
         audit(&app, "audit.window_put", &person, params);
         kept.map_err(|error| unkept(&error))
     });
-    task.await.map_err(|error| ApiError::internal(error.to_string()))??;
+    task.await??;
     shown(&app)
 }
 
@@ -83,14 +84,14 @@ pub(in crate::api) async fn forget(
     let id = form.get("id").unwrap_or_default().to_owned();
     let person = Person::new(address, form.get("author").unwrap_or_default());
     let for_work = Arc::clone(&app);
-    let task = tokio::task::spawn_blocking(move || {
+    let task = json::blocking(move || {
         let app = for_work;
         let done = app.incidents.change(|incidents, now| incidents.forget_window(&id, now));
         let (window, kept) = done.map_err(|refusal| refused(&refusal))?;
         audit(&app, "audit.window_removed", &person, [("name", window.name)]);
         kept.map_err(|error| unkept(&error))
     });
-    task.await.map_err(|error| ApiError::internal(error.to_string()))??;
+    task.await??;
     shown(&app)
 }
 

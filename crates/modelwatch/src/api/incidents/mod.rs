@@ -1,7 +1,6 @@
 //! `/api/mw/v1/incidents`, `maintenance` and `routes`: what is wrong, who takes care of it, and who is told.
 //!
-//! There is no login, so that names are what people say they are; without one the address stands for it. Every change
-//! is an event of the source `audit`.
+//! Every change is an event of the source `audit`.
 
 mod maintenance;
 mod routes;
@@ -16,17 +15,14 @@ use axum::{
     body::Bytes,
     extract::{ConnectInfo, Path, State},
 };
-use model::{
-    UnixMs,
-    log::{LogRecord, Severity},
-    series::Matcher,
-};
+use model::{UnixMs, series::Matcher};
 use serde::Deserialize;
 use serde_json::json;
 
 use super::{
+    audit::{Person, audit},
     form::{Form, invalid},
-    json::ApiError,
+    json::{self, ApiError},
     requests::{Answer, ok},
 };
 use crate::wire::App;
@@ -116,22 +112,6 @@ struct Deed {
     text: String,
 }
 
-/// The address of whoever asks, and what they say.
-struct Person {
-    address: SocketAddr,
-    author: String,
-}
-
-impl Person {
-    fn new(address: SocketAddr, author: &str) -> Self {
-        let author = match author.trim() {
-            "" => address.ip().to_string(),
-            author => author.to_owned(),
-        };
-        Self { address, author }
-    }
-}
-
 type Do = fn(&mut Incidents, &str, &Deed, UnixMs) -> Result<(), Refusal>;
 
 async fn act(
@@ -145,7 +125,7 @@ async fn act(
     let person = Person::new(address, &deed.author);
     deed.author.clone_from(&person.author);
     let for_work = Arc::clone(&app);
-    let task = tokio::task::spawn_blocking(move || {
+    let task = json::blocking(move || {
         let done = for_work.incidents.change(|incidents, now| work(incidents, &id, &deed, now));
         let ((), kept) = done.map_err(|refusal| refused(&refusal))?;
         let view = for_work.incidents.read(|incidents, now| incidents.view(&id, now));
@@ -160,7 +140,7 @@ async fn act(
         kept.map_err(|error| unkept(&error))?;
         Ok::<String, ApiError>(id)
     });
-    let id = task.await.map_err(|error| ApiError::internal(error.to_string()))??;
+    let id = task.await??;
     shown(&app, &id)
 }
 
@@ -199,41 +179,10 @@ deed!(resolve, "Says that it is over.", |_| "audit.dismissed", |it, id, deed, no
 
 /// Reads a body of JSON; an empty one says nothing.
 fn read_body<T: Default + for<'de> Deserialize<'de>>(body: &Bytes) -> Result<T, ApiError> {
-    if body.len() > BODY_BYTES_MAX {
-        return Err(ApiError::bad_data(format!("a body has {BODY_BYTES_MAX} bytes at most")));
-    }
     if body.iter().all(u8::is_ascii_whitespace) {
         return Ok(T::default());
     }
-    serde_json::from_slice(body)
-        .map_err(|error| ApiError::bad_data(format!("the body cannot be read: {error}")))
-}
-
-/// Notes who did what.
-fn audit<const N: usize>(
-    app: &App,
-    code: &'static str,
-    person: &Person,
-    params: [(&'static str, String); N],
-) {
-    audited(app, code, (&person.author, &person.address.ip().to_string()), params);
-}
-
-pub(super) fn audited<const N: usize>(
-    app: &App,
-    code: &'static str,
-    (author, address): (&str, &str),
-    params: [(&'static str, String); N],
-) {
-    let own = [("author", author.to_owned()), ("address", address.to_owned())];
-    let all = own.into_iter().chain(params).filter(|(_, value)| !value.is_empty());
-    app.events.push(LogRecord {
-        time: app.clock.now(),
-        source: "audit".into(),
-        severity: Severity::Info,
-        body: code.into(),
-        attributes: all.map(|(name, value)| (name.to_owned(), value)).collect(),
-    });
+    json::body(body, BODY_BYTES_MAX)
 }
 
 fn unkept(error: &std::io::Error) -> ApiError {

@@ -17,7 +17,7 @@ use store::events::{Event as _, Filter};
 use crate::{
     api::{
         form::Form,
-        json::ApiError,
+        json::{self, ApiError},
         requests::{Answer, not_understood, ok},
     },
     whole,
@@ -61,12 +61,7 @@ pub(in crate::api) async fn list(State(app): State<Arc<App>>) -> Answer {
 
 /// Saves one, in place of another of the same name.
 pub(in crate::api) async fn save(State(app): State<Arc<App>>, body: Bytes) -> Answer {
-    if body.len() > BODY_BYTES_MAX {
-        return Err(ApiError::bad_data(format!("a search has {BODY_BYTES_MAX} bytes at most")));
-    }
-    let search: Search = serde_json::from_slice(&body)
-        .map_err(|error| ApiError::bad_data(format!("the body is no search: {error}")))?;
-    let search = checked(search)?;
+    let search = checked(json::body(&body, BODY_BYTES_MAX)?)?;
     change(app, move |searches| put(searches, search).map(|()| true)).await
 }
 
@@ -89,8 +84,7 @@ async fn change(
     app: Arc<App>,
     work: impl FnOnce(&mut Vec<Search>) -> Result<bool, ApiError> + Send + 'static,
 ) -> Answer {
-    let changed = tokio::task::spawn_blocking(move || app.saved.change(work)).await;
-    let searches = changed.map_err(|error| ApiError::internal(error.to_string()))??;
+    let searches = json::blocking(move || app.saved.change(work)).await??;
     ok(&json!({ "searches": searches }))
 }
 

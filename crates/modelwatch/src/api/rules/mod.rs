@@ -4,21 +4,22 @@
 mod objectives;
 mod preview;
 
-use std::{sync::Arc, time::Duration};
+use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 use alert::rules::{Kind, Problem, Rule, Told};
 use axum::{
     body::{Body, Bytes},
-    extract::State,
+    extract::{ConnectInfo, State},
     http::{Response, StatusCode},
 };
 use model::UnixMs;
-use serde::{Deserialize, de::DeserializeOwned};
+use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::{
+    audit::{Person, audit},
     form::Form,
-    json::ApiError,
+    json::{self, ApiError},
     product::object,
     requests::{Answer, ok},
 };
@@ -48,8 +49,7 @@ pub(super) async fn rules(State(app): State<Arc<App>>) -> Answer {
 /// Reads all files of rules again, as `POST /-/reload` of Prometheus does. Files that are changed are read again
 /// within seconds anyway; this answers what is wrong with them.
 pub(super) async fn reload(State(app): State<Arc<App>>) -> Response<Body> {
-    let done = tokio::task::spawn_blocking(move || app.rules.reload()).await;
-    let problems = done.unwrap_or_default();
+    let problems = json::blocking(move || app.rules.reload()).await.unwrap_or_default();
     let lines = problems.iter().map(|FileProblem { file, problem }| {
         format!("{file}:{}:{}: {}\n", problem.line, problem.column, problem.reason)
     });
@@ -79,8 +79,12 @@ struct Asked {
 }
 
 /// Changes thresholds and other things of a rule.
-pub(super) async fn change(State(app): State<Arc<App>>, body: Bytes) -> Answer {
-    let asked: Asked = read(&body)?;
+pub(super) async fn change(
+    State(app): State<Arc<App>>,
+    ConnectInfo(address): ConnectInfo<SocketAddr>,
+    body: Bytes,
+) -> Answer {
+    let asked: Asked = json::body(&body, YAML_BYTES_MAX)?;
     if let Some(severity) = &asked.severity
         && !SEVERITIES.contains(&severity.as_str())
     {
@@ -95,7 +99,7 @@ pub(super) async fn change(State(app): State<Arc<App>>, body: Bytes) -> Answer {
         let params = vec![("count", count.to_string())];
         return Err(ApiError::refused("refused.thresholds", params));
     }
-    let (id, author) = (asked.id.clone(), asked.author.clone());
+    let (id, person) = (asked.id.clone(), Person::new(address, &asked.author));
     let change = Change {
         query: String::new(),
         thresholds: asked.thresholds,
@@ -104,16 +108,21 @@ pub(super) async fn change(State(app): State<Arc<App>>, body: Bytes) -> Answer {
         is_enabled: asked.is_enabled,
     };
     blocking(&app, move |app| app.rules.change(&asked.id, change)).await?;
-    audit(&app, "event.rule_changed", &id, &author);
+    audit(&app, "event.rule_changed", &person, [("rule", id.clone())]);
     answer(&app, &id)
 }
 
 /// Takes back what was changed of a rule.
-pub(super) async fn reset(State(app): State<Arc<App>>, form: Form) -> Answer {
+pub(super) async fn reset(
+    State(app): State<Arc<App>>,
+    ConnectInfo(address): ConnectInfo<SocketAddr>,
+    form: Form,
+) -> Answer {
     let id = form.get("id").unwrap_or_default().to_owned();
     let given = id.clone();
     blocking(&app, move |app| app.rules.reset(&given)).await?;
-    audit(&app, "event.rule_reset", &id, form.get("author").unwrap_or_default());
+    let person = Person::new(address, form.get("author").unwrap_or_default());
+    audit(&app, "event.rule_reset", &person, [("rule", id.clone())]);
     answer(&app, &id)
 }
 
@@ -126,22 +135,32 @@ struct Written {
 }
 
 /// Keeps a rule that was written on the page.
-pub(super) async fn write(State(app): State<Arc<App>>, body: Bytes) -> Answer {
-    let written: Written = read(&body)?;
+pub(super) async fn write(
+    State(app): State<Arc<App>>,
+    ConnectInfo(address): ConnectInfo<SocketAddr>,
+    body: Bytes,
+) -> Answer {
+    let written: Written = json::body(&body, YAML_BYTES_MAX)?;
     let names = blocking(&app, move |app| app.rules.put(&written.yaml)).await?;
+    let person = Person::new(address, &written.author);
     for name in &names {
-        audit(&app, "event.rule_written", name, &written.author);
+        audit(&app, "event.rule_written", &person, [("rule", name.clone())]);
     }
     let id = format!("page/{}/0", names.first().map_or("", String::as_str));
     answer(&app, &id)
 }
 
 /// Forgets a rule that was written on the page.
-pub(super) async fn forget(State(app): State<Arc<App>>, form: Form) -> Answer {
+pub(super) async fn forget(
+    State(app): State<Arc<App>>,
+    ConnectInfo(address): ConnectInfo<SocketAddr>,
+    form: Form,
+) -> Answer {
     let name = form.get("name").unwrap_or_default().to_owned();
     let given = name.clone();
     blocking(&app, move |app| app.rules.forget(&given)).await?;
-    audit(&app, "event.rule_forgotten", &name, form.get("author").unwrap_or_default());
+    let person = Person::new(address, form.get("author").unwrap_or_default());
+    audit(&app, "event.rule_forgotten", &person, [("rule", name.clone())]);
     ok(&json!({ "name": name }))
 }
 
@@ -151,9 +170,7 @@ async fn blocking<T: Send + 'static>(
     work: impl FnOnce(&App) -> Result<T, Refused> + Send + 'static,
 ) -> Result<T, ApiError> {
     let app = Arc::clone(app);
-    let done = tokio::task::spawn_blocking(move || work(&app)).await;
-    let done = done.map_err(|error| ApiError::internal(error.to_string()))?;
-    done.map_err(|refused| match refused {
+    json::blocking(move || work(&app)).await?.map_err(|refused| match refused {
         Refused::Unknown => unknown(),
         Refused::Bad(problems) => {
             let first = problems.first().map(|problem| problem.reason.clone());
@@ -170,18 +187,6 @@ fn unknown() -> ApiError {
     ApiError::not_found("there is no rule of this name")
 }
 
-/// Whoever changes a rule is on record.
-fn audit(app: &App, code: &str, rule: &str, author: &str) {
-    let author = if author.is_empty() { "?" } else { author };
-    app.events.push(model::log::LogRecord {
-        time: app.clock.now(),
-        source: "audit".into(),
-        severity: model::log::Severity::Info,
-        body: code.into(),
-        attributes: vec![("rule".into(), rule.into()), ("author".into(), author.into())],
-    });
-}
-
 fn answer(app: &App, id: &str) -> Answer {
     let found = app.rules.groups().into_iter().find_map(|view| {
         let known = view.loaded.rules.iter().find(|known| known.id == id)?;
@@ -191,14 +196,6 @@ fn answer(app: &App, id: &str) -> Answer {
 }
 
 /// What a body says, or what is wrong with it.
-fn read<T: DeserializeOwned>(body: &[u8]) -> Result<T, ApiError> {
-    if body.len() > YAML_BYTES_MAX {
-        return Err(ApiError::bad_data(format!("a rule has {YAML_BYTES_MAX} bytes at most")));
-    }
-    serde_json::from_slice(body)
-        .map_err(|error| ApiError::bad_data(format!("the body is not what is expected: {error}")))
-}
-
 fn group_json(app: &App, view: &GroupView) -> Value {
     // Only rules that are enabled have fared somehow, in their order.
     let mut told = view.told.iter();

@@ -30,8 +30,12 @@ fn list(app: &App) -> Answer {
     ok(&json!({ "objectives": told.collect::<Vec<_>>() }))
 }
 
-pub(in crate::api) async fn set_objective(State(app): State<Arc<App>>, body: Bytes) -> Answer {
-    let asked: AskedObjective = read(&body)?;
+pub(in crate::api) async fn set_objective(
+    State(app): State<Arc<App>>,
+    ConnectInfo(address): ConnectInfo<SocketAddr>,
+    body: Bytes,
+) -> Answer {
+    let asked: AskedObjective = json::body(&body, YAML_BYTES_MAX)?;
     let objective: Objective = serde_json::from_value(asked.objective)
         .map_err(|error| ApiError::bad_data(format!("the body is no objective: {error}")))?;
     if !objective.is_sound() {
@@ -41,17 +45,23 @@ pub(in crate::api) async fn set_objective(State(app): State<Arc<App>>, body: Byt
     if !on_disk(&app, move |app| app.objectives.set(objective)).await? {
         return Err(ApiError::refused("refused.objectives", Vec::new()));
     }
-    audit(&app, "event.objective_set", &model, &asked.author);
+    let person = Person::new(address, &asked.author);
+    audit(&app, "event.objective_set", &person, [("model", model)]);
     list(&app)
 }
 
-pub(in crate::api) async fn remove_objective(State(app): State<Arc<App>>, form: Form) -> Answer {
+pub(in crate::api) async fn remove_objective(
+    State(app): State<Arc<App>>,
+    ConnectInfo(address): ConnectInfo<SocketAddr>,
+    form: Form,
+) -> Answer {
     let model = form.get("model").unwrap_or_default().to_owned();
     let given = model.clone();
     if !on_disk(&app, move |app| app.objectives.remove(&given)).await? {
         return Err(ApiError::not_found("the page has no objective for this model"));
     }
-    audit(&app, "event.objective_removed", &model, form.get("author").unwrap_or_default());
+    let person = Person::new(address, form.get("author").unwrap_or_default());
+    audit(&app, "event.objective_removed", &person, [("model", model)]);
     list(&app)
 }
 
@@ -60,7 +70,5 @@ async fn on_disk(
     work: impl FnOnce(&App) -> std::io::Result<bool> + Send + 'static,
 ) -> Result<bool, ApiError> {
     let app = Arc::clone(app);
-    let done = tokio::task::spawn_blocking(move || work(&app)).await;
-    let done = done.map_err(|error| ApiError::internal(error.to_string()))?;
-    done.map_err(|error| ApiError::internal(error.to_string()))
+    json::blocking(move || work(&app)).await?.map_err(|error| ApiError::internal(error.to_string()))
 }

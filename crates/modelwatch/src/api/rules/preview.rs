@@ -36,7 +36,7 @@ pub(in crate::api) struct Wanted {
 }
 
 pub(in crate::api) async fn preview(State(app): State<Arc<App>>, body: Bytes) -> Answer {
-    let wanted: Wanted = read(&body)?;
+    let wanted: Wanted = json::body(&body, YAML_BYTES_MAX)?;
     let rules = match asked(&app, &wanted)? {
         Ok(rules) => rules,
         Err(problems) => {
