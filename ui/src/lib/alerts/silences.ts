@@ -22,7 +22,7 @@ export const newFields = (matchers: string, now: number): SilenceFields => ({
 });
 export const endAfter = (now: number, hours: number): string => minuteOf(now + hours * HOUR_MS);
 
-export type WrongSilence = "matchers_missing" | "matchers_all" | "end_wrong" | "comment_missing" | "your_name_missing";
+export type WrongSilence = "matchers_missing" | "matchers_all" | "end_wrong" | "comment_missing";
 
 /** Whether an empty text fits: then so does what has no such label. A label's expression fits whole values. */
 function fitsEmpty(matcher: Matcher): boolean {
@@ -57,7 +57,6 @@ export function readSilence(fields: SilenceFields, author: string, now: number):
     : matchers.every(fitsEmpty) ? "matchers_all"
     : !(end > now && end > start) ? "end_wrong"
     : fields.comment.trim() === "" ? "comment_missing"
-    : author.trim() === "" ? "your_name_missing"
     : null;
   if (found) return { silence: null, wrong: found };
   return {

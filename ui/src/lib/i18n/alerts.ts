@@ -23,8 +23,8 @@ export const alertsTexts = {
   name: { en: "Name", zh: "名称" },
   state: { en: "State", zh: "状态" },
   your_name: { en: "Your name", zh: "您的姓名" },
-  your_name_why: { en: "It is written down with what you change. This browser remembers it.", zh: "会随您的改动一并记录，由本浏览器记住。" },
-  your_name_missing: { en: "Enter your name first.", zh: "请先填写姓名。" },
+  your_name_why: { en: "It is recorded with what you change, without it your IP address. This browser remembers it.", zh: "会随您的改动一并记录，由本浏览器记住；不填则记录您的 IP 地址。" },
+  your_name_else: { en: "else your IP address", zh: "不填则记录 IP 地址" },
   from_configuration: { en: "from the configuration", zh: "来自配置文件" },
   from_page: { en: "made on this page", zh: "在页面上创建" },
 
