@@ -239,6 +239,15 @@ test("an objective is set in units that people use", async () => {
   expect(told("objectives")[0]!.body).toEqual({ model: "Qwen3-32B", ttft_seconds: 1.5, tpot_seconds: 0.04, success_ratio: null, ratio: 0.9, author: "" });
 });
 
+test("a list that cannot be asked for again says so above what it had", async () => {
+  answers["POST objectives"] = {};
+  await open("#/alerts?view=objectives", /at most 1.50 s/);
+  click('[data-objective="Qwen3-32B"] [data-action="edit-objective"]');
+  answers["GET objectives"] = new Refusal(500, { error: "the disk is full" });
+  click('[data-action="save-objective"]');
+  await shown(/the disk is full.*at most 1.50 s/);
+});
+
 test("a silence is begun from an incident's labels, and ended", async () => {
   answers["POST /api/v2/silences"] = { silenceID: "new" };
   answers["DELETE /api/v2/silence/5f1c-now"] = {};
