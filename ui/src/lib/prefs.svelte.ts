@@ -54,6 +54,9 @@ export const prefs = $state({
   zone: storedZone(),
 });
 
+/** As those who read it call it. */
+export const languageName = (language: string): string => (language === "zh" ? "中文" : "English");
+
 export function setLanguage(language: Language): void {
   prefs.language = language;
   store("language", language);

@@ -83,7 +83,7 @@ describe("the page", () => {
 
   test("shows a report in a frame without scripts", async () => {
     open("#/reports?shown=r1");
-    await shown(/Open alone/);
+    await shown(/Open in a tab/);
     const frame = document.querySelector("iframe")!;
     expect(frame.getAttribute("src")).toBe("/api/mw/v1/reports/r1/file?format=html&inline=true");
     expect(frame.getAttribute("sandbox")).toBe("allow-same-origin");

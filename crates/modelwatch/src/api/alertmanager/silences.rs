@@ -164,9 +164,10 @@ pub(super) async fn put(
 ) -> Answer {
     let asked: Asked = serde_json::from_slice(&body)
         .map_err(|error| Refused::bad(format!("parsing silence body failed: {error}")))?;
-    let draft = asked.draft().map_err(Refused::bad)?;
+    let mut draft = asked.draft().map_err(Refused::bad)?;
     let task = tokio::task::spawn_blocking(move || {
         let (person, end) = (Person::new(address, &draft.created_by), time(draft.ends.0));
+        draft.created_by.clone_from(&person.author);
         let params = [
             ("matchers", matchers::write_list(&draft.matchers)),
             ("text", draft.comment.clone()),
