@@ -2268,6 +2268,11 @@ pub static MESSAGES: &[Message] = &[
         code: "incident.acknowledged", en: "{author} acknowledged", zh: "{author} 已确认"
     },
     Message {
+        code: "incident.acknowledgement_lapsed",
+        en: "more came since {author} acknowledged it: it is nobody's again",
+        zh: "{author} 确认之后又出现新的告警，确认已失效",
+    },
+    Message {
         code: "incident.assigned",
         en: "{author} assigned it to {assignee}",
         zh: "{author} 指派给 {assignee}",

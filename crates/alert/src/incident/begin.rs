@@ -7,7 +7,7 @@ use model::{
 
 use super::{
     ALERTS_MAX, Change, Changes, FLAP_WINDOW_MS, FLIPS_MAX, Incidents, LABELS_MAX, Live, Muted,
-    REOPEN_MS, RESTART_GRACE_MS, TEXT_BYTES_MAX, hash,
+    REOPEN_MS, RESTART_GRACE_MAX_MS, RESTART_GRACE_MS, TEXT_BYTES_MAX, hash,
     inhibit::Roles,
     record::{Head, Incident, Member, Record, State},
     severity,
@@ -192,7 +192,9 @@ impl Incidents {
         }
         let mut changes = Changes::new();
         for (_, (mut alert, before)) in firing {
-            alert.ends_at = alert.ends_at.max(UnixMs(now.0.saturating_add(RESTART_GRACE_MS)));
+            let validity = alert.ends_at.0.saturating_sub(alert.starts_at.0);
+            let grace = validity.clamp(RESTART_GRACE_MS, RESTART_GRACE_MAX_MS);
+            alert.ends_at = alert.ends_at.max(UnixMs(now.0.saturating_add(grace)));
             let routes = self.settings.routes.of(&alert.labels);
             let places: Vec<Place> =
                 routes.iter().map(|route| Place::new(route, &alert.labels)).collect();

@@ -77,7 +77,10 @@ impl Incidents {
         head.alerts_total += change.new_members;
         head.is_flapping =
             incident.members.values().any(|it| !it.is_dismissed && is_flapping(it, now));
-        head.state = self.state(incident, now);
+        // Whoever took care of it knows nothing of what has come since.
+        let has_lapsed = change.is_reopened || change.new_members > 0;
+        let lapsed = head.acknowledged_by.take_if(|_| has_lapsed);
+        head.state = self.state(incident, head.acknowledged_by.is_some(), now);
         head.name = begin::name(incident);
         let worst =
             incident.members.values().filter(|it| counts(it, now)).map(|it| severity(&it.labels));
@@ -89,7 +92,7 @@ impl Incidents {
             State::Resolved => before.resolved.or(Some(ended.unwrap_or(now.0).min(now.0))),
             _ => None,
         };
-        if change.is_reopened {
+        if change.is_reopened || lapsed.is_some() {
             head.escalated = None;
             head.told = head.told.map(|told| Told { first: now.0, ..told });
         }
@@ -98,6 +101,9 @@ impl Incidents {
             self.note(Record::Incident { head: head.clone() });
         }
         self.tell_of(&before, &head, change, now);
+        if let Some(author) = lapsed {
+            self.entry(id, now, "incident.acknowledgement_lapsed", &[("author", &author)]);
+        }
         let plan = self.kept.incidents.get(id).and_then(|incident| self.plan(incident, now));
         self.set_due(id, plan.map(|plan| plan.at));
     }
@@ -144,12 +150,12 @@ impl Incidents {
         }
     }
 
-    fn state(&self, incident: &Incident, now: UnixMs) -> State {
+    fn state(&self, incident: &Incident, is_acknowledged: bool, now: UnixMs) -> State {
         let mut muted = None;
         let mut has_any = false;
         for (print, member) in incident.members.iter().filter(|(_, member)| counts(member, now)) {
             has_any = true;
-            if incident.head.acknowledged_by.is_some() {
+            if is_acknowledged {
                 return State::Acknowledged;
             }
             match self.muted(*print, member, now).state() {

@@ -55,8 +55,11 @@ pub const REOPEN_MS: i64 = 5 * 60_000;
 pub const FLIPS_MAX: usize = 6;
 /// The hour in which that is counted.
 pub const FLAP_WINDOW_MS: i64 = 3_600_000;
-/// How long alerts are waited for after a start before they count as ended.
+/// How long alerts are waited for after a start before they count as ended, at least; those that are told more seldom
+/// as long as they said that they hold.
 pub const RESTART_GRACE_MS: i64 = 5 * 60_000;
+/// And at most.
+pub const RESTART_GRACE_MAX_MS: i64 = 3_600_000;
 /// How long incidents are kept that are over.
 pub const CLOSED_KEPT_MS: i64 = 90 * 86_400_000;
 /// How many of them; the oldest are forgotten first.
@@ -243,11 +246,14 @@ impl Incidents {
         self.expiry = UnixMs::MIN;
         let heads: Vec<Head> = self.kept.incidents.values().map(|it| it.head.clone()).collect();
         for mut head in heads {
-            if let Some(told) = head.told.as_mut().filter(|told| told.last > now.0) {
-                told.last = now.0;
-                told.first = told.first.min(now.0);
-                self.note(Record::Incident { head: head.clone() });
+            let moved = |time: i64| time.saturating_add(by_ms);
+            match &mut head.told {
+                Some(told) => (told.first, told.last) = (moved(told.first), moved(told.last)),
+                // It waits for others of its group.
+                None => head.started = moved(head.started),
             }
+            head.escalated = head.escalated.map(moved);
+            self.note(Record::Incident { head: head.clone() });
             if head.state != State::Resolved {
                 self.set_due(&head.id, Some(now));
             }

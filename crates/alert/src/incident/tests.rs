@@ -364,15 +364,36 @@ fn whoever_acknowledges_is_left_alone() {
     story.machine.acknowledge(&id, " li ", now).unwrap();
     assert_eq!(story.states(), "acknowledged");
     story.minutes(300).check("");
+    // What joins is news to whoever acknowledged.
     story.fire(SLOW_B).check("pager changed 2+0");
+    assert_eq!(story.states(), "firing");
+    assert!(story.codes().contains("acknowledgement_lapsed"), "{}", story.codes());
+    story.minutes(9).check("").minutes(1).check("boss escalated 2+0, pager escalated 2+0");
+    story.minutes(229).check("").minutes(1).check("pager repeat 2+0, boss repeat 2+0");
+    story.machine.acknowledge(&id, "li", UnixMs(story.now)).unwrap();
+    story.minutes(300).check("");
     story.machine.unacknowledge(&id, "li", UnixMs(story.now)).unwrap();
-    story.minutes(1).check("boss escalated 2+0, pager escalated 2+0");
-    story.minutes(238).check("").minutes(2).check("pager repeat 2+0, boss repeat 2+0");
+    story.minutes(1).check("pager repeat 2+0, boss repeat 2+0");
     story.end(SLOW).end(SLOW_B).minutes(5).check("pager resolved 0+2, boss resolved 0+2");
     let now = UnixMs(story.now);
     assert_eq!(story.machine.acknowledge(&id, "li", now), Err(Refusal::IsOver));
     assert_eq!(story.machine.acknowledge("x", "li", now), Err(Refusal::NoIncident));
     assert_eq!(story.machine.acknowledge(&id, " ", now), Err(Refusal::NameMissing));
+}
+
+#[test]
+fn an_acknowledgement_ends_with_what_it_was_for() {
+    let mut own = route(route::DEFAULT, "");
+    own.escalate_after = Some(Duration::from_secs(600));
+    own.escalate_to = Some(vec!["boss".into()]);
+    let mut story = Story::new(settings(&[own]));
+    story.fire(SLOW).check("pager first 1+0");
+    let (id, now) = (story.id(), UnixMs(story.now));
+    story.machine.acknowledge(&id, "li", now).unwrap();
+    story.minutes(60).end(SLOW).check("pager resolved 0+1").minutes(3);
+    story.fire(SLOW).minutes(2).check("pager changed 1+0");
+    assert_eq!((story.id(), story.states().as_str()), (id, "firing"));
+    story.minutes(7).check("").minutes(1).check("boss escalated 1+0");
 }
 
 #[test]
@@ -443,17 +464,41 @@ fn very_many_alerts_are_one_bounded_notification() {
 }
 
 #[test]
-fn a_clock_that_is_set_ends_nothing() {
-    let mut story = Story::new(settings(&[]));
+fn a_clock_that_is_set_ends_and_tells_nothing() {
+    let mut own = route(route::DEFAULT, "");
+    own.escalate_after = Some(Duration::from_secs(1_200));
+    own.escalate_to = Some(vec!["boss".into()]);
+    let mut story = Story::new(settings(&[own]));
     story.fire(SLOW).check("pager first 1+0").minutes(1);
     for by in [10 * HOUR, -20 * HOUR] {
         story.now += by;
         story.machine.clock_jumped(by, UnixMs(story.now));
         story.machine.tick(UnixMs(story.now));
         assert_eq!(story.states(), "firing");
-        story.told();
+        story.check("");
     }
-    story.fire(SLOW_B).minutes(5).check("pager changed 2+0");
+    story.fire(SLOW_B).minutes(3).check("").minutes(1).check("pager changed 2+0");
+    story.minutes(14).check("").minutes(1).check("boss escalated 2+0");
+}
+
+#[test]
+fn after_a_start_alerts_are_waited_for_as_long_as_they_hold() {
+    let check = |valid_minutes: i64, waited_minutes: i64| {
+        let mut story = Story::new(settings(&[]));
+        let ends_at = UnixMs(story.now + valid_minutes * MINUTE);
+        let alert = Alert { ends_at, ..alert(SLOW, story.now) };
+        story.machine.take(&[alert], UnixMs(story.now));
+        let kept = story.machine.kept().clone();
+        story.now += MINUTE;
+        story.machine = Incidents::new(settings(&[]), kept, UnixMs(story.now));
+        story.minutes(waited_minutes - 1);
+        assert_eq!(story.states(), "firing", "{valid_minutes}");
+        story.minutes(1);
+        assert_eq!(story.states(), "resolved", "{valid_minutes}");
+    };
+    check(4, 5);
+    check(20, 20);
+    check(600, 600 - 1);
 }
 
 #[test]

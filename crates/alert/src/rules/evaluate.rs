@@ -97,6 +97,18 @@ pub struct Active {
     last_sent: Option<UnixMs>,
 }
 
+impl Active {
+    /// All its times, by so many milliseconds.
+    fn move_back(&mut self, by_ms: i64) {
+        let back = |time: UnixMs| UnixMs(time.0.saturating_sub(by_ms));
+        self.active_at = back(self.active_at);
+        let times = [&mut self.fired_at, &mut self.resolved_at, &mut self.keep_firing_since];
+        for time in times.into_iter().chain([&mut self.last_sent]) {
+            *time = time.map(back);
+        }
+    }
+}
+
 /// How a rule fared last.
 #[derive(Clone, Debug, Default)]
 pub struct Told {
@@ -129,6 +141,8 @@ pub struct GroupState {
     texts: Vec<Texts>,
     /// Series of rules that are no more, to be marked as ended.
     ended: Vec<Labels>,
+    /// When it was evaluated last.
+    last: Option<UnixMs>,
 }
 
 #[derive(Debug, Default)]
@@ -151,7 +165,7 @@ impl GroupState {
         let interval = group.interval.unwrap_or(interval);
         let query_offset = group.query_offset.unwrap_or(query_offset);
         let texts = group.rules.iter().map(Texts::new).collect();
-        Self { group, interval, query_offset, rules, texts, ended: Vec::new() }
+        Self { group, interval, query_offset, rules, texts, ended: Vec::new(), last: None }
     }
 
     pub fn group(&self) -> &Arc<Group> {
@@ -180,6 +194,7 @@ impl GroupState {
                 *state = found;
             }
         }
+        self.last = old.last;
         self.ended.extend(old.ended);
         let forgotten = states.into_values().flatten().flat_map(|state| state.written);
         self.ended.extend(forgotten);
@@ -202,9 +217,14 @@ impl GroupState {
         firing.collect()
     }
 
-    /// Evaluates all rules at one time, which is later than the time before. Answers the alerts that others are to be
-    /// told of. What failed is in [`GroupState::told`].
+    /// Evaluates all rules at one time. Answers the alerts that others are to be told of. What failed is in
+    /// [`GroupState::told`]. A time before the last one is that of a clock that was set back: all alerts are moved along,
+    /// else they would be told again, and fire, only when the clock is where it was.
     pub fn evaluate(&mut self, time: UnixMs, context: &Context<'_>) -> Vec<Alert> {
+        if let Some(last) = self.last.replace(time).filter(|last| time < *last) {
+            let alerts = self.rules.iter_mut().flat_map(|rule| rule.active.values_mut());
+            alerts.for_each(|alert| alert.move_back(last.0 - time.0));
+        }
         let at = UnixMs(time.0.saturating_sub(millis(self.query_offset)));
         let mut to_send = Vec::new();
         let mut ended = std::mem::take(&mut self.ended);

@@ -158,6 +158,21 @@ fn with_context<T>(source: &Source, clock: &Clock, run: impl FnOnce(&Context<'_>
 }
 
 #[test]
+fn a_clock_that_is_set_back_holds_nothing_up() {
+    let mut world = World::new(vec![alerting("Down", "up == 0", 30, 0)]);
+    world.step(&[("a", 0.0)]);
+    world.step(&[("a", 0.0)]);
+    assert_eq!(world.step(&[("a", 0.0)]).len(), 1);
+    world.step(&[("a", 0.0), ("b", 0.0)]);
+    world.clock.set(UnixMs(world.clock.now().0 - 3 * 3_600_000));
+    // What fires is told again in time, and what waits goes on waiting as long as it had to.
+    let sent: Vec<usize> = (0..8).map(|_| world.step(&[("a", 0.0), ("b", 0.0)]).len()).collect();
+    assert_eq!(sent, [0, 0, 1, 1, 0, 0, 1, 1]);
+    let ended = world.step(&[("a", 1.0), ("b", 0.0)]);
+    assert!(ended[0].ends_at <= world.clock.now() && ended[0].starts_at < ended[0].ends_at);
+}
+
+#[test]
 fn an_alert_waits_fires_is_repeated_and_ends() {
     let mut world = World::new(vec![alerting("Down", "up == 0", 30, 0)]);
     assert!(world.step(&[("a", 1.0), ("b", 1.0)]).is_empty());

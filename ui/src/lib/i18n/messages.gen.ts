@@ -333,6 +333,7 @@ export const messages: Record<string, { en: string; zh: string }> = {
   "import.refused_too_far_ahead": { en: "they lie in the future", zh: "时间在未来" },
   "import.refused_too_old": { en: "too old; set [storage] accept_old = true for the running modelwatch, or stop it and import without --url", zh: "时间过旧；请为运行中的 modelwatch 设置 [storage] accept_old = true，或将其停止后不带 --url 导入" },
   "incident.acknowledged": { en: "{author} acknowledged", zh: "{author} 已确认" },
+  "incident.acknowledgement_lapsed": { en: "more came since {author} acknowledged it: it is nobody's again", zh: "{author} 确认之后又出现新的告警，确认已失效" },
   "incident.assigned": { en: "{author} assigned it to {assignee}", zh: "{author} 指派给 {assignee}" },
   "incident.channel_missing": { en: "There is no channel {channel}: nobody was told by it", zh: "渠道 {channel} 不存在，未能由其通知" },
   "incident.delivered": { en: "{channel} delivered the notification", zh: "{channel} 已送达通知" },
