@@ -241,6 +241,24 @@ fn rules_see_what_the_ones_before_them_wrote() {
 }
 
 #[test]
+fn with_an_offset_what_was_then_is_seen_and_written_then() {
+    let mut world = World::new(Vec::new());
+    let mut group = (**fresh(vec![recording("x", "up", &[])], 0).group()).clone();
+    group.query_offset = Some(Duration::from_secs(30));
+    // The group's own counts, not the one for groups without.
+    world.state = GroupState::new(Arc::new(group), STEP, Duration::ZERO);
+    let found = [10.0, 11.0, 12.0, 13.0].map(|value| {
+        world.step(&[("a", value)]);
+        world.source.newest("x")
+    });
+    assert_eq!(found, [vec![], vec![], vec!["job=a 10".to_owned()], vec!["job=a 11".to_owned()]]);
+    let all = world.source.0.lock().unwrap();
+    let (_, written) = all.iter().find(|(labels, _)| labels.name() == "x").unwrap();
+    let seconds = |steps: i64| START + steps * 15_000;
+    assert_eq!(*written, [(seconds(1), 10.0), (seconds(2), 11.0)]);
+}
+
+#[test]
 fn failures_are_told_and_what_was_known_stays() {
     let check = |rules: Vec<Rule>, limit, expected: &str| {
         let mut world = World::new(Vec::new());

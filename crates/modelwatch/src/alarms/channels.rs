@@ -51,6 +51,11 @@ impl Channels {
         self.0.draw_with(picture);
     }
 
+    /// The language of a channel.
+    pub(crate) fn language(&self, name: &str) -> Language {
+        self.0.settings(name).map_or(Language::English, |settings| settings.language)
+    }
+
     pub(crate) fn start(&self) -> io::Result<()> {
         self.0.start()
     }

@@ -1,7 +1,9 @@
 //! The chart that goes with a notification: what its first alert is about, over the last hour.
 
 use alert::rules::Context;
-use model::{Labels, NAME, UnixMs, alert::Notification, message::Language, series::Budget};
+use model::{
+    Labels, NAME, UnixMs, alert::Notification, catalogue, message::Language, series::Budget,
+};
 use query::{Expr, Grid, Series, Value};
 use report::{
     Fonts,
@@ -24,7 +26,11 @@ const HEIGHT: f32 = 220.0;
 const SCALE: f32 = 2.0;
 
 /// The chart as PNG; nothing where the expression is not known, has no values, or no font is at hand.
-pub(crate) fn picture(notification: &Notification, context: &Context<'_>) -> Option<Vec<u8>> {
+pub(crate) fn picture(
+    notification: &Notification,
+    language: Language,
+    context: &Context<'_>,
+) -> Option<Vec<u8>> {
     let fonts = reports::fonts()?;
     let alert = &notification.alerts.first()?.alert;
     let expr = query::parse(&expression(&alert.generator_url)?).ok()?;
@@ -39,8 +45,12 @@ pub(crate) fn picture(notification: &Notification, context: &Context<'_>) -> Opt
     if layers.is_empty() {
         return None;
     }
-    let title =
-        [alert.annotation("summary"), alert.name()].into_iter().find(|text| !text.is_empty());
+    let own = match language {
+        Language::English => "summary",
+        Language::Chinese => "summary_zh",
+    };
+    let titles = [alert.annotation(own), alert.annotation("summary"), alert.name()];
+    let title = titles.into_iter().find(|text| !text.is_empty());
     let chart = TimeChart {
         title: title.unwrap_or_default().to_owned(),
         width: WIDTH,
@@ -48,14 +58,29 @@ pub(crate) fn picture(notification: &Notification, context: &Context<'_>) -> Opt
         start,
         end,
         zone: &reports::zone_over("", reports::Period::new(start, end)),
-        language: Language::English,
-        unit: Unit::Count,
+        language,
+        unit: unit(shown.text()),
         layers,
         limit,
         max: None,
         spans: vec![(alert.starts_at, end)],
     };
     draw(&chart, fonts)
+}
+
+/// The unit of the values, where the expression is one metric and nothing is made of it.
+fn unit(expression: &str) -> Unit {
+    let name = expression.split('{').next().unwrap_or_default().trim();
+    let has_matchers = expression.matches('{').count() == 1 && expression.trim_end().ends_with('}');
+    let is_plain = has_matchers || name == expression.trim();
+    match catalogue::find(name).filter(|_| is_plain).map(|metric| metric.unit) {
+        Some("seconds") => Unit::Seconds,
+        Some("ratio") => Unit::Ratio,
+        Some("bytes") => Unit::Bytes,
+        Some("watts") => Unit::Watts,
+        Some("celsius") => Unit::Celsius,
+        _ => Unit::Count,
+    }
 }
 
 fn draw(chart: &TimeChart<'_>, fonts: &Fonts) -> Option<Vec<u8>> {
@@ -100,6 +125,19 @@ fn layers(
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn units_are_those_of_plain_metrics() {
+        let check = |text: &str, expected: Unit| assert_eq!(unit(text), expected, "{text}");
+        check("accelerator_temperature_celsius", Unit::Celsius);
+        check("accelerator_temperature_celsius{uuid=\"a\"}", Unit::Celsius);
+        check("llm_kv_cache_usage_ratio{instance=~\".+\"}", Unit::Ratio);
+        check("100 * llm_kv_cache_usage_ratio", Unit::Count);
+        check("rate(node_network_receive_bytes_total[5m])", Unit::Count);
+        check("accelerator_temperature_celsius{uuid=\"a\"} - 5", Unit::Count);
+        check("llm_kv_cache_usage_ratio{a=\"b\"} - llm_kv_cache_usage_ratio{a=\"c\"}", Unit::Count);
+        check("", Unit::Count);
+    }
 
     #[test]
     fn expressions_of_links() {

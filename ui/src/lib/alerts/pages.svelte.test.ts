@@ -4,7 +4,7 @@ import { afterEach, beforeEach, expect, test, vi } from "vitest";
 import Alerts from "../../pages/Alerts.svelte";
 import { setLanguage } from "../prefs.svelte";
 import { setAuthor } from "./author.svelte";
-import { channels, dead, groups, incident, incidents, lanes, objectives, preview, resolved, routing, silences, windows } from "./fixtures";
+import { channels, dead, findings, groups, incident, incidents, lanes, objectives, preview, resolved, routing, silences, windows } from "./fixtures";
 
 // A wide window, as the page finds it when it is loaded.
 vi.hoisted(() => vi.stubGlobal("matchMedia", () => ({ matches: true, addEventListener: () => undefined, removeEventListener: () => undefined })));
@@ -110,6 +110,14 @@ test("why something was not done is said", async () => {
   await open("#/alerts", /Acknowledge/);
   click('[data-action="acknowledge"]');
   await shown(/Not done: it has ended/);
+});
+
+test("what is not as usual is told beside what fires, with what shows it", async () => {
+  answers["GET findings"] = { findings: findings(NOW), omitted: 2 };
+  await open("#/alerts", /decode speed of qwen3 \(10\.0\.0\.1:8000\) changed by -22 % since 0\.32\.0 became 0\.33\.0/);
+  expect(find('[data-finding="change"] a').getAttribute("href")).toBe("#/explore?q=llm_inter_token_latency_seconds&range=2d");
+  setLanguage("zh");
+  await shown(/偏离常态.*解码速度变化 -22%/);
 });
 
 test("chips narrow the list down by the address", async () => {

@@ -104,6 +104,10 @@ export const alertsTexts = {
   only_one: { en: "the only one", zh: "仅此一条" },
 
   history_lanes: { en: "When each rule fired", zh: "各规则触发时段" },
+  findings: { en: "Not as usual", zh: "偏离常态" },
+  findings_why: { en: "Compared with peers and with the past, without a threshold.", zh: "与同类设备及历史基线比较得出，不依赖固定阈值。" },
+  findings_more: { en: "and {count} more", zh: "另有 {count} 项" },
+  see_why: { en: "Show", zh: "查看曲线" },
   history_none: { en: "Nothing fired in this time.", zh: "该时段内没有告警。" },
   history_omitted: { en: "{count} further lanes are not drawn; narrow the time or filter.", zh: "另有 {count} 条未绘制，请缩小时间范围或添加筛选。" },
   last_week: { en: "Last 7 days", zh: "最近 7 天" },
