@@ -278,6 +278,13 @@ test("a silence is begun from an incident's labels, and ended", async () => {
   await vi.waitFor(() => expect(told("/api/v2/silence/5f1c-now").map(({ method }) => method)).toEqual(["DELETE"]));
 });
 
+test("a silence that has not begun says from when, and is no pending alert", async () => {
+  const [one] = silences(NOW);
+  answers["GET /api/v2/silences"] = [{ ...one, status: { state: "pending" }, startsAt: new Date(NOW + 60_000).toISOString(), endsAt: new Date(NOW + 120_000).toISOString() }];
+  await open("#/alerts?view=silences", /not begun.*from \d/);
+  expect(find("[data-silence]").textContent).not.toMatch(/pending|since/);
+});
+
 test("a form takes the focus and gives it back to the button that opened it", async () => {
   await open("#/alerts?view=objectives", /at most 1.50 s/);
   find('[data-action="new-objective"]').focus();
