@@ -110,6 +110,9 @@ export function chineseDetail(detail: string): string {
   return detail;
 }
 
+/** A failure's detail in the reader's language. */
+export const detailText = (detail: string): string => (prefs.language === "en" ? detail : chineseDetail(detail));
+
 /** What stands in a text where a pattern has holes; each but the last is as short as it can be. */
 function fillingOf(pattern: string, text: string): string[] | undefined {
   const [first = "", ...between] = pattern.split("{}");
@@ -146,8 +149,8 @@ function paramsOf({ params }: Message): Params {
   const { detail, reason } = params;
   return {
     ...params,
-    ...(typeof detail === "string" ? { detail: chineseDetail(detail) } : {}),
-    ...(typeof reason === "string" ? { reason: chineseDetail(reason) } : {}),
+    ...(typeof detail === "string" ? { detail: detailText(detail) } : {}),
+    ...(typeof reason === "string" ? { reason: detailText(reason) } : {}),
   };
 }
 
