@@ -18,7 +18,7 @@ use super::FILES;
 use crate::{
     incident::inhibit::Inhibition,
     promtest,
-    rules::{Active, Kind, Rule, file},
+    rules::{ALERTS, Active, Kind, Rule, file},
 };
 
 const TEXTS: [&str; 3] = ["summary", "cause", "remedy"];
@@ -98,7 +98,8 @@ fn each_metric_exists() {
                 || parts.into_iter().flatten().any(|base| {
                     catalogue::find(base).is_some_and(|of| of.kind == catalogue::Kind::Histogram)
                 });
-            let is_known = is_ours || recorded.contains(metric);
+            // A rule that goes on as long as it fires asks for its own alerts.
+            let is_known = is_ours || recorded.contains(metric) || metric == ALERTS;
             assert!(is_known, "{}: {metric}", rule.name());
         }
     }
@@ -231,6 +232,11 @@ fn other_rules_hold() {
 #[test]
 fn rules_of_long_times_hold() {
     check_unit_tests("trends");
+}
+
+#[test]
+fn what_lasts_longer_than_rules_look_back_goes_on_firing() {
+    check_unit_tests("lasting");
 }
 
 #[test]
