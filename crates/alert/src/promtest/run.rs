@@ -17,7 +17,7 @@ use query::{
 };
 
 use super::{AlertCase, Expected, Failure, FailureKind, QueryCase, Test, TestFile, Texts};
-use crate::rules::{Active, Context, Group, GroupState, Rule, RuleFile, State, ask};
+use crate::rules::{Active, Context, Group, GroupState, Rule, RuleFile, State, ask, millis};
 
 /// Most evaluations of all groups in one test.
 const ROUNDS_MAX: u128 = 200_000;
@@ -163,7 +163,7 @@ impl<'a> Running<'a> {
         if rounds > ROUNDS_MAX {
             return Err(format!("more than {ROUNDS_MAX} evaluations up to the last eval_time"));
         }
-        let step = i64::try_from(self.test.interval.as_millis()).unwrap_or(i64::MAX);
+        let step = millis(self.test.interval);
         let mut memory = self.source.lock();
         for line in &self.test.series {
             memory.load(line, self.test.start.0, step);

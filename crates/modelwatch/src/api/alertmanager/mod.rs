@@ -17,7 +17,7 @@ use axum::{
     http::{Response, StatusCode},
     routing::get,
 };
-use model::{UnixMs, series::Matcher};
+use model::series::Matcher;
 
 use super::{
     form::Form,
@@ -90,14 +90,5 @@ fn flag(form: &Form, name: &str) -> Result<bool, Refused> {
         Some(other) => {
             Err(Refused::bad(format!("{name} in query must be of type boolean: {other:?}")))
         }
-    }
-}
-
-/// A time as Go writes it.
-fn time(ms: i64) -> String {
-    let text = super::rfc3339(UnixMs(ms));
-    match text.strip_suffix('Z') {
-        Some(text) if !text.contains('.') => format!("{text}.000Z"),
-        _ => text,
     }
 }

@@ -23,7 +23,7 @@ use super::{
     audit::{Person, audit},
     form::{Form, invalid},
     json::{self, ApiError},
-    requests::{Answer, ok},
+    requests::{Answer, millis, ok},
 };
 use crate::wire::App;
 
@@ -72,12 +72,6 @@ fn cursor(text: &str) -> Result<(i64, String), ApiError> {
     let parts =
         text.split_once('-').and_then(|(time, id)| Some((time.parse().ok()?, id.to_owned())));
     parts.ok_or_else(|| invalid("cursor", "it is not the next of a page"))
-}
-
-/// A point in time, as Unix milliseconds.
-fn millis(form: &Form, name: &str) -> Result<Option<UnixMs>, ApiError> {
-    let wrong = || invalid(name, "Unix milliseconds are expected");
-    form.get(name).map(|text| text.parse().map(UnixMs).map_err(|_| wrong())).transpose()
 }
 
 /// One incident.
