@@ -76,10 +76,8 @@ fn ok(value: &serde_json::Value) -> Answer {
 
 /// The matchers of all parameters `filter`.
 fn filter(form: &Form) -> Result<Vec<Matcher>, Refused> {
-    let lists = form.all("filter").map(alert::matchers::parse_list);
-    let lists = lists.collect::<Result<Vec<_>, _>>();
-    let lists = lists.map_err(|bad| Refused::bad(bad.to_string()))?;
-    Ok(lists.into_iter().flatten().collect())
+    let matchers = alert::matchers::parse_all(form.all("filter"));
+    matchers.map_err(|bad| Refused::bad(bad.to_string()))
 }
 
 /// A flag, which is set without a word.

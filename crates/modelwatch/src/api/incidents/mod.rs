@@ -191,10 +191,7 @@ fn no_matchers(reason: &str) -> ApiError {
 
 /// Matchers that are written one by one.
 fn parse_all(texts: &[String]) -> Result<Vec<Matcher>, ApiError> {
-    let lists = texts.iter().map(|text| matchers::parse_list(text));
-    let lists =
-        lists.collect::<Result<Vec<_>, _>>().map_err(|bad| no_matchers(&bad.to_string()))?;
-    Ok(lists.into_iter().flatten().collect())
+    matchers::parse_all(texts).map_err(|bad| no_matchers(&bad.to_string()))
 }
 
 /// Why something was not done, as a message with its parameters, and whether it is because something is not there.

@@ -38,7 +38,7 @@ pub(in crate::api) async fn routes(State(app): State<Arc<App>>) -> Answer {
     ok(&json!({ "routes": routes, "inhibitions": inhibitions, "alertmanagers": alertmanagers }))
 }
 
-fn texts(matchers: &[Matcher]) -> Vec<String> {
+pub(super) fn texts(matchers: &[Matcher]) -> Vec<String> {
     matchers.iter().map(ToString::to_string).collect()
 }
 
