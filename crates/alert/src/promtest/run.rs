@@ -53,14 +53,15 @@ pub(crate) fn run_watched(
 }
 
 /// The series of a test, which rules add to.
-struct Source(Mutex<Memory>);
+#[derive(Default)]
+pub(crate) struct Source(Mutex<Memory>);
 
 impl Source {
-    fn lock(&self) -> MutexGuard<'_, Memory> {
+    pub(crate) fn lock(&self) -> MutexGuard<'_, Memory> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn write(&self, batch: &Batch) {
+    pub(crate) fn write(&self, batch: &Batch) {
         let mut memory = self.lock();
         for (labels, value) in &batch.samples {
             memory.insert_float(labels, batch.time.0, *value);
@@ -125,7 +126,7 @@ impl<'a> Running<'a> {
             file,
             test,
             groups: groups.iter().map(state).collect(),
-            source: Source(Mutex::default()),
+            source: Source::default(),
             clock: Clock::manual(test.start),
             settings: query::Settings {
                 subquery_step: file.evaluation_interval,
