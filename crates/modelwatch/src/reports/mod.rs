@@ -341,7 +341,7 @@ impl Reports {
         }
         let folder = Path::new(&schedule.folder);
         let fresh = folder.join(format!(".{name}.new"));
-        keep::write(&fresh, bytes)?;
+        whole::write_bytes(&fresh, bytes)?;
         std::fs::rename(&fresh, folder.join(name))
     }
 
