@@ -21,6 +21,14 @@ impl Language {
             Self::English
         }
     }
+
+    /// `en` or `zh`.
+    pub fn tag(self) -> &'static str {
+        match self {
+            Self::English => "en",
+            Self::Chinese => "zh",
+        }
+    }
 }
 
 /// One text. `{name}` stands for a parameter.

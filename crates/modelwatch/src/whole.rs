@@ -37,10 +37,15 @@ pub(crate) fn write<T: Serialize>(path: &Path, contents: &T) -> io::Result<()> {
     let fresh = path.with_extension("new");
     let folder = path.parent().unwrap_or(Path::new("."));
     fs::create_dir_all(folder)?;
-    let mut options = File::options();
-    let mut file = options.write(true).create(true).truncate(true).mode(0o600).open(&fresh)?;
-    file.write_all(text.as_bytes())?;
-    file.sync_all()?;
+    write_bytes(&fresh, text.as_bytes())?;
     fs::rename(&fresh, path)?;
     File::open(folder)?.sync_all()
+}
+
+/// Writes a file that only we may read, down to the disk. Whoever wants it whole gives it its name afterwards.
+pub(crate) fn write_bytes(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    let mut options = File::options();
+    let mut file = options.write(true).create(true).truncate(true).mode(0o600).open(path)?;
+    file.write_all(bytes)?;
+    file.sync_all()
 }

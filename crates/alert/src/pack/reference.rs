@@ -31,8 +31,7 @@ fn row(rule: &Rule, is_chinese: bool) -> String {
     let Kind::Alerting { name, holds_for, annotations, .. } = &rule.kind else {
         return String::new();
     };
-    let severity = rule.labels.iter().find(|(label, _)| label == "severity");
-    let severity = severity.map_or("", |(_, value)| value.as_str());
+    let severity = rule.label("severity").unwrap_or_default();
     let text = |key: &str| {
         let key = if is_chinese { format!("{key}_zh") } else { key.to_owned() };
         let found = annotations.iter().find(|(candidate, _)| *candidate == key);

@@ -17,7 +17,7 @@ use query::{Expr, notation::Line, notation::histogram::Written};
 pub use read::parse;
 pub use run::run;
 #[cfg(test)]
-pub(crate) use run::run_watched;
+pub(crate) use run::{Source, run_watched};
 
 /// What a file of tests says.
 #[derive(Clone, Debug)]

@@ -15,7 +15,7 @@ use serde_json::{Value, json};
 
 use super::{
     audit::{Person, audit},
-    form::{Form, parse_duration_ms},
+    form::{Form, invalid, parse_duration_ms},
     json::{self, ApiError},
     query::from_select_error,
     requests::{Answer, needed_time, ok, refused},
@@ -64,14 +64,15 @@ impl Order {
         let now = app.clock.now();
         let (start, end) = match (&self.last, self.start, self.end) {
             (Some(last), None, None) => {
-                let span = parse_duration_ms(last).map_err(|reason| bad("last", &reason))?;
+                let span = parse_duration_ms(last).map_err(|reason| invalid("last", &reason))?;
                 (UnixMs(now.0.saturating_sub(span)), now)
             }
             (None, Some(start), end) => (UnixMs(start), end.map_or(now, UnixMs)),
-            _ => return Err(bad("last", "give last, or start and end")),
+            _ => return Err(invalid("last", "give last, or start and end")),
         };
         let formats = self.formats.iter().map(|name| {
-            Format::from_name(name).ok_or_else(|| bad("formats", &format!("{name:?} is unknown")))
+            Format::from_name(name)
+                .ok_or_else(|| invalid("formats", &format!("{name:?} is unknown")))
         });
         let mut formats: Vec<Format> = formats.collect::<Result<_, _>>()?;
         if formats.is_empty() {
@@ -84,10 +85,6 @@ impl Order {
     }
 }
 
-fn bad(name: &str, reason: &str) -> ApiError {
-    super::form::invalid(name, reason)
-}
-
 fn checked(mut wish: Wish, now: UnixMs) -> Result<Wish, ApiError> {
     wish.end = wish.end.min(now);
     let span = wish.end.0.saturating_sub(wish.start.0);
@@ -96,10 +93,10 @@ fn checked(mut wish: Wish, now: UnixMs) -> Result<Wish, ApiError> {
     }
     wish.model = wish.model.filter(|model| !model.is_empty());
     if wish.model.as_ref().is_some_and(|model| model.len() > MODEL_BYTES_MAX) {
-        return Err(bad("model", "too long"));
+        return Err(invalid("model", "too long"));
     }
     if !wish.zone.is_empty() && crate::zone::Zone::of_name(&wish.zone).is_none() {
-        return Err(bad("zone", "this machine knows no such time zone"));
+        return Err(invalid("zone", "this machine knows no such time zone"));
     }
     Ok(wish)
 }
@@ -217,7 +214,7 @@ pub(super) async fn preview(State(app): State<Arc<App>>, form: Form) -> Answer {
 
 fn format(form: &Form) -> Result<Format, ApiError> {
     let name = form.get("format").unwrap_or(Format::Html.name());
-    Format::from_name(name).ok_or_else(|| bad("format", &format!("{name:?} is unknown")))
+    Format::from_name(name).ok_or_else(|| invalid("format", &format!("{name:?} is unknown")))
 }
 
 fn file_response(format: Format, bytes: Vec<u8>, name: Option<String>) -> Response<Body> {

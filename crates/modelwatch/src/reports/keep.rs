@@ -4,8 +4,7 @@
 
 use std::{
     fs::{self, File},
-    io::{self, Read as _, Write as _},
-    os::unix::fs::OpenOptionsExt as _,
+    io::{self, Read as _},
     path::{Path, PathBuf},
 };
 
@@ -82,7 +81,7 @@ impl Kept {
         entry.id.clone_from(&id);
         entry.files.clear();
         for (format, bytes) in files {
-            write(&fresh.join(format.file_name()), bytes)?;
+            whole::write_bytes(&fresh.join(format.file_name()), bytes)?;
             let format = format.name().to_owned();
             entry.files.push(FileEntry { format, bytes: bytes.len() as u64 });
         }
@@ -134,14 +133,6 @@ fn name(path: &Path) -> Option<&str> {
 fn folders(folder: &Path) -> Vec<PathBuf> {
     let entries = fs::read_dir(folder).into_iter().flatten().flatten();
     entries.map(|entry| entry.path()).filter(|path| path.is_dir()).collect()
-}
-
-/// Writes a file that survives a crash and that only we may read.
-pub(super) fn write(path: &Path, bytes: &[u8]) -> io::Result<()> {
-    let mut options = File::options();
-    let mut file = options.write(true).create(true).truncate(true).mode(0o600).open(path)?;
-    file.write_all(bytes)?;
-    file.sync_all()
 }
 
 #[cfg(test)]

@@ -276,7 +276,7 @@ impl Reports {
             start: facts.start.0,
             end: facts.end.0,
             created: facts.created.0,
-            language: tag(wish.language).to_owned(),
+            language: wish.language.tag().to_owned(),
             model: wish.model.clone(),
             schedule: wish.schedule.clone(),
             ..Entry::default()
@@ -341,7 +341,7 @@ impl Reports {
         }
         let folder = Path::new(&schedule.folder);
         let fresh = folder.join(format!(".{name}.new"));
-        keep::write(&fresh, bytes)?;
+        whole::write_bytes(&fresh, bytes)?;
         std::fs::rename(&fresh, folder.join(name))
     }
 
@@ -395,14 +395,6 @@ impl Reports {
         runs.runs.retain(|name, _| names.contains(name));
         runs.runs.insert(name.to_owned(), run);
         whole::write(&path, &runs)
-    }
-}
-
-/// The tag of a language.
-pub(crate) fn tag(language: Language) -> &'static str {
-    match language {
-        Language::English => "en",
-        Language::Chinese => "zh",
     }
 }
 

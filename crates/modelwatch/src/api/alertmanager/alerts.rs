@@ -17,8 +17,11 @@ use model::{
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::{Answer, Refused, filter, flag, ok, time};
-use crate::{api::form::Form, wire::App};
+use super::{Answer, Refused, filter, flag, ok};
+use crate::{
+    api::{form::Form, rfc3339},
+    wire::App,
+};
 
 /// Most alerts of a body.
 const ALERTS_MAX: usize = 10_000;
@@ -217,17 +220,17 @@ fn shown(firing: &Firing<'_>, receivers: &[String]) -> Value {
         muted.inhibited_by.iter().map(|print| format!("{print:016x}")).collect();
     json!({
         "annotations": annotations,
-        "endsAt": time(alert.ends_at.0),
+        "endsAt": rfc3339(alert.ends_at),
         "fingerprint": format!("{:016x}", firing.fingerprint),
         "receivers": names.collect::<Vec<_>>(),
-        "startsAt": time(alert.starts_at.0),
+        "startsAt": rfc3339(alert.starts_at),
         "status": {
             "inhibitedBy": inhibited_by,
             "mutedBy": muted.maintained_by,
             "silencedBy": muted.silenced_by,
             "state": if muted.is_any() { "suppressed" } else { "active" },
         },
-        "updatedAt": time(firing.updated.0),
+        "updatedAt": rfc3339(firing.updated),
         "generatorURL": alert.generator_url,
         "labels": texts(&alert.labels),
     })
