@@ -42,7 +42,7 @@ pub struct Test {
     interval: Duration,
     /// When the series begin.
     start: UnixMs,
-    series: Vec<Line>,
+    pub(crate) series: Vec<Line>,
     alerts: Vec<AlertCase>,
     queries: Vec<QueryCase>,
     external_labels: Vec<(String, String)>,

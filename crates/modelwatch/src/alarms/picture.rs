@@ -124,6 +124,15 @@ fn layers(
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
+    use model::{
+        Clock,
+        alert::{Alert, Notified, Reason},
+        sample::Batch,
+    };
+    use store::{Options, Store};
+
     use super::*;
 
     #[test]
@@ -148,5 +157,75 @@ mod tests {
         check("http://prometheus/graph?g0.expr=up+%3D%3D+0&g0.tab=1", Some("up == 0"));
         check("http://page/", None);
         check("", None);
+    }
+
+    const NOW: UnixMs = UnixMs(1_795_478_400_000);
+
+    fn notification(link: &str, job: &str) -> Notification {
+        let starts_at = UnixMs(NOW.0 - 600_000);
+        let alert = Alert {
+            labels: Labels::from_pairs([("alertname", "Down"), ("job", job)]),
+            annotations: vec![("summary".to_owned(), format!("{job} is down"))],
+            starts_at,
+            ends_at: NOW,
+            generator_url: link.to_owned(),
+            value: Some(0.0),
+        };
+        Notification {
+            key: "k".to_owned(),
+            incident: "i".to_owned(),
+            channel: "c".to_owned(),
+            group_key: String::new(),
+            reason: Reason::First,
+            time: NOW,
+            severity: "critical".to_owned(),
+            group_labels: Vec::new(),
+            common_labels: Vec::new(),
+            common_annotations: Vec::new(),
+            alerts: vec![Notified { alert, is_firing: true }],
+            truncated: 0,
+            url: String::new(),
+        }
+    }
+
+    #[test]
+    fn what_the_store_has_is_drawn() {
+        assert!(reports::fonts().is_some(), "a font is needed: install fonts-dejavu-core");
+        let folder = tempfile::tempdir().unwrap();
+        let clock = Clock::manual(NOW);
+        let (store, _) = Store::open(folder.path(), Options::default(), clock.clone()).unwrap();
+        for minute in (0..60).rev() {
+            let mut batch = Batch::new(UnixMs(NOW.0 - minute * 60_000));
+            let is_up = f64::from(u8::from(minute > 10));
+            batch.push(&Labels::metric("up", [("job", "a")]), is_up);
+            batch.push(&Labels::metric("up", [("job", "b")]), 1.0 - is_up);
+            store.append(&batch).unwrap();
+        }
+        let drawn = |link: &str, job: &str| {
+            picture(
+                &notification(link, job),
+                &Context {
+                    source: &store,
+                    settings: &query::Settings::default(),
+                    clock: &clock,
+                    timeout: Duration::from_secs(10),
+                    samples_max: 1_000_000,
+                    external_url: "",
+                    external_labels: &[],
+                    generator_url: &|_| String::new(),
+                    write: &|_| Ok(()),
+                    resend_delay: Duration::from_secs(60),
+                },
+            )
+        };
+        let link = "http://page/#/explore?q=up+%3C+1";
+        let found = drawn(link, "a").unwrap();
+        assert!(found.starts_with(b"\x89PNG\r\n\x1a\n"));
+        let size = |at: usize| u32::from_be_bytes(found[at..at + 4].try_into().unwrap());
+        assert_eq!((size(16), size(20)), ((WIDTH * SCALE) as u32, (HEIGHT * SCALE) as u32));
+        assert!(found != drawn(link, "b").unwrap(), "another series is another picture");
+        assert_eq!(drawn(link, "c"), None);
+        assert_eq!(drawn("http://page/", "a"), None);
+        assert_eq!(drawn("http://page/?q=up+%3C", "a"), None);
     }
 }

@@ -256,7 +256,11 @@ mod tests {
             }
             Err(Refused(status, text)) => format!("{}: {text}", status.as_u16()),
         };
-        assert!(found.contains(expected), "{body}: {found}");
+        // What serde says of JSON is its own; the rest is ours, to the letter.
+        match expected.strip_suffix("...") {
+            Some(begin) => assert!(found.starts_with(begin), "{body}: {found}"),
+            None => assert_eq!(found, expected, "{body}"),
+        }
     }
 
     #[test]
@@ -277,14 +281,14 @@ mod tests {
         );
         check(
             r#"[{"labels":{"a":"b"},"startsAt":"2026-11-22T11:00:01Z","endsAt":"2026-11-22T11:00:00Z"}]"#,
-            "start time must be before",
+            "start time must be before end time",
         );
-        check(r#"[{"labels":{"a":"b"},"startsAt":"soon"}]"#, "no time of RFC 3339");
-        check(r#"[{"labels":{"a":1}}]"#, "400: parsing alerts body failed");
-        check("{", "400: ");
+        check(r#"[{"labels":{"a":"b"},"startsAt":"soon"}]"#, "\"soon\" is no time of RFC 3339");
+        check(r#"[{"labels":{"a":1}}]"#, "400: parsing alerts body failed: ...");
+        check("{", "400: parsing alerts body failed: ...");
         check(
             &format!("[{}]", vec![r#"{"labels":{"a":"b"}}"#; ALERTS_MAX + 1].join(",")),
-            "413: at most",
+            &format!("413: at most {ALERTS_MAX} alerts can be sent at once"),
         );
     }
 
@@ -297,7 +301,7 @@ mod tests {
         );
         check(
             r#"[{"startsAt":"2026-11-22T10:58:01.536876892Z","generatorURL":"http://vm:39947/vmalert/api/v1/alert?group_id=9898606092369849609&alert_id=13617139381226103039","endsAt":"2026-11-22T10:58:05.536876892Z","labels": {"alertname":"SlowFirstToken","alertgroup":"llm","alertname":"SlowFirstToken","model":"qwen2.5-7b","severity":"page"},"annotations": {"summary":"p99 is 1.5 s"}}]"#,
-            r#"{alertgroup="llm", alertname="SlowFirstToken", model="qwen2.5-7b", severity="page"}"#,
+            r#"{alertgroup="llm", alertname="SlowFirstToken", model="qwen2.5-7b", severity="page"} -118464 -114464"#,
         );
     }
 
