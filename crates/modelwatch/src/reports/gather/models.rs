@@ -7,7 +7,7 @@ use report::facts::{Figures, Histogram, ModelFacts, Objective, Quantiles, Slot, 
 
 use super::{
     Period,
-    ask::{Ask, Course, Failure, known},
+    ask::{Ask, Course, Failure, Moments, known},
 };
 
 /// Models beyond this are left out, those with the fewest tokens first.
@@ -80,6 +80,23 @@ fn engines(ask: &Ask<'_>, period: Period) -> Result<BTreeMap<String, Vec<String>
     Ok(found.into_iter().map(|(model, all)| (model, names(all))).collect())
 }
 
+/// Of each model, whether at least one of its engines answered.
+fn up(ask: &Ask<'_>, period: Period) -> Result<BTreeMap<String, Moments>, Failure> {
+    let selector = ask.of_model(metric::LLM_ENGINE_UP.name);
+    let moments = ask.moments(period, &format!("max by (model) ({selector})"))?;
+    let named = |(labels, moments): (model::Labels, Moments)| {
+        (labels.get("model").unwrap_or_default().to_owned(), moments)
+    };
+    Ok(moments.into_iter().map(named).collect())
+}
+
+/// For how long no engine answered.
+fn down_seconds(up: &Moments) -> Option<f64> {
+    let slots = up.means.iter().zip(&up.seconds).filter(|(mean, _)| mean.is_finite());
+    let down = slots.map(|(mean, seconds)| (1.0 - mean).max(0.0) * seconds);
+    down.reduce(|sum, seconds| sum + seconds)
+}
+
 /// Part of the time until now in which anything was observed.
 pub(super) fn observed(ask: &Ask<'_>, period: Period, now: UnixMs) -> Result<Option<f64>, Failure> {
     let name = metric::LLM_ENGINE_UP.name;
@@ -145,7 +162,8 @@ struct Read {
     preemptions: Believed,
     ttft: Believed,
     tpot: Believed,
-    up: Vec<Course>,
+    /// Whether at least one engine answered, by model.
+    up: BTreeMap<String, Moments>,
     cache_max: Vec<Course>,
     cache_mean: Vec<Course>,
     waiting: Vec<Course>,
@@ -185,7 +203,7 @@ impl Read {
             preemptions: growth(&metric::LLM_PREEMPTIONS_TOTAL, "", BY)?,
             ttft: growth(&metric::LLM_TIME_TO_FIRST_TOKEN_SECONDS, "_bucket", BUCKETS)?,
             tpot,
-            up: gauge(&metric::LLM_ENGINE_UP, "max", "avg_over_time")?,
+            up: up(ask, period)?,
             cache_max: gauge(&metric::LLM_KV_CACHE_USAGE_RATIO, "max", "max_over_time")?,
             cache_mean: gauge(&metric::LLM_KV_CACHE_USAGE_RATIO, "avg", "avg_over_time")?,
             waiting: gauge(&metric::LLM_REQUESTS_WAITING, "max", "max_over_time")?,
@@ -196,8 +214,7 @@ impl Read {
     fn names(&self) -> BTreeSet<String> {
         let counted = [&self.finished, &self.outcomes, &self.output, &self.ttft];
         let counted = counted.into_iter().flat_map(|one| one.0.keys().cloned());
-        let up = self.up.iter().map(|course| course.label("model").to_owned());
-        counted.chain(up).filter(|name| !name.is_empty()).collect()
+        counted.chain(self.up.keys().cloned()).filter(|name| !name.is_empty()).collect()
     }
 
     fn model(&self, name: &str, objective: &Objective) -> Told {
@@ -210,7 +227,8 @@ impl Read {
         let at = |values: &[f64], place: usize| {
             values.get(place).copied().filter(|value| value.is_finite())
         };
-        let (up, cache, waiting) = (gauge(&self.up), gauge(&self.cache_max), gauge(&self.waiting));
+        let (cache, waiting) = (gauge(&self.cache_max), gauge(&self.waiting));
+        let up = self.up.get(name);
         let requests =
             if self.finished.of(name).is_empty() { &self.outcomes } else { &self.finished };
         let slot = |place: usize| Slot {
@@ -218,15 +236,13 @@ impl Read {
             requests: requests.at(name, place),
             tokens_input: self.input.at(name, place),
             tokens_output: self.output.at(name, place),
-            up: at(&up, place),
+            up: up.and_then(|up| at(&up.means, place)),
             ttft: ttft_slots.get(place).copied().flatten(),
             tpot: tpot_slots.get(place).copied().flatten(),
             cache: at(&cache, place),
             waiting: at(&waiting, place),
         };
         let slots: Vec<Slot> = (0..self.period.count()).map(slot).collect();
-        let seconds = self.period.slot_ms as f64 / 1e3;
-        let down = known(&up).map(|up| (1.0 - up).max(0.0) * seconds);
         let cache_mean = gauge(&self.cache_mean);
         let count = known(&cache_mean).count();
         let (asked, failed) = self.failures(name);
@@ -247,7 +263,7 @@ impl Read {
             cache_max: known(&cache).reduce(f64::max),
             cache_mean: (count > 0).then(|| known(&cache_mean).sum::<f64>() / count as f64),
             waiting_max: known(&waiting).reduce(f64::max),
-            down_seconds: down.reduce(|sum, seconds| sum + seconds),
+            down_seconds: up.and_then(down_seconds),
         };
         Told { figures, ttft, tpot, slots }
     }

@@ -3,7 +3,11 @@
 use std::time::Duration;
 
 use model::{Clock, Labels, UnixMs, catalogue as metric, sample::Batch, series::Budget};
-use report::{facts::Objective, zone::Zone};
+use report::{
+    Facts,
+    facts::{ModelFacts, Objective},
+    zone::Zone,
+};
 use store::{Options, Store};
 
 use super::{DAY, HOUR, MINUTE, Period, Sources, Subject, gather};
@@ -52,36 +56,69 @@ fn fill(folder: &std::path::Path, clock: &Clock) -> Store {
     store
 }
 
+/// The facts of some of the days since [`START`].
+fn read(store: &Store, clock: &Clock, days: (i64, i64)) -> Facts {
+    let (start, end) = (UnixMs(START + days.0 * DAY), UnixMs(START + days.1 * DAY));
+    let budget = Budget::new(clock.clone(), Duration::from_secs(60), 10_000_000);
+    let objective = Objective { ttft_seconds: Some(0.1), ..Objective::default() };
+    let objectives = [("*".to_owned(), objective)];
+    let sources =
+        Sources { store, clock, budget: &budget, objectives: &objectives, incidents: None };
+    let subject = Subject {
+        period: Period::new(start, end),
+        model: None,
+        zone: Zone::default(),
+        deployment: "here".into(),
+        energy_price: None,
+        currency: String::new(),
+    };
+    gather(sources, &subject).unwrap()
+}
+
+fn only(facts: &Facts) -> &ModelFacts {
+    let [model] = facts.models.as_slice() else { panic!("{} models", facts.models.len()) };
+    model
+}
+
+/// Engines that take turns: while one is restarted, another answers.
+#[test]
+fn a_model_is_up_while_one_of_its_engines_is() {
+    let check = |is_up: fn(i64) -> [bool; 2], expected: (f64, f64)| {
+        let folder = tempfile::tempdir().unwrap();
+        let clock = Clock::manual(UnixMs(START));
+        let options = Options { retention: Duration::from_secs(30 * 86_400), ..Options::default() };
+        let (store, _) = Store::open(folder.path(), options, clock.clone()).unwrap();
+        for step in 1..=4 * 60 {
+            let now = UnixMs(START + step * 15_000);
+            clock.set(now);
+            let mut batch = Batch::new(now);
+            for (instance, is_up) in ["n:1", "n:2"].into_iter().zip(is_up((step - 1) / 4)) {
+                let labels = [("instance", instance), ("model", "m")];
+                let labels = Labels::metric(metric::LLM_ENGINE_UP.name, labels);
+                batch.push(&labels, f64::from(u8::from(is_up)));
+            }
+            store.append(&batch).unwrap();
+        }
+        // Slots of half an hour.
+        let facts = read(&store, &clock, (0, 5));
+        let now = only(&facts).now;
+        assert_eq!(now.down_seconds.map(f64::round), Some(expected.0));
+        let availability = now.availability.unwrap();
+        assert!((availability - expected.1).abs() < 1e-9, "{availability}");
+    };
+    check(|minute| [!(3..8).contains(&minute), !(9..14).contains(&minute)], (0.0, 1.0));
+    check(|minute| [!(3..8).contains(&minute), !(5..14).contains(&minute)], (180.0, 0.95));
+    check(|minute| [minute < 30, false], (1_800.0, 0.5));
+}
+
 #[test]
 fn sums_and_samples_tell_the_same() {
     let folder = tempfile::tempdir().unwrap();
     let clock = Clock::manual(UnixMs(START));
     let store = fill(folder.path(), &clock);
-    let check = |days: (i64, i64)| {
-        let (start, end) = (UnixMs(START + days.0 * DAY), UnixMs(START + days.1 * DAY));
-        let budget = Budget::new(clock.clone(), Duration::from_secs(60), 10_000_000);
-        let objective = Objective { ttft_seconds: Some(0.1), ..Objective::default() };
-        let objectives = [("*".to_owned(), objective)];
-        let sources = Sources {
-            store: &store,
-            clock: &clock,
-            budget: &budget,
-            objectives: &objectives,
-            incidents: None,
-        };
-        let subject = Subject {
-            period: Period::new(start, end),
-            model: None,
-            zone: Zone::default(),
-            deployment: "here".into(),
-            energy_price: None,
-            currency: String::new(),
-        };
-        gather(sources, &subject).unwrap()
-    };
-    let facts = check((0, 4));
+    let facts = read(&store, &clock, (0, 4));
     assert_eq!((facts.slot_ms, facts.missing.len()), (HOUR / 2, 0));
-    let [model] = facts.models.as_slice() else { panic!("{} models", facts.models.len()) };
+    let model = only(&facts);
     let near = |found: Option<f64>, expected: f64, part: f64| {
         let found = found.unwrap();
         assert!((found / expected - 1.0).abs() < part, "{found} is not {expected}");
@@ -96,8 +133,8 @@ fn sums_and_samples_tell_the_same() {
     near(model.now.ttft_within, 0.5, 0.01);
     assert_eq!(model.before, None);
     // The last two days alone, compared with the two before.
-    let facts = check((2, 4));
-    let [model] = facts.models.as_slice() else { panic!("{} models", facts.models.len()) };
+    let facts = read(&store, &clock, (2, 4));
+    let model = only(&facts);
     near(model.now.requests, 2.0 * 86_400.0, 0.002);
     near(model.before.and_then(|it| it.requests), (2.0 * 24.0 - 1.0) * 3_600.0, 0.005);
     assert_eq!(model.now.down_seconds, Some(0.0));
