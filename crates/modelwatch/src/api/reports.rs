@@ -234,12 +234,6 @@ fn file_response(format: Format, bytes: Vec<u8>, name: Option<String>) -> Respon
     response
 }
 
-/// What the file of a report is called: its days and its language.
-fn file_name(entry: &Entry, format: Format) -> String {
-    let (start, end) = (day(entry.start), day(entry.end - 1));
-    format!("modelwatch-{start}-{end}-{}.{}", entry.language, format.name())
-}
-
 pub(super) async fn file(
     State(app): State<Arc<App>>,
     Path(id): Path<String>,
@@ -255,7 +249,7 @@ pub(super) async fn file(
     let found = found.await?.map_err(|error| ApiError::internal(error.to_string()))?;
     let (entry, bytes) =
         found.ok_or_else(|| ApiError::not_found("there is no such report in this format"))?;
-    Ok(file_response(format, bytes, (!is_shown).then(|| file_name(&entry, format))))
+    Ok(file_response(format, bytes, (!is_shown).then(|| entry.file_name(format))))
 }
 
 pub(super) async fn remove(
@@ -269,7 +263,7 @@ pub(super) async fn remove(
     if !removed.map_err(|error| ApiError::internal(error.to_string()))? {
         return Err(ApiError::not_found("there is no such report"));
     }
-    let report = file_name(&entry, Format::Html);
+    let report = entry.file_name(Format::Html);
     audit(&app, "audit.report_removed", &Person::new(address, ""), [("report", report)]);
     ok(&json!(entry))
 }
@@ -441,14 +435,14 @@ async fn hand_on(
     let work = move || {
         let mut results = Vec::new();
         for (format, bytes) in &files {
-            let name = format!("{}-{}", schedule.name, file_name(&entry, *format));
+            let name = format!("{}-{}", schedule.name, entry.file_name(*format));
             if !schedule.folder.is_empty() {
                 let copied = for_work.reports.copy_to(&schedule, &name, bytes);
                 results.push(copied.map_err(|error| format!("{}: {error}", schedule.folder)));
             }
             for channel in &schedule.channels {
                 let language = for_work.reports.language(&entry.language);
-                let span = [("start", day(entry.start)), ("end", day(entry.end - 1))];
+                let span = [("start", entry.first_day.clone()), ("end", entry.last_day.clone())];
                 let subject = format!("{}: {}", schedule.name, entry.title);
                 let text = render("report.mail", &span, language);
                 let media_type = format.media_type();
@@ -461,8 +455,4 @@ async fn hand_on(
         results.into_iter().collect()
     };
     tokio::task::spawn_blocking(work).await.map_err(|error| error.to_string())?
-}
-
-fn day(time: i64) -> String {
-    super::time::date(UnixMs(time))
 }

@@ -275,6 +275,8 @@ impl Reports {
             title: document.title.clone(),
             start: facts.start.0,
             end: facts.end.0,
+            first_day: facts.zone.day(wish.start),
+            last_day: facts.zone.day(UnixMs(wish.end.0 - 1)),
             created: facts.created.0,
             language: tag(wish.language).to_owned(),
             model: wish.model.clone(),
@@ -489,6 +491,37 @@ mod tests {
         check(&["/srv/b", "/srv/a"], "/srv/a/b", true);
         check(&["/srv/a"], "/srv/ab", false);
         check(&["/srv/a"], "/srv/a/../../etc", false);
+    }
+
+    #[test]
+    fn files_are_named_after_the_days_of_the_zone() {
+        let folder = tempfile::tempdir().unwrap();
+        let reports = Reports::new(folder.path(), &config::Reports::default(), Language::English);
+        let check = |zone: &str, start: &str, end: &str, expected: &str| {
+            let (start, end) = (parse_rfc3339(start).unwrap(), parse_rfc3339(end).unwrap());
+            let wish = Wish {
+                start,
+                end,
+                language: Language::Chinese,
+                model: None,
+                zone: zone.into(),
+                formats: vec![Format::Csv],
+                schedule: None,
+            };
+            let Subject { period, zone, .. } = wish.subject("n:1", &config::Reports::default());
+            let (start, end) = (period.start, period.end);
+            let facts = report::Facts { start, end, zone, ..report::Facts::default() };
+            let (entry, _) = reports.keep(&wish, &facts).unwrap();
+            assert_eq!(entry.file_name(Format::Csv), format!("modelwatch-{expected}-zh.csv"));
+            assert_eq!(reports.list().first(), Some(&entry));
+        };
+        // The 27th in China.
+        let (start, end) = ("2026-11-26T16:00:00Z", "2026-11-27T16:00:00Z");
+        check("UTC-8", start, end, "2026-11-27-2026-11-27");
+        check("UTC", start, end, "2026-11-26-2026-11-27");
+        // November in India, whose months begin within an hour of UTC.
+        let (start, end) = ("2026-10-31T18:30:00Z", "2026-11-30T18:30:00Z");
+        check("IST-5:30", start, end, "2026-11-01-2026-11-30");
     }
 
     #[test]
