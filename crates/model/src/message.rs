@@ -3100,6 +3100,11 @@ pub static MESSAGES: &[Message] = &[
     Message { code: "report.first_seen", en: "First", zh: "首次" },
     Message { code: "report.free", en: "Free", zh: "可用" },
     Message { code: "report.full_in", en: "Full in", zh: "预计写满" },
+    Message {
+        code: "report.given_up",
+        en: "{reason}. Handing it on was tried for a day and is given up.",
+        zh: "{reason}。投递已重试一天，不再重试。",
+    },
     Message { code: "report.host", en: "Host", zh: "主机" },
     Message { code: "report.hosts", en: "Hosts", zh: "主机" },
     Message { code: "report.incident_lanes", en: "When something was wrong", zh: "异常时段" },
@@ -3211,6 +3216,11 @@ pub static MESSAGES: &[Message] = &[
         code: "report.no_keys",
         en: "No requests came through the gateway, so that it is not known whose they were.",
         zh: "没有请求经过网关，因此无法区分来源。",
+    },
+    Message {
+        code: "report.no_longer_kept",
+        en: "The report was deleted before it could be handed on.",
+        zh: "报告在投递之前已被删除。",
     },
     Message {
         code: "report.no_models",
