@@ -2,14 +2,12 @@
 
 use std::{collections::HashMap, net::SocketAddr, sync::Arc, time::Duration};
 
-use alert::incident::record::{Head, Member};
 use axum::{
     body::{Body, Bytes},
     extract::{ConnectInfo, Path, State},
     http::{HeaderValue, Response, header},
 };
 use model::UnixMs;
-use report::facts::{Bilingual, Incident};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
@@ -22,8 +20,8 @@ use super::{
 };
 use crate::{
     reports::{
-        self, Entry, Failure, Format, Left, Parcel, Period, Planned, Run, SPAN_MAX, SPAN_MIN,
-        Schedule, ScheduleError, Sources, Wish,
+        self, Entry, Failure, Format, Left, Parcel, Planned, Run, SPAN_MAX, SPAN_MIN, Schedule,
+        ScheduleError, Sources, Wish,
     },
     wire::App,
 };
@@ -112,12 +110,15 @@ async fn facts(app: &Arc<App>, wish: &Wish) -> Result<report::Facts, ApiError> {
     let read = app.queries.run_with(reports::TIMEOUT, reports::SAMPLES_MAX, move |budget| {
         let subject = wish.subject(&for_work.instance, &for_work.config.reports);
         let objectives = reports::objectives(&for_work.objectives);
+        let incidents = for_work.incidents.read(|machine, _| {
+            reports::told(machine.kept(), subject.period, subject.model.as_deref())
+        });
         let sources = Sources {
             store: &for_work.store,
             clock: &for_work.clock,
             budget,
             objectives: &objectives,
-            incidents: Some(incidents(&for_work, subject.period)),
+            incidents: Some(incidents),
         };
         reports::gather(sources, &subject).map_err(|failure| match failure {
             Failure::Series(error) => from_select_error(error),
@@ -125,42 +126,6 @@ async fn facts(app: &Arc<App>, wish: &Wish) -> Result<report::Facts, ApiError> {
         })
     });
     read.await
-}
-
-/// Incidents that were open at some time of a period, oldest first.
-fn incidents(app: &App, period: Period) -> Vec<Incident> {
-    let text = |member: Option<&Member>, name: &str| {
-        let find = |name: &str| {
-            let found = member?.annotations.iter().find(|(candidate, _)| candidate == name);
-            found.map(|(_, text)| text.clone())
-        };
-        Bilingual {
-            en: find(name).unwrap_or_default(),
-            zh: find(&format!("{name}_zh")).unwrap_or_default(),
-        }
-    };
-    let (start, end) = (period.start.0, period.end.0);
-    let is_inside =
-        |head: &Head| head.started < end && head.resolved.is_none_or(|resolved| resolved >= start);
-    let mut found: Vec<Incident> = app.incidents.read(|machine, _| {
-        let all = machine.kept().incidents.values().filter(|it| is_inside(&it.head));
-        let told = all.map(|incident| {
-            let first = incident.members.values().min_by_key(|member| member.starts);
-            let head = &incident.head;
-            Incident {
-                name: head.name.clone(),
-                severity: head.severity.clone(),
-                start: UnixMs(head.started),
-                end: head.resolved.map(UnixMs),
-                summary: text(first, "summary"),
-                cause: text(first, "cause"),
-                alerts: usize::try_from(head.alerts_total).unwrap_or(usize::MAX),
-            }
-        });
-        told.collect()
-    });
-    found.sort_by_key(|incident| incident.start);
-    found
 }
 
 /// Makes a report and keeps it.

@@ -7,6 +7,7 @@
 mod fonts;
 mod gather;
 mod hand_on;
+mod incidents;
 mod keep;
 mod schedule;
 
@@ -33,6 +34,7 @@ use crate::{
 pub(crate) use fonts::fonts;
 pub(crate) use gather::{Failure, Period, SPAN_MAX, SPAN_MIN, Sources, Subject, gather};
 pub(crate) use hand_on::{Left, Parcel};
+pub(crate) use incidents::told;
 pub(crate) use keep::Entry;
 use keep::Kept;
 pub(crate) use schedule::{Schedule, ScheduleProblem};
