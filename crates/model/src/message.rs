@@ -3113,6 +3113,11 @@ pub static MESSAGES: &[Message] = &[
         en: "Incidents are not known for this report.",
         zh: "本报告没有事件数据。",
     },
+    Message {
+        code: "report.incidents_since",
+        en: "Incidents that were over before {time} are no longer kept; there may have been more than are told of.",
+        zh: "{time} 之前已结束的事件不再保留，实际发生的事件可能多于此处所列。",
+    },
     Message { code: "report.info", en: "info", zh: "提示" },
     Message { code: "report.key", en: "Key", zh: "密钥" },
     Message { code: "report.kind", en: "Kind", zh: "型号" },

@@ -110,8 +110,10 @@ async fn facts(app: &Arc<App>, wish: &Wish) -> Result<report::Facts, ApiError> {
     let read = app.queries.run_with(reports::TIMEOUT, reports::SAMPLES_MAX, move |budget| {
         let subject = wish.subject(&for_work.instance, &for_work.config.reports);
         let objectives = reports::objectives(&for_work.objectives);
-        let incidents = for_work.incidents.read(|machine, _| {
-            reports::told(machine.kept(), subject.period, subject.model.as_deref())
+        let (incidents, forgotten) = for_work.incidents.read(|machine, now| {
+            let (kept, start) = (machine.kept(), subject.period.start);
+            let told = reports::told(kept, subject.period, subject.model.as_deref());
+            (told, reports::forgotten(kept, now, start, &subject.zone))
         });
         let sources = Sources {
             store: &for_work.store,
@@ -120,9 +122,13 @@ async fn facts(app: &Arc<App>, wish: &Wish) -> Result<report::Facts, ApiError> {
             objectives: &objectives,
             incidents: Some(incidents),
         };
-        reports::gather(sources, &subject).map_err(|failure| match failure {
+        let facts = reports::gather(sources, &subject).map_err(|failure| match failure {
             Failure::Series(error) => from_select_error(error),
             Failure::Records(error) => refused(error),
+        });
+        facts.map(|mut facts| {
+            facts.missing.extend(forgotten);
+            facts
         })
     });
     read.await

@@ -1,8 +1,14 @@
 //! Incidents as reports tell of them.
 
-use alert::incident::record::{Kept, Member};
+use alert::incident::{
+    CLOSED_KEPT_MS, CLOSED_MAX,
+    record::{Kept, Member},
+};
 use model::{Labels, UnixMs};
-use report::facts::{Bilingual, Incident};
+use report::{
+    facts::{Bilingual, Incident, Said},
+    zone::Zone,
+};
 
 use super::Period;
 
@@ -38,6 +44,22 @@ pub(crate) fn told(kept: &Kept, period: Period, model: Option<&str>) -> Vec<Inci
         .collect();
     found.sort_by_key(|incident| incident.start);
     found
+}
+
+/// What to say of a report that begins before the incidents that are kept.
+pub(crate) fn forgotten(kept: &Kept, now: UnixMs, start: UnixMs, zone: &Zone) -> Option<Said> {
+    let since = kept_since(kept, now);
+    let params = || vec![("time".to_owned(), zone.minute(since))];
+    (start < since).then(|| Said { code: "report.incidents_since".into(), params: params() })
+}
+
+/// Since when all incidents are known: those that are over are kept for a time, and only so many of them.
+fn kept_since(kept: &Kept, now: UnixMs) -> UnixMs {
+    let since = now.0.saturating_sub(CLOSED_KEPT_MS);
+    let mut closed: Vec<i64> =
+        kept.incidents.values().filter_map(|incident| incident.head.resolved).collect();
+    closed.sort_unstable_by(|a, b| b.cmp(a));
+    UnixMs(closed.get(CLOSED_MAX - 1).map_or(since, |oldest| since.max(*oldest)))
 }
 
 /// Whether an alert is about a model, or about something that all models share. The `model` of an accelerator is that
@@ -100,6 +122,32 @@ mod tests {
             };
             kept.apply(Record::Member { id: id.into(), member });
         }
+    }
+
+    #[test]
+    fn what_was_forgotten_is_said() {
+        let now = UnixMs(1_795_219_200_000);
+        let zone = Zone { name: String::new(), offsets: vec![(UnixMs(0), 28_800)] };
+        let mut kept = Kept::default();
+        let check = |kept: &Kept, start: i64, expected: Option<&str>| {
+            let said = forgotten(kept, now, UnixMs(start), &zone);
+            let time = said.map(|said| said.params[0].1.clone());
+            assert_eq!(time.as_deref(), expected, "{start}");
+        };
+        let since = now.0 - CLOSED_KEPT_MS;
+        check(&kept, since, None);
+        check(&kept, since - 1, Some("2026-08-23 08:00"));
+        // The oldest of as many as are kept: others may have been before it.
+        let hour = 3_600_000;
+        for place in 0..CLOSED_MAX as i64 {
+            let resolved = now.0 - hour - place;
+            add(&mut kept, &format!("{place}"), (resolved - 1, Some(resolved)), &[]);
+            let expected = (place + 1 == CLOSED_MAX as i64).then_some("2026-11-21 06:59");
+            if place + 2 >= CLOSED_MAX as i64 {
+                check(&kept, now.0 - 2 * hour, expected);
+            }
+        }
+        check(&kept, now.0 - hour, None);
     }
 
     const PERIOD: Period = Period { start: UnixMs(1_000), end: UnixMs(2_000), slot_ms: 1_000 };
