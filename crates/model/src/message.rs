@@ -3263,6 +3263,11 @@ pub static MESSAGES: &[Message] = &[
     Message { code: "report.of_model", en: "Only the model {model}", zh: "仅限模型 {model}" },
     Message { code: "report.omitted", en: "and {count} more", zh: "另有 {count} 项" },
     Message {
+        code: "report.omitted_earlier",
+        en: "and {count} earlier",
+        zh: "另有 {count} 项更早的变更",
+    },
+    Message {
         code: "report.one_day",
         en: "One day: the other days of the week are empty.",
         zh: "仅含一天：其余星期为空。",

@@ -183,6 +183,32 @@ fn what_made_users_wait_is_advised_upon_first() {
 }
 
 #[test]
+fn of_many_changes_the_newest_are_told() {
+    let said = |number: i64| Said {
+        code: "report.version_changed".into(),
+        params: vec![("new".into(), format!("v{number}."))],
+    };
+    let change = |number: i64| Change { time: UnixMs(START + number * HOUR), said: said(number) };
+    let check = |count: i64, omitted: usize, first: i64, expected: &str| {
+        let changes = (0..count).map(change).collect();
+        let facts = Facts { changes, changes_omitted: omitted, ..facts() };
+        let document = compose(&facts, Language::English);
+        let title =
+            model::message::render::<&str, &str>("report.section_changes", &[], Language::English);
+        let section = document.sections.iter().find(|section| section.title == title).unwrap();
+        let [Block::Table(table)] = section.blocks.as_slice() else { panic!("no table") };
+        let text = |row: usize| table.rows[row][1].text.as_str();
+        assert!(text(0).contains(&format!("v{first}.")), "{}", text(0));
+        assert!(text(table.rows.len() - 1).contains(&format!("v{}.", count - 1)));
+        assert_eq!(table.omitted, expected);
+    };
+    check(3, 0, 0, "");
+    check(40, 0, 0, "");
+    check(43, 0, 3, "and 3 earlier");
+    check(43, 160, 3, "and 163 earlier");
+}
+
+#[test]
 fn tables_are_told_as_csv() {
     let text = csv(&compose(&facts(), Language::English));
     assert!(text.starts_with("\u{feff}Weekly model service report\r\n"));

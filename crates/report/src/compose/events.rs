@@ -15,7 +15,7 @@ use crate::{
 const INCIDENTS_MAX: usize = 40;
 /// Lanes of the picture; further names are in the table only.
 const LANES_MAX: usize = 12;
-/// Changes that are told of one by one; the others are counted.
+/// Changes that are told of one by one, the newest; the others are counted.
 const CHANGES_MAX: usize = 40;
 /// Longest text of a pattern that is shown.
 const PATTERN_CHARS_MAX: usize = 160;
@@ -198,8 +198,11 @@ pub(super) fn changes(facts: &Facts, words: Words) -> Section {
         let text = render(&one.said.code, &one.said.params, words.language);
         vec![when(facts, one.time).into(), text.into()]
     };
-    let (shown, omitted) = first(&facts.changes, CHANGES_MAX);
+    let (earlier, shown) = facts.changes.split_at(facts.changes.len().saturating_sub(CHANGES_MAX));
     let rows = shown.iter().map(row).collect();
-    let omitted = words.omitted(omitted + facts.changes_omitted);
+    let omitted = match earlier.len() + facts.changes_omitted {
+        0 => String::new(),
+        count => words.with("report.omitted_earlier", &[("count", count.to_string())]),
+    };
     words.section("report.section_changes", vec![table(words.headers(COLUMNS), rows, omitted)])
 }
