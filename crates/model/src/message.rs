@@ -2963,8 +2963,8 @@ pub static MESSAGES: &[Message] = &[
     },
     Message {
         code: "report.advise_objective",
-        en: "No model has an objective for its speed. Set one on the page of alerts, so that reports and alarms can measure against it.",
-        zh: "尚未为任何模型设定速度目标。请在告警页面设定，报告和告警才能据此衡量。",
+        en: "No model has an objective. Set one on the page of alerts, so that reports and alarms can measure against it.",
+        zh: "尚未为任何模型设定目标。请在告警页面设定，报告和告警才能据此衡量。",
     },
     Message {
         code: "report.advise_outage",
@@ -3383,18 +3383,28 @@ pub static MESSAGES: &[Message] = &[
     },
     Message {
         code: "report.verdict_kept",
-        en: "All objectives for speed were kept.",
-        zh: "所有速度目标均已达成。",
+        en: "All objectives were kept.",
+        zh: "所有目标均已达成。",
+    },
+    Message {
+        code: "report.verdict_kept_measured",
+        en: "All objectives that could be measured were kept.",
+        zh: "所有可衡量的目标均已达成。",
     },
     Message {
         code: "report.verdict_missed",
-        en: "Objectives for speed were missed by: {models}.",
-        zh: "未达成速度目标的模型：{models}。",
+        en: "Objectives were missed by: {models}.",
+        zh: "未达成目标的模型：{models}。",
     },
     Message {
         code: "report.verdict_no_objective",
-        en: "No objectives for speed are set.",
-        zh: "尚未设定速度目标。",
+        en: "No objectives are set.",
+        zh: "尚未设定目标。",
+    },
+    Message {
+        code: "report.verdict_not_measured",
+        en: "Whether objectives were kept is not known: nothing was measured of what they are about.",
+        zh: "缺少相应数据，无法判断目标是否达成。",
     },
     Message {
         code: "report.verdict_nothing",

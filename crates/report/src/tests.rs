@@ -183,6 +183,39 @@ fn what_made_users_wait_is_advised_upon_first() {
 }
 
 #[test]
+fn every_objective_is_judged() {
+    let check = |objective: Objective, change: fn(&mut Figures), code: &str| {
+        let mut one = ModelFacts { objective, ..model("m") };
+        change(&mut one.now);
+        // With nothing else to be advised upon.
+        let (accelerators, hosts) = (Vec::new(), Vec::new());
+        let facts = Facts { models: vec![one], accelerators, hosts, ..facts() };
+        let document = compose(&facts, Language::English);
+        let Block::Text(text) = &document.sections[0].blocks[0] else { panic!("no verdict") };
+        let params = [("models", "m")];
+        let expected = model::message::render(code, &params, Language::English);
+        assert!(text.contains(&expected), "{text} does not say: {expected}");
+        let page = html(&document);
+        let advised = page.contains("No model has an objective");
+        assert_eq!(advised, code == "report.verdict_no_objective", "{code}");
+    };
+    let none = Objective::default();
+    let tpot = Objective { tpot_seconds: Some(0.1), ..none };
+    let success = Objective { success_ratio: Some(0.99), ..none };
+    check(Objective { ratio: Some(0.9), ..none }, |_| {}, "report.verdict_no_objective");
+    check(tpot, |now| now.tpot_within = Some(0.9), "report.verdict_missed");
+    check(tpot, |now| now.tpot_within = Some(0.95), "report.verdict_kept");
+    check(tpot, |now| now.tpot_within = None, "report.verdict_not_measured");
+    // 400 of 16,800 failed.
+    check(success, |_| {}, "report.verdict_missed");
+    check(success, |now| now.failed = Some(100.0), "report.verdict_kept");
+    check(success, |now| now.asked = None, "report.verdict_not_measured");
+    let both = Objective { ttft_seconds: Some(0.8), ratio: Some(0.9), ..success };
+    check(both, |now| now.asked = None, "report.verdict_kept_measured");
+    check(both, |_| {}, "report.verdict_missed");
+}
+
+#[test]
 fn of_many_changes_the_newest_are_told() {
     let said = |number: i64| Said {
         code: "report.version_changed".into(),

@@ -3,7 +3,7 @@
 use super::{Wish, Words, compared, table};
 use crate::{
     document::{Advice, Align, Block, Cell, Section, Tile},
-    facts::{Facts, Figures, Histogram, ModelFacts},
+    facts::{Facts, Figures, Histogram, Judged, ModelFacts},
     number::Unit,
 };
 
@@ -84,19 +84,9 @@ fn verdict(facts: &Facts, words: Words) -> String {
         ("availability", words.number(Unit::Ratio, together.now.availability)),
     ];
     let mut text = words.with("report.verdict", &params);
-    let missed: Vec<&str> =
-        facts.models.iter().filter(|it| misses(it)).map(|it| &*it.name).collect();
-    let has_objective = facts.models.iter().any(|model| model.now.ttft_within.is_some());
     let gap = words.text("report.sentence_gap");
     text.push_str(&gap);
-    text.push_str(&match (has_objective, missed.is_empty()) {
-        (false, _) => words.text("report.verdict_no_objective"),
-        (true, true) => words.text("report.verdict_kept"),
-        (true, false) => {
-            let list = missed.join(&words.text("report.list_gap"));
-            words.with("report.verdict_missed", &[("models", list)])
-        }
-    });
+    text.push_str(&objectives(facts, words));
     if let Some(incidents) = &facts.incidents {
         let critical = incidents.iter().filter(|it| it.severity == "critical").count();
         let params = [("count", incidents.len().to_string()), ("critical", critical.to_string())];
@@ -106,10 +96,32 @@ fn verdict(facts: &Facts, words: Words) -> String {
     text
 }
 
-/// Whether a model kept to its objective less often than it should.
+/// Whether objectives were kept.
+fn objectives(facts: &Facts, words: Words) -> String {
+    let mut all = Judged::default();
+    let mut missed = Vec::new();
+    for model in &facts.models {
+        let judged = model.judged();
+        all.kept += judged.kept;
+        all.missed += judged.missed;
+        all.unknown += judged.unknown;
+        missed.extend((judged.missed > 0).then_some(model.name.as_str()));
+    }
+    words.text(match all {
+        Judged { kept: 0, missed: 0, unknown: 0 } => "report.verdict_no_objective",
+        Judged { kept: 0, missed: 0, .. } => "report.verdict_not_measured",
+        Judged { missed: 0, unknown: 0, .. } => "report.verdict_kept",
+        Judged { missed: 0, .. } => "report.verdict_kept_measured",
+        Judged { .. } => {
+            let list = missed.join(&words.text("report.list_gap"));
+            return words.with("report.verdict_missed", &[("models", list)]);
+        }
+    })
+}
+
+/// Whether fewer requests of a model kept to its times than should.
 pub(crate) fn misses(model: &ModelFacts) -> bool {
-    let wanted = model.objective.ratio.unwrap_or(0.95);
-    let is_below = |part: Option<f64>| part.is_some_and(|part| part < wanted);
+    let is_below = |part: Option<f64>| part.is_some_and(|part| part < model.objective.wanted());
     is_below(model.now.ttft_within) || is_below(model.now.tpot_within)
 }
 
