@@ -27,9 +27,15 @@ pub(super) fn models(
     period: Period,
     objectives: &[(String, Objective)],
 ) -> Result<Vec<ModelFacts>, Failure> {
-    let (now, before) = (Read::of(ask, period)?, Read::of(ask, period.before())?);
+    let (mut now, mut before) = (Read::of(ask, period)?, Read::of(ask, period.before())?);
     let mut engines = engines(ask, period)?;
     let names = now.names();
+    // Both periods alike: an engine that tells its TPOT since it was upgraded is not compared with its ITL of before.
+    let without: BTreeSet<String> =
+        names.iter().filter(|name| now.tpot.of(name).is_empty()).cloned().collect();
+    for read in [&mut now, &mut before] {
+        read.fall_back(ask, &without)?;
+    }
     let mut found: Vec<ModelFacts> = names
         .iter()
         .map(|name| {
@@ -151,6 +157,9 @@ impl Believed {
     }
 }
 
+/// Labels of the courses of histograms.
+const BUCKETS: &str = "model, source, le";
+
 /// Everything about models in one period.
 struct Read {
     period: Period,
@@ -161,6 +170,7 @@ struct Read {
     output: Believed,
     preemptions: Believed,
     ttft: Believed,
+    /// Of each model either its TPOT or its inter-token latency.
     tpot: Believed,
     /// Whether at least one engine answered, by model.
     up: BTreeMap<String, Moments>,
@@ -180,7 +190,6 @@ struct Told {
 impl Read {
     fn of(ask: &Ask<'_>, period: Period) -> Result<Self, Failure> {
         const BY: &str = "model, source";
-        const BUCKETS: &str = "model, source, le";
         let growth = |metric: &metric::Metric, suffix: &str, by: &str| {
             Ok::<_, Failure>(Believed::new(ask.growth(period, metric, suffix, by)?))
         };
@@ -188,11 +197,6 @@ impl Read {
             let selector = ask.of_model(metric.name);
             ask.over(period, &format!("{sum} by (model) ({function}({selector}[$w]))"))
         };
-        let mut tpot =
-            growth(&metric::LLM_REQUEST_TIME_PER_OUTPUT_TOKEN_SECONDS, "_bucket", BUCKETS)?;
-        if tpot.0.is_empty() {
-            tpot = growth(&metric::LLM_INTER_TOKEN_LATENCY_SECONDS, "_bucket", BUCKETS)?;
-        }
         Ok(Self {
             period,
             finished: growth(&metric::LLM_REQUESTS_FINISHED_TOTAL, "", "model, source, reason")?,
@@ -202,12 +206,25 @@ impl Read {
             output: growth(&metric::LLM_GENERATION_TOKENS_TOTAL, "", BY)?,
             preemptions: growth(&metric::LLM_PREEMPTIONS_TOTAL, "", BY)?,
             ttft: growth(&metric::LLM_TIME_TO_FIRST_TOKEN_SECONDS, "_bucket", BUCKETS)?,
-            tpot,
+            tpot: growth(&metric::LLM_REQUEST_TIME_PER_OUTPUT_TOKEN_SECONDS, "_bucket", BUCKETS)?,
             up: up(ask, period)?,
             cache_max: gauge(&metric::LLM_KV_CACHE_USAGE_RATIO, "max", "max_over_time")?,
             cache_mean: gauge(&metric::LLM_KV_CACHE_USAGE_RATIO, "avg", "avg_over_time")?,
             waiting: gauge(&metric::LLM_REQUESTS_WAITING, "max", "max_over_time")?,
         })
+    }
+
+    /// Takes the time between tokens for the TPOT of models that do not tell it.
+    fn fall_back(&mut self, ask: &Ask<'_>, without: &BTreeSet<String>) -> Result<(), Failure> {
+        if without.is_empty() {
+            return Ok(());
+        }
+        let latency = &metric::LLM_INTER_TOKEN_LATENCY_SECONDS;
+        let latency = Believed::new(ask.growth(self.period, latency, "_bucket", BUCKETS)?);
+        let of_those = latency.0.into_iter().filter(|(model, _)| without.contains(model));
+        self.tpot.0.retain(|model, _| !without.contains(model));
+        self.tpot.0.extend(of_those);
+        Ok(())
     }
 
     /// Whatever was counted or answered as a model.

@@ -5,7 +5,7 @@ use std::time::Duration;
 use model::{Clock, Labels, UnixMs, catalogue as metric, sample::Batch, series::Budget};
 use report::{
     Facts,
-    facts::{ModelFacts, Objective},
+    facts::{Figures, ModelFacts, Objective},
     zone::Zone,
 };
 use store::{Options, Store};
@@ -109,6 +109,51 @@ fn a_model_is_up_while_one_of_its_engines_is() {
     check(|minute| [!(3..8).contains(&minute), !(9..14).contains(&minute)], (0.0, 1.0));
     check(|minute| [!(3..8).contains(&minute), !(5..14).contains(&minute)], (180.0, 0.95));
     check(|minute| [minute < 30, false], (1_800.0, 0.5));
+}
+
+/// Times between tokens of 10 to 20 ms, TPOT of 30 to 40 ms. An engine was upgraded on the second day, since when it
+/// tells both; another never tells its TPOT.
+#[test]
+fn the_time_between_tokens_stands_in_for_one_model_and_both_periods() {
+    let folder = tempfile::tempdir().unwrap();
+    let clock = Clock::manual(UnixMs(START));
+    let options = Options { retention: Duration::from_secs(30 * 86_400), ..Options::default() };
+    let (store, _) = Store::open(folder.path(), options, clock.clone()).unwrap();
+    let tpot = &metric::LLM_REQUEST_TIME_PER_OUTPUT_TOKEN_SECONDS;
+    let between = &metric::LLM_INTER_TOKEN_LATENCY_SECONDS;
+    let told = |model: &str, day: i64| match (model, day) {
+        ("upgraded", 1) => vec![(tpot, "0.03", "0.04"), (between, "0.01", "0.02")],
+        ("downgraded", 0) => vec![(tpot, "0.03", "0.04"), (between, "0.01", "0.02")],
+        _ => vec![(between, "0.01", "0.02")],
+    };
+    for minute in 0..2 * 24 * 60 {
+        let now = UnixMs(START + minute * MINUTE);
+        clock.set(now);
+        let mut batch = Batch::new(now);
+        for model in ["upgraded", "downgraded", "old"] {
+            let labels = [("model", model), ("source", "engine")];
+            batch.push(&Labels::metric(metric::LLM_ENGINE_UP.name, labels), 1.0);
+            for (metric, low, high) in told(model, minute / (24 * 60)) {
+                for (bound, part) in [(low, 0.0), (high, 1.0), ("+Inf", 1.0)] {
+                    let name = format!("{}_bucket", metric.name);
+                    let labels = labels.iter().copied().chain([("le", bound)]);
+                    batch.push(&Labels::metric(&name, labels), part * minute as f64);
+                }
+            }
+        }
+        store.append(&batch).unwrap();
+    }
+    clock.set(UnixMs(START + 2 * DAY));
+    let facts = read(&store, &clock, (1, 2));
+    let check = |name: &str, now: f64, before: Option<f64>| {
+        let model = facts.models.iter().find(|model| model.name == name).unwrap();
+        let p50 = |figures: &Figures| figures.tpot.map(|it| (it.p50 * 1e6).round() / 1e6);
+        let found = (p50(&model.now), model.before.as_ref().and_then(p50));
+        assert_eq!(found, (Some(now), before), "{name}");
+    };
+    check("upgraded", 0.035, None);
+    check("downgraded", 0.015, Some(0.015));
+    check("old", 0.015, Some(0.015));
 }
 
 #[test]
