@@ -3362,6 +3362,11 @@ pub static MESSAGES: &[Message] = &[
     Message { code: "report.tpot_spread", en: "How TPOT was spread", zh: "TPOT 分布" },
     Message { code: "report.tpot_within", en: "TPOT within objective", zh: "TPOT 达标率" },
     Message { code: "report.ttft_course", en: "TTFT over time", zh: "首 Token 延迟变化" },
+    Message {
+        code: "report.ttft_of_models",
+        en: "TTFT p95 is that of {count} of {all} models: the buckets of the others differ and cannot be added up.",
+        zh: "TTFT p95 仅含 {all} 个模型中的 {count} 个：其余模型的分桶不同，无法合并。",
+    },
     Message { code: "report.ttft_p50", en: "TTFT p50", zh: "TTFT p50" },
     Message { code: "report.ttft_p95", en: "TTFT p95", zh: "TTFT p95" },
     Message { code: "report.ttft_spread", en: "How TTFT was spread", zh: "首 Token 延迟分布" },

@@ -279,11 +279,9 @@ impl Histogram {
         Some((self.buckets().map(part).sum::<f64>() / total).clamp(0.0, 1.0))
     }
 
-    /// Adds one with the same bounds; another one is left out.
+    /// Adds one with the same bounds; another one cannot be added and is not.
     pub fn add(&mut self, other: &Self) {
-        if self.bounds.is_empty() {
-            self.clone_from(other);
-        } else if self.bounds == other.bounds {
+        if self.bounds == other.bounds {
             for (count, more) in self.counts.iter_mut().zip(&other.counts) {
                 *count += more;
             }

@@ -216,6 +216,42 @@ fn every_objective_is_judged() {
 }
 
 #[test]
+fn times_are_together_only_where_buckets_agree() {
+    let of = |name: &str, scale: f64, count: f64| {
+        let pairs = [(0.1, 0.0), (0.2, count), (f64::INFINITY, count)];
+        let pairs = pairs.map(|(bound, count)| (bound * scale, count));
+        let objective = Objective::default();
+        let mut model = ModelFacts { objective, ..model(name) };
+        model.now.ttft_within = None;
+        model.ttft = Histogram::from_cumulative(pairs.to_vec());
+        model
+    };
+    let check = |models: Vec<ModelFacts>, note: Option<&str>| {
+        let document = compose(&Facts { models, ..facts() }, Language::English);
+        let [_, Block::Tiles(tiles), next, ..] = document.sections[0].blocks.as_slice() else {
+            panic!("no tiles");
+        };
+        let tile = tiles.iter().find(|tile| tile.label == "TTFT p95").unwrap();
+        assert_eq!(tile.value, "195 ms");
+        let said = match next {
+            Block::Note(text) => Some(text.as_str()),
+            _ => None,
+        };
+        assert_eq!(said, note);
+    };
+    check(vec![of("a", 1.0, 9.0), of("b", 1.0, 90.0)], None);
+    // The models with the most requests together, whichever is first.
+    let differ = Some(
+        "TTFT p95 is that of 2 of 3 models: the buckets of the others differ and cannot be added up.",
+    );
+    let models = || vec![of("c", 10.0, 60.0), of("a", 1.0, 50.0), of("b", 1.0, 50.0)];
+    check(models(), differ);
+    check(models().into_iter().rev().collect(), differ);
+    // One that nobody asked has no times to be left out.
+    check(vec![of("a", 1.0, 9.0), of("b", 1.0, 9.0), of("idle", 3.0, 0.0)], None);
+}
+
+#[test]
 fn of_many_changes_the_newest_are_told() {
     let said = |number: i64| Said {
         code: "report.version_changed".into(),
