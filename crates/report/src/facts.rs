@@ -26,6 +26,8 @@ pub struct Facts {
     pub keys: Vec<KeyUsage>,
     /// Keys that are not among these.
     pub keys_omitted: usize,
+    /// Requests of all keys, of those as well.
+    pub keys_requests: f64,
     /// Nothing where incidents are not kept.
     pub incidents: Option<Vec<Incident>>,
     pub accelerators: Vec<AcceleratorFacts>,

@@ -140,7 +140,7 @@ pub(crate) fn gather(sources: Sources<'_>, subject: &Subject) -> Result<Facts, F
     let joules_before = if has_before { hardware::joules(&ask, period.before())? } else { None };
     let hosts = hardware::hosts(&ask, period)?;
     let records = records::Records { store: sources.store, ask: &ask, range: period.range() };
-    let (keys, keys_omitted) = records.keys()?;
+    let keys = records.keys()?;
     let errors = records.errors()?;
     let (changes, changes_omitted) = records.changes(period)?;
     Ok(Facts {
@@ -155,8 +155,9 @@ pub(crate) fn gather(sources: Sources<'_>, subject: &Subject) -> Result<Facts, F
         slot_ms: period.slot_ms,
         observed,
         models,
-        keys,
-        keys_omitted,
+        keys: keys.told,
+        keys_omitted: keys.omitted,
+        keys_requests: keys.requests,
         incidents: sources.incidents,
         accelerators,
         hosts,

@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
-use model::{Clock, Labels, UnixMs, catalogue as metric, sample::Batch, series::Budget};
+use model::{
+    Clock, Labels, UnixMs, catalogue as metric, exchange::Exchange, sample::Batch, series::Budget,
+};
 use report::{
     Facts,
     facts::{Figures, ModelFacts, Objective},
@@ -154,6 +156,24 @@ fn the_time_between_tokens_stands_in_for_one_model_and_both_periods() {
     check("upgraded", 0.035, None);
     check("downgraded", 0.015, Some(0.015));
     check("old", 0.015, Some(0.015));
+}
+
+#[test]
+fn keys_that_are_not_told_of_are_counted() {
+    let folder = tempfile::tempdir().unwrap();
+    let clock = Clock::manual(UnixMs(START + DAY));
+    let (store, _) = Store::open(folder.path(), Options::default(), clock.clone()).unwrap();
+    let exchange = |number: i64| Exchange {
+        time: UnixMs(START + number * MINUTE),
+        request_id: number.to_string(),
+        key_name: Some(format!("key-{}", number % 60)),
+        ..Exchange::default()
+    };
+    let all: Vec<Exchange> = (0..90).map(exchange).collect();
+    store.events().append(&all).unwrap();
+    let facts = read(&store, &clock, (0, 1));
+    assert_eq!((facts.keys.len(), facts.keys_omitted), (50, 10));
+    assert_eq!((facts.keys[0].requests, facts.keys_requests), (2.0, 90.0));
 }
 
 #[test]
