@@ -299,6 +299,20 @@ fn fonts() -> Fonts {
 }
 
 #[test]
+fn long_texts_of_rules_are_cut() {
+    let summary = Bilingual { en: "x ".repeat(8_000), zh: "长".repeat(601) };
+    let incident = Incident { severity: "info".into(), summary, ..Incident::default() };
+    let facts = Facts { incidents: Some(vec![incident]), ..facts() };
+    let check = |language: Language, expected: &str, more: &str| {
+        let page = html(&compose(&facts, language));
+        assert!(page.contains(expected) && !page.contains(more), "{language:?}");
+        pdf(&compose(&facts, language), &fonts()).unwrap();
+    };
+    check(Language::English, &format!("{}…", "x ".repeat(300)), &"x ".repeat(301));
+    check(Language::Chinese, &format!("{}…", "长".repeat(600)), &"长".repeat(601));
+}
+
+#[test]
 fn pages_are_written_as_pdf() {
     let bytes = pdf(&compose(&facts(), Language::English), &fonts()).unwrap();
     assert!(bytes.starts_with(b"%PDF-1."));
