@@ -204,6 +204,7 @@ mod tests {
         let drawn = |link: &str, job: &str| {
             picture(
                 &notification(link, job),
+                Language::English,
                 &Context {
                     source: &store,
                     settings: &query::Settings::default(),
