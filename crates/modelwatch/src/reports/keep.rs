@@ -103,7 +103,7 @@ impl Kept {
         entry.id.clone_from(&id);
         entry.files.clear();
         for (format, bytes) in files {
-            whole::write_bytes(&fresh.join(format.file_name()), bytes)?;
+            whole::write_bytes(&fresh.join(format.file_name()), bytes, whole::Readers::Us)?;
             let format = format.name().to_owned();
             entry.files.push(FileEntry { format, bytes: bytes.len() as u64 });
         }

@@ -342,7 +342,7 @@ impl Reports {
         }
         let folder = Path::new(&schedule.folder);
         let fresh = folder.join(format!(".{name}.new"));
-        whole::write_bytes(&fresh, bytes)?;
+        whole::write_bytes(&fresh, bytes, whole::Readers::Everybody)?;
         std::fs::rename(&fresh, folder.join(name))
     }
 
