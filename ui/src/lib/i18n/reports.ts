@@ -56,7 +56,7 @@ export const reportsTexts = {
   at: { en: "At", zh: "时间" },
   zone: { en: "Time zone", zh: "时区" },
   folder: { en: "Folder", zh: "保存目录" },
-  folder_hint: { en: "/srv/reports", zh: "/srv/reports" },
+  folder_hint: { en: "one that reports.folders allows", zh: "reports.folders 允许的目录" },
   channels: { en: "Channels", zh: "发送渠道" },
   channels_none: { en: "No channel is set in the configuration.", zh: "配置文件中尚未设置渠道。" },
   kept_here: { en: "kept on the server only", zh: "仅保存在服务器" },
