@@ -202,14 +202,17 @@ impl GroupState {
         firing.collect()
     }
 
-    /// Evaluates all rules at one time, which is later than the time before. Answers the alerts that others are to be
-    /// told of. What failed is in [`GroupState::told`].
+    /// Evaluates all rules at one time. Answers the alerts that others are to be told of. What failed is in
+    /// [`GroupState::told`]. A time before that of the last evaluation means that the clock was set back.
     pub fn evaluate(&mut self, time: UnixMs, context: &Context<'_>) -> Vec<Alert> {
         let at = UnixMs(time.0.saturating_sub(millis(self.query_offset)));
         let mut to_send = Vec::new();
         let mut ended = std::mem::take(&mut self.ended);
         for index in 0..self.rules.len() {
             let (rule, state) = (&self.group.rules[index], &mut self.rules[index]);
+            if let Some(before) = state.told.evaluated.filter(|before| *before > time) {
+                state.clock_set_back(after(time, before));
+            }
             let begun = context.clock.monotonic();
             let limit = self.group.limit;
             let given = state.step(rule, &self.texts[index], At { time, at, limit }, context);
@@ -255,6 +258,23 @@ struct Resend {
 }
 
 impl RuleState {
+    /// Moves what is remembered along with the clock: else what waits would wait, and what fires would not be told
+    /// again, for as long as the clock was set back.
+    fn clock_set_back(&mut self, by: Duration) {
+        let back = |time: &mut UnixMs| *time = *time - by;
+        for alert in self.active.values_mut() {
+            back(&mut alert.active_at);
+            let times = [
+                &mut alert.fired_at,
+                &mut alert.resolved_at,
+                &mut alert.keep_firing_since,
+                &mut alert.last_sent,
+            ];
+            times.into_iter().flatten().for_each(back);
+        }
+        self.restoring.clock_set_back(by);
+    }
+
     fn step(
         &mut self,
         rule: &Rule,
