@@ -83,6 +83,21 @@ pub struct Head {
     pub escalated: Option<i64>,
 }
 
+impl Head {
+    /// The clock was set by so much: what lay so long ago still does.
+    pub(super) fn moved(&mut self, by_ms: i64) {
+        let by = |time: &mut i64| *time = time.saturating_add(by_ms);
+        by(&mut self.started);
+        for time in [&mut self.resolved, &mut self.escalated].into_iter().flatten() {
+            by(time);
+        }
+        if let Some(told) = &mut self.told {
+            by(&mut told.first);
+            by(&mut told.last);
+        }
+    }
+}
+
 /// An alert of an incident.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Member {

@@ -442,18 +442,71 @@ fn very_many_alerts_are_one_bounded_notification() {
     assert_eq!((page.len(), page[0].alerts.len(), has_more), (1, 5, false));
 }
 
-#[test]
-fn a_clock_that_is_set_ends_nothing() {
-    let mut story = Story::new(settings(&[]));
-    story.fire(SLOW).check("pager first 1+0").minutes(1);
-    for by in [10 * HOUR, -20 * HOUR] {
-        story.now += by;
-        story.machine.clock_jumped(by, UnixMs(story.now));
-        story.machine.tick(UnixMs(story.now));
-        assert_eq!(story.states(), "firing");
-        story.told();
+impl Story {
+    /// Sets the clock.
+    fn set(&mut self, by: i64) -> &mut Self {
+        self.now += by;
+        self.machine.clock_jumped(by, UnixMs(self.now));
+        self.machine.tick(UnixMs(self.now));
+        self
     }
-    story.fire(SLOW_B).minutes(5).check("pager changed 2+0");
+}
+
+#[test]
+fn a_clock_that_is_set_ends_nothing_and_tells_nothing() {
+    for by in [10 * HOUR, -10 * HOUR, 2 * MINUTE, -2 * MINUTE] {
+        let mut own = route(route::DEFAULT, "");
+        own.escalate_after = Some(Duration::from_secs(30 * 60));
+        own.escalate_to = Some(vec!["phone".into()]);
+        let mut story = Story::new(settings(&[own]));
+        story.fire(SLOW).check("pager first 1+0").minutes(1);
+        for by in [by, -2 * by, by] {
+            story.set(by).check("");
+            assert_eq!(story.states(), "firing");
+        }
+        story.set(by).check("").minutes(4).check("");
+        // All goes on as if the clock had not been set.
+        story.fire(SLOW_B).check("pager changed 2+0");
+        story.minutes(24).check("").minutes(1).check("phone escalated 2+0");
+        story.set(by).check("").minutes(214).check("");
+        story.minutes(1).check("pager repeat 2+0, phone repeat 2+0");
+        // What is over is the same incident if it fires again soon, and its end is told when it would have been.
+        story.minutes(1).end(SLOW).end(SLOW_B).set(by).check("");
+        assert_eq!(story.states(), "resolved");
+        story.minutes(3).check("").minutes(1).check("pager resolved 0+2, phone resolved 0+2");
+        story.set(by).fire(SLOW);
+        assert_eq!(story.states(), "firing");
+    }
+}
+
+#[test]
+fn an_alert_that_flaps_is_not_steady_because_the_clock_is_set() {
+    for by in [10 * HOUR, -10 * HOUR] {
+        let mut story = Story::new(settings(&[]));
+        for _ in 0..10 {
+            story.fire(SLOW).minutes(1).end(SLOW).minutes(1);
+        }
+        story.told();
+        story.set(by).check("").minutes(40).check("");
+        assert_eq!(story.states(), "firing");
+        story.minutes(20);
+        assert_eq!(story.states(), "resolved");
+    }
+}
+
+#[test]
+fn a_clock_that_is_set_out_of_a_silence_ends_it() {
+    let mut story = Story::new(settings(&[]));
+    let silence = SilenceDraft {
+        id: String::new(),
+        matchers: matchers::parse_list("instance=a").unwrap(),
+        starts: UnixMs(story.now),
+        ends: UnixMs(story.now + HOUR),
+        created_by: "li".into(),
+        comment: String::new(),
+    };
+    story.machine.put_silence(silence, UnixMs(story.now)).unwrap();
+    story.fire(SLOW).minutes(1).check("").set(-HOUR).check("pager first 1+0");
 }
 
 #[test]
