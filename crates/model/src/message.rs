@@ -2355,6 +2355,11 @@ pub static MESSAGES: &[Message] = &[
         zh: "已交给渠道 {channel}：已恢复",
     },
     Message {
+        code: "incident.outgrown",
+        en: "What fires now is more than {author} acknowledged: it is repeated and escalated again",
+        zh: "出现了 {author} 确认时没有的告警：恢复重复通知和升级",
+    },
+    Message {
         code: "incident.reopened",
         en: "It fires again (alerts: {count})",
         zh: "再次触发：{count} 条告警",

@@ -86,10 +86,13 @@ impl Incidents {
             }
         };
         let print = alert.labels.fingerprint();
-        let before = self.kept.incidents.get(&id).and_then(|incident| incident.members.get(&print));
+        let incident = self.kept.incidents.get(&id);
+        let before = incident.and_then(|incident| incident.members.get(&print));
         let change = changes.entry(id.clone()).or_default();
         change.joined += 1;
         let mut member = Member::new(alert);
+        member.is_unacknowledged = incident.is_some_and(|it| it.head.acknowledged_by.is_some())
+            && before.is_none_or(|before| before.is_unacknowledged);
         match before {
             Some(before) => {
                 member.flips = flipped(&before.flips, now);
@@ -151,6 +154,7 @@ impl Incidents {
             starts: before.starts,
             told_firing: before.told_firing,
             is_dismissed: before.is_dismissed,
+            is_unacknowledged: before.is_unacknowledged,
             flips: flipped(&before.flips, at),
             ..Member::new(alert)
         };

@@ -115,6 +115,9 @@ pub struct Member {
     pub told_firing: Option<bool>,
     /// A person said that it is over; it counts for nothing until it has ended indeed.
     pub is_dismissed: bool,
+    /// It came after somebody had acknowledged the incident, who therefore did not mean it.
+    #[serde(default)]
+    pub is_unacknowledged: bool,
     /// When it began or ended again, within the last hour.
     pub flips: Vec<i64>,
 }
@@ -131,6 +134,7 @@ impl Member {
             ends: None,
             told_firing: None,
             is_dismissed: false,
+            is_unacknowledged: false,
             flips: Vec::new(),
         }
     }

@@ -364,15 +364,75 @@ fn whoever_acknowledges_is_left_alone() {
     story.machine.acknowledge(&id, " li ", now).unwrap();
     assert_eq!(story.states(), "acknowledged");
     story.minutes(300).check("");
+    story.machine.unacknowledge(&id, "li", UnixMs(story.now)).unwrap();
+    story.machine.acknowledge(&id, "li", UnixMs(story.now)).unwrap();
     story.fire(SLOW_B).check("pager changed 2+0");
     story.machine.unacknowledge(&id, "li", UnixMs(story.now)).unwrap();
-    story.minutes(1).check("boss escalated 2+0, pager escalated 2+0");
-    story.minutes(238).check("").minutes(2).check("pager repeat 2+0, boss repeat 2+0");
+    story.minutes(9).check("").minutes(1).check("boss escalated 2+0, pager escalated 2+0");
+    story.minutes(229).check("").minutes(1).check("pager repeat 2+0, boss repeat 2+0");
     story.end(SLOW).end(SLOW_B).minutes(5).check("pager resolved 0+2, boss resolved 0+2");
     let now = UnixMs(story.now);
     assert_eq!(story.machine.acknowledge(&id, "li", now), Err(Refusal::IsOver));
     assert_eq!(story.machine.acknowledge("x", "li", now), Err(Refusal::NoIncident));
     assert_eq!(story.machine.acknowledge(&id, " ", now), Err(Refusal::NameMissing));
+}
+
+#[test]
+fn who_acknowledges_means_what_fires_then() {
+    const SLOW_C: &str = "alertname=Slow instance=c severity=critical";
+    let mut own = route(route::DEFAULT, "");
+    own.escalate_after = Some(Duration::from_secs(1_200));
+    own.escalate_to = Some(vec!["boss".into()]);
+    let mut story = Story::new(settings(&[own]));
+    // One that had ended by then was not meant either.
+    story.fire(SLOW).fire(SLOW_C).minutes(5).check("pager first 1+0, pager changed 2+0");
+    story.end(SLOW_C).minutes(5).check("pager changed 1+1");
+    let id = story.id();
+    story.machine.acknowledge(&id, "li", UnixMs(story.now)).unwrap();
+    story.minutes(20).check("");
+    assert_eq!(story.states(), "acknowledged");
+    // Another one: it is told, and somebody else if nobody acknowledges it either.
+    story.fire(SLOW_B).check("pager changed 2+0");
+    assert_eq!(story.states(), "firing");
+    story.minutes(5).fire(SLOW_C).check("pager changed 3+0");
+    story.minutes(14).check("").minutes(1).check("boss escalated 3+0");
+    story.minutes(224).check("").minutes(1).check("pager repeat 3+0, boss repeat 3+0");
+    // Without them the acknowledgement holds, also of what comes and goes that was meant.
+    story.end(SLOW_B).end(SLOW_C).minutes(5).check("pager changed 1+2, boss changed 1+2");
+    story.minutes(300).check("");
+    assert_eq!(story.states(), "acknowledged");
+    story.fire(SLOW_B).minutes(1).end(SLOW).minutes(1).fire(SLOW).end(SLOW_B);
+    story.told();
+    assert_eq!(story.states(), "acknowledged");
+    story.fire(SLOW_C);
+    assert_eq!(story.states(), "firing");
+    story.machine.acknowledge(&id, "wang", UnixMs(story.now)).unwrap();
+    assert_eq!(story.states(), "acknowledged");
+    story.minutes(5);
+    story.told();
+    story.minutes(300).check("");
+    let codes = story.codes();
+    assert_eq!(codes.matches("outgrown").count(), 3, "{codes}");
+    let said = &story.machine.kept().incidents[&id].timeline;
+    let said = said.iter().find(|entry| entry.code == "incident.outgrown").unwrap();
+    assert_eq!(said.params["author"], "li");
+}
+
+#[test]
+fn an_acknowledgement_ends_with_its_incident() {
+    let mut own = route(route::DEFAULT, "");
+    own.escalate_after = Some(Duration::from_secs(600));
+    own.escalate_to = Some(vec!["boss".into()]);
+    let mut story = Story::new(settings(&[own]));
+    story.fire(SLOW).check("pager first 1+0").minutes(1);
+    let id = story.id();
+    story.machine.acknowledge(&id, "li", UnixMs(story.now)).unwrap();
+    story.minutes(10).end(SLOW).check("pager resolved 0+1");
+    assert_eq!(story.machine.kept().incidents[&id].head.acknowledged_by, None);
+    story.minutes(3).fire(SLOW_B).minutes(2).check("pager changed 1+0");
+    assert_eq!((story.id(), story.states().as_str()), (id, "firing"));
+    story.minutes(8).check("boss escalated 1+0");
+    story.minutes(232).check("pager repeat 1+0, boss repeat 1+0");
 }
 
 #[test]

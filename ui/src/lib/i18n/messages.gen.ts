@@ -352,6 +352,7 @@ export const messages: Record<string, { en: string; zh: string }> = {
   "incident.notified_first": { en: "Handed to {channel}: it fires", zh: "已交给渠道 {channel}：首次触发" },
   "incident.notified_repeat": { en: "Handed to {channel} again: it goes on", zh: "再次交给渠道 {channel}：仍在告警" },
   "incident.notified_resolved": { en: "Handed to {channel}: it is over", zh: "已交给渠道 {channel}：已恢复" },
+  "incident.outgrown": { en: "What fires now is more than {author} acknowledged: it is repeated and escalated again", zh: "出现了 {author} 确认时没有的告警：恢复重复通知和升级" },
   "incident.reopened": { en: "It fires again (alerts: {count})", zh: "再次触发：{count} 条告警" },
   "incident.resolved": { en: "All its alerts ended", zh: "全部告警已恢复" },
   "incident.silenced": { en: "Silenced: nobody is told", zh: "已静默，不通知" },
