@@ -90,7 +90,8 @@ impl Incidents {
         let before = incident.and_then(|incident| incident.members.get(&print));
         let change = changes.entry(id.clone()).or_default();
         change.joined += 1;
-        let mut member = Member::new(alert);
+        let valid_ms = alert.ends_at.0.saturating_sub(now.0);
+        let mut member = Member { valid_ms, ..Member::new(alert) };
         member.is_unacknowledged = incident.is_some_and(|it| it.head.acknowledged_by.is_some())
             && before.is_none_or(|before| before.is_unacknowledged);
         match before {
@@ -178,7 +179,9 @@ impl Incidents {
 
     /// Takes up what fired when the program ended. Alerts whose routes are others now are moved.
     pub(super) fn restore(&mut self, now: UnixMs) {
-        let mut firing: std::collections::BTreeMap<u64, (Alert, Vec<String>)> = Default::default();
+        // Alerts with how long they are waited for: who tells of one every hour may do so in an hour.
+        let mut firing: std::collections::BTreeMap<u64, (Alert, i64, Vec<String>)> =
+            Default::default();
         let mut started: std::collections::HashMap<String, i64> = Default::default();
         for (id, incident) in &self.kept.incidents {
             let slot = slot(incident);
@@ -187,16 +190,16 @@ impl Incidents {
                 self.latest.insert(slot, id.clone());
             }
             for (print, member) in incident.members.iter().filter(|(_, it)| it.ends.is_none()) {
-                firing
+                let known = firing
                     .entry(*print)
-                    .or_insert_with(|| (member.alert(), Vec::new()))
-                    .1
-                    .push(id.clone());
+                    .or_insert_with(|| (member.alert(), RESTART_GRACE_MS, Vec::new()));
+                known.1 = known.1.max(member.valid_ms);
+                known.2.push(id.clone());
             }
         }
         let mut changes = Changes::new();
-        for (_, (mut alert, before)) in firing {
-            alert.ends_at = alert.ends_at.max(UnixMs(now.0.saturating_add(RESTART_GRACE_MS)));
+        for (_, (mut alert, grace_ms, before)) in firing {
+            alert.ends_at = alert.ends_at.max(UnixMs(now.0.saturating_add(grace_ms)));
             let routes = self.settings.routes.of(&alert.labels);
             let places: Vec<Place> =
                 routes.iter().map(|route| Place::new(route, &alert.labels)).collect();

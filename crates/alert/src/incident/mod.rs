@@ -55,7 +55,8 @@ pub const REOPEN_MS: i64 = 5 * 60_000;
 pub const FLIPS_MAX: usize = 6;
 /// The hour in which that is counted.
 pub const FLAP_WINDOW_MS: i64 = 3_600_000;
-/// How long alerts are waited for after a start before they count as ended.
+/// How long alerts are waited for after a start before they count as ended; one that was good for longer is waited
+/// for as long as that.
 pub const RESTART_GRACE_MS: i64 = 5 * 60_000;
 /// How long incidents are kept that are over.
 pub const CLOSED_KEPT_MS: i64 = 90 * 86_400_000;

@@ -109,6 +109,9 @@ pub struct Member {
     pub starts: i64,
     /// When it counts as ended if it is not told again.
     pub expires: i64,
+    /// For how many milliseconds it was good when it was told.
+    #[serde(default)]
+    pub valid_ms: i64,
     /// Absent while it fires.
     pub ends: Option<i64>,
     /// Whether channels were told last that it fires, or that it ended.
@@ -131,6 +134,7 @@ impl Member {
             value: alert.value.filter(|value| value.is_finite()),
             starts: alert.starts_at.0,
             expires: alert.ends_at.0,
+            valid_ms: 0,
             ends: None,
             told_firing: None,
             is_dismissed: false,

@@ -570,6 +570,32 @@ fn a_clock_that_is_set_out_of_a_silence_ends_it() {
 }
 
 #[test]
+fn a_restart_waits_for_what_is_told_rarely() {
+    // Told each hour, and good for four; and one that is told each minute.
+    let mut story = Story::new(settings(&[]));
+    let rare = Alert { ends_at: UnixMs(story.now + 4 * HOUR), ..alert(DOWN, story.now) };
+    story.machine.take(&[rare.clone()], UnixMs(story.now));
+    story.fire(SLOW).told();
+    // It is told again for a day, which is not kept, and then only after the restart.
+    story.now += 23 * HOUR;
+    story.firing.clear();
+    let records = story.machine.kept().records();
+    let mut kept = Kept::default();
+    records.into_iter().for_each(|record| kept.apply(record));
+    story.machine = Incidents::new(settings(&[]), kept, UnixMs(story.now));
+    story.minutes(4);
+    assert_eq!(story.states(), "firing firing");
+    story.minutes(51);
+    assert_eq!(story.states(), "firing resolved");
+    let again = Alert { ends_at: UnixMs(story.now + 4 * HOUR), ..rare };
+    story.machine.take(&[again], UnixMs(story.now));
+    story.minutes(239);
+    assert_eq!(story.states(), "firing resolved");
+    story.minutes(1);
+    assert_eq!(story.states(), "resolved resolved");
+}
+
+#[test]
 fn other_routes_take_over_what_fires() {
     let mut story = Story::new(settings(&[]));
     story.fire(SLOW).check("pager first 1+0").minutes(1);
