@@ -35,8 +35,9 @@ const ASKED_OFTEN_MAX: u32 = 20;
 const ASK_RARELY_AFTER: Duration = Duration::from_secs(10 * 60);
 /// The longest pause is the shortest one doubled so many times: half a year.
 const DOUBLED_MAX: u32 = 19;
-/// How long an engine that was found and is gone stays on the list.
-const FORGET_AFTER: Duration = Duration::from_secs(60 * 60);
+/// How long an engine that was found and is gone stays on the list, as down: long enough that whoever comes in the
+/// morning still sees it, and nothing says that it is well again because nobody asks any more.
+const FORGET_AFTER: Duration = Duration::from_secs(24 * 60 * 60);
 /// How long the first look waits for what it found to be read once.
 const FIRST_SCRAPE_MAX: Duration = Duration::from_secs(4);
 /// Sockets that are asked at the same time: so many that silent ones do not keep engines waiting.
@@ -461,30 +462,51 @@ mod tests {
 
         /// Looks at these seconds and returns how often the program was bothered.
         async fn look_at(&self, times: &[i64]) -> usize {
-            let settings = Settings {
-                root: self.root.path().into(),
-                instance: "h".into(),
-                host_period: Duration::from_secs(1),
-                accelerators: crate::accelerator::Settings::default(),
-                engine_period: Duration::from_secs(5),
-                discover: true,
-                model_folders: Vec::new(),
-                own_ports: Vec::new(),
-                engines: Vec::new(),
-                probes: Vec::new(),
-                logs: crate::log::Settings::default(),
-                scrapes: Vec::new(),
-            };
             let clock = Clock::manual(UnixMs(0));
-            let sinks = Sinks { batch: Arc::new(|_| ()), event: Arc::new(|_| ()), lines: None };
-            let shared = Shared::new(settings, clock.clone(), sinks, Registry::default());
-            let shared = Arc::new(shared);
+            let shared = shared(self.root.path(), &clock);
             let mut search = Search::new(&shared);
             for seconds in times {
                 clock.set(UnixMs(seconds * 1_000));
                 assert!(search.look(&shared).await.is_empty());
             }
             self.accepted.load(Ordering::Relaxed)
+        }
+    }
+
+    fn shared(root: &Path, clock: &Clock) -> Arc<Shared> {
+        let settings = Settings {
+            root: root.into(),
+            instance: "h".into(),
+            host_period: Duration::from_secs(1),
+            accelerators: crate::accelerator::Settings::default(),
+            engine_period: Duration::from_secs(5),
+            discover: true,
+            model_folders: Vec::new(),
+            own_ports: Vec::new(),
+            engines: Vec::new(),
+            probes: Vec::new(),
+            logs: crate::log::Settings::default(),
+            scrapes: Vec::new(),
+        };
+        let sinks = Sinks { batch: Arc::new(|_| ()), event: Arc::new(|_| ()), lines: None };
+        Arc::new(Shared::new(settings, clock.clone(), sinks, Registry::default()))
+    }
+
+    #[tokio::test]
+    async fn an_engine_that_was_found_and_is_down_stays_on_the_list_for_a_day() {
+        let root = tempfile::tempdir().unwrap();
+        let clock = Clock::manual(UnixMs(0));
+        let shared = shared(root.path(), &clock);
+        for (address, configured) in [("127.0.0.1:8000", false), ("127.0.0.1:8001", true)] {
+            let (kind, endpoint) = (Some(&KINDS[0]), Endpoint::plain(address.into()));
+            // A new one is down until it answers.
+            let found = FoundEngine { endpoint, kind, configured, process: None, inode: None };
+            EngineWatch::new(&shared, found);
+        }
+        for (hours, expected) in [(1, 2), (23, 2), (25, 1), (1_000, 1)] {
+            clock.set(UnixMs(hours * 3_600_000));
+            forget(&shared);
+            assert_eq!(shared.entries().len(), expected, "{hours}");
         }
     }
 

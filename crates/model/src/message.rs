@@ -2276,11 +2276,6 @@ pub static MESSAGES: &[Message] = &[
         code: "incident.acknowledged", en: "{author} acknowledged", zh: "{author} 已确认"
     },
     Message {
-        code: "incident.acknowledgement_lapsed",
-        en: "more came since {author} acknowledged it: it is nobody's again",
-        zh: "{author} 确认之后又出现新的告警，确认已失效",
-    },
-    Message {
         code: "incident.assigned",
         en: "{author} assigned it to {assignee}",
         zh: "{author} 指派给 {assignee}",
@@ -2366,6 +2361,11 @@ pub static MESSAGES: &[Message] = &[
         code: "incident.notified_resolved",
         en: "Handed to {channel}: it is over",
         zh: "已交给渠道 {channel}：已恢复",
+    },
+    Message {
+        code: "incident.outgrown",
+        en: "What fires now is more than {author} acknowledged: it is repeated and escalated again",
+        zh: "出现了 {author} 确认时没有的告警：恢复重复通知和升级",
     },
     Message {
         code: "incident.reopened",

@@ -7,7 +7,7 @@ use model::{
 
 use super::{
     ALERTS_MAX, Change, Changes, FLAP_WINDOW_MS, FLIPS_MAX, Incidents, LABELS_MAX, Live, Muted,
-    REOPEN_MS, RESTART_GRACE_MAX_MS, RESTART_GRACE_MS, TEXT_BYTES_MAX, hash,
+    REOPEN_MS, RESTART_GRACE_MS, TEXT_BYTES_MAX, hash,
     inhibit::Roles,
     record::{Head, Incident, Member, Record, State},
     severity,
@@ -86,10 +86,14 @@ impl Incidents {
             }
         };
         let print = alert.labels.fingerprint();
-        let before = self.kept.incidents.get(&id).and_then(|incident| incident.members.get(&print));
+        let incident = self.kept.incidents.get(&id);
+        let before = incident.and_then(|incident| incident.members.get(&print));
         let change = changes.entry(id.clone()).or_default();
         change.joined += 1;
-        let mut member = Member::new(alert);
+        let valid_ms = alert.ends_at.0.saturating_sub(now.0);
+        let mut member = Member { valid_ms, ..Member::new(alert) };
+        member.is_unacknowledged = incident.is_some_and(|it| it.head.acknowledged_by.is_some())
+            && before.is_none_or(|before| before.is_unacknowledged);
         match before {
             Some(before) => {
                 member.flips = flipped(&before.flips, now);
@@ -151,6 +155,7 @@ impl Incidents {
             starts: before.starts,
             told_firing: before.told_firing,
             is_dismissed: before.is_dismissed,
+            is_unacknowledged: before.is_unacknowledged,
             flips: flipped(&before.flips, at),
             ..Member::new(alert)
         };
@@ -174,7 +179,9 @@ impl Incidents {
 
     /// Takes up what fired when the program ended. Alerts whose routes are others now are moved.
     pub(super) fn restore(&mut self, now: UnixMs) {
-        let mut firing: std::collections::BTreeMap<u64, (Alert, Vec<String>)> = Default::default();
+        // Alerts with how long they are waited for: who tells of one every hour may do so in an hour.
+        let mut firing: std::collections::BTreeMap<u64, (Alert, i64, Vec<String>)> =
+            Default::default();
         let mut started: std::collections::HashMap<String, i64> = Default::default();
         for (id, incident) in &self.kept.incidents {
             let slot = slot(incident);
@@ -183,18 +190,16 @@ impl Incidents {
                 self.latest.insert(slot, id.clone());
             }
             for (print, member) in incident.members.iter().filter(|(_, it)| it.ends.is_none()) {
-                firing
+                let known = firing
                     .entry(*print)
-                    .or_insert_with(|| (member.alert(), Vec::new()))
-                    .1
-                    .push(id.clone());
+                    .or_insert_with(|| (member.alert(), RESTART_GRACE_MS, Vec::new()));
+                known.1 = known.1.max(member.valid_ms);
+                known.2.push(id.clone());
             }
         }
         let mut changes = Changes::new();
-        for (_, (mut alert, before)) in firing {
-            let validity = alert.ends_at.0.saturating_sub(alert.starts_at.0);
-            let grace = validity.clamp(RESTART_GRACE_MS, RESTART_GRACE_MAX_MS);
-            alert.ends_at = alert.ends_at.max(UnixMs(now.0.saturating_add(grace)));
+        for (_, (mut alert, grace_ms, before)) in firing {
+            alert.ends_at = alert.ends_at.max(UnixMs(now.0.saturating_add(grace_ms)));
             let routes = self.settings.routes.of(&alert.labels);
             let places: Vec<Place> =
                 routes.iter().map(|route| Place::new(route, &alert.labels)).collect();

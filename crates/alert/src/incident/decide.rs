@@ -33,6 +33,8 @@ struct Plan {
 struct Standing {
     /// Some fire of which channels are told.
     has_firing: bool,
+    /// Nobody has acknowledged some of those.
+    is_watched: bool,
     /// Of some of those no channel has been told.
     has_new: bool,
     /// Some have ended whose channels believe that they fire.
@@ -77,10 +79,10 @@ impl Incidents {
         head.alerts_total += change.new_members;
         head.is_flapping =
             incident.members.values().any(|it| !it.is_dismissed && is_flapping(it, now));
-        // Whoever took care of it knows nothing of what has come since.
-        let has_lapsed = change.is_reopened || change.new_members > 0;
-        let lapsed = head.acknowledged_by.take_if(|_| has_lapsed);
-        head.state = self.state(incident, head.acknowledged_by.is_some(), now);
+        if change.is_reopened {
+            head.acknowledged_by = None;
+        }
+        head.state = self.state(incident, &head, now);
         head.name = begin::name(incident);
         let worst =
             incident.members.values().filter(|it| counts(it, now)).map(|it| severity(&it.labels));
@@ -92,7 +94,10 @@ impl Incidents {
             State::Resolved => before.resolved.or(Some(ended.unwrap_or(now.0).min(now.0))),
             _ => None,
         };
-        if change.is_reopened || lapsed.is_some() {
+        if head.state == State::Resolved {
+            head.acknowledged_by = None;
+        }
+        if change.is_reopened || outgrows(&before, &head) {
             head.escalated = None;
             head.told = head.told.map(|told| Told { first: now.0, ..told });
         }
@@ -101,9 +106,6 @@ impl Incidents {
             self.note(Record::Incident { head: head.clone() });
         }
         self.tell_of(&before, &head, change, now);
-        if let Some(author) = lapsed {
-            self.entry(id, now, "incident.acknowledgement_lapsed", &[("author", &author)]);
-        }
         let plan = self.kept.incidents.get(id).and_then(|incident| self.plan(incident, now));
         self.set_due(id, plan.map(|plan| plan.at));
     }
@@ -124,6 +126,9 @@ impl Incidents {
         }
         if change.ended > 0 && head.state != State::Resolved && !flaps_on {
             tell("incident.left", &[("count", &ended)]);
+        }
+        if let Some(author) = head.acknowledged_by.as_deref().filter(|_| outgrows(before, head)) {
+            tell("incident.outgrown", &[("author", author)]);
         }
         match (before.is_flapping, head.is_flapping) {
             (false, true) => tell("incident.flapping", &[]),
@@ -150,20 +155,21 @@ impl Incidents {
         }
     }
 
-    fn state(&self, incident: &Incident, is_acknowledged: bool, now: UnixMs) -> State {
+    fn state(&self, incident: &Incident, head: &Head, now: UnixMs) -> State {
         let mut muted = None;
-        let mut has_any = false;
+        let mut has_acknowledged = false;
         for (print, member) in incident.members.iter().filter(|(_, member)| counts(member, now)) {
-            has_any = true;
-            if is_acknowledged {
-                return State::Acknowledged;
+            if is_acknowledged(head, member) {
+                has_acknowledged = true;
+                continue;
             }
             match self.muted(*print, member, now).state() {
                 State::Firing => return State::Firing,
                 state => muted = Some(gravest(muted, state)),
             }
         }
-        if has_any { muted.unwrap_or(State::Firing) } else { State::Resolved }
+        let acknowledged = has_acknowledged.then_some(State::Acknowledged);
+        acknowledged.or(muted).unwrap_or(State::Resolved)
     }
 
     fn standing(&self, incident: &Incident, now: UnixMs) -> Standing {
@@ -172,6 +178,7 @@ impl Incidents {
             if counts(member, now) {
                 let is_told = !self.muted(*print, member, now).is_any();
                 standing.has_firing |= is_told;
+                standing.is_watched |= is_told && !is_acknowledged(&incident.head, member);
                 standing.has_new |= is_told && member.told_firing != Some(true);
             } else {
                 standing.has_ended |= member.told_firing == Some(true);
@@ -196,7 +203,6 @@ impl Incidents {
             // A time that is to come is that of a clock that was put back.
             plans.push(Plan { at: UnixMs(since.min(now.0)) + after, reason: Some(reason) });
         };
-        let is_watched = standing.has_firing && head.acknowledged_by.is_none();
         match head.told {
             _ if route.channels.is_empty() => {}
             None if standing.has_firing => add(head.started, route.group_wait, Reason::First),
@@ -205,12 +211,12 @@ impl Incidents {
                 let reason = if standing.has_firing { Reason::Changed } else { Reason::Resolved };
                 add(told.last, route.group_interval, reason);
             }
-            Some(told) if is_watched && !route.repeat_interval.is_zero() => {
+            Some(told) if standing.is_watched && !route.repeat_interval.is_zero() => {
                 add(told.last, route.repeat_interval, Reason::Repeat);
             }
             Some(_) => {}
         }
-        let escalates = is_watched
+        let escalates = standing.is_watched
             && head.escalated.is_none()
             && !route.escalate_after.is_zero()
             && !route.escalate_to.is_empty();
@@ -410,6 +416,17 @@ impl Incidents {
             self.match_anew();
         }
     }
+}
+
+/// Whether somebody takes care of an alert that fires.
+fn is_acknowledged(head: &Head, member: &Member) -> bool {
+    head.acknowledged_by.is_some() && !member.is_unacknowledged
+}
+
+/// Whether an incident that somebody had acknowledged has become more than that somebody knew of.
+fn outgrows(before: &Head, head: &Head) -> bool {
+    let is_acknowledged = head.acknowledged_by.is_some();
+    before.state == State::Acknowledged && head.state == State::Firing && is_acknowledged
 }
 
 fn is_muted(state: State) -> bool {

@@ -32,7 +32,7 @@ use model::{Labels, UnixMs, alert::Alert, series::Matcher};
 use self::{
     hours::Zone,
     inhibit::{Inhibition, Roles, Sources},
-    record::{Entry, Head, Kept, Member, Owed, Record, State, Window},
+    record::{Entry, Incident, Kept, Member, Owed, Record, State, Window},
     route::Routes,
 };
 
@@ -55,11 +55,9 @@ pub const REOPEN_MS: i64 = 5 * 60_000;
 pub const FLIPS_MAX: usize = 6;
 /// The hour in which that is counted.
 pub const FLAP_WINDOW_MS: i64 = 3_600_000;
-/// How long alerts are waited for after a start before they count as ended, at least; those that are told more seldom
-/// as long as they said that they hold.
+/// How long alerts are waited for after a start before they count as ended; one that was good for longer is waited
+/// for as long as that.
 pub const RESTART_GRACE_MS: i64 = 5 * 60_000;
-/// And at most.
-pub const RESTART_GRACE_MAX_MS: i64 = 3_600_000;
 /// How long incidents are kept that are over.
 pub const CLOSED_KEPT_MS: i64 = 90 * 86_400_000;
 /// How many of them; the oldest are forgotten first.
@@ -238,25 +236,31 @@ impl Incidents {
         first.min(expiry).min(boundary).min(UnixMs(self.tidied.0.saturating_add(TIDY_MS)))
     }
 
-    /// The clock was set: alerts and what was told are moved along, so that nothing ends or is told for it.
+    /// The clock was set: alerts and what was told are moved along, so that nothing ends or is told for it. Silences
+    /// and windows are not: people meant the time on the wall.
     pub fn clock_jumped(&mut self, by_ms: i64, now: UnixMs) {
         for live in self.live.values_mut() {
             live.alert.ends_at = UnixMs(live.alert.ends_at.0.saturating_add(by_ms));
         }
         self.expiry = UnixMs::MIN;
-        let heads: Vec<Head> = self.kept.incidents.values().map(|it| it.head.clone()).collect();
-        for mut head in heads {
-            let moved = |time: i64| time.saturating_add(by_ms);
-            match &mut head.told {
-                Some(told) => (told.first, told.last) = (moved(told.first), moved(told.last)),
-                // It waits for others of its group.
-                None => head.started = moved(head.started),
+        self.tidied = UnixMs(self.tidied.0.saturating_add(by_ms));
+        self.is_stale = true;
+        let before = now.0.saturating_sub(by_ms);
+        let is_over = |it: &&Incident| {
+            it.head.resolved.is_some_and(|at| before.saturating_sub(at) > REOPEN_MS)
+                && !self.due.contains_key(&it.head.id)
+        };
+        let moved: Vec<Incident> =
+            self.kept.incidents.values().filter(|it| !is_over(it)).cloned().collect();
+        for Incident { mut head, members, .. } in moved {
+            let id = head.id.clone();
+            head.moved(by_ms);
+            self.note(Record::Incident { head });
+            for mut member in members.into_values().filter(|member| !member.flips.is_empty()) {
+                member.flips.iter_mut().for_each(|at| *at = at.saturating_add(by_ms));
+                self.note(Record::Member { id: id.clone(), member });
             }
-            head.escalated = head.escalated.map(moved);
-            self.note(Record::Incident { head: head.clone() });
-            if head.state != State::Resolved {
-                self.set_due(&head.id, Some(now));
-            }
+            self.set_due(&id, Some(now));
         }
     }
 

@@ -3,8 +3,8 @@
 use model::{UnixMs, series::Matcher};
 
 use super::{
-    Change, Changes, Incidents, hash,
-    record::{Head, NOTES_MAX, Note, Record, Repeat, Silence, State, Window},
+    Change, Changes, Incidents, counts, hash,
+    record::{Head, Member, NOTES_MAX, Note, Record, Repeat, Silence, State, Window},
 };
 
 /// Longest note, and longest comment of a silence, in bytes.
@@ -54,12 +54,21 @@ pub struct SilenceDraft {
 }
 
 impl Incidents {
-    /// Somebody takes care of an incident: it is not repeated or escalated any more.
+    /// Somebody takes care of an incident: it is not repeated or escalated any more, until an alert joins that did
+    /// not fire yet.
     pub fn acknowledge(&mut self, id: &str, author: &str, now: UnixMs) -> Result<(), Refusal> {
         let author = name(author)?;
         let mut head = self.open_head(id)?;
         head.acknowledged_by = Some(author.to_owned());
         self.note(Record::Incident { head });
+        let incident = self.kept.incidents.get(id).ok_or(Refusal::NoIncident)?;
+        let is_other = |it: &&Member| it.is_unacknowledged == counts(it, now);
+        let changed: Vec<Member> = incident.members.values().filter(is_other).cloned().collect();
+        for member in changed {
+            let is_unacknowledged = !member.is_unacknowledged;
+            let member = Member { is_unacknowledged, ..member };
+            self.note(Record::Member { id: id.to_owned(), member });
+        }
         self.entry(id, now, "incident.acknowledged", &[("author", author)]);
         self.reckon(id, &Change::default(), now);
         Ok(())

@@ -83,6 +83,21 @@ pub struct Head {
     pub escalated: Option<i64>,
 }
 
+impl Head {
+    /// The clock was set by so much: what lay so long ago still does.
+    pub(super) fn moved(&mut self, by_ms: i64) {
+        let by = |time: &mut i64| *time = time.saturating_add(by_ms);
+        by(&mut self.started);
+        for time in [&mut self.resolved, &mut self.escalated].into_iter().flatten() {
+            by(time);
+        }
+        if let Some(told) = &mut self.told {
+            by(&mut told.first);
+            by(&mut told.last);
+        }
+    }
+}
+
 /// An alert of an incident.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Member {
@@ -94,12 +109,18 @@ pub struct Member {
     pub starts: i64,
     /// When it counts as ended if it is not told again.
     pub expires: i64,
+    /// For how many milliseconds it was good when it was told.
+    #[serde(default)]
+    pub valid_ms: i64,
     /// Absent while it fires.
     pub ends: Option<i64>,
     /// Whether channels were told last that it fires, or that it ended.
     pub told_firing: Option<bool>,
     /// A person said that it is over; it counts for nothing until it has ended indeed.
     pub is_dismissed: bool,
+    /// It came after somebody had acknowledged the incident, who therefore did not mean it.
+    #[serde(default)]
+    pub is_unacknowledged: bool,
     /// When it began or ended again, within the last hour.
     pub flips: Vec<i64>,
 }
@@ -113,9 +134,11 @@ impl Member {
             value: alert.value.filter(|value| value.is_finite()),
             starts: alert.starts_at.0,
             expires: alert.ends_at.0,
+            valid_ms: 0,
             ends: None,
             told_firing: None,
             is_dismissed: false,
+            is_unacknowledged: false,
             flips: Vec::new(),
         }
     }

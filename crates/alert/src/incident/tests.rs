@@ -364,16 +364,12 @@ fn whoever_acknowledges_is_left_alone() {
     story.machine.acknowledge(&id, " li ", now).unwrap();
     assert_eq!(story.states(), "acknowledged");
     story.minutes(300).check("");
-    // What joins is news to whoever acknowledged.
+    story.machine.unacknowledge(&id, "li", UnixMs(story.now)).unwrap();
+    story.machine.acknowledge(&id, "li", UnixMs(story.now)).unwrap();
     story.fire(SLOW_B).check("pager changed 2+0");
-    assert_eq!(story.states(), "firing");
-    assert!(story.codes().contains("acknowledgement_lapsed"), "{}", story.codes());
+    story.machine.unacknowledge(&id, "li", UnixMs(story.now)).unwrap();
     story.minutes(9).check("").minutes(1).check("boss escalated 2+0, pager escalated 2+0");
     story.minutes(229).check("").minutes(1).check("pager repeat 2+0, boss repeat 2+0");
-    story.machine.acknowledge(&id, "li", UnixMs(story.now)).unwrap();
-    story.minutes(300).check("");
-    story.machine.unacknowledge(&id, "li", UnixMs(story.now)).unwrap();
-    story.minutes(1).check("pager repeat 2+0, boss repeat 2+0");
     story.end(SLOW).end(SLOW_B).minutes(5).check("pager resolved 0+2, boss resolved 0+2");
     let now = UnixMs(story.now);
     assert_eq!(story.machine.acknowledge(&id, "li", now), Err(Refusal::IsOver));
@@ -382,18 +378,61 @@ fn whoever_acknowledges_is_left_alone() {
 }
 
 #[test]
-fn an_acknowledgement_ends_with_what_it_was_for() {
+fn who_acknowledges_means_what_fires_then() {
+    const SLOW_C: &str = "alertname=Slow instance=c severity=critical";
+    let mut own = route(route::DEFAULT, "");
+    own.escalate_after = Some(Duration::from_secs(1_200));
+    own.escalate_to = Some(vec!["boss".into()]);
+    let mut story = Story::new(settings(&[own]));
+    // One that had ended by then was not meant either.
+    story.fire(SLOW).fire(SLOW_C).minutes(5).check("pager first 1+0, pager changed 2+0");
+    story.end(SLOW_C).minutes(5).check("pager changed 1+1");
+    let id = story.id();
+    story.machine.acknowledge(&id, "li", UnixMs(story.now)).unwrap();
+    story.minutes(20).check("");
+    assert_eq!(story.states(), "acknowledged");
+    // Another one: it is told, and somebody else if nobody acknowledges it either.
+    story.fire(SLOW_B).check("pager changed 2+0");
+    assert_eq!(story.states(), "firing");
+    story.minutes(5).fire(SLOW_C).check("pager changed 3+0");
+    story.minutes(14).check("").minutes(1).check("boss escalated 3+0");
+    story.minutes(224).check("").minutes(1).check("pager repeat 3+0, boss repeat 3+0");
+    // Without them the acknowledgement holds, also of what comes and goes that was meant.
+    story.end(SLOW_B).end(SLOW_C).minutes(5).check("pager changed 1+2, boss changed 1+2");
+    story.minutes(300).check("");
+    assert_eq!(story.states(), "acknowledged");
+    story.fire(SLOW_B).minutes(1).end(SLOW).minutes(1).fire(SLOW).end(SLOW_B);
+    story.told();
+    assert_eq!(story.states(), "acknowledged");
+    story.fire(SLOW_C);
+    assert_eq!(story.states(), "firing");
+    story.machine.acknowledge(&id, "wang", UnixMs(story.now)).unwrap();
+    assert_eq!(story.states(), "acknowledged");
+    story.minutes(5);
+    story.told();
+    story.minutes(300).check("");
+    let codes = story.codes();
+    assert_eq!(codes.matches("outgrown").count(), 3, "{codes}");
+    let said = &story.machine.kept().incidents[&id].timeline;
+    let said = said.iter().find(|entry| entry.code == "incident.outgrown").unwrap();
+    assert_eq!(said.params["author"], "li");
+}
+
+#[test]
+fn an_acknowledgement_ends_with_its_incident() {
     let mut own = route(route::DEFAULT, "");
     own.escalate_after = Some(Duration::from_secs(600));
     own.escalate_to = Some(vec!["boss".into()]);
     let mut story = Story::new(settings(&[own]));
-    story.fire(SLOW).check("pager first 1+0");
-    let (id, now) = (story.id(), UnixMs(story.now));
-    story.machine.acknowledge(&id, "li", now).unwrap();
-    story.minutes(60).end(SLOW).check("pager resolved 0+1").minutes(3);
-    story.fire(SLOW).minutes(2).check("pager changed 1+0");
+    story.fire(SLOW).check("pager first 1+0").minutes(1);
+    let id = story.id();
+    story.machine.acknowledge(&id, "li", UnixMs(story.now)).unwrap();
+    story.minutes(10).end(SLOW).check("pager resolved 0+1");
+    assert_eq!(story.machine.kept().incidents[&id].head.acknowledged_by, None);
+    story.minutes(3).fire(SLOW_B).minutes(2).check("pager changed 1+0");
     assert_eq!((story.id(), story.states().as_str()), (id, "firing"));
-    story.minutes(7).check("").minutes(1).check("boss escalated 1+0");
+    story.minutes(8).check("boss escalated 1+0");
+    story.minutes(232).check("pager repeat 1+0, boss repeat 1+0");
 }
 
 #[test]
@@ -463,42 +502,97 @@ fn very_many_alerts_are_one_bounded_notification() {
     assert_eq!((page.len(), page[0].alerts.len(), has_more), (1, 5, false));
 }
 
-#[test]
-fn a_clock_that_is_set_ends_and_tells_nothing() {
-    let mut own = route(route::DEFAULT, "");
-    own.escalate_after = Some(Duration::from_secs(1_200));
-    own.escalate_to = Some(vec!["boss".into()]);
-    let mut story = Story::new(settings(&[own]));
-    story.fire(SLOW).check("pager first 1+0").minutes(1);
-    for by in [10 * HOUR, -20 * HOUR] {
-        story.now += by;
-        story.machine.clock_jumped(by, UnixMs(story.now));
-        story.machine.tick(UnixMs(story.now));
-        assert_eq!(story.states(), "firing");
-        story.check("");
+impl Story {
+    /// Sets the clock.
+    fn set(&mut self, by: i64) -> &mut Self {
+        self.now += by;
+        self.machine.clock_jumped(by, UnixMs(self.now));
+        self.machine.tick(UnixMs(self.now));
+        self
     }
-    story.fire(SLOW_B).minutes(3).check("").minutes(1).check("pager changed 2+0");
-    story.minutes(14).check("").minutes(1).check("boss escalated 2+0");
 }
 
 #[test]
-fn after_a_start_alerts_are_waited_for_as_long_as_they_hold() {
-    let check = |valid_minutes: i64, waited_minutes: i64| {
+fn a_clock_that_is_set_ends_nothing_and_tells_nothing() {
+    for by in [10 * HOUR, -10 * HOUR, 2 * MINUTE, -2 * MINUTE] {
+        let mut own = route(route::DEFAULT, "");
+        own.escalate_after = Some(Duration::from_secs(30 * 60));
+        own.escalate_to = Some(vec!["phone".into()]);
+        let mut story = Story::new(settings(&[own]));
+        story.fire(SLOW).check("pager first 1+0").minutes(1);
+        for by in [by, -2 * by, by] {
+            story.set(by).check("");
+            assert_eq!(story.states(), "firing");
+        }
+        story.set(by).check("").minutes(4).check("");
+        // All goes on as if the clock had not been set.
+        story.fire(SLOW_B).check("pager changed 2+0");
+        story.minutes(24).check("").minutes(1).check("phone escalated 2+0");
+        story.set(by).check("").minutes(214).check("");
+        story.minutes(1).check("pager repeat 2+0, phone repeat 2+0");
+        // What is over is the same incident if it fires again soon, and its end is told when it would have been.
+        story.minutes(1).end(SLOW).end(SLOW_B).set(by).check("");
+        assert_eq!(story.states(), "resolved");
+        story.minutes(3).check("").minutes(1).check("pager resolved 0+2, phone resolved 0+2");
+        story.set(by).fire(SLOW);
+        assert_eq!(story.states(), "firing");
+    }
+}
+
+#[test]
+fn an_alert_that_flaps_is_not_steady_because_the_clock_is_set() {
+    for by in [10 * HOUR, -10 * HOUR] {
         let mut story = Story::new(settings(&[]));
-        let ends_at = UnixMs(story.now + valid_minutes * MINUTE);
-        let alert = Alert { ends_at, ..alert(SLOW, story.now) };
-        story.machine.take(&[alert], UnixMs(story.now));
-        let kept = story.machine.kept().clone();
-        story.now += MINUTE;
-        story.machine = Incidents::new(settings(&[]), kept, UnixMs(story.now));
-        story.minutes(waited_minutes - 1);
-        assert_eq!(story.states(), "firing", "{valid_minutes}");
-        story.minutes(1);
-        assert_eq!(story.states(), "resolved", "{valid_minutes}");
+        for _ in 0..10 {
+            story.fire(SLOW).minutes(1).end(SLOW).minutes(1);
+        }
+        story.told();
+        story.set(by).check("").minutes(40).check("");
+        assert_eq!(story.states(), "firing");
+        story.minutes(20);
+        assert_eq!(story.states(), "resolved");
+    }
+}
+
+#[test]
+fn a_clock_that_is_set_out_of_a_silence_ends_it() {
+    let mut story = Story::new(settings(&[]));
+    let silence = SilenceDraft {
+        id: String::new(),
+        matchers: matchers::parse_list("instance=a").unwrap(),
+        starts: UnixMs(story.now),
+        ends: UnixMs(story.now + HOUR),
+        created_by: "li".into(),
+        comment: String::new(),
     };
-    check(4, 5);
-    check(20, 20);
-    check(600, 600 - 1);
+    story.machine.put_silence(silence, UnixMs(story.now)).unwrap();
+    story.fire(SLOW).minutes(1).check("").set(-HOUR).check("pager first 1+0");
+}
+
+#[test]
+fn a_restart_waits_for_what_is_told_rarely() {
+    // Told each hour, and good for four; and one that is told each minute.
+    let mut story = Story::new(settings(&[]));
+    let rare = Alert { ends_at: UnixMs(story.now + 4 * HOUR), ..alert(DOWN, story.now) };
+    story.machine.take(&[rare.clone()], UnixMs(story.now));
+    story.fire(SLOW).told();
+    // It is told again for a day, which is not kept, and then only after the restart.
+    story.now += 23 * HOUR;
+    story.firing.clear();
+    let records = story.machine.kept().records();
+    let mut kept = Kept::default();
+    records.into_iter().for_each(|record| kept.apply(record));
+    story.machine = Incidents::new(settings(&[]), kept, UnixMs(story.now));
+    story.minutes(4);
+    assert_eq!(story.states(), "firing firing");
+    story.minutes(51);
+    assert_eq!(story.states(), "firing resolved");
+    let again = Alert { ends_at: UnixMs(story.now + 4 * HOUR), ..rare };
+    story.machine.take(&[again], UnixMs(story.now));
+    story.minutes(239);
+    assert_eq!(story.states(), "firing resolved");
+    story.minutes(1);
+    assert_eq!(story.states(), "resolved resolved");
 }
 
 #[test]

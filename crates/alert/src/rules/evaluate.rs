@@ -97,18 +97,6 @@ pub struct Active {
     last_sent: Option<UnixMs>,
 }
 
-impl Active {
-    /// All its times, by so many milliseconds.
-    fn move_back(&mut self, by_ms: i64) {
-        let back = |time: UnixMs| UnixMs(time.0.saturating_sub(by_ms));
-        self.active_at = back(self.active_at);
-        let times = [&mut self.fired_at, &mut self.resolved_at, &mut self.keep_firing_since];
-        for time in times.into_iter().chain([&mut self.last_sent]) {
-            *time = time.map(back);
-        }
-    }
-}
-
 /// How a rule fared last.
 #[derive(Clone, Debug, Default)]
 pub struct Told {
@@ -150,8 +138,6 @@ pub struct GroupState {
     texts: Vec<Texts>,
     /// Series of rules that are no more, to be marked as ended.
     ended: Vec<Labels>,
-    /// When it was evaluated last.
-    last: Option<UnixMs>,
 }
 
 #[derive(Debug, Default)]
@@ -174,7 +160,7 @@ impl GroupState {
         let interval = group.interval.unwrap_or(interval);
         let query_offset = group.query_offset.unwrap_or(query_offset);
         let texts = group.rules.iter().map(Texts::new).collect();
-        Self { group, interval, query_offset, rules, texts, ended: Vec::new(), last: None }
+        Self { group, interval, query_offset, rules, texts, ended: Vec::new() }
     }
 
     pub fn group(&self) -> &Arc<Group> {
@@ -203,7 +189,6 @@ impl GroupState {
                 *state = found;
             }
         }
-        self.last = old.last;
         self.ended.extend(old.ended);
         let forgotten = states.into_values().flatten().flat_map(|state| state.written);
         self.ended.extend(forgotten);
@@ -227,18 +212,16 @@ impl GroupState {
     }
 
     /// Evaluates all rules at one time. Answers the alerts that others are to be told of. What failed is in
-    /// [`GroupState::told`]. A time before the last one is that of a clock that was set back: all alerts are moved along,
-    /// else they would be told again, and fire, only when the clock is where it was.
+    /// [`GroupState::told`]. A time before that of the last evaluation means that the clock was set back.
     pub fn evaluate(&mut self, time: UnixMs, context: &Context<'_>) -> Vec<Alert> {
-        if let Some(last) = self.last.replace(time).filter(|last| time < *last) {
-            let alerts = self.rules.iter_mut().flat_map(|rule| rule.active.values_mut());
-            alerts.for_each(|alert| alert.move_back(last.0 - time.0));
-        }
         let at = UnixMs(time.0.saturating_sub(millis(self.query_offset)));
         let mut to_send = Vec::new();
         let mut ended = std::mem::take(&mut self.ended);
         for index in 0..self.rules.len() {
             let (rule, state) = (&self.group.rules[index], &mut self.rules[index]);
+            if let Some(before) = state.told.evaluated.filter(|before| *before > time) {
+                state.clock_set_back(after(time, before));
+            }
             let begun = context.clock.monotonic();
             let limit = self.group.limit;
             let given = state.step(rule, &self.texts[index], At { time, at, limit }, context);
@@ -284,6 +267,23 @@ struct Resend {
 }
 
 impl RuleState {
+    /// Moves what is remembered along with the clock: else what waits would wait, and what fires would not be told
+    /// again, for as long as the clock was set back.
+    fn clock_set_back(&mut self, by: Duration) {
+        let back = |time: &mut UnixMs| *time = *time - by;
+        for alert in self.active.values_mut() {
+            back(&mut alert.active_at);
+            let times = [
+                &mut alert.fired_at,
+                &mut alert.resolved_at,
+                &mut alert.keep_firing_since,
+                &mut alert.last_sent,
+            ];
+            times.into_iter().flatten().for_each(back);
+        }
+        self.restoring.clock_set_back(by);
+    }
+
     fn step(
         &mut self,
         rule: &Rule,

@@ -44,6 +44,12 @@ pub(super) enum Restoring {
 }
 
 impl Restoring {
+    pub(super) fn clock_set_back(&mut self, by: Duration) {
+        if let Self::Waiting { until, .. } = self {
+            *until = *until - by;
+        }
+    }
+
     /// `alerts` are those whose condition holds at `at`.
     pub(super) fn restore(
         &mut self,

@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use std::collections::BTreeMap;
+
 use model::{
     Clock, Labels, NAME, UnixMs,
     alert::Alert,
@@ -297,6 +299,50 @@ fn a_restart_changes_no_time() {
     world.clock.set(world.clock.now() + Duration::from_secs(4_000));
     world.step(&[("a", 0.0)]);
     assert_eq!(world.states(), [State::Pending]);
+}
+
+#[test]
+fn a_clock_that_is_set_back_keeps_nothing_waiting() {
+    const BACK: Duration = Duration::from_secs(10 * 3_600);
+    let mut world = World::new(vec![
+        alerting("Pending", "up{job='p'} == 0", 120, 0),
+        alerting("Firing", "up{job='f'} == 0", 0, 0),
+        alerting("Kept", "up{job='k'} == 0", 0, 60),
+        alerting("Ended", "up{job='e'} == 0", 0, 0),
+    ]);
+    let down = [("p", 0.0), ("f", 0.0), ("k", 0.0), ("e", 0.0)];
+    let now = [("p", 0.0), ("f", 0.0), ("k", 1.0), ("e", 1.0)];
+    world.step(&down);
+    for _ in 0..2 {
+        world.step(&now);
+    }
+    let since = world.told(1).alerts[0].fired_at.unwrap();
+    world.clock.set(world.clock.now() - BACK);
+    let mut told: BTreeMap<String, usize> = BTreeMap::new();
+    for _ in 0..9 {
+        for alert in world.step(&now) {
+            let is_over = alert.is_resolved(world.clock.now());
+            assert!(alert.starts_at <= world.clock.now());
+            *told.entry(format!("{} {is_over}", alert.name())).or_default() += 1;
+        }
+    }
+    let expected = [
+        // Told again each minute.
+        ("Ended true", 2),
+        ("Firing false", 2),
+        ("Kept false", 1),
+        ("Kept true", 2),
+        ("Pending false", 1),
+    ];
+    assert_eq!(told, expected.map(|(name, times)| (name.to_owned(), times)).into());
+    // What had passed counts, but for the moment at which the clock was set.
+    assert_eq!(world.told(1).alerts[0].fired_at, Some(since - BACK + STEP));
+    // What ended is told as ended for a quarter of an hour, and not for longer.
+    for _ in 0..61 {
+        world.step(&[("f", 1.0)]);
+    }
+    let told: Vec<Alert> = (0..8).flat_map(|_| world.step(&[("f", 1.0)])).collect();
+    assert!(told.iter().all(|alert| alert.name() == "Firing" || alert.name() == "Pending"));
 }
 
 #[test]

@@ -182,6 +182,7 @@ impl Incidents {
             return;
         }
         let mut state = self.0.lock();
+        self.0.look(&mut state);
         state.machine.take(alerts, now);
         state.has_news = true;
         self.0.news.notify_all();
@@ -202,6 +203,7 @@ impl Incidents {
         let now = self.0.clock.now();
         let (done, kept) = self.0.keep(|state| {
             state.has_news = true;
+            self.0.look(state);
             work(&mut state.machine, now)
         });
         self.0.news.notify_all();
@@ -365,7 +367,8 @@ impl Shared {
         left.clamp(PAUSE, LOOK)
     }
 
-    fn tick(&self, state: &mut State) {
+    /// Looks whether the clock was set, before anything that happened since is taken: it is not moved along.
+    fn look(&self, state: &mut State) {
         let (now, monotonic) = (self.clock.now(), self.clock.monotonic());
         let (before, monotonic_before) = state.looked;
         state.looked = (now, monotonic);
@@ -375,7 +378,11 @@ impl Shared {
         if jump.abs() > JUMP_MS {
             state.machine.clock_jumped(jump, now);
         }
-        state.machine.tick(now);
+    }
+
+    fn tick(&self, state: &mut State) {
+        self.look(state);
+        state.machine.tick(self.clock.now());
         let refused = state.machine.refused();
         if refused > 0 && state.refused == 0 {
             let limit = incident::ALERTS_MAX.to_string();

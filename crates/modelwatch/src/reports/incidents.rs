@@ -115,9 +115,11 @@ mod tests {
                 value: None,
                 starts: times.0 + place as i64,
                 expires: times.0,
+                valid_ms: 0,
                 ends: times.1,
                 told_firing: None,
                 is_dismissed: false,
+                is_unacknowledged: false,
                 flips: Vec::new(),
             };
             kept.apply(Record::Member { id: id.into(), member });

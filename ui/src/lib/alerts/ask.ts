@@ -48,6 +48,9 @@ export interface Incident {
   timeline: (Message & { time: number })[];
 }
 
+/** Alerts fire that came after somebody had acknowledged it: nobody takes care of those. */
+export const isOutgrown = ({ state, acknowledged_by: by }: Incident) => by !== null && state === "firing";
+
 export type SpanState = "firing" | "silenced" | "acknowledged";
 export interface HistoryLane {
   name: string;

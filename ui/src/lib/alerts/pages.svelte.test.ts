@@ -104,6 +104,17 @@ test("an incident is acknowledged by somebody, who need not say who it is", asyn
   expect(told("incidents/7f3a/acknowledge").map(({ body }) => body)).toEqual([{ author: "" }, { author: "Mei" }]);
 });
 
+test("alerts that joined after somebody acknowledged can be acknowledged as well", async () => {
+  answers["GET incidents/7f3a"] = incident(NOW, { state: "firing", acknowledged_by: "Li" });
+  setAuthor("Mei");
+  await open("#/alerts", /Acknowledged by Li, but not the alerts that joined since/);
+  expect(root().querySelectorAll('[data-action="unacknowledge"]')).toHaveLength(1);
+  answers["GET incidents/7f3a"] = answers["POST incidents/7f3a/acknowledge"];
+  click('[data-action="acknowledge"]');
+  await shown(/Acknowledged by Mei: no more repeats/);
+  expect(root().querySelectorAll('[data-action="acknowledge"]')).toHaveLength(0);
+});
+
 test("why something was not done is said", async () => {
   answers["POST incidents/7f3a/acknowledge"] = new Refusal(409, { error: "it has ended" });
   setAuthor("Mei");

@@ -67,6 +67,7 @@ export const alertsTexts = {
   runbook: { en: "Runbook", zh: "处理手册" },
   flapping: { en: "It keeps coming and going: notified once, then held back until it settles.", zh: "状态反复抖动：已通知一次，平稳前不再重复通知。" },
   acknowledged_by: { en: "Acknowledged by {name}: no more repeats and no escalation.", zh: "{name} 已确认：不再重复通知，也不再升级。" },
+  acknowledged_outgrown: { en: "Acknowledged by {name}, but not the alerts that joined since: those are repeated and escalated.", zh: "{name} 已确认，但不包括之后新增的告警：新增告警仍会重复通知和升级。" },
   assigned_to: { en: "Assigned to {name}", zh: "负责人：{name}" },
   silenced_why: { en: "Silenced: no notifications are sent.", zh: "已静默：不发送通知。" },
   inhibited_why: { en: "Inhibited by another alert that explains it: no notifications are sent.", zh: "被另一条可解释它的告警抑制：不发送通知。" },
