@@ -58,7 +58,7 @@ impl Entry {
     /// With the days that entries of older versions lack, as this machine counts them.
     fn with_days(mut self) -> Self {
         if self.first_day.is_empty() {
-            let (zone, last) = (Zone::local(), UnixMs(self.end - 1));
+            let (zone, last) = (Zone::local(), UnixMs(self.end.saturating_sub(1)));
             self.first_day = zone.date(UnixMs(self.start));
             self.last_day = zone.date(last);
         }

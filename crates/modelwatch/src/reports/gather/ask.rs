@@ -126,7 +126,12 @@ impl<'a> Ask<'a> {
 
     pub(super) fn miss(&self, what: &str, reason: &str) {
         let params = vec![("what".into(), what.to_owned()), ("reason".into(), reason.to_owned())];
-        self.missing.borrow_mut().push(Said { code: "report.missing".into(), params });
+        let said = Said { code: "report.missing".into(), params };
+        // One that was asked in parts is missed in each of them.
+        let mut missing = self.missing.borrow_mut();
+        if !missing.contains(&said) {
+            missing.push(said);
+        }
     }
 
     fn evaluate(&self, text: &str, grid: Grid) -> Result<Value, QueryError> {
