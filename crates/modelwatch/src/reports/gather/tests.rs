@@ -12,7 +12,7 @@ use report::{
 };
 use store::{Options, Store};
 
-use super::{DAY, HOUR, MINUTE, Period, Sources, Subject, gather};
+use super::{DAY, HOUR, MINUTE, Period, Sources, Subject, ask::Ask, gather};
 
 /// 2026-11-21 in UTC.
 const START: i64 = 1_795_219_200_000;
@@ -203,6 +203,18 @@ fn sums_and_samples_tell_the_same() {
     near(model.now.requests, 2.0 * 86_400.0, 0.002);
     near(model.before.and_then(|it| it.requests), (2.0 * 24.0 - 1.0) * 3_600.0, 0.005);
     assert_eq!(model.now.down_seconds, Some(0.0));
+}
+
+#[test]
+fn what_cannot_be_read_is_said_once() {
+    let folder = tempfile::tempdir().unwrap();
+    let clock = Clock::manual(UnixMs(START + 4 * DAY));
+    let (store, _) = Store::open(folder.path(), Options::default(), clock.clone()).unwrap();
+    let budget = Budget::new(clock.clone(), Duration::from_secs(60), 10_000_000);
+    let ask = Ask::new(&store, &budget, clock.now(), None);
+    let period = Period::new(UnixMs(START), clock.now());
+    assert!(ask.moments(period, "max by (").unwrap().is_empty());
+    assert_eq!(ask.into_missing().len(), 1);
 }
 
 #[test]
