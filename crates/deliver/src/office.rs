@@ -16,7 +16,6 @@ use model::{
     alert::{Alert, Notification, Notified, Reason},
     message::{Language, render},
 };
-use ring::digest;
 use tokio::{
     sync::{Notify, watch},
     time::{sleep, timeout},
@@ -72,6 +71,8 @@ pub enum DeliverError {
 /// A report or the like.
 #[derive(Clone, Debug)]
 pub struct FileToSend {
+    /// What was taken under this key is not taken again.
+    pub key: String,
     pub subject: String,
     pub text: String,
     pub file_name: String,
@@ -268,10 +269,7 @@ impl Office {
     /// Takes a file: attached where the kind of channel can, else told of.
     pub fn send_file(&self, name: &str, file: FileToSend) -> Result<(), DeliverError> {
         let channel = self.wanted(name)?;
-        let FileToSend { subject, text, file_name, media_type, bytes } = file;
-        let hash = digest::digest(&digest::SHA256, &bytes);
-        let hash: String = hash.as_ref().iter().take(8).map(|byte| format!("{byte:02x}")).collect();
-        let key = format!("file-{hash}-{}", self.shared.clock.now());
+        let FileToSend { key, subject, text, file_name, media_type, bytes } = file;
         let item = Item::File { subject, text, file_name, media_type };
         lock(&self.shared.queue).put(name, &key, item, Some(&bytes))?;
         channel.wake.notify_one();

@@ -556,13 +556,16 @@ async fn files_are_sent_and_what_waits_survives() {
     let before = Running::open(folder.path(), vec![hook("x", &double)]);
     before.deliver("x", "a");
     let file = FileToSend {
+        key: "week-48".to_owned(),
         subject: "Week 48".to_owned(),
         text: "the report".to_owned(),
         file_name: "week.pdf".to_owned(),
         media_type: "application/pdf".to_owned(),
         bytes: b"%PDF".to_vec(),
     };
+    before.office.send_file("x", file.clone()).unwrap();
     before.office.send_file("x", file).unwrap();
+    assert_eq!(before.lane("x").waiting, 2);
     drop(before);
     let running = Running::start(folder.path(), vec![hook("x", &double)]);
     until("both", || running.outcomes().len() == 2).await;

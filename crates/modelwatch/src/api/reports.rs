@@ -7,6 +7,7 @@ use axum::{
     extract::{ConnectInfo, Path, State},
     http::{HeaderValue, Response, header},
 };
+use deliver::FileToSend;
 use model::UnixMs;
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -20,7 +21,7 @@ use super::{
 };
 use crate::{
     reports::{
-        self, Entry, Failure, Format, Left, Parcel, Planned, Run, SPAN_MAX, SPAN_MIN, Schedule,
+        self, Entry, Failure, Format, Left, Planned, Run, SPAN_MAX, SPAN_MIN, Schedule,
         ScheduleError, Sources, Wish,
     },
     wire::App,
@@ -406,11 +407,8 @@ async fn note(app: &Arc<App>, schedule: &Schedule, run: Run) -> bool {
 async fn hand_on(app: &Arc<App>, schedule: &Schedule) -> Result<(), String> {
     let (app, schedule) = (Arc::clone(app), schedule.clone());
     let work = move || {
-        let send = |channel: &str, parcel: Parcel| {
-            let Parcel { subject, text, file_name, media_type, bytes } = parcel;
-            let channels = &app.channels;
-            let sent = channels.send_file(channel, &subject, &text, &file_name, media_type, bytes);
-            sent.map_err(|error| error.to_string())
+        let send = |channel: &str, file: FileToSend| {
+            app.channels.send_file(channel, file).map_err(|error| error.to_string())
         };
         app.reports.hand_on(&schedule, app.clock.now(), &send)
     };

@@ -1,11 +1,12 @@
 //! Handing a report on: each of its files to the folder and to each channel of its schedule.
 //!
 //! What is still to be handed on is noted beside the schedule and crossed out one by one, so that what failed is tried
-//! again, after a restart too, and nobody gets a file twice: only a crash between a channel's taking it and our noting
-//! that may repeat one. Its bias: what could not be handed on for a day is given up and said, not sent when it is old.
+//! again, after a restart too, and a channel is given each file under one key, so that nobody gets it twice. Its bias:
+//! what could not be handed on for a day is given up and said, not sent when it is old.
 
 use std::io;
 
+use deliver::FileToSend;
 use model::{UnixMs, message::render};
 use serde::{Deserialize, Serialize};
 
@@ -31,15 +32,6 @@ struct Part {
     format: String,
     /// Absent for the folder.
     channel: Option<String>,
-}
-
-/// A file as a channel gets it.
-pub(crate) struct Parcel {
-    pub(crate) subject: String,
-    pub(crate) text: String,
-    pub(crate) file_name: String,
-    pub(crate) media_type: &'static str,
-    pub(crate) bytes: Vec<u8>,
 }
 
 impl Left {
@@ -84,7 +76,7 @@ impl Reports {
         &self,
         schedule: &Schedule,
         now: UnixMs,
-        send: &dyn Fn(&str, Parcel) -> Result<(), String>,
+        send: &dyn Fn(&str, FileToSend) -> Result<(), String>,
     ) -> Result<(), String> {
         let said = |error: io::Error| error.to_string();
         let planned = self.schedules().map_err(said)?.into_iter();
@@ -130,7 +122,7 @@ impl Reports {
         schedule: &Schedule,
         entry: &Entry,
         part: &Part,
-        send: &dyn Fn(&str, Parcel) -> Result<(), String>,
+        send: &dyn Fn(&str, FileToSend) -> Result<(), String>,
     ) -> Result<(), String> {
         // A format that this version does not know can be handed on by none.
         let Some(format) = Format::from_name(&part.format) else { return Ok(()) };
@@ -142,11 +134,12 @@ impl Reports {
             return copied.map_err(|error| format!("{}: {error}", schedule.folder));
         };
         let days = [("start", &entry.first_day), ("end", &entry.last_day)];
-        let parcel = Parcel {
+        let parcel = FileToSend {
+            key: format!("report-{}-{}", entry.id, format.name()),
             subject: format!("{}: {}", schedule.name, entry.title),
             text: render("report.mail", &days, self.language(&entry.language)),
             file_name: name,
-            media_type: format.media_type(),
+            media_type: format.media_type().to_owned(),
             bytes,
         };
         send(channel, parcel).map_err(|error| format!("{channel}: {error}"))
@@ -204,7 +197,7 @@ mod tests {
         let (reports, schedule) = made(folder.path());
         let sent = RefCell::new(Vec::new());
         let try_again = |reports: &Reports, fails: &str| {
-            let send = |channel: &str, parcel: Parcel| {
+            let send = |channel: &str, parcel: FileToSend| {
                 sent.borrow_mut().push(format!("{channel} {}", parcel.media_type));
                 if channel == fails { Err("refused".to_owned()) } else { Ok(()) }
             };
@@ -237,7 +230,7 @@ mod tests {
     fn what_cannot_be_handed_on_for_a_day_is_given_up() {
         let folder = tempfile::tempdir().unwrap();
         let (reports, schedule) = made(folder.path());
-        let refuse = |_: &str, _: Parcel| Err("refused".to_owned());
+        let refuse = |_: &str, _: FileToSend| Err("refused".to_owned());
         let late = |ms: i64| reports.hand_on(&schedule, UnixMs(NOW.0 + ms), &refuse);
         late(TRIED_MS - 1).unwrap_err();
         assert_eq!(reports.left().unwrap().len(), 1);
@@ -251,7 +244,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let (reports, schedule) = made(folder.path());
         let fewer = Schedule { folder: String::new(), channels: Vec::new(), ..schedule.clone() };
-        let refuse = |_: &str, _: Parcel| Err("refused".to_owned());
+        let refuse = |_: &str, _: FileToSend| Err("refused".to_owned());
         assert_eq!(reports.hand_on(&fewer, NOW, &refuse), Ok(()));
         assert_eq!(reports.left().unwrap(), []);
         // The report was deleted before.

@@ -33,7 +33,7 @@ use crate::{
 
 pub(crate) use fonts::fonts;
 pub(crate) use gather::{Failure, Period, SPAN_MAX, SPAN_MIN, Sources, Subject, gather};
-pub(crate) use hand_on::{Left, Parcel};
+pub(crate) use hand_on::Left;
 pub(crate) use incidents::{forgotten, told};
 pub(crate) use keep::Entry;
 use keep::Kept;
