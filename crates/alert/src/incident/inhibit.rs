@@ -21,10 +21,14 @@ pub struct Inhibition {
 }
 
 impl Inhibition {
-    /// What both must share, as one text.
-    fn shared(&self, labels: &Labels) -> String {
-        let values = self.equal.iter().map(|name| labels.get(name).unwrap_or_default());
-        values.collect::<Vec<_>>().join("\u{1f}")
+    /// What both must share, as one text. What a person wrote takes labels that both lack for equal, as Alertmanager
+    /// does; ours say nothing of an alert that lacks one, because one machine's fault would hide another's.
+    fn shared(&self, labels: &Labels) -> Option<String> {
+        let value = |name: &String| {
+            let value = labels.get(name).unwrap_or_default();
+            (!self.is_builtin || !value.is_empty()).then_some(value)
+        };
+        Some(self.equal.iter().map(value).collect::<Option<Vec<_>>>()?.join("\u{1f}"))
     }
 }
 
@@ -63,7 +67,8 @@ impl<'a> Sources<'a> {
         let mut found: HashMap<_, Vec<_>> = HashMap::new();
         for (print, labels, roles) in alerts {
             for at in &roles.source {
-                let key = (*at, rules[usize::from(*at)].shared(labels));
+                let Some(shared) = rules[usize::from(*at)].shared(labels) else { continue };
+                let key = (*at, shared);
                 let sources: &mut Vec<(u64, bool)> = found.entry(key).or_default();
                 let is_both = roles.target.contains(at);
                 if sources.iter().filter(|(_, both)| *both == is_both).count() < SOURCES_MAX {
@@ -80,7 +85,8 @@ impl<'a> Sources<'a> {
         let mut sources = Vec::new();
         for at in &roles.target {
             let is_source = roles.source.contains(at);
-            let key = (*at, self.rules[usize::from(*at)].shared(labels));
+            let Some(shared) = self.rules[usize::from(*at)].shared(labels) else { continue };
+            let key = (*at, shared);
             for (source, is_both) in self.found.get(&key).into_iter().flatten() {
                 if *source != print && !(is_source && *is_both) && !sources.contains(source) {
                     sources.push(*source);
@@ -98,11 +104,19 @@ mod tests {
     use crate::matchers;
 
     fn held(rule: (&str, &str, &[&str]), alerts: &[&[(&str, &str)]]) -> Vec<usize> {
+        held_by(rule, alerts, false)
+    }
+
+    fn held_by(
+        rule: (&str, &str, &[&str]),
+        alerts: &[&[(&str, &str)]],
+        is_builtin: bool,
+    ) -> Vec<usize> {
         let rules = [Inhibition {
             source: matchers::parse_list(rule.0).unwrap(),
             target: matchers::parse_list(rule.1).unwrap(),
             equal: rule.2.iter().map(|it| (*it).to_owned()).collect(),
-            is_builtin: false,
+            is_builtin,
         }];
         let labels: Vec<Labels> =
             alerts.iter().map(|it| Labels::from_pairs(it.iter().copied())).collect();
@@ -131,5 +145,18 @@ mod tests {
             held(("alertname=~\".+\"", "severity=\"warning\"", &["instance"]), &[slow, down]),
             [0]
         );
+    }
+
+    #[test]
+    fn a_built_in_rule_says_nothing_of_alerts_without_its_labels() {
+        let rule = ("alertname=\"Down\"", "alertname=\"Slow\"", &["instance", "zone"][..]);
+        let down: &[_] = &[("alertname", "Down"), ("instance", "a")];
+        let slow: &[_] = &[("alertname", "Slow"), ("instance", "a")];
+        let down_there: &[_] = &[("alertname", "Down"), ("instance", "a"), ("zone", "z")];
+        let slow_there: &[_] = &[("alertname", "Slow"), ("instance", "a"), ("zone", "z")];
+        let alerts = [down, slow, down_there, slow_there];
+        assert_eq!(held(rule, &alerts), [1, 3]);
+        assert_eq!(held_by(rule, &alerts, true), [3]);
+        assert_eq!(held_by(rule, &alerts[..2], true), [0; 0]);
     }
 }
