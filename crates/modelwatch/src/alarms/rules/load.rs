@@ -182,7 +182,9 @@ impl Loader {
             let problem = Problem { line: 0, column: 0, reason };
             gathering.problems.push(FileProblem { file: file.clone(), problem });
         }
-        gathering.parsed(PAGE, Origin::Page, page_rules(&kept.rules), None);
+        let (page, problems) = page_rules(&kept.rules);
+        gathering.problems.extend(problems);
+        gathering.parsed(PAGE, Origin::Page, Ok(page), None);
         (gathering.groups, gathering.problems)
     }
 }
@@ -270,17 +272,18 @@ pub(crate) fn apply(rule: &Rule, change: &Change) -> Rule {
     changed
 }
 
-/// The page's own rules as one group.
-fn page_rules(rules: &[PageRule]) -> Result<RuleFile, Vec<Problem>> {
+/// The page's own rules as one group, and what is wrong with others: one that is not understood any more, by another
+/// version for example, does not take those beside it along.
+fn page_rules(rules: &[PageRule]) -> (RuleFile, Vec<FileProblem>) {
     let (mut found, mut problems) = (Vec::new(), Vec::new());
     for rule in rules {
         match parse_page_rule(&rule.yaml) {
             Ok(rules) => found.extend(rules),
-            Err(wrong) => problems.extend(wrong),
+            Err(wrong) => problems.extend(wrong.into_iter().map(|problem| {
+                let reason = format!("the rule {}: {}", rule.name, problem.reason);
+                FileProblem { file: PAGE.to_owned(), problem: Problem { reason, ..problem } }
+            })),
         }
-    }
-    if !problems.is_empty() {
-        return Err(problems);
     }
     let group = Group {
         name: PAGE.into(),
@@ -292,7 +295,7 @@ fn page_rules(rules: &[PageRule]) -> Result<RuleFile, Vec<Problem>> {
         line: 0,
     };
     let groups = if group.rules.is_empty() { Vec::new() } else { vec![group] };
-    Ok(RuleFile { groups })
+    (RuleFile { groups }, problems)
 }
 
 /// The rules of a text: one rule, a list of rules, or a whole file.

@@ -208,6 +208,26 @@ fn rules_of_the_page() {
 }
 
 #[test]
+fn a_rule_of_the_page_that_is_not_understood_any_more_leaves_the_others() {
+    let mut world = World::new(FILE);
+    world.rules.put("alert: Low\nexpr: up < 0.9\n").unwrap();
+    world.rules.put("alert: Other\nexpr: up > 3\n").unwrap();
+    let path = world.folder.path().join(KEPT_FILE);
+    let mut kept: Kept = whole::read(&path).unwrap();
+    kept.rules[0].yaml = "alert: Low\nexpr: up <\n".into();
+    whole::write(&path, &kept).unwrap();
+    world.restart();
+    assert!(world.rules.find("page/Other/0").is_some());
+    assert!(world.rules.find("page/Low/0").is_none());
+    let problems = world.rules.problems();
+    let [FileProblem { file, problem }] = problems.as_slice() else { panic!("{problems:?}") };
+    assert_eq!((file.as_str(), problem.line), ("page", 2));
+    assert!(problem.reason.starts_with("the rule Low: "), "{}", problem.reason);
+    // It is still there to be mended.
+    assert!(world.rules.page_text("Low").is_some());
+}
+
+#[test]
 fn places_are_those_of_the_text() {
     let check = |text: &str, line: usize| {
         let problems = parse_page_rule(text).unwrap_err();
