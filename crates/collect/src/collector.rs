@@ -41,6 +41,8 @@ pub struct Settings {
     pub accelerators: accelerator::Settings,
     /// Whether to look for engines beyond those given.
     pub discover: bool,
+    /// The file that keeps which engines were found; without it every start begins anew.
+    pub found: Option<PathBuf>,
     /// Folders beside the usual ones into which models are downloaded, as the watched machine calls them.
     pub model_folders: Vec<PathBuf>,
     /// Ports that are this program's own.

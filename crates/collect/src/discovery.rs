@@ -24,6 +24,7 @@ use crate::{
     http::Endpoint,
     listeners::{Listener, distinct, left_open, listeners, owners},
     process::{self, Identity},
+    remembered::Memory,
 };
 
 /// How often new listening sockets are looked for.
@@ -105,17 +106,17 @@ enum Answered {
 /// Looks for engines for as long as the program runs.
 pub(crate) async fn discover(shared: Arc<Shared>) {
     let mut search = Search::new(&shared);
+    let mut memory = Memory::open(&shared).await;
+    let mut is_first = true;
     loop {
-        let mut first_scrapes = Vec::new();
-        for found in search.look(&shared).await {
-            let (done, scraped) = oneshot::channel();
-            let mut watch = EngineWatch::new(&shared, found);
-            let instance = watch.instance().to_owned();
-            let task = tokio::spawn(async move { watch.run(done).await });
-            if let Some(entry) = shared.entries().get_mut(&instance) {
-                entry.task = Some(task);
-            }
-            first_scrapes.push(scraped);
+        let found = search.look(&shared).await;
+        let mut first_scrapes: Vec<_> = found
+            .into_iter()
+            .map(|found| start(&shared, EngineWatch::new(&shared, found)))
+            .collect();
+        if std::mem::take(&mut is_first) {
+            let missing = search.missing(&shared, &memory).into_iter();
+            first_scrapes.extend(missing.map(|watch| start(&shared, watch)));
         }
         let all = async {
             for scraped in first_scrapes {
@@ -127,8 +128,20 @@ pub(crate) async fn discover(shared: Arc<Shared>) {
         drop(timeout(FIRST_SCRAPE_MAX, all).await);
         shared.has_discovered.store(true, Ordering::Relaxed);
         forget(&shared);
+        memory.keep(&shared).await;
         tokio::time::sleep(PERIOD).await;
     }
+}
+
+/// Watches an engine from now on. What is returned says when it was read once.
+fn start(shared: &Shared, mut watch: EngineWatch) -> oneshot::Receiver<()> {
+    let (done, scraped) = oneshot::channel();
+    let instance = watch.instance().to_owned();
+    let task = tokio::spawn(async move { watch.run(done).await });
+    if let Some(entry) = shared.entries().get_mut(&instance) {
+        entry.task = Some(task);
+    }
+    scraped
 }
 
 /// Takes engines off the list that nobody named and that have been gone for long.
@@ -256,6 +269,22 @@ impl Search {
                 entry.is_forwarded = Some(is_forwarded);
             }
         }
+    }
+
+    /// Puts engines on the list that were found before the start and do not answer: they are down.
+    fn missing(&self, shared: &Arc<Shared>, memory: &Memory) -> Vec<EngineWatch> {
+        let mut watches = Vec::new();
+        for remembered in memory.missing(shared) {
+            let Some((found, port)) = remembered.found() else { continue };
+            // Those are others' by now.
+            let is_taken = shared.settings.own_ports.contains(&port)
+                || self.configured_here.iter().any(|(here, _)| *here == port);
+            if !is_taken {
+                watches.push(EngineWatch::new(shared, found));
+                remembered.tell(shared);
+            }
+        }
+        watches
     }
 
     /// Asks the sockets that may be engines.
@@ -417,6 +446,7 @@ mod tests {
     use std::{
         net::TcpListener,
         os::unix::fs::symlink,
+        path::PathBuf,
         sync::{Arc, atomic::AtomicUsize},
     };
 
@@ -474,6 +504,10 @@ mod tests {
     }
 
     fn shared(root: &Path, clock: &Clock) -> Arc<Shared> {
+        shared_with(root, clock, None)
+    }
+
+    fn shared_with(root: &Path, clock: &Clock, found: Option<PathBuf>) -> Arc<Shared> {
         let settings = Settings {
             root: root.into(),
             instance: "h".into(),
@@ -481,8 +515,9 @@ mod tests {
             accelerators: crate::accelerator::Settings::default(),
             engine_period: Duration::from_secs(5),
             discover: true,
+            found,
             model_folders: Vec::new(),
-            own_ports: Vec::new(),
+            own_ports: vec![9],
             engines: Vec::new(),
             probes: Vec::new(),
             logs: crate::log::Settings::default(),
@@ -507,6 +542,50 @@ mod tests {
             clock.set(UnixMs(hours * 3_600_000));
             forget(&shared);
             assert_eq!(shared.entries().len(), expected, "{hours}");
+        }
+    }
+
+    #[tokio::test]
+    async fn an_engine_that_is_down_is_down_after_a_restart_too() {
+        let root = tempfile::tempdir().unwrap();
+        let path = root.path().join("found-engines.json");
+        let clock = Clock::manual(UnixMs(0));
+        let before = shared_with(root.path(), &clock, Some(path.clone()));
+        for (address, configured) in
+            [("127.0.0.1:8000", false), ("127.0.0.1:8001", true), ("127.0.0.1:9", false)]
+        {
+            let (kind, endpoint) = (Some(&KINDS[0]), Endpoint::plain(address.into()));
+            let found = FoundEngine { endpoint, kind, configured, process: None, inode: None };
+            EngineWatch::new(&before, found);
+        }
+        before.entries().get_mut("127.0.0.1:8000").unwrap().report.models = vec!["m".into()];
+        Memory::open(&before).await.keep(&before).await;
+
+        clock.set(UnixMs(23 * 3_600_000));
+        let after = shared_with(root.path(), &clock, Some(path.clone()));
+        let memory = Memory::open(&after).await;
+        let watches = Search::new(&after).missing(&after, &memory);
+        // One was named, which is no matter of ours, and one is at a port of this program.
+        let instances: Vec<&str> = watches.iter().map(EngineWatch::instance).collect();
+        assert_eq!(instances, ["127.0.0.1:8000"]);
+        let report = after.entries()["127.0.0.1:8000"].report.clone();
+        assert_eq!((report.state, report.since), (EngineState::Down, UnixMs(0)));
+        assert_eq!((report.kind.as_str(), report.models), (KINDS[0].name, vec!["m".to_owned()]));
+        assert!(Search::new(&after).missing(&after, &memory).is_empty(), "it is on the list");
+        // The day goes on where it was.
+        clock.set(UnixMs(25 * 3_600_000));
+        forget(&after);
+        assert!(after.entries().is_empty());
+        // What cannot be read is as if it were not there.
+        for text in [
+            "",
+            "[{",
+            "{}",
+            r#"[{"instance":"evil.example:80","kind":"vllm","models":[],"down_since":1}]"#,
+        ] {
+            fs::write(&path, text).unwrap();
+            let memory = Memory::open(&after).await;
+            assert!(Search::new(&after).missing(&after, &memory).is_empty(), "{text}");
         }
     }
 

@@ -19,6 +19,7 @@ mod net;
 mod process;
 mod processes;
 mod pulls;
+mod remembered;
 mod schedule;
 mod sink;
 mod source;

@@ -346,6 +346,7 @@ mod tests {
             host_period: Duration::from_secs(1),
             engine_period: Duration::from_secs(5),
             discover: false,
+            found: None,
             model_folders: Vec::new(),
             own_ports: Vec::new(),
             engines: Vec::new(),

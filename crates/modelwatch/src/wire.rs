@@ -74,6 +74,8 @@ pub(crate) const RUNTIME_PATIENCE: Duration = Duration::from_millis(500);
 
 /// Where the data directory keeps how far logs were read.
 const LOG_POSITIONS: &str = "log-positions.json";
+/// The file of the data directory that keeps which engines were found.
+const FOUND_ENGINES: &str = "found-engines.json";
 
 /// How long the first look for engines is waited for before it is reported.
 const FIRST_LOOK_MAX: Duration = Duration::from_secs(5);
@@ -466,6 +468,7 @@ pub(crate) fn collect_settings(
         engine_period: config.collect.engine_period,
         accelerators: accelerator_settings(config),
         discover: config.collect.discover,
+        found: Some(config.storage.path.join(FOUND_ENGINES)),
         model_folders: config.collect.model_folders.iter().map(PathBuf::from).collect(),
         own_ports: config.gateway.listen.iter().map(|it| it.port()).chain([own_port]).collect(),
         engines: engines.collect(),

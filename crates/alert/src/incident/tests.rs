@@ -574,7 +574,7 @@ fn a_restart_waits_for_what_is_told_rarely() {
     // Told each hour, and good for four; and one that is told each minute.
     let mut story = Story::new(settings(&[]));
     let rare = Alert { ends_at: UnixMs(story.now + 4 * HOUR), ..alert(DOWN, story.now) };
-    story.machine.take(&[rare.clone()], UnixMs(story.now));
+    story.machine.take(std::slice::from_ref(&rare), UnixMs(story.now));
     story.fire(SLOW).told();
     // It is told again for a day, which is not kept, and then only after the restart.
     story.now += 23 * HOUR;

@@ -497,6 +497,7 @@ mod tests {
                 accelerators: crate::accelerator::Settings::default(),
                 engine_period: Duration::from_secs(5),
                 discover: false,
+                found: None,
                 model_folders: Vec::new(),
                 own_ports: Vec::new(),
                 engines: Vec::new(),

@@ -457,6 +457,7 @@ pub(super) mod tests {
             engine_period: Duration::from_secs(1),
             accelerators: crate::accelerator::Settings::default(),
             discover: false,
+            found: None,
             model_folders: Vec::new(),
             own_ports: Vec::new(),
             engines: Vec::new(),

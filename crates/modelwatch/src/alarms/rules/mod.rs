@@ -151,8 +151,11 @@ impl Rules {
         self.shared.work().problems.clone()
     }
 
-    pub(crate) fn interval(&self) -> Duration {
-        self.shared.setup.settings.evaluation_interval
+    /// How often the rule of that id is evaluated; what is in no group yet as often as those of the page.
+    pub(crate) fn interval(&self, id: &str) -> Duration {
+        let has = |view: &GroupView| view.loaded.rules.iter().any(|known| known.id == id);
+        let found = self.groups().into_iter().find(has);
+        found.map_or(self.shared.setup.settings.evaluation_interval, |view| view.interval)
     }
 
     /// Reads all files again now. Answers what is wrong with them.

@@ -208,6 +208,26 @@ fn rules_of_the_page() {
 }
 
 #[test]
+fn a_rule_is_evaluated_as_often_as_its_group_says() {
+    let other = "- name: rare
+  interval: 10m
+  rules:
+  - alert: Rare
+    expr: up > 1
+";
+    let world = World::new(&format!("{FILE}{other}"));
+    let id = |rule: &str| format!("{}#{rule}/0", world.folder.path().join("rules.yml").display());
+    let common = Alerts::default().evaluation_interval;
+    for (id, expected) in [
+        (id("rare/Rare"), Duration::from_secs(600)),
+        ("no such rule".into(), common),
+        (String::new(), common),
+    ] {
+        assert_eq!(world.rules.interval(&id), expected, "{id}");
+    }
+}
+
+#[test]
 fn a_rule_of_the_page_that_is_not_understood_any_more_leaves_the_others() {
     let mut world = World::new(FILE);
     world.rules.put("alert: Low\nexpr: up < 0.9\n").unwrap();

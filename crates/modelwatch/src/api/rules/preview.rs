@@ -48,7 +48,8 @@ pub(in crate::api) async fn preview(State(app): State<Arc<App>>, body: Bytes) ->
             );
         }
     };
-    let grid = grid(&app, &wanted)?;
+    let interval = interval_ms(&app, &wanted);
+    let grid = grid(&wanted, interval, app.clock.now())?;
     // A turn among the queries, because it is one.
     let (queries, of_app) = (app.queries.clone(), Arc::clone(&app));
     let told = queries.run(Some(TIMEOUT), move |_, budget| {
@@ -60,7 +61,7 @@ pub(in crate::api) async fn preview(State(app): State<Arc<App>>, body: Bytes) ->
         Ok(told)
     });
     let told = told.await?;
-    let is_whole = grid.step_ms == interval_ms(&app);
+    let is_whole = grid.step_ms == interval;
     ok(&json!({ "rules": told, "problems": [], "step_ms": grid.step_ms, "is_whole": is_whole }))
 }
 
@@ -75,18 +76,20 @@ fn asked(app: &App, wanted: &Wanted) -> Result<Result<Vec<Rule>, Vec<Problem>>, 
     Ok(Ok(vec![app.rules.changed(id, &change).ok_or_else(unknown)?]))
 }
 
-fn interval_ms(app: &App) -> i64 {
-    i64::try_from(app.rules.interval().as_millis()).unwrap_or(i64::MAX).max(1)
+/// How often rules would have been evaluated: that of a group as often as its group is.
+fn interval_ms(app: &App, wanted: &Wanted) -> i64 {
+    let id = wanted.id.as_deref().filter(|_| wanted.yaml.is_none());
+    let interval = app.rules.interval(id.unwrap_or_default());
+    i64::try_from(interval.as_millis()).unwrap_or(i64::MAX).max(1)
 }
 
 /// The times at which rules would have been evaluated; fewer of them where there are too many.
-fn grid(app: &App, wanted: &Wanted) -> Result<Grid, ApiError> {
-    let end = wanted.end.unwrap_or_else(|| app.clock.now().0);
+fn grid(wanted: &Wanted, interval: i64, now: UnixMs) -> Result<Grid, ApiError> {
+    let end = wanted.end.unwrap_or(now.0);
     let start = wanted.start.unwrap_or_else(|| end.saturating_sub(SPAN_MS));
     if start >= end {
         return Err(ApiError::bad_data("end has to be after start"));
     }
-    let interval = interval_ms(app);
     let steps = end.saturating_sub(start).div_euclid(POINTS_MAX.saturating_mul(interval)) + 1;
     let step_ms = interval.saturating_mul(steps);
     let align = |time: i64| time.div_euclid(step_ms).saturating_mul(step_ms);
