@@ -87,7 +87,7 @@ metrics! { LLM:
     LLM_ENGINE_RESTARTS_TOTAL = Counter "llm_engine_restarts_total" "" ["engine" "model" "instance" "source"]
         "Restarts of the engine's process that were seen" "观察到的推理引擎进程重启次数";
     LLM_ENGINE_STALLED_SECONDS = Gauge "llm_engine_stalled_seconds" "seconds" ["engine" "model" "instance" "source"]
-        "Time without a step, token or finished request while requests run; 0 while the engine works or has nothing to do" "有请求在执行却没有任何迭代、Token 或完成请求的持续时间；正常工作或空闲时为 0";
+        "Time without a step, token or finished request while requests run, from 120 s on, or 600 s while all are at their prompts; 0 before, and while the engine works or has nothing to do" "有请求在执行却没有任何迭代、Token 或完成请求的持续时间，自 120 秒（请求均处于提示词处理阶段时为 600 秒）起计；未达到时以及正常工作或空闲时为 0";
     LLM_ENGINE_START_PHASE_SECONDS = Gauge "llm_engine_start_phase_seconds" "seconds" ["engine" "model" "instance" "source" "phase"]
         "How long a part of the engine's last start took, as its log says: weights, compile, graphs, and init, which is all from the profile to the warm-up" "引擎日志中最近一次启动各阶段的耗时：weights 加载权重、compile 编译、graphs 捕获计算图、init 从显存分析到预热的总和";
     LLM_ENGINE_STEPS_TOTAL = Counter "llm_engine_steps_total" "" ["engine" "model" "instance" "source"]

@@ -144,7 +144,7 @@ export const metricHelp: Record<string, string> = {
   "llm_engine_process_written_bytes_total": "推理引擎进程引起的块设备写入字节数",
   "llm_engine_processes": "推理引擎进程及其子进程的数量",
   "llm_engine_restarts_total": "观察到的推理引擎进程重启次数",
-  "llm_engine_stalled_seconds": "有请求在执行却没有任何迭代、Token 或完成请求的持续时间；正常工作或空闲时为 0",
+  "llm_engine_stalled_seconds": "有请求在执行却没有任何迭代、Token 或完成请求的持续时间，自 120 秒（请求均处于提示词处理阶段时为 600 秒）起计；未达到时以及正常工作或空闲时为 0",
   "llm_engine_start_phase_seconds": "引擎日志中最近一次启动各阶段的耗时：weights 加载权重、compile 编译、graphs 捕获计算图、init 从显存分析到预热的总和",
   "llm_engine_steps_total": "推理引擎的迭代次数，即其心跳",
   "llm_engine_up": "最近一次抓取有响应时为 1，否则为 0",
