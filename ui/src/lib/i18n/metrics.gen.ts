@@ -209,6 +209,7 @@ export const metricHelp: Record<string, string> = {
   "modelwatch_floor_growth_per_day": "信号底部（每小时最小值）自进程启动以来的每日增长量，单位与信号相同",
   "modelwatch_forecast_empty_seconds": "按当前趋势耗尽所需的时间；仅在确定下降时给出",
   "modelwatch_gateway_connections": "客户端与网关之间打开的连接数",
+  "modelwatch_gateway_connections_max": "网关同时接受的客户端连接数上限，即 gateway.connections_max",
   "modelwatch_gateway_parts_unseen_total": "因解析跟不上而未被观察到的响应片段数（转发不受影响）",
   "modelwatch_gateway_records_lost_total": "因存储跟不上而丢失的请求记录数",
   "modelwatch_incidents": "未结束的事件数",
