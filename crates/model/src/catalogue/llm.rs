@@ -32,8 +32,8 @@ metrics! { LLM:
         "Connections to the engine by TCP state, TIME_WAIT and our own left out" "按 TCP 状态统计的引擎连接数，不含 TIME_WAIT 与 modelwatch 自身的连接";
     LLM_CONNECTIONS_AWAITING_FIRST_BYTE = Gauge "llm_connections_awaiting_first_byte" "" ["engine" "model" "instance" "source"]
         "Connections whose last request has not been answered with a byte yet" "最近一次请求尚未收到任何响应字节的连接数";
-    LLM_CONNECTIONS_BY_CLIENT = Gauge "llm_connections_by_client" "" ["engine" "model" "instance" "source" "client"]
-        "Established connections by client address; other is all that are not named" "按客户端地址统计的已建立连接数；other 为未单独列出的客户端合计";
+    LLM_CONNECTIONS_BY_CLIENT = Gauge "llm_connections_by_client" "" ["engine" "model" "instance" "source" "client" "scope"]
+        "Established connections by client address; other is all that are not named. The scope is loopback, private, onlink (an address of this machine or in an IPv6 network that it has an address in) or public" "按客户端地址统计的已建立连接数；other 为未单独列出的客户端合计。scope 取 loopback（环回）、private（内网）、onlink（本机地址，或与本机同一 IPv6 网段的地址）或 public（公网）";
     LLM_CONTEXT_TOKENS_MAX = Gauge "llm_context_tokens_max" "tokens" ["engine" "model" "instance" "source"]
         "Longest context that one request may have" "单个请求允许的最大上下文长度";
     LLM_CONTEXT_USAGE_RATIO = Gauge "llm_context_usage_ratio" "ratio" ["engine" "model" "instance" "source"]

@@ -117,7 +117,7 @@ export const metricHelp: Record<string, string> = {
   "llm_connection_sndbuf_limited_seconds_total": "因本端发送缓冲区不足而停止发送的时间（所有观察到的连接合计）",
   "llm_connections": "按 TCP 状态统计的引擎连接数，不含 TIME_WAIT 与 modelwatch 自身的连接",
   "llm_connections_awaiting_first_byte": "最近一次请求尚未收到任何响应字节的连接数",
-  "llm_connections_by_client": "按客户端地址统计的已建立连接数；other 为未单独列出的客户端合计",
+  "llm_connections_by_client": "按客户端地址统计的已建立连接数；other 为未单独列出的客户端合计。scope 取 loopback（环回）、private（内网）、onlink（本机地址，或与本机同一 IPv6 网段的地址）或 public（公网）",
   "llm_context_tokens_max": "单个请求允许的最大上下文长度",
   "llm_context_usage_ratio": "最满的槽位已使用的上下文比例，0 到 1",
   "llm_e2e_request_latency_seconds": "请求从到达到最后一个 Token 的耗时",
