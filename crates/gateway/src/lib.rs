@@ -90,6 +90,8 @@ pub struct Gateway {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Counters {
     pub connections: usize,
+    /// As configured.
+    pub connections_max: usize,
     pub connections_refused: u64,
     pub requests: u64,
     /// Requests that were sent again because the engine had closed the idle connection.
@@ -177,6 +179,7 @@ impl Gateway {
         let (tally, queue) = (&self.shared.tally, &self.shared.queue);
         Counters {
             connections: tally.connections.load(Ordering::Relaxed),
+            connections_max: self.shared.config.limits.connections_max,
             connections_refused: tally.connections_refused.load(Ordering::Relaxed),
             requests: tally.requests.load(Ordering::Relaxed),
             retries: tally.retries.load(Ordering::Relaxed),

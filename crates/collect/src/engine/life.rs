@@ -14,7 +14,9 @@ use model::{
     log::Severity,
 };
 
-use super::{Kind, Reading, facts::Command, liveness::Liveness, residency::Residency};
+use super::{
+    Kind, Reading, facts::Command, liveness::Liveness, reading::MODELS_MAX, residency::Residency,
+};
 
 /// Shares of a model above this are all of it: engines keep a little on the CPU.
 const OFFLOAD_FULL: f64 = 0.99;
@@ -46,6 +48,14 @@ pub(crate) struct Event {
     pub(crate) code: &'static str,
     pub(crate) severity: Severity,
     pub(crate) params: Vec<(&'static str, String)>,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+struct Truncated {
+    prompts: u32,
+    /// Its model had none before this reading. A counter that begins above 0 has not grown for whoever
+    /// asks for its increase, so it begins at 0 and what is counted already follows at the next reading.
+    is_new: bool,
 }
 
 /// What is known at a reading.
@@ -82,7 +92,8 @@ pub(crate) struct Life {
     uses_accelerator: Option<bool>,
     is_cpu_told: bool,
     prompts: VecDeque<(f64, f64)>,
-    truncated: u32,
+    /// Prompts that lost their beginning, by model, of models that had a prompt which could be judged.
+    truncated: BTreeMap<String, Truncated>,
     truncated_told: Option<Duration>,
 }
 
@@ -238,7 +249,15 @@ impl Life {
 
     fn truncation(&mut self, seen: &Seen<'_>) -> Option<Event> {
         let mut last = None;
-        for prompt in seen.reading.prompts.iter().filter(|prompt| prompt.is_truncated) {
+        self.truncated.values_mut().for_each(|truncated| truncated.is_new = false);
+        for prompt in &seen.reading.prompts {
+            let Some(is_truncated) = prompt.is_truncated else { continue };
+            let Some(truncated) = truncated_of(&mut self.truncated, &prompt.model) else {
+                continue;
+            };
+            if !is_truncated {
+                continue;
+            }
             // Tasks of another process may have the same number, but hardly as many tokens.
             let id = (prompt.task, prompt.tokens);
             if self.prompts.contains(&id) {
@@ -248,7 +267,7 @@ impl Life {
                 self.prompts.pop_front();
             }
             self.prompts.push_back(id);
-            self.truncated += 1;
+            truncated.prompts += 1;
             last = Some(prompt);
         }
         let prompt = last?;
@@ -284,8 +303,9 @@ impl Life {
         for (model, share) in &self.offloaded {
             push(&metric::LLM_MODEL_OFFLOAD_RATIO, &[("model", model)], *share);
         }
-        if !self.prompts.is_empty() {
-            push(&metric::LLM_PROMPTS_TRUNCATED_TOTAL, &of_model, f64::from(self.truncated));
+        for (model, truncated) in &self.truncated {
+            let prompts = if truncated.is_new { 0 } else { truncated.prompts };
+            push(&metric::LLM_PROMPTS_TRUNCATED_TOTAL, &[("model", model)], f64::from(prompts));
         }
         for (name, model) in &self.residency.models {
             let labels = [("model", name.as_str())];
@@ -302,6 +322,20 @@ impl Life {
             push(&metric::LLM_MODEL_THRASH_TOTAL, &of_model, thrashed);
         }
     }
+}
+
+/// What is counted of a model, unless there are too many.
+fn truncated_of<'a>(
+    all: &'a mut BTreeMap<String, Truncated>,
+    model: &str,
+) -> Option<&'a mut Truncated> {
+    if !all.contains_key(model) {
+        if all.len() >= MODELS_MAX {
+            return None;
+        }
+        all.insert(model.to_owned(), Truncated { prompts: 0, is_new: true });
+    }
+    all.get_mut(model)
 }
 
 /// Whether a fact is known to have a value.
@@ -527,19 +561,52 @@ mod tests {
 
     #[test]
     fn prompts_that_lost_their_beginning() {
-        let mut hidden = Reading::default();
-        for (task, tokens) in [(1.0, 2050.0), (2.0, 700.0)] {
-            let model = String::new();
-            let prompt = Prompt { task, model, tokens, context: 4096.0, is_truncated: false };
-            hidden.prompts.push(prompt);
-        }
-        let mut reading = set_up("1", "4096");
-        reading.adopt(hidden, "m");
+        let reading = |prompts: &[(f64, f64)]| {
+            let mut hidden = Reading::default();
+            for (task, tokens) in prompts {
+                let (model, task, tokens) = (String::new(), *task, *tokens);
+                let prompt = Prompt { task, model, tokens, context: 4096.0, is_truncated: None };
+                hidden.prompts.push(prompt);
+            }
+            let mut reading = set_up("1", "4096");
+            reading.adopt(hidden, "m");
+            reading
+        };
         let mut life = Life::default();
         let command = Command::default();
-        let first = life.observe(&seen(0, &ollama::KIND, &reading, &command));
-        assert_eq!(told(&first), ["event.prompt_truncated model=m tokens=2050 context=4096"]);
-        assert!(life.observe(&seen(500, &ollama::KIND, &reading, &command)).is_empty());
-        assert_eq!(life.truncated, 1);
+        let mut check = |now: u64, prompts: &[(f64, f64)], expected: &[&str]| {
+            let reading = reading(prompts);
+            let mut seen = told(&life.observe(&seen(now, &ollama::KIND, &reading, &command)));
+            life.series("main", &mut |metric, labels, value| {
+                if metric.name == metric::LLM_PROMPTS_TRUNCATED_TOTAL.name {
+                    seen.push(format!("{labels:?} {value}"));
+                }
+            });
+            assert_eq!(seen, expected, "{now}");
+        };
+        check(0, &[], &[]);
+        let event = "event.prompt_truncated model=m tokens=2050 context=4096";
+        // What the first sample says is no growth, so it says 0.
+        let cut = [(1.0, 2050.0), (2.0, 700.0)];
+        check(5, &cut, &[event, r#"[("model", "m")] 0"#]);
+        check(10, &cut, &[r#"[("model", "m")] 1"#]);
+        check(500, &[(1.0, 2050.0)], &[r#"[("model", "m")] 1"#]);
+        check(505, &[(3.0, 2050.0)], &[event, r#"[("model", "m")] 2"#]);
+    }
+
+    #[test]
+    fn an_engine_that_does_not_say_whether_it_cut_has_no_count() {
+        for (is_truncated, expected) in [(None, 0), (Some(false), 1), (Some(true), 1)] {
+            let (model, task, tokens, context) = ("m".to_owned(), 1.0, 9.0, 4096.0);
+            let mut reading = set_up("1", "4096");
+            reading.prompts.push(Prompt { task, model, tokens, context, is_truncated });
+            let mut life = Life::default();
+            life.observe(&seen(0, &llamacpp::KIND, &reading, &Command::default()));
+            let mut found = 0;
+            life.series("m", &mut |metric, _, _| {
+                found += i32::from(metric.name == metric::LLM_PROMPTS_TRUNCATED_TOTAL.name);
+            });
+            assert_eq!(found, expected, "{is_truncated:?}");
+        }
     }
 }

@@ -29,7 +29,8 @@ pub(super) struct Liveness {
 }
 
 impl Liveness {
-    /// Takes a reading in. Returns how long nothing moved, where that can be said, and what happened.
+    /// Takes a reading in. Returns for how long it has hung, 0 as long as that is within our patience, where it can be
+    /// judged; and what happened.
     pub(super) fn observe(
         &mut self,
         now: Duration,
@@ -70,8 +71,12 @@ impl Liveness {
         let Some(moved) = self.moved else { return (None, None) };
         let stood = now.saturating_sub(moved);
         let seconds = stood.as_secs_f64();
-        if stood < patience || self.is_told {
+        if self.is_told {
             return (Some(seconds), None);
+        }
+        if stood < patience {
+            // Whoever sees more than 0 takes it for a hang: the alert, the page, the diagnosis.
+            return (Some(0.0), None);
         }
         self.is_told = true;
         let moving = self.progress.iter().map(|(name, value)| format!("{name} {value}"));
@@ -111,6 +116,21 @@ mod tests {
         }
         let codes: Vec<_> = events.iter().map(|event| event.code).collect();
         assert_eq!(codes, expected);
+    }
+
+    #[test]
+    fn what_is_within_our_patience_is_0() {
+        for (is_prefill, patience) in [(false, 120), (true, 600)] {
+            let mut liveness = Liveness::default();
+            let mut at = |seconds: u64| {
+                let mut still = reading(2.0, 10.0, 5.0);
+                still.is_prefill = is_prefill;
+                liveness.observe(Duration::from_secs(seconds), &vllm::KIND, &still, false).0
+            };
+            assert_eq!([0, 60, patience - 1].map(&mut at), [Some(0.0); 3], "{is_prefill}");
+            let hangs = [patience, patience + 5].map(|seconds| Some(seconds as f64));
+            assert_eq!([patience, patience + 5].map(at), hangs, "{is_prefill}");
+        }
     }
 
     #[test]
@@ -170,14 +190,5 @@ mod tests {
         check(&vllm::KIND, vec![(0, work()), (300, busy()), (200, busy())], false, &[]);
         let hung = vec![(0, work()), (300, busy()), (301, busy())];
         check(&vllm::KIND, hung, false, &["event.engine_hung"]);
-    }
-
-    #[test]
-    fn how_long_it_stood() {
-        let mut liveness = Liveness::default();
-        let still = reading(2.0, 10.0, 5.0);
-        let mut observe =
-            |seconds| liveness.observe(Duration::from_secs(seconds), &vllm::KIND, &still, false).0;
-        assert_eq!([observe(10), observe(25)], [Some(0.0), Some(15.0)]);
     }
 }

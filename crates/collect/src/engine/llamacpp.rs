@@ -128,7 +128,7 @@ fn read_slots(slots: &Value, model: &str, has_metrics: bool, reading: &mut Readi
         let all = (number("id_task"), number("n_prompt_tokens"), number("n_ctx"));
         if let (Some(task), Some(tokens), Some(context)) = all {
             // Newer versions do not say; they refuse such prompts unless told otherwise.
-            let is_truncated = slot.get("truncated").and_then(Value::as_bool) == Some(true);
+            let is_truncated = slot.get("truncated").and_then(Value::as_bool);
             let model = model.to_owned();
             reading.prompts.push(Prompt { task, model, tokens, context, is_truncated });
         }
@@ -236,7 +236,10 @@ mod tests {
         assert_eq!(reading.facts["context_tokens"], "2048");
         assert_eq!(reading.loaded.as_ref().unwrap().len(), 1);
         assert_eq!(reading.work, [396.0, 19.0, 32.0, 398.0, 19.0, 31.0]);
-        assert!(!reading.is_prefill && reading.prompts.iter().all(|prompt| !prompt.is_truncated));
+        assert!(
+            !reading.is_prefill
+                && reading.prompts.iter().all(|prompt| prompt.is_truncated.is_none())
+        );
         assert_eq!(reading.total(&metric::LLM_REQUESTS_RUNNING), Some(2.0));
         assert_eq!(reading.total(&metric::LLM_REQUESTS_WAITING), Some(3.0));
     }

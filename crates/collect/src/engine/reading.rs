@@ -28,8 +28,8 @@ pub(crate) struct Prompt {
     pub(crate) tokens: f64,
     /// Of its slot, in tokens.
     pub(crate) context: f64,
-    /// Its beginning was dropped, surely or probably.
-    pub(crate) is_truncated: bool,
+    /// Its beginning was dropped, surely or probably; none where the engine does not say.
+    pub(crate) is_truncated: Option<bool>,
 }
 
 /// What a scrape says.
@@ -157,8 +157,10 @@ impl Reading {
         self.prompts.extend(hidden.prompts.into_iter().map(|prompt| Prompt {
             model: model.to_owned(),
             // What is left of a prompt that was too long is half the context and two tokens.
-            is_truncated: prompt.is_truncated
-                || (prompt.tokens - (prompt.context / 2.0).floor() - 2.0).abs() <= 2.0,
+            is_truncated: Some(
+                prompt.is_truncated == Some(true)
+                    || (prompt.tokens - (prompt.context / 2.0).floor() - 2.0).abs() <= 2.0,
+            ),
             ..prompt
         }));
     }

@@ -542,11 +542,12 @@ mod tests {
         let mut world = World::new(vec![version("1"), page(10, 500, "")]).await;
         assert_eq!(world.scrape(0, "version").await, ["event.engine_found 1"]);
         assert_eq!(world.scrape(60, "").await, Vec::<String>::new());
-        assert_eq!(world.value("llm_engine_stalled_seconds"), Some(60.0));
+        assert_eq!(world.value("llm_engine_stalled_seconds"), Some(0.0));
         assert_eq!(
             world.scrape(60, "evidence").await,
             ["event.engine_hung llm_generation_tokens_total 10"]
         );
+        assert_eq!(world.value("llm_engine_stalled_seconds"), Some(120.0));
         *lock(&world.pages) = vec![version("2"), page(3, 900, "a b\n")];
         assert_eq!(world.scrape(5, "version").await, ["event.engine_restarted 1"]);
         assert_eq!(world.hint(), Some("hint.engine_lines"));

@@ -10,6 +10,7 @@
 
 mod connections;
 mod diag;
+mod onlink;
 mod wire;
 
 use std::{
@@ -36,6 +37,7 @@ use crate::{Failure, FailureKind, SourceGroup, collector::Shared, guard::Guard, 
 use connections::{Connections, Summary};
 pub(crate) use diag::listening;
 use diag::{Diag, Id, PORTS_MAX, Socket, State};
+use onlink::Networks;
 
 /// How often new connections are looked for.
 const LOOK_PERIOD: Duration = Duration::from_secs(1);
@@ -295,8 +297,9 @@ impl Net {
                 let detail = "no engine listens in this network namespace";
                 return Err(Failure::new(FailureKind::Absent, detail));
             }
+            let networks = Networks::read();
             for (instance, engine) in engines.iter_mut() {
-                engine.push(instance, now, batch);
+                engine.push(instance, now, &networks, batch);
             }
             Ok(())
         });
@@ -318,10 +321,10 @@ impl Net {
 }
 
 impl Engine {
-    fn push(&mut self, instance: &str, now: Duration, batch: &mut Batch) {
+    fn push(&mut self, instance: &str, now: Duration, networks: &Networks, batch: &mut Batch) {
         let summary = self.connections.summary(now);
         let mut series = Series { engine: &self.facts, instance, labels: &mut self.labels, batch };
-        series.push_summary(&summary);
+        series.push_summary(&summary, networks);
         for address in self.connections.bound() {
             let extra = [("address", address.to_string()), ("scope", scope(address).to_owned())];
             let extra = extra.each_ref().map(|(name, value)| (*name, value.as_str()));
@@ -368,15 +371,17 @@ struct Series<'a> {
 }
 
 impl Series<'_> {
-    fn push_summary(&mut self, summary: &Summary) {
+    fn push_summary(&mut self, summary: &Summary, networks: &Networks) {
         for (state, name) in State::CONNECTED {
             let count = summary.by_state.get(state).copied().unwrap_or_default();
             self.push(&metric::LLM_CONNECTIONS, "", Some(("state", name)), count as f64);
         }
         for (client, count) in &summary.by_client {
-            let client = client.map_or_else(|| "other".to_owned(), |client| client.to_string());
-            let label = Some(("client", client.as_str()));
-            self.push(&metric::LLM_CONNECTIONS_BY_CLIENT, "", label, *count as f64);
+            // Those that are not named may come from anywhere.
+            let name = client.map_or_else(|| "other".to_owned(), |client| client.to_string());
+            let scope = client.map(|client| ("scope", client_scope(client, networks)));
+            let labels: Vec<_> = [("client", name.as_str())].into_iter().chain(scope).collect();
+            self.push_with(&metric::LLM_CONNECTIONS_BY_CLIENT, "", &labels, *count as f64);
         }
         let waiting = summary.waiting as f64;
         self.push(&metric::LLM_CONNECTIONS_AWAITING_FIRST_BYTE, "", None, waiting);
@@ -397,9 +402,12 @@ impl Series<'_> {
         self.push_with(metric, suffix, extra.as_slice(), value);
     }
 
-    /// `extra` differs in its first label at least.
     fn push_with(&mut self, metric: &Metric, suffix: &str, extra: &[(&str, &str)], value: f64) {
-        let key = format!("{}{suffix} {}", metric.name, extra.first().map_or("", |label| label.1));
+        let mut key = format!("{}{suffix}", metric.name);
+        for (_, value) in extra {
+            key.push(' ');
+            key.push_str(value);
+        }
         let labels = self.labels.entry(key).or_insert_with(|| {
             let own = [
                 ("engine", self.engine.kind.as_str()),
@@ -421,9 +429,17 @@ fn scope(address: IpAddr) -> &'static str {
         address if address.is_unspecified() => "all",
         address if address.is_loopback() => "loopback",
         IpAddr::V4(four) if four.is_private() || four.is_link_local() => "private",
+        // 100.64.0.0/10 is what providers and overlay networks give to machines behind them.
+        IpAddr::V4(four) if four.octets()[0] == 100 && four.octets()[1] & 0xc0 == 64 => "private",
         IpAddr::V6(six) if six.is_unique_local() || six.is_unicast_link_local() => "private",
         _ => "public",
     }
+}
+
+/// Where a client is, as far as its address says.
+fn client_scope(client: IpAddr, networks: &Networks) -> &'static str {
+    let client = client.to_canonical();
+    if networks.has(client) { "onlink" } else { scope(client) }
 }
 
 /// The engine that a socket belongs to: the one at its address, else the one at its port.
@@ -602,10 +618,31 @@ mod tests {
             ("169.254.1.1", "private"),
             ("fd00::1", "private"),
             ("fe80::1", "private"),
+            ("172.31.255.1", "private"),
             ("172.32.0.1", "public"),
+            ("100.64.0.1", "private"),
+            ("100.127.9.9", "private"),
+            ("100.63.0.1", "public"),
+            ("100.128.0.1", "public"),
             ("2001:db8::1", "public"),
         ] {
             assert_eq!(scope(address.parse().unwrap()), expected, "{address}");
+        }
+    }
+
+    #[test]
+    fn clients_say_where_they_are() {
+        let own = Networks::parse("24088207123456780000000000000005 02 40 00 80 eth0");
+        for (client, expected) in [
+            ("2408:8207:1234:5678::9", "onlink"),
+            ("2408:8207:1234:9999::9", "public"),
+            ("::ffff:10.0.0.1", "private"),
+            ("::ffff:93.184.216.34", "public"),
+            ("93.184.216.34", "public"),
+            ("::1", "loopback"),
+            ("fd00::1", "private"),
+        ] {
+            assert_eq!(client_scope(client.parse().unwrap(), &own), expected, "{client}");
         }
     }
 

@@ -248,7 +248,8 @@ async fn connections_are_limited() {
     let mut third = bench.connect().await;
     let reply = third.reply().await;
     assert_eq!((reply.status, reply.header("retry-after").as_deref()), (503, Some("1")));
-    assert_eq!(bench.gateway.counters().connections_refused, 1);
+    let counters = bench.gateway.counters();
+    assert_eq!((counters.connections_refused, counters.connections_max), (1, 2));
     drop(first);
     crate::mock::wait("a place", || bench.gateway.counters().connections == 1).await;
     assert_eq!(bench.ask(chat(false)).await.status, 200);

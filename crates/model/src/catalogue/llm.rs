@@ -32,8 +32,8 @@ metrics! { LLM:
         "Connections to the engine by TCP state, TIME_WAIT and our own left out" "按 TCP 状态统计的引擎连接数，不含 TIME_WAIT 与 modelwatch 自身的连接";
     LLM_CONNECTIONS_AWAITING_FIRST_BYTE = Gauge "llm_connections_awaiting_first_byte" "" ["engine" "model" "instance" "source"]
         "Connections whose last request has not been answered with a byte yet" "最近一次请求尚未收到任何响应字节的连接数";
-    LLM_CONNECTIONS_BY_CLIENT = Gauge "llm_connections_by_client" "" ["engine" "model" "instance" "source" "client"]
-        "Established connections by client address; other is all that are not named" "按客户端地址统计的已建立连接数；other 为未单独列出的客户端合计";
+    LLM_CONNECTIONS_BY_CLIENT = Gauge "llm_connections_by_client" "" ["engine" "model" "instance" "source" "client" "scope"]
+        "Established connections by client address; other is all that are not named. The scope is loopback, private, onlink (an address of this machine or in an IPv6 network that it has an address in) or public" "按客户端地址统计的已建立连接数；other 为未单独列出的客户端合计。scope 取 loopback（环回）、private（内网）、onlink（本机地址，或与本机同一 IPv6 网段的地址）或 public（公网）";
     LLM_CONTEXT_TOKENS_MAX = Gauge "llm_context_tokens_max" "tokens" ["engine" "model" "instance" "source"]
         "Longest context that one request may have" "单个请求允许的最大上下文长度";
     LLM_CONTEXT_USAGE_RATIO = Gauge "llm_context_usage_ratio" "ratio" ["engine" "model" "instance" "source"]
@@ -87,7 +87,7 @@ metrics! { LLM:
     LLM_ENGINE_RESTARTS_TOTAL = Counter "llm_engine_restarts_total" "" ["engine" "model" "instance" "source"]
         "Restarts of the engine's process that were seen" "观察到的推理引擎进程重启次数";
     LLM_ENGINE_STALLED_SECONDS = Gauge "llm_engine_stalled_seconds" "seconds" ["engine" "model" "instance" "source"]
-        "Time without a step, token or finished request while requests run; 0 while the engine works or has nothing to do" "有请求在执行却没有任何迭代、Token 或完成请求的持续时间；正常工作或空闲时为 0";
+        "Time without a step, token or finished request while requests run, from 120 s on, or 600 s while all are at their prompts; 0 before, and while the engine works or has nothing to do" "有请求在执行却没有任何迭代、Token 或完成请求的持续时间，自 120 秒（请求均处于提示词处理阶段时为 600 秒）起计；未达到时以及正常工作或空闲时为 0";
     LLM_ENGINE_START_PHASE_SECONDS = Gauge "llm_engine_start_phase_seconds" "seconds" ["engine" "model" "instance" "source" "phase"]
         "How long a part of the engine's last start took, as its log says: weights, compile, graphs, and init, which is all from the profile to the warm-up" "引擎日志中最近一次启动各阶段的耗时：weights 加载权重、compile 编译、graphs 捕获计算图、init 从显存分析到预热的总和";
     LLM_ENGINE_STEPS_TOTAL = Counter "llm_engine_steps_total" "" ["engine" "model" "instance" "source"]

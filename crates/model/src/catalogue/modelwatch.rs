@@ -31,6 +31,8 @@ metrics! { MODELWATCH:
         "When nothing will be left if it goes on so; only where what is left surely falls" "按当前趋势耗尽所需的时间；仅在确定下降时给出";
     MODELWATCH_GATEWAY_CONNECTIONS = Gauge "modelwatch_gateway_connections" "" []
         "Open connections of clients to the gateway" "客户端与网关之间打开的连接数";
+    MODELWATCH_GATEWAY_CONNECTIONS_MAX = Gauge "modelwatch_gateway_connections_max" "" []
+        "Connections of clients that the gateway takes at the same time, gateway.connections_max" "网关同时接受的客户端连接数上限，即 gateway.connections_max";
     MODELWATCH_GATEWAY_PARTS_UNSEEN_TOTAL = Counter "modelwatch_gateway_parts_unseen_total" "" []
         "Parts of answers that passed the gateway unseen because reading them could not keep up" "因解析跟不上而未被观察到的响应片段数（转发不受影响）";
     MODELWATCH_GATEWAY_RECORDS_LOST_TOTAL = Counter "modelwatch_gateway_records_lost_total" "" []

@@ -109,7 +109,7 @@ pub(super) static RULES: &[Rule] = &[
     },
     Rule {
         code: "cause.engine_hung",
-        when: "max_over_time(llm_engine_stalled_seconds[$w]) > 30",
+        when: "max_over_time(llm_engine_stalled_seconds[$w]) > 0",
         evidence: &[
             (metric::LLM_ENGINE_STALLED_SECONDS.name, GAUGE, Most, ENGINE),
             GENERATED,

@@ -1,7 +1,9 @@
 //! Figures that engines write into their logs, as series: `llm_*{source="log"}`.
 //!
 //! A gauge is what the last line said, and has a sample only when a line said something; counters and histograms grow
-//! from the start. Bias: a line that was read late counts when it was read.
+//! from the start. Their first sample is 0, and what they counted until then follows with the next: whoever asks for
+//! the increase of a series that begins at 1 misses the first event. Bias: a line that was read late counts when it was
+//! read, one period late where it is the first.
 
 use std::{borrow::Cow, collections::HashMap};
 
@@ -29,8 +31,14 @@ enum State {
     Histogram(Vec<u64>, f64),
 }
 
+struct One {
+    state: State,
+    /// Has no sample yet.
+    is_new: bool,
+}
+
 #[derive(Default)]
-pub(super) struct Series(HashMap<Key, State>);
+pub(super) struct Series(HashMap<Key, One>);
 
 impl Series {
     pub(super) fn add(&mut self, origin: &Origin, figure: Figure) {
@@ -47,13 +55,16 @@ impl Series {
         if !self.0.contains_key(&key) && self.0.len() >= SERIES_MAX {
             return;
         }
-        let state = self.0.entry(key).or_insert(match figure.kind {
-            Kind::Counter => State::Counter(0.0),
-            Kind::Histogram => State::Histogram(vec![0; BOUNDS.len() + 1], 0.0),
-            _ => State::Old,
+        let one = self.0.entry(key).or_insert_with(|| One {
+            state: match figure.kind {
+                Kind::Counter => State::Counter(0.0),
+                Kind::Histogram => State::Histogram(vec![0; BOUNDS.len() + 1], 0.0),
+                _ => State::Old,
+            },
+            is_new: true,
         });
-        match state {
-            State::Gauge(_) | State::Old => *state = State::Gauge(figure.value),
+        match &mut one.state {
+            state @ (State::Gauge(_) | State::Old) => *state = State::Gauge(figure.value),
             State::Counter(total) => *total += figure.value,
             State::Histogram(counts, sum) => {
                 let at = BOUNDS.partition_point(|bound| *bound < figure.value);
@@ -67,7 +78,9 @@ impl Series {
 
     pub(super) fn batch(&mut self, time: UnixMs) -> Batch {
         let mut batch = Batch::new(time);
-        for ((metric, own), state) in &mut self.0 {
+        for ((metric, own), One { state, is_new }) in &mut self.0 {
+            let is_first = std::mem::take(is_new);
+            let so_far = |value: f64| if is_first { 0.0 } else { value };
             let mut push = |suffix: &str, extra: Option<(&str, String)>, value: f64| {
                 let own = own.iter().map(|(name, value)| (name.as_ref(), value.as_str()));
                 let extra = extra.as_ref().map(|(name, value)| (*name, value.as_str()));
@@ -80,16 +93,16 @@ impl Series {
                     push("", None, *value);
                     *state = State::Old;
                 }
-                State::Counter(total) => push("", None, *total),
+                State::Counter(total) => push("", None, so_far(*total)),
                 State::Histogram(counts, sum) => {
                     let bounds = BOUNDS.iter().map(f64::to_string).chain(["+Inf".to_owned()]);
                     let mut total = 0;
                     for (bound, count) in bounds.zip(counts.iter()) {
                         total += count;
-                        push("_bucket", Some(("le", bound)), total as f64);
+                        push("_bucket", Some(("le", bound)), so_far(total as f64));
                     }
-                    push("_count", None, total as f64);
-                    push("_sum", None, *sum);
+                    push("_count", None, so_far(total as f64));
+                    push("_sum", None, so_far(*sum));
                 }
             }
         }

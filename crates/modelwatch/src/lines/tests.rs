@@ -2,6 +2,7 @@ use collect::log::{Chunk, LineSink as _, RawLine};
 use logs::pipeline::{PipelineText, StepText};
 use model::{
     log::{Origin, Severity},
+    sample::Batch,
     series::TimeRange,
 };
 use store::{
@@ -191,14 +192,18 @@ fn figures_become_samples() {
     let line = "[GIN] 2026/11/28 - 10:42:35 | 200 |  1.5s |  127.0.0.1 | POST     \"/api/chat\"";
     let line = Line { origin: Arc::new(origin), ..received(line, None) };
     opened.lines.take(vec![line.clone(), line], ARRIVED).unwrap();
-    let batch = opened.lines.samples(NOW);
-    let value = |start: &str| {
+    let check = |batch: &Batch, start: &str, expected: f64| {
         let found = batch.samples.iter().find(|(labels, _)| labels.to_string().starts_with(start));
-        found.map(|(_, value)| *value)
+        assert_eq!(found.map(|(_, value)| *value), Some(expected), "{start}");
     };
+    let batch = opened.lines.samples(NOW);
+    // A series that began above 0 would not have grown.
+    assert!(!batch.samples.is_empty() && batch.samples.iter().all(|(_, value)| *value == 0.0));
+    let batch = opened.lines.samples(NOW);
+    check(&batch, "llm_e2e_request_latency_seconds_count", 2.0);
+    check(&batch, "llm_e2e_request_latency_seconds_sum", 3.0);
+    check(&batch, "llm_http_responses_total", 2.0);
     let texts: Vec<String> = batch.samples.iter().map(|(labels, _)| labels.to_string()).collect();
-    assert_eq!(value("llm_e2e_request_latency_seconds_count"), Some(2.0), "{texts:#?}");
-    assert_eq!(value("llm_e2e_request_latency_seconds_sum"), Some(3.0));
     assert!(texts.iter().all(|labels| labels.contains("source=\"log\"")));
 }
 
