@@ -23,6 +23,7 @@ mod pipeline;
 mod prometheus;
 mod query;
 mod receive;
+mod reports;
 mod rules;
 mod scrape;
 mod start;

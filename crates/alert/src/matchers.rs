@@ -36,7 +36,7 @@ pub fn parse_list(text: &str) -> Result<Vec<Matcher>, BadMatcher> {
         let (matcher, after) = one(rest).map_err(|reason| bad(text, &reason))?;
         matchers.push(matcher);
         if matchers.len() > MATCHERS_MAX {
-            return Err(BadMatcher(format!("at most {MATCHERS_MAX} matchers are allowed")));
+            return Err(too_many());
         }
         rest = match after.trim_start() {
             "" => "",
@@ -119,6 +119,24 @@ pub fn write_list(matchers: &[Matcher]) -> String {
     format!("{{{}}}", parts.join(","))
 }
 
+/// Lists of matchers as one, with the same bound.
+pub fn parse_all<T: AsRef<str>>(
+    texts: impl IntoIterator<Item = T>,
+) -> Result<Vec<Matcher>, BadMatcher> {
+    let mut all = Vec::new();
+    for text in texts {
+        all.extend(parse_list(text.as_ref())?);
+        if all.len() > MATCHERS_MAX {
+            return Err(too_many());
+        }
+    }
+    Ok(all)
+}
+
+fn too_many() -> BadMatcher {
+    BadMatcher(format!("at most {MATCHERS_MAX} matchers are allowed"))
+}
+
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
@@ -131,6 +149,15 @@ mod tests {
             if expected.starts_with('{') { found == expected } else { found.contains(expected) },
             "{text}: {found}"
         );
+    }
+
+    #[test]
+    fn several_lists_are_one() {
+        let list = vec!["a=b"; MATCHERS_MAX];
+        assert_eq!(parse_all(&list).unwrap().len(), MATCHERS_MAX);
+        assert_eq!(parse_all([list.join(","), "c=d".to_owned()]), Err(too_many()));
+        assert!(parse_all(["a=b", "c"]).is_err());
+        assert_eq!(parse_all(["a=b,c=d", "e=f"]).unwrap().len(), 3);
     }
 
     #[test]

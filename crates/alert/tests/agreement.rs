@@ -12,9 +12,10 @@ use alert::{promtest, rules::file};
 fn files(folder: &str) -> Vec<PathBuf> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/agreement").join(folder);
     let mut files: Vec<PathBuf> =
-        fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
+        fs::read_dir(&folder).unwrap().map(|entry| entry.unwrap().path()).collect();
     files.retain(|path| !path.to_str().unwrap().ends_with("_rules.yml"));
     files.sort();
+    assert!(files.len() >= 5, "{}: {files:?}", folder.display());
     files
 }
 

@@ -1,7 +1,7 @@
 //! An HTTP/1.1 client that sends one request on one connection, to an address that [`crate::guard`] allows, within
 //! one deadline. No redirects, no compression, no proxy, no cookies.
 
-use std::{borrow::Cow, time::Duration};
+use std::{borrow::Cow, net::SocketAddr, time::Duration};
 
 use bytes::Bytes;
 use http_body_util::{BodyExt as _, Full, Limited};
@@ -24,7 +24,7 @@ const REPLY_BYTES_MAX: usize = 256 << 10;
 /// Largest head of an answer.
 const HEAD_BYTES_MAX: usize = 32 << 10;
 /// How long to wait where a service says that it is asked too often, but not until when.
-const TOO_OFTEN_WAIT: Duration = Duration::from_secs(60);
+pub(crate) const TOO_OFTEN_WAIT: Duration = Duration::from_secs(60);
 
 /// One request.
 #[derive(Clone, Debug)]
@@ -58,6 +58,9 @@ pub(crate) struct Reply {
     pub(crate) body: Bytes,
 }
 
+/// How long to wait where code and text of an answer mean that the service is asked too often, or is busy.
+pub(crate) type TooOften = fn(i64, &str) -> Option<Duration>;
+
 impl Reply {
     /// Judges by the status alone, as HTTP means it.
     pub(crate) fn by_status(&self) -> Result<(), Failure> {
@@ -81,19 +84,27 @@ impl Reply {
         serde_json::from_slice(&self.body).unwrap_or_default()
     }
 
-    /// For services that answer 200 and put their verdict into the body: 0 in the field `code`, else one of `busy`,
-    /// which pass, or a lasting refusal.
-    pub(crate) fn by_code(&self, code: &str, text: &str, busy: &[i64]) -> Result<(), Failure> {
-        self.by_status()?;
+    /// For services that put their verdict into the body, whatever the status: 0 in the field `code`, else what
+    /// `too_often` knows by code and text and how long it says to wait, or a lasting refusal.
+    pub(crate) fn by_code(
+        &self,
+        code: &str,
+        text: &str,
+        too_often: TooOften,
+    ) -> Result<(), Failure> {
         let body = self.json();
         let Some(found) = body[code].as_i64() else {
+            self.by_status()?;
             let said = String::from_utf8_lossy(&self.body);
             return Err(Failure::passing(format!("an answer without {code}: {}", said.trim())));
         };
-        let reason = format!("{code} {found} {}", body[text].as_str().unwrap_or_default());
-        match found {
-            0 => Ok(()),
-            found if busy.contains(&found) => Err(Failure::after(reason, TOO_OFTEN_WAIT)),
+        let said = body[text].as_str().unwrap_or_default();
+        let reason = format!("{code} {found} {said}");
+        match (found, too_often(found, said)) {
+            (0, _) => self.by_status(),
+            (_, Some(wait)) => Err(Failure::after(reason, wait)),
+            // A gateway before the service may say so with its status.
+            _ if matches!(self.status, 429 | 500..=599) => self.by_status(),
             _ => Err(Failure::lasting(reason)),
         }
     }
@@ -116,7 +127,7 @@ async fn exchange(call: &Call, settings: &Settings) -> Result<Reply, Failure> {
     let host = uri.host().unwrap_or_default().trim_matches(['[', ']']).to_owned();
     let port = uri.port_u16().unwrap_or(if is_tls { 443 } else { 80 });
     let addresses = guard::resolve(&host, port, settings.allow_private_addresses).await?;
-    let stream = connect(&addresses).await?;
+    let stream = connect(&addresses, settings.timeout).await?;
     let request = request(call, &uri)?;
     if !is_tls {
         return talk(stream, request).await;
@@ -129,15 +140,22 @@ async fn exchange(call: &Call, settings: &Settings) -> Result<Reply, Failure> {
 }
 
 /// To the first address that takes a connection.
-pub(crate) async fn connect(addresses: &[std::net::SocketAddr]) -> Result<TcpStream, Failure> {
-    let mut last = Failure::passing("no address");
+async fn connect(addresses: &[SocketAddr], limit: Duration) -> Result<TcpStream, Failure> {
+    let (mut last, each) = (Failure::passing("no address"), each(limit, addresses.len()));
     for address in addresses {
-        match TcpStream::connect(address).await {
-            Ok(stream) => return Ok(stream),
-            Err(error) => last = Failure::passing(format!("{address}: {error}")),
+        match timeout(each, TcpStream::connect(address)).await {
+            Ok(Ok(stream)) => return Ok(stream),
+            Ok(Err(error)) => last = Failure::passing(format!("{address}: {error}")),
+            Err(_) => last = Failure::passing(format!("{address}: no answer within {each:?}")),
         }
     }
     Err(last)
+}
+
+/// How long one of several addresses is tried: where the first leads nowhere, as IPv6 often does, time is left for the
+/// others and for the conversation.
+pub(crate) fn each(limit: Duration, addresses: usize) -> Duration {
+    if addresses < 2 { limit } else { limit / u32::try_from(addresses + 1).unwrap_or(u32::MAX) }
 }
 
 fn request(call: &Call, uri: &Uri) -> Result<Request<Full<Bytes>>, Failure> {

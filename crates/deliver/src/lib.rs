@@ -20,6 +20,7 @@ mod rate;
 mod secret;
 mod settings;
 mod tls;
+mod turns;
 
 pub use failure::Failure;
 pub use office::{Dead, DeliverError, FileToSend, Lane, Office, Offset, Outcome, Picture, Tell};

@@ -16,7 +16,6 @@ use model::{
     alert::{Alert, Notification, Notified, Reason},
     message::{Language, render},
 };
-use ring::digest;
 use tokio::{
     sync::{Notify, watch},
     time::{sleep, timeout},
@@ -30,16 +29,13 @@ use crate::{
     kinds::{self, Access, Job, Way},
     queue::{DeadEntry, Entry, PutError, Queue},
     rate::Window,
+    turns::Turns,
 };
 
 /// How long a message is tried before it is given up.
 const TRYING_MAX: Duration = Duration::from_secs(86_400);
 /// How much is left of each text of a notification that is too large for the queue.
 const CUT_CHARS: usize = 500;
-/// The first pause after a failure; each further one is twice as long.
-const PAUSE_MIN: Duration = Duration::from_secs(1);
-/// The longest pause, however often it failed.
-const PAUSE_MAX: Duration = Duration::from_secs(300);
 /// How long a message that is being sent may go on when the program ends.
 const LAST_PATIENCE: Duration = Duration::from_secs(2);
 /// How long a drawing may take.
@@ -75,6 +71,8 @@ pub enum DeliverError {
 /// A report or the like.
 #[derive(Clone, Debug)]
 pub struct FileToSend {
+    /// What was taken under this key is not taken again.
+    pub key: String,
     pub subject: String,
     pub text: String,
     pub file_name: String,
@@ -220,6 +218,11 @@ impl Office {
         self.channel(name).is_some()
     }
 
+    /// What is set of a channel.
+    pub fn settings(&self, name: &str) -> Option<&Settings> {
+        self.channel(name).map(|channel| &channel.settings)
+    }
+
     fn channel(&self, name: &str) -> Option<&Arc<Channel>> {
         self.shared.channels.iter().find(|channel| channel.settings.name == name)
     }
@@ -266,10 +269,7 @@ impl Office {
     /// Takes a file: attached where the kind of channel can, else told of.
     pub fn send_file(&self, name: &str, file: FileToSend) -> Result<(), DeliverError> {
         let channel = self.wanted(name)?;
-        let FileToSend { subject, text, file_name, media_type, bytes } = file;
-        let hash = digest::digest(&digest::SHA256, &bytes);
-        let hash: String = hash.as_ref().iter().take(8).map(|byte| format!("{byte:02x}")).collect();
-        let key = format!("file-{hash}-{}", self.shared.clock.now());
+        let FileToSend { key, subject, text, file_name, media_type, bytes } = file;
         let item = Item::File { subject, text, file_name, media_type };
         lock(&self.shared.queue).put(name, &key, item, Some(&bytes))?;
         channel.wake.notify_one();
@@ -386,16 +386,14 @@ async fn serve(shared: Arc<Shared>, stop: watch::Receiver<bool>) {
 /// One channel's turn.
 async fn run(shared: Arc<Shared>, channel: Arc<Channel>, mut stop: watch::Receiver<bool>) {
     let name = &channel.settings.name;
-    let mut failures = Failures::default();
+    let mut turns = Turns::default();
     loop {
-        let next = lock(&shared.queue).front(name);
-        let pause = match &next {
-            None => None,
-            Some(entry) => {
-                let now = shared.clock.monotonic();
-                Some(lock(&channel.window).wait(now).max(failures.wait(entry.id, now)))
-            }
-        };
+        let now = shared.clock.monotonic();
+        let next = turns.next(lock(&shared.queue).entries(name), now).map(|(entry, wait)| {
+            let wait = wait.max(lock(&channel.window).wait(now));
+            (entry.clone(), wait)
+        });
+        let pause = next.as_ref().map(|(_, wait)| *wait);
         let waiting = async {
             match pause {
                 None => channel.wake.notified().await,
@@ -407,43 +405,15 @@ async fn run(shared: Arc<Shared>, channel: Arc<Channel>, mut stop: watch::Receiv
             () = waiting => {}
         }
         // After a pause all is looked at again: a test may have gone in between.
-        let (Some(entry), Some(Duration::ZERO)) = (next, pause) else { continue };
+        let Some((entry, Duration::ZERO)) = next else { continue };
         let sending = attempt(&shared, &channel, entry.clone());
         let result = tokio::select! {
             result = sending => result,
             // It may have arrived or not: it is sent again, with the same key.
             () = async { drop(stop.wait_for(|stop| *stop).await); sleep(LAST_PATIENCE).await } => return,
         };
-        settle(&shared, &channel, &entry, result, &mut failures);
+        settle(&shared, &channel, &entry, result, &mut turns);
     }
-}
-
-/// How often the first message in the queue has failed, and when it is its turn again.
-#[derive(Debug, Default)]
-struct Failures {
-    id: u64,
-    count: u32,
-    again: Duration,
-}
-
-impl Failures {
-    fn note(&mut self, id: u64, after: Option<Duration>, now: Duration) {
-        let count = if self.id == id { self.count + 1 } else { 1 };
-        let pause = pause(id, count).max(after.unwrap_or_default());
-        *self = Self { id, count, again: now + pause };
-    }
-
-    fn wait(&self, id: u64, now: Duration) -> Duration {
-        if self.id == id { self.again.saturating_sub(now) } else { Duration::ZERO }
-    }
-}
-
-/// Twice as long each time, off by at most a fifth, so that many who failed at once do not come again at once.
-fn pause(id: u64, count: u32) -> Duration {
-    let doubled = PAUSE_MIN * 2_u32.saturating_pow(count.saturating_sub(1).min(16));
-    let hash = digest::digest(&digest::SHA256, format!("{id} {count}").as_bytes());
-    let share = hash.as_ref().first().map_or(0.5, |byte| f64::from(*byte) / 255.0);
-    doubled.min(PAUSE_MAX).mul_f64(0.8 + 0.4 * share)
 }
 
 /// Writes down what became of an attempt.
@@ -452,8 +422,9 @@ fn settle(
     channel: &Channel,
     entry: &Entry,
     result: Result<Duration, Failure>,
-    failures: &mut Failures,
+    turns: &mut Turns,
 ) {
+    let monotonic = shared.clock.monotonic();
     let (name, now) = (&channel.settings.name, shared.clock.now());
     let outcome = |is_ok, detail: String| Outcome {
         key: entry.key.clone(),
@@ -463,14 +434,18 @@ fn settle(
         time: now,
     };
     let (written, outcome) = match result {
-        Ok(_) => (lock(&shared.queue).done(name, entry.id), outcome(true, String::new())),
+        Ok(_) => {
+            turns.taken(entry.id, monotonic);
+            (lock(&shared.queue).done(name, entry.id), outcome(true, String::new()))
+        }
         Err(failure) => {
             let age = Duration::from_millis(u64::try_from(now.0 - entry.time.0).unwrap_or(0));
             if failure.is_passing && age < TRYING_MAX {
                 tracing::warn!("channel {name}: {failure}; it is tried again");
-                failures.note(entry.id, failure.after, shared.clock.monotonic());
+                turns.failed(entry.id, failure.after, monotonic);
                 return;
             }
+            turns.gone(entry.id);
             tracing::error!("channel {name}: {failure}; the message is given up");
             lock(&channel.stats).given_up += 1;
             let written = lock(&shared.queue).bury(name, entry.id, &failure.reason);
@@ -500,10 +475,14 @@ async fn attempt(
     let took = shared.clock.monotonic().saturating_sub(started);
     let (mut stats, now) = (lock(&channel.stats), shared.clock.now());
     match result {
-        Ok(()) => {
+        Ok(refused) => {
             stats.sent += 1;
             stats.seconds += took.as_secs_f64();
             stats.last_sent = Some(now);
+            if let Some(refused) = refused {
+                tracing::warn!("channel {}: {refused}", channel.settings.name);
+                stats.last_error = Some((now, refused));
+            }
             Ok(took)
         }
         Err(failure) => {
@@ -514,11 +493,14 @@ async fn attempt(
     }
 }
 
+/// `Some`: it was taken, but not for everybody who was named.
+type Sent = Result<Option<String>, Failure>;
+
 /// A task that ends when nobody waits for it any more.
-struct Sending(tokio::task::JoinHandle<Result<(), Failure>>);
+struct Sending(tokio::task::JoinHandle<Sent>);
 
 impl Sending {
-    async fn end(mut self) -> Result<(), Failure> {
+    async fn end(mut self) -> Sent {
         let ended = (&mut self.0).await;
         ended.unwrap_or_else(|_| {
             Err(Failure::lasting("modelwatch itself failed while sending this"))
@@ -532,7 +514,7 @@ impl Drop for Sending {
     }
 }
 
-async fn send(shared: Arc<Shared>, channel: Arc<Channel>, entry: Entry) -> Result<(), Failure> {
+async fn send(shared: Arc<Shared>, channel: Arc<Channel>, entry: Entry) -> Sent {
     let settings = &channel.settings;
     let service = kinds::service(settings.kind);
     let access = access(settings)?;
@@ -548,37 +530,53 @@ async fn send(shared: Arc<Shared>, channel: Arc<Channel>, entry: Entry) -> Resul
             }
             _ => None,
         };
-    let told = told(&shared, &channel, &entry.item, service.has_files);
+    let mut told = told(&shared, &channel, &entry.item, service.has_files);
     let picture = match &*entry.item {
         Item::Notification(_) if settings.has_chart && service.has_pictures => {
             draw(&shared, &entry.item).await
         }
         _ => None,
     };
-    let job = Job {
-        settings,
-        access: &access,
-        item: &entry.item,
-        told: &told,
-        picture: picture.as_deref(),
-        file: file.as_deref(),
-        key: &entry.key,
-        now: shared.clock.now(),
-    };
-    let result = match &service.way {
-        Way::Mail => kinds::smtp::send(&job).await,
-        Way::Command => kinds::command::send(&job).await,
-        Way::Http { call, judge } => {
-            let call = call(&job)?;
-            client::send(&call, settings).await.and_then(|reply| judge(&reply))
+    let once = async |told: &Told, picture: Option<&[u8]>| {
+        let job = Job {
+            settings,
+            access: &access,
+            item: &entry.item,
+            told,
+            picture,
+            file: file.as_deref(),
+            key: &entry.key,
+            now: shared.clock.now(),
+        };
+        match &service.way {
+            Way::Mail => kinds::smtp::send(&job).await,
+            Way::Command => kinds::command::send(&job).await.map(|()| None),
+            Way::Http { call, judge } => {
+                let call = call(&job)?;
+                let reply = client::send(&call, settings).await;
+                reply.and_then(|reply| judge(&reply)).map(|()| None)
+            }
         }
     };
+    let mut result = once(&told, picture.as_deref()).await;
+    // A service that takes no pictures, or nothing that a template made of it, is told without.
+    let is_adorned = picture.is_some() || told.custom.is_some();
+    if is_adorned && result.as_ref().is_err_and(|failure| !failure.is_passing) {
+        told.custom = None;
+        lock(&channel.window).note(shared.clock.monotonic(), Duration::ZERO);
+        result = once(&told, None).await;
+    }
     // Servers repeat what they were asked for.
     let path = secret_url.find("://").and_then(|at| {
         let rest = secret_url.get(at + 3..)?;
         rest.find('/').and_then(|at| rest.get(at..))
     });
-    result.map_err(|failure| failure.without(&secrets).without(&[secret_url, path.unwrap_or("")]))
+    let masked =
+        |failure: Failure| failure.without(&secrets).without(&[secret_url, path.unwrap_or("")]);
+    match result {
+        Ok(refused) => Ok(refused.map(|text| masked(Failure::lasting(text)).reason)),
+        Err(failure) => Err(masked(failure)),
+    }
 }
 
 /// Cuts the texts of a notification that is too large although it has one alert.
@@ -605,7 +603,9 @@ fn access(settings: &Settings) -> Result<Access, Failure> {
         (_, "") => settings.kind.default_url().to_owned(),
         (_, url) => url.to_owned(),
     };
-    let url = url.trim_end_matches('/').to_owned();
+    // Paths follow where the service has a base; another address is what somebody wrote, to the last slash.
+    let has_base = !kinds::service(settings.kind).base.is_empty();
+    let url = if has_base { url.trim_end_matches('/').to_owned() } else { url };
     Ok(Access { url, token: read(&settings.token)?, secret: read(&settings.secret)? })
 }
 
@@ -617,7 +617,7 @@ fn told(shared: &Shared, channel: &Channel, item: &Item, has_files: bool) -> Tol
             match channel.custom.render(notification, &told.title) {
                 Ok((title, text)) => {
                     told.title = title.unwrap_or(told.title);
-                    told.custom = text;
+                    told.custom = text.filter(|text| !text.trim().is_empty());
                 }
                 // The message counts more than its looks.
                 Err(error) => {
@@ -701,28 +701,4 @@ fn test_notification(settings: &Settings, now: UnixMs) -> Notification {
 /// What a panicking thread left is whole: counters and lists are changed by single steps.
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn pauses_grow_and_end() {
-        let pauses: Vec<f64> = (1..=20).map(|count| pause(7, count).as_secs_f64()).collect();
-        assert!((0.8..=1.2).contains(&pauses[0]) && (1.6..=2.4).contains(&pauses[1]), "{pauses:?}");
-        assert!(pauses.iter().all(|pause| *pause <= 360.0) && pauses[19] >= 240.0, "{pauses:?}");
-    }
-
-    #[test]
-    fn a_message_waits_for_its_turn_and_others_do_not() {
-        let (mut failures, now) = (Failures::default(), Duration::from_secs(100));
-        assert_eq!(failures.wait(7, now), Duration::ZERO);
-        failures.note(7, Some(Duration::from_secs(3_000)), now);
-        assert_eq!(failures.wait(7, now + Duration::from_secs(1)), Duration::from_secs(2_999));
-        assert_eq!(failures.wait(8, now), Duration::ZERO);
-        failures.note(7, None, now);
-        assert!(failures.wait(7, now) <= Duration::from_millis(2_400));
-        assert_eq!(failures.wait(7, now + Duration::from_secs(3)), Duration::ZERO);
-    }
 }

@@ -113,6 +113,8 @@ pub(crate) struct Queue {
     bytes_rewritten: u64,
     /// A line may have been written in part: the next one begins on a new line.
     is_torn: bool,
+    /// Messages wait that the disk did not take.
+    is_behind: bool,
     next: u64,
     lanes: BTreeMap<String, Lane>,
     clock: Clock,
@@ -139,16 +141,23 @@ impl Queue {
             bytes: 0,
             bytes_rewritten: 0,
             is_torn: false,
+            is_behind: false,
             next: state.next,
             lanes: state.lanes,
             clock,
         };
-        queue.rewrite()?;
+        if let Err(error) = queue.rewrite() {
+            // The journal as it was says the same. A disk that is full is the last reason to tell nobody.
+            tracing::warn!("the queue of notifications cannot be rewritten: {error}");
+            queue.bytes = fs::metadata(&path).map_or(0, |facts| facts.len());
+            queue.is_torn = true;
+        }
         queue.sweep();
         Ok((queue, state.skipped))
     }
 
-    /// Takes a message, which is on disk when this returns. `Ok(false)`: one with this key was taken before.
+    /// Takes a message, which is on disk when this returns, or, where the disk takes nothing, in memory and in the log.
+    /// `Ok(false)`: one with this key was taken before.
     pub(crate) fn put(
         &mut self,
         channel: &str,
@@ -175,7 +184,11 @@ impl Queue {
             file.write_all(bytes)?;
             file.sync_all()?;
         }
-        self.append(&line)?;
+        if let Err(error) = self.append(&line) {
+            // That the disk is full has to be told too. A crash before there is room loses it.
+            tracing::error!("a notification waits in memory only: {error}");
+            self.is_behind = true;
+        }
         let lane = self.lanes.entry(channel.to_owned()).or_default();
         lane.know(key, entry.time, false);
         lane.waiting.push_back(entry);
@@ -183,9 +196,9 @@ impl Queue {
         Ok(true)
     }
 
-    /// The message of a channel that is next.
-    pub(crate) fn front(&self, channel: &str) -> Option<Entry> {
-        self.lanes.get(channel)?.waiting.front().cloned()
+    /// The messages of a channel that wait, in their order.
+    pub(crate) fn entries(&self, channel: &str) -> impl Iterator<Item = &Entry> {
+        self.lanes.get(channel).into_iter().flat_map(|lane| &lane.waiting)
     }
 
     /// The bytes of a message that is a file.
@@ -297,7 +310,8 @@ impl Queue {
 
     /// Rewrites a journal that has grown long, from what is in memory: only called where that agrees with the disk.
     fn shorten(&mut self) {
-        if self.bytes > GROWTH_BYTES_MIN.max(2 * self.bytes_rewritten)
+        let is_long = self.bytes > GROWTH_BYTES_MIN.max(2 * self.bytes_rewritten);
+        if (is_long || self.is_behind)
             && let Err(error) = self.rewrite()
         {
             // The long journal says the same; the next message tries again.
@@ -335,12 +349,13 @@ impl Queue {
         file.write_all(text.as_bytes())?;
         file.sync_all()?;
         fs::rename(&new, &path)?;
-        File::open(&self.folder)?.sync_all()?;
-        self.journal = OpenOptions::new().append(true).open(&path)?;
+        // From here on this is the journal, whatever else goes wrong.
+        self.journal = file;
         self.bytes = text.len() as u64;
         self.bytes_rewritten = self.bytes;
         self.is_torn = false;
-        Ok(())
+        self.is_behind = false;
+        File::open(&self.folder)?.sync_all()
     }
 
     /// Removes files that belong to no message.
@@ -415,6 +430,8 @@ impl Replay {
             let item = Arc::new(Item::from_json(&line["item"])?);
             let entry = Entry { id, key: line["key"].as_str()?.to_owned(), time: time?, item };
             lane.know(&entry.key, entry.time, false);
+            // One whose writing seemed to fail was put again.
+            lane.waiting.retain(|known| known.key != entry.key);
             lane.waiting.push_back(entry);
             self.next = self.next.max(id + 1);
         } else if let Some(id) = id("done") {
@@ -558,13 +575,16 @@ mod tests {
 
         /// Whenever the program dies, all that was said to be taken and is not done is there.
         #[test]
-        fn a_journal_cut_anywhere(steps in prop::collection::vec((0_u8..4, 0_u8..6), 1..25)) {
+        fn a_journal_cut_anywhere(
+            steps in prop::collection::vec((0_u8..4, 0_u8..6), 1..25),
+            cuts in prop::collection::vec(any::<prop::sample::Index>(), 8),
+        ) {
             let folder = tempfile::tempdir().unwrap();
             let (mut queue, _) = open(folder.path());
             let path = folder.path().join(JOURNAL);
             let mut states = vec![(fs::metadata(&path).unwrap().len(), keys(&queue, "x"))];
             for (step, number) in steps {
-                let id = queue.front("x").map(|entry| entry.id);
+                let id = queue.entries("x").next().map(|entry| entry.id);
                 match (step, id) {
                     (0 | 1, _) | (_, None) => {
                         queue.put("x", &number.to_string(), item(), None).unwrap();
@@ -575,13 +595,15 @@ mod tests {
                 states.push((fs::metadata(&path).unwrap().len(), keys(&queue, "x")));
             }
             let whole = fs::read(&path).unwrap();
-            for (length, expected) in &states {
-                for cut in [*length, (*length + 1).min(whole.len() as u64)] {
-                    let other = tempfile::tempdir().unwrap();
-                    let bytes = &whole[..usize::try_from(cut).unwrap()];
-                    fs::write(other.path().join(JOURNAL), bytes).unwrap();
-                    prop_assert_eq!(&keys(&open(other.path()).0, "x"), expected);
-                }
+            let ends = states.iter().map(|(length, _)| usize::try_from(*length).unwrap());
+            let ends: Vec<usize> = ends.collect();
+            let beside = ends.iter().flat_map(|end| [end.saturating_sub(1), *end, *end + 1]);
+            let cuts = cuts.iter().map(|cut| cut.index(whole.len() + 1)).chain(beside);
+            for cut in cuts.filter(|cut| (ends[0]..=whole.len()).contains(cut)) {
+                let other = tempfile::tempdir().unwrap();
+                fs::write(other.path().join(JOURNAL), &whole[..cut]).unwrap();
+                let place = ends.iter().rposition(|end| *end <= cut).unwrap();
+                prop_assert_eq!(&keys(&open(other.path()).0, "x"), &states[place].1, "{}", cut);
             }
         }
 

@@ -216,6 +216,29 @@ mod tests {
         assert_eq!(Kind::from_name("fax"), None);
     }
 
+    /// Who configures none relies on these; 20 a minute are what DingTalk and WeCom document.
+    #[test]
+    fn every_kind_has_its_rate() {
+        let expected = [
+            ("bark", "60/min"),
+            ("command", "60/min"),
+            ("dingtalk", "20/min"),
+            ("feishu", "100/min"),
+            ("lark", "100/min"),
+            ("ntfy", "12/min"),
+            ("pagerduty", "60/min"),
+            ("serverchan", "5/d"),
+            ("slack", "60/min"),
+            ("smtp", "60/min"),
+            ("teams", "60/min"),
+            ("telegram", "20/min"),
+            ("webhook", "600/min"),
+            ("wecom", "20/min"),
+        ];
+        let found = Kind::ALL.iter().map(|kind| (kind.as_str(), kind.default_rate().to_string()));
+        assert_eq!(found.collect::<Vec<_>>(), expected.map(|(kind, rate)| (kind, rate.to_owned())));
+    }
+
     #[test]
     fn addresses_are_checked() {
         let check = |to: &str, is_right| {

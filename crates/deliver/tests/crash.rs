@@ -11,7 +11,7 @@ use std::{
     net::{TcpListener, TcpStream},
     path::Path,
     process::{Command, Stdio},
-    sync::{Arc, Mutex},
+    sync::{Arc, Mutex, mpsc},
     time::Duration,
 };
 
@@ -127,7 +127,7 @@ fn open(folder: &Path, url: &str) -> Office {
     Office::open(vec![channel], folder, Clock::system(), Box::new(|_| 0)).unwrap()
 }
 
-/// Lets a child work, kills it, and returns the keys that it acknowledged.
+/// Lets a child work for `life` after its first acknowledgement, kills it, and returns the keys that it acknowledged.
 fn kill_after(folder: &Path, url: &str, first: u64, life: Duration) -> Vec<String> {
     let mut child = Command::new(env::current_exe().unwrap())
         .args([TEST, "--exact", "--nocapture"])
@@ -138,16 +138,21 @@ fn kill_after(folder: &Path, url: &str, first: u64, life: Duration) -> Vec<Strin
         .spawn()
         .unwrap();
     let lines = BufReader::new(child.stdout.take().unwrap()).lines();
+    let (begin, begun) = mpsc::channel();
     let reader = std::thread::spawn(move || {
         let lines = lines.map_while(Result::ok);
         // The last line may have been cut in the middle; only whole ones count.
         let taken = lines
             .filter_map(|line| Some(line.strip_prefix("taken ")?.strip_suffix('.')?.to_owned()));
-        taken.collect()
+        // Nobody listens after the first one.
+        let told = taken.inspect(|_| begin.send(()).unwrap_or_default());
+        told.collect::<Vec<String>>()
     });
+    let has_begun = begun.recv_timeout(PATIENCE);
     std::thread::sleep(life);
     child.kill().unwrap();
     child.wait().unwrap();
+    has_begun.expect("a life acknowledges something");
     reader.join().unwrap()
 }
 

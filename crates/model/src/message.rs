@@ -21,6 +21,14 @@ impl Language {
             Self::English
         }
     }
+
+    /// `en` or `zh`.
+    pub fn tag(self) -> &'static str {
+        match self {
+            Self::English => "en",
+            Self::Chinese => "zh",
+        }
+    }
 }
 
 /// One text. `{name}` stands for a parameter.
@@ -2968,8 +2976,8 @@ pub static MESSAGES: &[Message] = &[
     },
     Message {
         code: "report.advise_objective",
-        en: "No model has an objective for its speed. Set one on the page of alerts, so that reports and alarms can measure against it.",
-        zh: "尚未为任何模型设定速度目标。请在告警页面设定，报告和告警才能据此衡量。",
+        en: "No model has an objective. Set one on the page of alerts, so that reports and alarms can measure against it.",
+        zh: "尚未为任何模型设定目标。请在告警页面设定，报告和告警才能据此衡量。",
     },
     Message {
         code: "report.advise_outage",
@@ -3105,6 +3113,11 @@ pub static MESSAGES: &[Message] = &[
     Message { code: "report.first_seen", en: "First", zh: "首次" },
     Message { code: "report.free", en: "Free", zh: "可用" },
     Message { code: "report.full_in", en: "Full in", zh: "预计写满" },
+    Message {
+        code: "report.given_up",
+        en: "{reason}. Handing it on was tried for a day and is given up.",
+        zh: "{reason}。投递已重试一天，不再重试。",
+    },
     Message { code: "report.host", en: "Host", zh: "主机" },
     Message { code: "report.hosts", en: "Hosts", zh: "主机" },
     Message { code: "report.incident_lanes", en: "When something was wrong", zh: "异常时段" },
@@ -3112,6 +3125,11 @@ pub static MESSAGES: &[Message] = &[
         code: "report.incidents_not_kept",
         en: "Incidents are not known for this report.",
         zh: "本报告没有事件数据。",
+    },
+    Message {
+        code: "report.incidents_since",
+        en: "Incidents that were over before {time} are no longer kept; there may have been more than are told of.",
+        zh: "{time} 之前已结束的事件不再保留，实际发生的事件可能多于此处所列。",
     },
     Message { code: "report.info", en: "info", zh: "提示" },
     Message { code: "report.key", en: "Key", zh: "密钥" },
@@ -3218,6 +3236,11 @@ pub static MESSAGES: &[Message] = &[
         zh: "没有请求经过网关，因此无法区分来源。",
     },
     Message {
+        code: "report.no_longer_kept",
+        en: "The report was deleted before it could be handed on.",
+        zh: "报告在投递之前已被删除。",
+    },
+    Message {
         code: "report.no_models",
         en: "No model was seen at this time.",
         zh: "该时段没有观测到模型。",
@@ -3252,6 +3275,11 @@ pub static MESSAGES: &[Message] = &[
     Message { code: "report.of_deployment", en: "Deployment {name}", zh: "部署：{name}" },
     Message { code: "report.of_model", en: "Only the model {model}", zh: "仅限模型 {model}" },
     Message { code: "report.omitted", en: "and {count} more", zh: "另有 {count} 项" },
+    Message {
+        code: "report.omitted_earlier",
+        en: "and {count} earlier",
+        zh: "另有 {count} 项更早的变更",
+    },
     Message {
         code: "report.one_day",
         en: "One day: the other days of the week are empty.",
@@ -3347,6 +3375,11 @@ pub static MESSAGES: &[Message] = &[
     Message { code: "report.tpot_spread", en: "How TPOT was spread", zh: "TPOT 分布" },
     Message { code: "report.tpot_within", en: "TPOT within objective", zh: "TPOT 达标率" },
     Message { code: "report.ttft_course", en: "TTFT over time", zh: "首 Token 延迟变化" },
+    Message {
+        code: "report.ttft_of_models",
+        en: "TTFT p95 is that of {count} of {all} models: the buckets of the others differ and cannot be added up.",
+        zh: "TTFT p95 仅含 {all} 个模型中的 {count} 个：其余模型的分桶不同，无法合并。",
+    },
     Message { code: "report.ttft_p50", en: "TTFT p50", zh: "TTFT p50" },
     Message { code: "report.ttft_p95", en: "TTFT p95", zh: "TTFT p95" },
     Message { code: "report.ttft_spread", en: "How TTFT was spread", zh: "首 Token 延迟分布" },
@@ -3368,18 +3401,28 @@ pub static MESSAGES: &[Message] = &[
     },
     Message {
         code: "report.verdict_kept",
-        en: "All objectives for speed were kept.",
-        zh: "所有速度目标均已达成。",
+        en: "All objectives were kept.",
+        zh: "所有目标均已达成。",
+    },
+    Message {
+        code: "report.verdict_kept_measured",
+        en: "All objectives that could be measured were kept.",
+        zh: "所有可衡量的目标均已达成。",
     },
     Message {
         code: "report.verdict_missed",
-        en: "Objectives for speed were missed by: {models}.",
-        zh: "未达成速度目标的模型：{models}。",
+        en: "Objectives were missed by: {models}.",
+        zh: "未达成目标的模型：{models}。",
     },
     Message {
         code: "report.verdict_no_objective",
-        en: "No objectives for speed are set.",
-        zh: "尚未设定速度目标。",
+        en: "No objectives are set.",
+        zh: "尚未设定目标。",
+    },
+    Message {
+        code: "report.verdict_not_measured",
+        en: "Whether objectives were kept is not known: nothing was measured of what they are about.",
+        zh: "缺少相应数据，无法判断目标是否达成。",
     },
     Message {
         code: "report.verdict_nothing",

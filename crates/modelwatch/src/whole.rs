@@ -37,10 +37,31 @@ pub(crate) fn write<T: Serialize>(path: &Path, contents: &T) -> io::Result<()> {
     let fresh = path.with_extension("new");
     let folder = path.parent().unwrap_or(Path::new("."));
     fs::create_dir_all(folder)?;
-    let mut options = File::options();
-    let mut file = options.write(true).create(true).truncate(true).mode(0o600).open(&fresh)?;
-    file.write_all(text.as_bytes())?;
-    file.sync_all()?;
+    write_bytes(&fresh, text.as_bytes(), Readers::Us)?;
     fs::rename(&fresh, path)?;
     File::open(folder)?.sync_all()
+}
+
+/// Who may read a file that is written.
+#[derive(Clone, Copy)]
+pub(crate) enum Readers {
+    Us,
+    /// As far as the process' own mask lets them.
+    Everybody,
+}
+
+/// Writes a new file in place of what is there, down to the disk. Whoever wants it whole gives it its name afterwards. A
+/// link that somebody put there is not followed.
+pub(crate) fn write_bytes(path: &Path, bytes: &[u8], readers: Readers) -> io::Result<()> {
+    match fs::remove_file(path) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+        _ => {}
+    }
+    let mode = match readers {
+        Readers::Us => 0o600,
+        Readers::Everybody => 0o666,
+    };
+    let mut file = File::options().write(true).create_new(true).mode(mode).open(path)?;
+    file.write_all(bytes)?;
+    file.sync_all()
 }

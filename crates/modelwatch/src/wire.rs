@@ -331,7 +331,9 @@ fn draw_notifications(app: &Arc<App>) {
     let drawer = Arc::downgrade(app);
     app.channels.draw_with(Box::new(move |notification| {
         let app = drawer.upgrade()?;
-        app.rules.with_context(PICTURE_TIMEOUT, |context| picture(notification, context))
+        let language = app.channels.language(&notification.channel);
+        let draw = |context: &alert::rules::Context<'_>| picture(notification, language, context);
+        app.rules.with_context(PICTURE_TIMEOUT, draw)
     }));
 }
 

@@ -7,7 +7,7 @@ use std::{fs::File, io::Read as _, path::PathBuf};
 
 use model::{UnixMs, civil_from_days, days_from_civil};
 
-use crate::cli::query::time::rfc3339;
+use crate::{api::date, cli::query::time::rfc3339};
 
 /// Largest file of a zone that is read. Those of the zone database have a few KiB.
 const FILE_BYTES_MAX: u64 = 256 << 10;
@@ -124,6 +124,12 @@ impl Zone {
             (_, Some((_, offset))) => *offset,
             (_, None) => self.first,
         }
+    }
+
+    /// `2026-11-28`
+    pub(crate) fn date(&self, time: UnixMs) -> String {
+        let offset = self.offset(time.0.div_euclid(1_000));
+        date(UnixMs(time.0.saturating_add(offset * 1_000)))
     }
 
     /// `2026-11-28 14:03:22.123`

@@ -13,7 +13,7 @@ use crate::{
 /// As many as anybody acts upon.
 const ADVICE_MAX: usize = 3;
 const AVAILABILITY_MIN: f64 = 0.999;
-/// Of all requests; more are advised upon.
+/// Of all requests; more are advised upon, and fewer where the objective is stricter.
 const ERRORS_MAX: f64 = 0.01;
 const CACHE_FULL: f64 = 0.95;
 /// Answers that end at their limit of tokens, of all.
@@ -39,7 +39,7 @@ pub(crate) fn advise(facts: &Facts, words: Words) -> Vec<Advice> {
     }
     of_accelerators(facts, words, &mut found);
     of_disks(facts, words, &mut found);
-    if !facts.models.is_empty() && facts.models.iter().all(|it| it.now.ttft_within.is_none()) {
+    if !facts.models.is_empty() && facts.models.iter().all(|it| !it.objective.is_set()) {
         add(&mut found, words, 5.0, "report.advise_objective", &[], String::new());
     }
     found.sort_by(|a, b| b.weight.total_cmp(&a.weight));
@@ -79,14 +79,15 @@ fn of_model(facts: &Facts, model: &ModelFacts, words: Words, found: &mut Vec<Fou
         add(found, words, 100.0 + 100.0 * (1.0 - part), code, &name, shown);
     }
     let errors = now.success().map(|part| 1.0 - part);
-    if let Some(part) = errors.filter(|part| *part > ERRORS_MAX) {
+    let allowed = model.objective.success_ratio.map_or(ERRORS_MAX, |it| ERRORS_MAX.min(1.0 - it));
+    if let Some(part) = errors.filter(|part| *part > allowed) {
         let shown = evidence(&[
             ("report.errors", Unit::Ratio, Some(part)),
             ("report.requests", Unit::Count, now.requests),
         ]);
         add(found, words, 90.0 + 100.0 * part, "report.advise_errors", &name, shown);
     }
-    let wanted = model.objective.ratio.unwrap_or(0.95);
+    let wanted = model.objective.wanted();
     let is_full = now.cache_max.is_some_and(|max| max >= CACHE_FULL);
     let is_preempting = now.preemptions.is_some_and(|count| count >= 1.0);
     let times = [

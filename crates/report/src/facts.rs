@@ -26,6 +26,8 @@ pub struct Facts {
     pub keys: Vec<KeyUsage>,
     /// Keys that are not among these.
     pub keys_omitted: usize,
+    /// Requests of all keys, of those as well.
+    pub keys_requests: f64,
     /// Nothing where incidents are not kept.
     pub incidents: Option<Vec<Incident>>,
     pub accelerators: Vec<AcceleratorFacts>,
@@ -62,6 +64,28 @@ pub struct Objective {
     pub success_ratio: Option<f64>,
     /// Part of the requests that should keep to the times, 0 to 1.
     pub ratio: Option<f64>,
+}
+
+/// Of the times and the success that are promised, how many were kept to, missed, and not measured.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Judged {
+    pub kept: usize,
+    pub missed: usize,
+    pub unknown: usize,
+}
+
+impl Objective {
+    /// The part of the requests that should keep to the times, where none is given.
+    const RATIO: f64 = 0.95;
+
+    pub fn is_set(&self) -> bool {
+        self.ttft_seconds.or(self.tpot_seconds).or(self.success_ratio).is_some()
+    }
+
+    /// Part of the requests that should keep to the times.
+    pub fn wanted(&self) -> f64 {
+        self.ratio.unwrap_or(Self::RATIO)
+    }
 }
 
 /// What can be said of a model over a time.
@@ -138,6 +162,27 @@ pub struct ModelFacts {
     pub objective: Objective,
     /// One after another, oldest first.
     pub slots: Vec<Slot>,
+}
+
+impl ModelFacts {
+    /// How it kept to its objective.
+    pub fn judged(&self) -> Judged {
+        let (now, objective) = (&self.now, &self.objective);
+        let parts = [
+            objective.ttft_seconds.map(|_| (now.ttft_within, objective.wanted())),
+            objective.tpot_seconds.map(|_| (now.tpot_within, objective.wanted())),
+            objective.success_ratio.map(|wanted| (now.success(), wanted)),
+        ];
+        let mut judged = Judged::default();
+        for (part, wanted) in parts.into_iter().flatten() {
+            match part {
+                None => judged.unknown += 1,
+                Some(part) if part < wanted => judged.missed += 1,
+                Some(_) => judged.kept += 1,
+            }
+        }
+        judged
+    }
 }
 
 /// A model in a short time.
@@ -236,11 +281,9 @@ impl Histogram {
         Some((self.buckets().map(part).sum::<f64>() / total).clamp(0.0, 1.0))
     }
 
-    /// Adds one with the same bounds; another one is left out.
+    /// Adds one with the same bounds; another one cannot be added and is not.
     pub fn add(&mut self, other: &Self) {
-        if self.bounds.is_empty() {
-            self.clone_from(other);
-        } else if self.bounds == other.bounds {
+        if self.bounds == other.bounds {
             for (count, more) in self.counts.iter_mut().zip(&other.counts) {
                 *count += more;
             }

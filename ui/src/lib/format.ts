@@ -44,8 +44,31 @@ export function format(value: number | null | undefined, unit: Unit): string {
 
 /** A length of time in words: `5 min`, `7 days`. */
 export function lengthOf(seconds: number): string {
-  const [unit, size] = ([["day", 86_400], ["hour", 3_600], ["minute", 60]] as const).find(([, size]) => seconds % size === 0) ?? (["second", 1] as const);
-  return new Intl.NumberFormat(locale(), { style: "unit", unit, unitDisplay: "short" }).format(seconds / size);
+  const [unit, size] = LENGTHS.find(([, size]) => seconds % size === 0) ?? (["second", 1] as const);
+  return unitFormat(unit).format(seconds / size);
+}
+
+const unitFormat = (unit: string) => numberFormat(unit, { style: "unit", unit, unitDisplay: "short" });
+const LENGTHS = [["day", 86_400], ["hour", 3_600], ["minute", 60], ["second", 1]] as const;
+
+/** How long something lasts, in the two largest units: `3 h 20 min`. */
+export function lasting(ms: number): string {
+  if (ms > 0 && ms < 1_000) return format(ms, "milliseconds");
+  const seconds = Math.max(0, Math.round(ms / 1_000));
+  const first = Math.max(0, LENGTHS.findIndex(([, size]) => seconds >= size));
+  const at = seconds === 0 ? LENGTHS.length - 1 : first;
+  let rest = seconds;
+  // Of many of the first unit the second says nothing.
+  const isLong = seconds >= 10 * LENGTHS[at]![1];
+  return LENGTHS.slice(at, at + (isLong ? 1 : 2))
+    .map(([unit, size]) => {
+      const count = Math.floor(rest / size);
+      rest -= count * size;
+      return { unit, count };
+    })
+    .filter(({ count }, place) => count > 0 || place === 0)
+    .map(({ unit, count }) => unitFormat(unit).format(count))
+    .join(" ");
 }
 
 /** Also what is very small or very large keeps three digits that say something. */
@@ -67,17 +90,22 @@ function scaled(value: number, base: number, units: string[]): string {
 
 const formats = new Map<string, Intl.NumberFormat>();
 
+/** In the reader's language. Made once each, as those of times are. */
+function numberFormat(name: string, options: Intl.NumberFormatOptions): Intl.NumberFormat {
+  const key = `${locale()} ${name}`;
+  let found = formats.get(key);
+  if (!found) {
+    found = new Intl.NumberFormat(locale(), options);
+    formats.set(key, found);
+  }
+  return found;
+}
+
 /** Three significant digits, whole numbers as they are. */
 function digits(value: number): string {
   const size = Math.abs(value);
   const decimals = Number.isInteger(value) || size >= 100 ? 0 : size >= 10 ? 1 : 2;
-  const key = `${locale()} ${decimals}`;
-  let found = formats.get(key);
-  if (!found) {
-    found = new Intl.NumberFormat(locale(), { minimumFractionDigits: decimals, maximumFractionDigits: decimals });
-    formats.set(key, found);
-  }
-  return found.format(value);
+  return numberFormat(String(decimals), { minimumFractionDigits: decimals, maximumFractionDigits: decimals }).format(value);
 }
 
 /** Steps that make round marks on an axis of that unit; `undefined` leaves them to the chart. */
@@ -144,6 +172,8 @@ const DAY_SECONDS = 86_400;
 
 /** A time as the browser's fields for local times have it, in the reader's zone. */
 export const fieldOf = (ms: number): string => new Date(ms + zoneShift(ms)).toISOString().slice(0, 19);
+/** The same to the minute, for fields that have no seconds. */
+export const minuteOf = (ms: number): string => fieldOf(ms).slice(0, 16);
 
 /**
  * The time that such a field says. Where the clock is put forward there is no such time: it is so much later. Where it

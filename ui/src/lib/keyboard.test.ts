@@ -1,5 +1,5 @@
 import { beforeEach, describe, expect, test, vi } from "vitest";
-import { Keyboard, SHORTCUTS } from "./keyboard";
+import { Keyboard, SHORTCUTS, stepTo } from "./keyboard";
 import { texts } from "./i18n/texts";
 import { range } from "./range.svelte";
 import { routeNamed, ROUTES } from "./routes";
@@ -48,6 +48,15 @@ describe("keys", () => {
     press(".");
     expect(location.hash).toBe("#/overview?range=1h");
   });
+});
+
+test("a step begins at the current link and stops at the ends", () => {
+  document.body.innerHTML = '<a href="#1">1</a><a href="#2" aria-current="true">2</a><a href="#3">3</a>';
+  const links = [...document.querySelectorAll<HTMLElement>("a")];
+  const steps = ([1, 1, 1, -1, -1, -1] as const).map((by) => { stepTo(links, by); return document.activeElement?.textContent; });
+  expect(steps).toEqual(["2", "3", "3", "2", "1", "1"]);
+  stepTo([], 1);
+  document.body.replaceChildren();
 });
 
 test("every page and every key has a name, and no two the same key", () => {

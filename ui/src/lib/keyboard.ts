@@ -29,8 +29,23 @@ export interface Frame {
   help: () => void;
 }
 
-const isTyping = (target: EventTarget | null): boolean =>
-  target instanceof HTMLElement && (target.isContentEditable || /^(INPUT|TEXTAREA|SELECT)$/.test(target.tagName));
+/** Whether what is pressed is written into something. */
+export function isTyping(event: KeyboardEvent): boolean {
+  // Explore's editor lives in a tree of its own, whose root stands for it outside.
+  const target = event.composedPath()[0] ?? event.target;
+  return target instanceof HTMLElement && (target.isContentEditable || /^(INPUT|TEXTAREA|SELECT)$/.test(target.tagName));
+}
+
+/** Whether a page may take a key: nobody has, nothing is being written, and nothing lies over the page, which would have its own keys. */
+export const isFree = (event: KeyboardEvent): boolean =>
+  !(event.defaultPrevented || event.ctrlKey || event.metaKey || event.altKey || isTyping(event)) && !document.querySelector("dialog[open], [popover]:popover-open");
+
+/** The focus goes to the next link or to the one before; where none has it, to the current one, else to the first. */
+export function stepTo(links: HTMLElement[], by: 1 | -1): void {
+  const at = links.indexOf(document.activeElement as HTMLElement);
+  const to = at >= 0 ? at + by : Math.max(0, links.findIndex((link) => link.getAttribute("aria-current")));
+  links[Math.max(0, Math.min(links.length - 1, to))]?.focus();
+}
 
 export class Keyboard {
   private startedAt = -Infinity;
@@ -39,11 +54,7 @@ export class Keyboard {
 
   /** Whether the key meant something. */
   press(event: KeyboardEvent): boolean {
-    // Explore's editor lives in a tree of its own, whose root stands for it outside.
-    const target = event.composedPath()[0] ?? event.target;
-    if (event.defaultPrevented || event.ctrlKey || event.metaKey || event.altKey || isTyping(target)) return false;
-    // What lies over the page has its own keys.
-    if (document.querySelector("dialog[open], [popover]:popover-open")) return false;
+    if (!isFree(event)) return false;
     const isSecond = performance.now() - this.startedAt < SEQUENCE_MS_MAX;
     this.startedAt = -Infinity;
     const route = isSecond ? ROUTES.find(({ key }) => key === event.key) : undefined;

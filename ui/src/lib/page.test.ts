@@ -1,5 +1,5 @@
 import { afterEach, describe, expect, test } from "vitest";
-import { axisLabel, fieldOf, format, lengthOf, timeOf, when } from "./format";
+import { axisLabel, fieldOf, format, lasting, lengthOf, timeOf, when } from "./format";
 import { readBlocks } from "./live.svelte";
 import { fill, partsOf, say, setLanguage, setZone } from "./prefs.svelte";
 
@@ -39,6 +39,8 @@ describe("format", () => {
   test("lengths of time are words", () => {
     expect([900, 5_400, 86_400, 90].map(lengthOf)).toEqual(["15 mins", "90 mins", "1 day", "90 secs"]);
   });
+
+  test.each([[0, "0 secs"], [250, "250 ms"], [45_000, "45 secs"], [125_000, "2 mins 5 secs"], [23 * 60_000 + 6_000, "23 mins"], [3_600_000, "1 hr"], [11_520_000, "3 hrs 12 mins"], [26 * 3_600_000, "1 day 2 hrs"], [604_800_000, "7 days"], [-5, "0 secs"]])("%i ms are %s", (ms, expected) => expect(lasting(ms)).toBe(expected));
 
   test("a time of another day has its date", () => {
     const noon = new Date(2026, 10, 24, 12, 0, 5).getTime();

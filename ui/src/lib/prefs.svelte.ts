@@ -54,6 +54,9 @@ export const prefs = $state({
   zone: storedZone(),
 });
 
+/** As those who read it call it. */
+export const languageName = (language: string): string => (language === "zh" ? "中文" : "English");
+
 export function setLanguage(language: Language): void {
   prefs.language = language;
   store("language", language);
@@ -107,6 +110,9 @@ export function chineseDetail(detail: string): string {
   return detail;
 }
 
+/** A failure's detail in the reader's language. */
+export const detailText = (detail: string): string => (prefs.language === "en" ? detail : chineseDetail(detail));
+
 /** What stands in a text where a pattern has holes; each but the last is as short as it can be. */
 function fillingOf(pattern: string, text: string): string[] | undefined {
   const [first = "", ...between] = pattern.split("{}");
@@ -143,8 +149,8 @@ function paramsOf({ params }: Message): Params {
   const { detail, reason } = params;
   return {
     ...params,
-    ...(typeof detail === "string" ? { detail: chineseDetail(detail) } : {}),
-    ...(typeof reason === "string" ? { reason: chineseDetail(reason) } : {}),
+    ...(typeof detail === "string" ? { detail: detailText(detail) } : {}),
+    ...(typeof reason === "string" ? { reason: detailText(reason) } : {}),
   };
 }
 

@@ -17,7 +17,7 @@ use query::{Expr, notation::Line, notation::histogram::Written};
 pub use read::parse;
 pub use run::run;
 #[cfg(test)]
-pub(crate) use run::run_watched;
+pub(crate) use run::{Source, run_watched};
 
 /// What a file of tests says.
 #[derive(Clone, Debug)]
@@ -42,7 +42,7 @@ pub struct Test {
     interval: Duration,
     /// When the series begin.
     start: UnixMs,
-    series: Vec<Line>,
+    pub(crate) series: Vec<Line>,
     alerts: Vec<AlertCase>,
     queries: Vec<QueryCase>,
     external_labels: Vec<(String, String)>,

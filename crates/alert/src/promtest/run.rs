@@ -17,7 +17,7 @@ use query::{
 };
 
 use super::{AlertCase, Expected, Failure, FailureKind, QueryCase, Test, TestFile, Texts};
-use crate::rules::{Active, Context, Group, GroupState, Rule, RuleFile, State, ask};
+use crate::rules::{Active, Context, Group, GroupState, Rule, RuleFile, State, ask, millis};
 
 /// Most evaluations of all groups in one test.
 const ROUNDS_MAX: u128 = 200_000;
@@ -53,14 +53,15 @@ pub(crate) fn run_watched(
 }
 
 /// The series of a test, which rules add to.
-struct Source(Mutex<Memory>);
+#[derive(Default)]
+pub(crate) struct Source(Mutex<Memory>);
 
 impl Source {
-    fn lock(&self) -> MutexGuard<'_, Memory> {
+    pub(crate) fn lock(&self) -> MutexGuard<'_, Memory> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn write(&self, batch: &Batch) {
+    pub(crate) fn write(&self, batch: &Batch) {
         let mut memory = self.lock();
         for (labels, value) in &batch.samples {
             memory.insert_float(labels, batch.time.0, *value);
@@ -125,7 +126,7 @@ impl<'a> Running<'a> {
             file,
             test,
             groups: groups.iter().map(state).collect(),
-            source: Source(Mutex::default()),
+            source: Source::default(),
             clock: Clock::manual(test.start),
             settings: query::Settings {
                 subquery_step: file.evaluation_interval,
@@ -163,7 +164,7 @@ impl<'a> Running<'a> {
         if rounds > ROUNDS_MAX {
             return Err(format!("more than {ROUNDS_MAX} evaluations up to the last eval_time"));
         }
-        let step = i64::try_from(self.test.interval.as_millis()).unwrap_or(i64::MAX);
+        let step = millis(self.test.interval);
         let mut memory = self.source.lock();
         for line in &self.test.series {
             memory.load(line, self.test.start.0, step);

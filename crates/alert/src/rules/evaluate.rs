@@ -19,7 +19,7 @@ use model::{
 };
 use query::{Element, Grid, Sample, Value};
 
-use super::{Group, Kind, Rule, restore::Restoring, templates::Texts};
+use super::{Group, Kind, Rule, millis, restore::Restoring, templates::Texts};
 
 /// The series that tells of each alert that is pending or firing.
 pub const ALERTS: &str = "ALERTS";
@@ -115,6 +115,15 @@ impl Told {
     /// The worst state of its alerts.
     pub fn state(&self) -> State {
         self.alerts.iter().map(|alert| alert.state).max().unwrap_or(State::Inactive)
+    }
+
+    /// How the last evaluation went, in Prometheus' words.
+    pub fn health(&self) -> &'static str {
+        match (&self.error, self.evaluated) {
+            (Some(_), _) => "err",
+            (None, Some(_)) => "ok",
+            (None, None) => "unknown",
+        }
     }
 }
 
@@ -561,8 +570,4 @@ fn with_external(labels: &Labels, external: &[(String, String)]) -> Labels {
 
 fn after(earlier: UnixMs, later: UnixMs) -> Duration {
     Duration::from_millis(u64::try_from(later.0.saturating_sub(earlier.0)).unwrap_or(0))
-}
-
-fn millis(duration: Duration) -> i64 {
-    i64::try_from(duration.as_millis()).unwrap_or(i64::MAX)
 }

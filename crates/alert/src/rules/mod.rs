@@ -60,6 +60,17 @@ impl Rule {
     pub fn is_alerting(&self) -> bool {
         matches!(self.kind, Kind::Alerting { .. })
     }
+
+    /// One of the labels that it gives.
+    pub fn label(&self, name: &str) -> Option<&str> {
+        let found = self.labels.iter().find(|(label, _)| label == name);
+        found.map(|(_, value)| value.as_str())
+    }
+}
+
+/// Whole milliseconds, as times have them.
+pub(crate) fn millis(duration: Duration) -> i64 {
+    i64::try_from(duration.as_millis()).unwrap_or(i64::MAX)
 }
 
 #[derive(Clone, Debug)]

@@ -8,7 +8,7 @@ use std::time::Duration;
 use model::{Labels, NAME, UnixMs, series::Budget};
 use query::{Grid, Series, Value};
 
-use super::{Context, Kind, Rule};
+use super::{Context, Kind, Rule, millis};
 
 /// From and to; without an end where it went on at the end of the time.
 pub type Span = (UnixMs, Option<UnixMs>);
@@ -93,10 +93,6 @@ impl Course {
         }
         found
     }
-}
-
-fn millis(duration: Duration) -> i64 {
-    i64::try_from(duration.as_millis()).unwrap_or(i64::MAX)
 }
 
 #[cfg(test)]

@@ -14,6 +14,7 @@ use model::{
 use super::{
     Rule,
     evaluate::{ALERTS_FOR_STATE, Active, Context},
+    millis,
 };
 
 /// An alert that was told of longer ago begins anew.
@@ -68,7 +69,7 @@ impl Restoring {
                 continue;
             };
             let pending = said_at.0.saturating_sub(active_at.0);
-            let hold = i64::try_from(holds_for.as_millis()).unwrap_or(i64::MAX);
+            let hold = millis(holds_for);
             let outage = at.0.saturating_sub(said_at.0).max(0);
             // It had begun to fire: it goes on. Else it goes on waiting from where it was.
             let restored = if pending >= hold { active_at.0 } else { active_at.0 + outage };

@@ -1,79 +1,43 @@
 //! Evaluation over a source that remembers what rules write, by a clock that the tests move.
 
-use std::{
-    collections::BTreeMap,
-    sync::{Arc, Mutex},
-};
+use std::sync::Arc;
+
+use std::collections::BTreeMap;
 
 use model::{
     Clock, Labels, NAME, UnixMs,
     alert::Alert,
     sample::{Batch, is_stale},
-    series::{Budget, Matcher, SelectError, SeriesData, SeriesSource, TimeRange},
+    series::{Budget, MatchOp, Matcher, SeriesData, SeriesSource as _, TimeRange},
 };
 
 use super::*;
+use crate::promtest::Source;
 
 const START: i64 = 1_000_000_000;
 const STEP: Duration = Duration::from_secs(15);
 
-/// Points of all series.
-#[derive(Default)]
-struct Source(Mutex<BTreeMap<Labels, Vec<(i64, f64)>>>);
-
-impl Source {
-    fn push(&self, labels: &Labels, time: UnixMs, value: f64) {
-        self.0.lock().unwrap().entry(labels.clone()).or_default().push((time.0, value));
-    }
-
-    fn write(&self, batch: &Batch) -> Result<(), String> {
-        batch.samples.iter().for_each(|(labels, value)| self.push(labels, batch.time, *value));
-        Ok(())
-    }
-
-    /// The newest values of a metric, `end` where it ended.
-    fn newest(&self, name: &str) -> Vec<String> {
-        let all = self.0.lock().unwrap();
-        let named = all.iter().filter(|(labels, _)| labels.name() == name);
-        let text = |(labels, points): (&Labels, &Vec<(i64, f64)>)| {
-            let value = points.last().unwrap().1;
-            let value = if is_stale(value) { "end".to_owned() } else { value.to_string() };
-            let pairs: Vec<String> = labels
-                .iter()
-                .filter(|(name, _)| !matches!(*name, NAME | "alertname"))
-                .map(|(name, value)| format!("{name}={value}"))
-                .collect();
-            format!("{} {value}", pairs.join(","))
-        };
-        named.map(text).collect()
-    }
+/// The points of a metric, also those that end it.
+fn points(source: &Source, name: &str) -> Vec<SeriesData> {
+    let matchers = [Matcher::new(NAME, MatchOp::Equal, name).unwrap()];
+    let range = TimeRange { start: UnixMs::MIN, end: UnixMs::MAX };
+    let budget = Budget::new(Clock::manual(UnixMs(0)), Duration::from_secs(1), 1_000_000);
+    source.select(&matchers, range, &budget).unwrap()
 }
 
-impl SeriesSource for Source {
-    fn select(
-        &self,
-        matchers: &[Matcher],
-        range: TimeRange,
-        _: &Budget,
-    ) -> Result<Vec<SeriesData>, SelectError> {
-        let all = self.0.lock().unwrap();
-        let found = all.iter().filter(|(labels, _)| Matcher::all_match(matchers, labels));
-        let data = found.filter_map(|(labels, points)| {
-            let inside = points.iter().filter(|(at, _)| (range.start.0..=range.end.0).contains(at));
-            let (times, values): (Vec<i64>, Vec<f64>) = inside.copied().unzip();
-            (!times.is_empty()).then(|| SeriesData { labels: labels.clone(), times, values })
-        });
-        Ok(data.collect())
-    }
-
-    fn series(
-        &self,
-        matchers: &[Matcher],
-        range: TimeRange,
-        budget: &Budget,
-    ) -> Result<Vec<Labels>, SelectError> {
-        Ok(self.select(matchers, range, budget)?.into_iter().map(|data| data.labels).collect())
-    }
+/// The newest values of a metric, `end` where it ended.
+fn newest(source: &Source, name: &str) -> Vec<String> {
+    let text = |SeriesData { labels, values, .. }: &SeriesData| {
+        let value = *values.last().unwrap();
+        let value = if is_stale(value) { "end".to_owned() } else { value.to_string() };
+        let pairs: Vec<String> = labels
+            .iter()
+            .filter(|(name, _)| !matches!(*name, NAME | "alertname"))
+            .map(|(name, value)| format!("{name}={value}"))
+            .collect();
+        format!("{} {value}", pairs.join(","))
+    };
+    points(source, name).iter().map(text).collect()
 }
 
 fn rule(kind: Kind, expr: &str, labels: &[(&str, &str)]) -> Rule {
@@ -113,7 +77,8 @@ impl World {
         let now = self.clock.now() + STEP;
         self.clock.set(now);
         for (name, value) in values {
-            self.source.push(&Labels::metric("up", [("job", *name)]), now, *value);
+            let up = Labels::metric("up", [("job", *name)]);
+            self.source.lock().insert_float(&up, now.0, *value);
         }
         let (source, clock) = (&self.source, &self.clock);
         with_context(source, clock, |context| self.state.evaluate(now, context))
@@ -142,7 +107,11 @@ fn fresh(rules: Vec<Rule>, limit: usize) -> GroupState {
 }
 
 fn with_context<T>(source: &Source, clock: &Clock, run: impl FnOnce(&Context<'_>) -> T) -> T {
-    let (settings, write) = (query::Settings::default(), |batch: &Batch| source.write(batch));
+    let settings = query::Settings::default();
+    let write = |batch: &Batch| {
+        source.write(batch);
+        Ok(())
+    };
     run(&Context {
         source,
         settings: &settings,
@@ -158,6 +127,21 @@ fn with_context<T>(source: &Source, clock: &Clock, run: impl FnOnce(&Context<'_>
 }
 
 #[test]
+fn a_clock_that_is_set_back_holds_nothing_up() {
+    let mut world = World::new(vec![alerting("Down", "up == 0", 30, 0)]);
+    world.step(&[("a", 0.0)]);
+    world.step(&[("a", 0.0)]);
+    assert_eq!(world.step(&[("a", 0.0)]).len(), 1);
+    world.step(&[("a", 0.0), ("b", 0.0)]);
+    world.clock.set(UnixMs(world.clock.now().0 - 3 * 3_600_000));
+    // What fires is told again in time, and what waits goes on waiting as long as it had to.
+    let sent: Vec<usize> = (0..8).map(|_| world.step(&[("a", 0.0), ("b", 0.0)]).len()).collect();
+    assert_eq!(sent, [0, 0, 1, 1, 0, 0, 1, 1]);
+    let ended = world.step(&[("a", 1.0), ("b", 0.0)]);
+    assert!(ended[0].ends_at <= world.clock.now() && ended[0].starts_at < ended[0].ends_at);
+}
+
+#[test]
 fn an_alert_waits_fires_is_repeated_and_ends() {
     let mut world = World::new(vec![alerting("Down", "up == 0", 30, 0)]);
     assert!(world.step(&[("a", 1.0), ("b", 1.0)]).is_empty());
@@ -166,7 +150,7 @@ fn an_alert_waits_fires_is_repeated_and_ends() {
     assert!(world.step(&[("a", 0.0), ("b", 1.0)]).is_empty());
     assert_eq!(world.states(), [State::Pending]);
     assert_eq!(
-        world.source.newest("ALERTS"),
+        newest(&world.source, "ALERTS"),
         ["alertstate=pending,job=a,severity=warning 1".to_owned()]
     );
     assert!(world.step(&[("a", 0.0)]).is_empty());
@@ -182,7 +166,7 @@ fn an_alert_waits_fires_is_repeated_and_ends() {
     assert_eq!(alert.ends_at, world.clock.now() + Duration::from_secs(240));
     assert_eq!(alert.generator_url, "http://page/up == 0");
     assert_eq!(
-        world.source.newest("ALERTS"),
+        newest(&world.source, "ALERTS"),
         [
             "alertstate=firing,job=a,severity=warning 1".to_owned(),
             "alertstate=pending,job=a,severity=warning end".to_owned(),
@@ -190,7 +174,7 @@ fn an_alert_waits_fires_is_repeated_and_ends() {
     );
     let since = (began.0 / 1_000).to_string();
     assert_eq!(
-        world.source.newest("ALERTS_FOR_STATE"),
+        newest(&world.source, "ALERTS_FOR_STATE"),
         [format!("job=a,severity=warning {since}")]
     );
     // It is told again after a minute, not before.
@@ -202,7 +186,10 @@ fn an_alert_waits_fires_is_repeated_and_ends() {
     assert!(ended[0].is_resolved(world.clock.now()));
     assert_eq!(ended[0].starts_at, began + Duration::from_secs(30));
     assert!(world.states().is_empty());
-    assert_eq!(world.source.newest("ALERTS_FOR_STATE"), ["job=a,severity=warning end".to_owned()]);
+    assert_eq!(
+        newest(&world.source, "ALERTS_FOR_STATE"),
+        ["job=a,severity=warning end".to_owned()]
+    );
     // It is told as ended for a quarter of an hour, then forgotten; a new life begins as pending.
     let told: usize = (0..80).map(|_| world.step(&[("a", 1.0)]).len()).sum();
     assert_eq!(told, 15);
@@ -234,10 +221,28 @@ fn rules_see_what_the_ones_before_them_wrote() {
         recording("one", "1 + 1", &[]),
     ]);
     world.step(&[("a", 2.0), ("b", 3.0)]);
-    assert_eq!(world.source.newest("job:up:sum"), ["job=a,level=job 2", "job=b,level=job 3"]);
-    assert_eq!(world.source.newest("all"), [" 5"]);
-    assert_eq!(world.source.newest("one"), [" 2"]);
+    assert_eq!(newest(&world.source, "job:up:sum"), ["job=a,level=job 2", "job=b,level=job 3"]);
+    assert_eq!(newest(&world.source, "all"), [" 5"]);
+    assert_eq!(newest(&world.source, "one"), [" 2"]);
     assert_eq!((world.told(0).series, world.told(0).error), (2, None));
+}
+
+#[test]
+fn with_an_offset_what_was_then_is_seen_and_written_then() {
+    let mut world = World::new(Vec::new());
+    let mut group = (**fresh(vec![recording("x", "up", &[])], 0).group()).clone();
+    group.query_offset = Some(Duration::from_secs(30));
+    // The group's own counts, not the one for groups without.
+    world.state = GroupState::new(Arc::new(group), STEP, Duration::ZERO);
+    let found = [10.0, 11.0, 12.0, 13.0].map(|value| {
+        world.step(&[("a", value)]);
+        newest(&world.source, "x")
+    });
+    assert_eq!(found, [vec![], vec![], vec!["job=a 10".to_owned()], vec!["job=a 11".to_owned()]]);
+    let written = points(&world.source, "x").remove(0);
+    let written: Vec<_> = written.times.into_iter().zip(written.values).collect();
+    let seconds = |steps: i64| START + steps * 15_000;
+    assert_eq!(written, [(seconds(1), 10.0), (seconds(2), 11.0)]);
 }
 
 #[test]
@@ -248,7 +253,9 @@ fn failures_are_told_and_what_was_known_stays() {
         world.step(&[("a", 0.0), ("b", 0.0)]);
         let told = world.told(0);
         assert_eq!(told.error.as_deref(), Some(expected));
-        assert!(world.source.newest("x").is_empty() && world.source.newest("ALERTS").is_empty());
+        assert!(
+            newest(&world.source, "x").is_empty() && newest(&world.source, "ALERTS").is_empty()
+        );
     };
     let twice = "vector contains metrics with the same labelset after applying";
     check(vec![recording("x", "up", &[("job", "c")])], 0, &format!("{twice} rule labels"));
@@ -348,7 +355,7 @@ fn changed_rules_keep_what_is_known() {
     world.state = changed;
     assert_eq!(world.told(1).alerts.len(), 1, "the alert is still pending");
     world.step(&[("a", 0.0)]);
-    assert_eq!(world.source.newest("x"), ["job=a end".to_owned()]);
+    assert_eq!(newest(&world.source, "x"), ["job=a end".to_owned()]);
 }
 
 #[test]
@@ -361,7 +368,7 @@ fn who_is_no_longer_evaluated_ends() {
     assert_eq!(ended.len(), 1);
     assert!(ended[0].is_resolved(now));
     let ended = ["alertstate=firing,job=a,severity=warning end".to_owned()];
-    assert_eq!(world.source.newest("ALERTS"), ended);
+    assert_eq!(newest(&world.source, "ALERTS"), ended);
 }
 
 #[test]

@@ -1,12 +1,14 @@
 //! DingTalk's robots of groups: Markdown, signed with HMAC-SHA256 over time and secret in the address. Answers 200 also
 //! when it refuses.
 
+use std::time::Duration;
+
 use serde_json::json;
 
 use super::{Job, Service, Way, base64, encoded, hmac_sha256, markdown_link, tame};
 use crate::{
     Failure, Need, Rate,
-    client::Call,
+    client::{Call, TOO_OFTEN_WAIT},
     content::{Limit, Marks},
 };
 
@@ -14,8 +16,8 @@ use crate::{
 const TEXT: Limit = Limit::Bytes(15_000);
 /// Longest title; the rest is cut.
 const TITLE_CHARS_MAX: usize = 100;
-/// Busy, and more than 20 messages in a minute.
-const PASSING: &[i64] = &[-1, 130_101, 130_102];
+/// Busy, and more than 20 messages in a minute, in three numbers.
+const TOO_OFTEN: &[i64] = &[-1, 130_101, 130_102, 410_100];
 
 const MARKS: Marks =
     Marks { escape: tame, bold: ("**", "**"), between: "\n\n", link: markdown_link };
@@ -26,7 +28,7 @@ pub(super) const SERVICE: Service = Service {
     needs: &[Need::Token],
     has_files: false,
     has_pictures: false,
-    way: Way::Http { call, judge: |reply| reply.by_code("errcode", "errmsg", PASSING) },
+    way: Way::Http { call, judge: |reply| reply.by_code("errcode", "errmsg", too_often) },
 };
 
 fn call(job: &Job<'_>) -> Result<Call, Failure> {
@@ -48,6 +50,10 @@ fn call(job: &Job<'_>) -> Result<Call, Failure> {
         "at": {"atMobiles": mobiles, "isAtAll": is_for_all},
     });
     Ok(Call::json(url, &body))
+}
+
+fn too_often(code: i64, _: &str) -> Option<Duration> {
+    TOO_OFTEN.contains(&code).then_some(TOO_OFTEN_WAIT)
 }
 
 fn sign(millis: i64, secret: &str) -> String {
@@ -88,5 +94,6 @@ mod tests {
         check(r#"{"errcode":130101,"errmsg":"send too fast"}"#, Some(true));
         check(r#"{"errcode":310000,"errmsg":"sign not match"}"#, Some(false));
         check("<html>", Some(true));
+        check(r#"{"errcode":410100,"errmsg":"send too fast"}"#, Some(true));
     }
 }

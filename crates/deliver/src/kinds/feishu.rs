@@ -1,12 +1,14 @@
 //! Feishu's and Lark's robots of groups: a card. Signed like DingTalk's, but with key and message swapped, in seconds,
 //! and in the body. Answers 200 also when it refuses.
 
+use std::time::Duration;
+
 use serde_json::{Value, json};
 
 use super::{Job, Service, Way, base64, hmac_sha256, markdown_link, segment, tame};
 use crate::{
     Failure, Need, Rate,
-    client::Call,
+    client::{Call, TOO_OFTEN_WAIT},
     content::{Limit, Marks},
 };
 
@@ -15,7 +17,9 @@ const TEXT: Limit = Limit::Bytes(12_000);
 /// Longest title; the rest is cut.
 const TITLE_CHARS_MAX: usize = 150;
 /// Asked too often, in three words.
-const PASSING: &[i64] = &[11_232, 11_233, 1_500];
+const TOO_OFTEN: &[i64] = &[11_232, 11_233, 1_500];
+/// Comes with status 400, and also means other things.
+const REFUSED: i64 = 9_499;
 
 const MARKS: Marks = Marks { escape: tame, bold: ("**", "**"), between: "\n", link: markdown_link };
 
@@ -25,7 +29,7 @@ pub(super) const FEISHU: Service = Service {
     needs: &[Need::Token],
     has_files: false,
     has_pictures: false,
-    way: Way::Http { call, judge: |reply| reply.by_code("code", "msg", PASSING) },
+    way: Way::Http { call, judge: |reply| reply.by_code("code", "msg", too_often) },
 };
 
 pub(super) const LARK: Service = Service { base: "https://open.larksuite.com", ..FEISHU };
@@ -59,6 +63,11 @@ fn call(job: &Job<'_>) -> Result<Call, Failure> {
     Ok(Call::json(url, &body))
 }
 
+fn too_often(code: i64, text: &str) -> Option<Duration> {
+    let is_refused = code == REFUSED && text.contains("too many");
+    (is_refused || TOO_OFTEN.contains(&code)).then_some(TOO_OFTEN_WAIT)
+}
+
 fn sign(seconds: i64, secret: &str) -> String {
     base64(hmac_sha256(format!("{seconds}\n{secret}").as_bytes(), b"").as_ref())
 }
@@ -85,6 +94,9 @@ mod tests {
     fn answers() {
         let check =
             |body, expected| assert_eq!(tests::judge(Kind::Feishu, 200, body), expected, "{body}");
+        let limited = r#"{"code":9499,"msg":"too many request","data":{}}"#;
+        assert_eq!(tests::judge(Kind::Feishu, 400, limited), Some(true));
+        check(r#"{"code":9499,"msg":"Bad Request"}"#, Some(false));
         check(
             r#"{"StatusCode":0,"StatusMessage":"success","code":0,"data":{},"msg":"success"}"#,
             None,

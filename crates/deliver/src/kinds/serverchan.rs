@@ -16,6 +16,9 @@ const TEXT: Limit = Limit::Bytes(30_000);
 /// A title takes 32 characters.
 const TITLE_CHARS_MAX: usize = 32;
 
+/// How long to wait where a day's messages are used up.
+const QUOTA_WAIT: Duration = Duration::from_secs(3_600);
+
 const BASE: &str = "https://sctapi.ftqq.com";
 const MARKS: Marks =
     Marks { escape: tame, bold: ("**", "**"), between: "\n\n", link: markdown_link };
@@ -27,7 +30,7 @@ pub(super) const SERVICE: Service = Service {
     needs: &[Need::Token],
     has_files: false,
     has_pictures: false,
-    way: Way::Http { call, judge: |reply| reply.by_code("code", "message", &[]) },
+    way: Way::Http { call, judge: |reply| reply.by_code("code", "message", too_often) },
 };
 
 fn call(job: &Job<'_>) -> Result<Call, Failure> {
@@ -40,6 +43,11 @@ fn call(job: &Job<'_>) -> Result<Call, Failure> {
         "title": job.told.title(TITLE_CHARS_MAX), "desp": job.told.text(&MARKS, TEXT),
     });
     Ok(Call::json(url, &body))
+}
+
+/// The day's messages are used up. The same code is that of a wrong key.
+fn too_often(_: i64, text: &str) -> Option<Duration> {
+    text.contains("超过当天").then_some(QUOTA_WAIT)
 }
 
 /// Keys of version 3, `sctpNNNt...`, say whose they are, and with that where they are taken.
@@ -78,5 +86,7 @@ mod tests {
         };
         check(r#"{"code":0,"message":"","data":{"errno":0}}"#, None);
         check(r#"{"code":40001,"message":"bad key"}"#, Some(false));
+        let used_up = r#"{"code":40001,"message":"超过当天的发送次数限制[5]"}"#;
+        assert_eq!(tests::judge(Kind::ServerChan, 400, used_up), Some(true));
     }
 }

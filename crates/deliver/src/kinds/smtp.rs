@@ -6,6 +6,7 @@ use std::{net::SocketAddr, time::Duration};
 use hyper::Uri;
 use lettre::{
     Message,
+    address::Envelope,
     message::{
         Attachment, Body, Mailbox, MultiPart, SinglePart,
         header::{ContentTransferEncoding, ContentType, HeaderName, HeaderValue},
@@ -13,14 +14,15 @@ use lettre::{
     transport::smtp::{
         authentication::{Credentials, Mechanism},
         client::{AsyncSmtpConnection, Certificate, CertificateStore, TlsParameters},
-        extension::ClientId,
+        commands::{Data, Mail, Rcpt},
+        extension::{ClientId, MailParameter},
     },
 };
 use tokio::time::timeout;
 
 use super::{Job, Service, Way, hex, sha256};
 use crate::{
-    Failure, Need, Rate, Settings,
+    Failure, Need, Rate, Settings, client,
     codec::Item,
     content::{Limit, Marks, PLAIN},
     failure::chain,
@@ -31,6 +33,8 @@ use crate::{
 const TEXT: Limit = Limit::Bytes(100_000);
 /// Longest title; the rest is cut.
 const TITLE_CHARS_MAX: usize = 200;
+/// How long a server may take over a mail that it was given. Source: RFC 5321, 4.5.3.2.6.
+const CONTENT_PATIENCE: Duration = Duration::from_secs(600);
 
 const HTML: Marks = Marks {
     escape,
@@ -78,23 +82,38 @@ fn server(url: &str) -> Result<Server, Failure> {
     Ok(Server { security, host, port: uri.port_u16().unwrap_or(port) })
 }
 
-/// Sends one mail to all who are named, in one conversation.
-pub(crate) async fn send(job: &Job<'_>) -> Result<(), Failure> {
+/// Sends one mail to all who are named, in one conversation. A mailbox that the server refuses takes it from nobody
+/// else: `Some` says which were refused.
+pub(crate) async fn send(job: &Job<'_>) -> Result<Option<String>, Failure> {
     let limit = job.settings.timeout;
-    let talking = timeout(limit, talk(job)).await;
-    talking.unwrap_or_else(|_| {
-        Err(Failure::passing(format!("the mail server did not finish within {limit:?}")))
-    })
+    let message = message(job)?;
+    let beginning = timeout(limit, begin(job, message.envelope())).await;
+    let (mut connection, refused) = beginning.unwrap_or_else(|_| {
+        Err(Failure::passing(format!("the mail server did not answer within {limit:?}")))
+    })?;
+    // A server that looks through a mail before it takes it must not get it again meanwhile.
+    let limit = limit.max(CONTENT_PATIENCE);
+    let sent = timeout(limit, connection.message(&message.formatted())).await;
+    let sent = sent.map_err(|_| {
+        Failure::passing(format!("the mail server did not take the mail within {limit:?}"))
+    })?;
+    sent.map_err(|error| meant(&error))?;
+    // It is taken: how the conversation ends changes nothing.
+    drop(timeout(Duration::from_secs(2), connection.quit()).await);
+    Ok((!refused.is_empty()).then(|| refused.join("; ")))
 }
 
-async fn talk(job: &Job<'_>) -> Result<(), Failure> {
+/// Connects and names sender and recipients, up to where the mail itself follows.
+async fn begin(
+    job: &Job<'_>,
+    envelope: &Envelope,
+) -> Result<(AsyncSmtpConnection, Vec<String>), Failure> {
     let settings = job.settings;
     let server = server(&job.access.url)?;
     let has_password = !job.access.secret.is_empty();
     if has_password && server.security == Security::Plain {
         return Err(Failure::lasting("a password is not sent in clear: use smtp:// or smtps://"));
     }
-    let message = message(job)?;
     let addresses =
         guard::resolve(&server.host, server.port, settings.allow_private_addresses).await?;
     let mut connection = open(&server, &addresses, settings).await?;
@@ -103,10 +122,30 @@ async fn talk(job: &Job<'_>) -> Result<(), Failure> {
         let login = connection.auth(&[Mechanism::Plain, Mechanism::Login], &credentials).await;
         login.map_err(|error| meant(&error))?;
     }
-    let sent = connection.send(message.envelope(), &message.formatted()).await;
-    // The mail is taken or not by now; how the conversation ends changes nothing.
-    drop(timeout(Duration::from_secs(2), connection.quit()).await);
-    sent.map(drop).map_err(|error| meant(&error))
+    let mut options = Vec::new();
+    let mut addresses = envelope.from().into_iter().chain(envelope.to());
+    if !addresses.all(|address| address.to_string().is_ascii()) {
+        options.push(MailParameter::SmtpUtfEight);
+    }
+    let mail = Mail::new(envelope.from().cloned(), options);
+    connection.command(mail).await.map_err(|error| meant(&error))?;
+    let mut refused: Vec<(Failure, String)> = Vec::new();
+    for to in envelope.to() {
+        if let Err(error) = connection.command(Rcpt::new(to.clone(), Vec::new())).await {
+            let failure = meant(&error);
+            let line = format!("{to}: {failure}");
+            refused.push((failure, line));
+        }
+    }
+    let lines: Vec<String> = refused.iter().map(|(_, line)| line.clone()).collect();
+    if refused.len() == envelope.to().len() {
+        // Whoever is greylisted is taken later.
+        let passing = refused.iter().any(|(failure, _)| failure.is_passing);
+        let reason = lines.join("; ");
+        return Err(if passing { Failure::passing(reason) } else { Failure::lasting(reason) });
+    }
+    connection.command(Data).await.map_err(|error| meant(&error))?;
+    Ok((connection, lines))
 }
 
 async fn open(
@@ -121,7 +160,7 @@ async fn open(
         _ => Some(trust(server, settings)?),
     };
     let at_once = trust.clone().filter(|_| server.security == Security::Tls);
-    let limit = Some(settings.timeout);
+    let limit = Some(client::each(settings.timeout, addresses.len()));
     let mut last = Failure::passing("no address");
     for address in addresses {
         let opened =

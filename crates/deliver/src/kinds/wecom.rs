@@ -1,11 +1,13 @@
 //! WeCom's robots of groups: Markdown of at most 4,096 bytes, no signature. Answers 200 also when it refuses.
 
+use std::time::Duration;
+
 use serde_json::json;
 
 use super::{Job, Service, Way, encoded, markdown_link, tame};
 use crate::{
     Failure, Need, Rate,
-    client::Call,
+    client::{Call, TOO_OFTEN_WAIT},
     content::{Limit, Marks},
 };
 
@@ -14,7 +16,7 @@ const CONTENT_BYTES_MAX: usize = 4_096;
 /// Longest title; the rest is cut.
 const TITLE_CHARS_MAX: usize = 150;
 /// Busy, asked too often, asked too often at once.
-const PASSING: &[i64] = &[-1, 45_009, 45_033];
+const TOO_OFTEN: &[i64] = &[-1, 45_009, 45_033];
 
 const MARKS: Marks = Marks { escape: tame, bold: ("**", "**"), between: "\n", link: markdown_link };
 
@@ -24,7 +26,7 @@ pub(super) const SERVICE: Service = Service {
     needs: &[Need::Token],
     has_files: false,
     has_pictures: false,
-    way: Way::Http { call, judge: |reply| reply.by_code("errcode", "errmsg", PASSING) },
+    way: Way::Http { call, judge: |reply| reply.by_code("errcode", "errmsg", too_often) },
 };
 
 fn call(job: &Job<'_>) -> Result<Call, Failure> {
@@ -39,6 +41,10 @@ fn call(job: &Job<'_>) -> Result<Call, Failure> {
     let url = format!("{}/cgi-bin/webhook/send?key={}", job.access.url, encoded(&job.access.token));
     let body = json!({"msgtype": "markdown", "markdown": {"content": format!("{head}{text}")}});
     Ok(Call::json(url, &body))
+}
+
+fn too_often(code: i64, _: &str) -> Option<Duration> {
+    TOO_OFTEN.contains(&code).then_some(TOO_OFTEN_WAIT)
 }
 
 #[cfg(test)]

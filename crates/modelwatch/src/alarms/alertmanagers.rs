@@ -19,7 +19,11 @@ use model::{
 use serde_json::{Value, json};
 use tokio::{runtime::Handle, sync::Notify};
 
-use crate::{api::rfc3339, config::Alertmanager, events::Events};
+use crate::{
+    api::{object, rfc3339},
+    config::Alertmanager,
+    events::Events,
+};
 
 /// Most alerts of one request, as in Prometheus.
 const BATCH_MAX: usize = 64;
@@ -253,16 +257,12 @@ impl Target {
 
 /// An alert as Prometheus sends it.
 fn written(alert: &Alert) -> Value {
-    let labels: serde_json::Map<String, Value> =
-        alert.labels.iter().map(|(name, value)| (name.to_owned(), value.into())).collect();
-    let annotations: serde_json::Map<String, Value> =
-        alert.annotations.iter().map(|(name, text)| (name.clone(), text.as_str().into())).collect();
     json!({
-        "annotations": annotations,
+        "annotations": object(&alert.annotations),
         "endsAt": rfc3339(alert.ends_at),
         "startsAt": rfc3339(alert.starts_at),
         "generatorURL": alert.generator_url,
-        "labels": labels,
+        "labels": object(&alert.labels.iter().collect::<Vec<_>>()),
     })
 }
 

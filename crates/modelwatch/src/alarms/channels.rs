@@ -51,6 +51,11 @@ impl Channels {
         self.0.draw_with(picture);
     }
 
+    /// The language of a channel.
+    pub(crate) fn language(&self, name: &str) -> Language {
+        self.0.settings(name).map_or(Language::English, |settings| settings.language)
+    }
+
     pub(crate) fn start(&self) -> io::Result<()> {
         self.0.start()
     }
@@ -70,22 +75,7 @@ impl Channels {
 
     /// Takes a file over: attached to a mail, in base64 for a webhook or a command, as a document for Telegram and ntfy;
     /// the other kinds send the text, and say that there is a file.
-    pub(crate) fn send_file(
-        &self,
-        channel: &str,
-        subject: &str,
-        text: &str,
-        file_name: &str,
-        media_type: &str,
-        bytes: Vec<u8>,
-    ) -> Result<(), DeliverError> {
-        let file = FileToSend {
-            subject: subject.to_owned(),
-            text: text.to_owned(),
-            file_name: file_name.to_owned(),
-            media_type: media_type.to_owned(),
-            bytes,
-        };
+    pub(crate) fn send_file(&self, channel: &str, file: FileToSend) -> Result<(), DeliverError> {
         self.0.send_file(channel, file)
     }
 

@@ -10,7 +10,7 @@ use std::{
     panic::{AssertUnwindSafe, catch_unwind},
     path::PathBuf,
     sync::{
-        Arc, Mutex, MutexGuard, PoisonError,
+        Arc, Mutex,
         mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel},
     },
     thread::{self, JoinHandle},
@@ -31,6 +31,7 @@ use model::{
 use query::Settings;
 use store::Store;
 
+use super::lock;
 use crate::{whole, writer::Queue};
 
 /// Between two looks.
@@ -96,10 +97,6 @@ impl Detector {
             thread::sleep(Duration::from_millis(5));
         }
     }
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// What goes on from one look to the next.

@@ -10,3 +10,10 @@ pub(crate) mod incidents;
 pub(crate) mod objectives;
 pub(crate) mod picture;
 pub(crate) mod rules;
+
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+/// What a lock guards, also after a thread panicked that held it.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

@@ -8,7 +8,7 @@ use std::{
     collections::{BTreeMap, BTreeSet},
     io,
     path::{Path, PathBuf},
-    sync::{Mutex, PoisonError},
+    sync::Mutex,
 };
 
 use model::{
@@ -19,6 +19,7 @@ use model::{
 use query::{Expr, Output, QueryError};
 use serde::{Deserialize, Serialize};
 
+use super::lock;
 use crate::{
     config::{self, part},
     whole,
@@ -138,7 +139,7 @@ impl Objectives {
 
     /// All of them with whether they are the page's, sorted by model.
     pub(crate) fn all(&self) -> Vec<(Objective, bool)> {
-        let page = self.page.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let page = lock(&self.page).clone();
         let is_changed = |one: &&Objective| page.iter().any(|other| other.model == one.model);
         let configured = self.configured.iter().filter(|one| !is_changed(one));
         let mut all: Vec<(Objective, bool)> = configured.map(|one| (one.clone(), false)).collect();
@@ -149,7 +150,7 @@ impl Objectives {
 
     /// Keeps one of the page's; `false` where there are too many.
     pub(crate) fn set(&self, objective: Objective) -> io::Result<bool> {
-        let mut page = self.page.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut page = lock(&self.page);
         let mut objectives = page.clone();
         objectives.retain(|known| known.model != objective.model);
         if objectives.len() >= OBJECTIVES_MAX {
@@ -163,7 +164,7 @@ impl Objectives {
 
     /// Forgets one of the page's; `false` where there is none.
     pub(crate) fn remove(&self, model: &str) -> io::Result<bool> {
-        let mut page = self.page.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut page = lock(&self.page);
         let mut objectives = page.clone();
         objectives.retain(|known| known.model != model);
         if objectives.len() == page.len() {
@@ -191,7 +192,7 @@ impl Objectives {
     }
 
     fn bounds(&self, evaluate: Evaluate<'_>, time: UnixMs) -> Bounds {
-        let mut known = self.bounds.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut known = lock(&self.bounds);
         let is_fresh =
             known.looked.is_some_and(|looked| (0..LOOK_MS).contains(&(time.0 - looked.0)));
         if !is_fresh {

@@ -1,7 +1,9 @@
 //! The chart that goes with a notification: what its first alert is about, over the last hour.
 
 use alert::rules::Context;
-use model::{Labels, NAME, UnixMs, alert::Notification, message::Language, series::Budget};
+use model::{
+    Labels, NAME, UnixMs, alert::Notification, catalogue, message::Language, series::Budget,
+};
 use query::{Expr, Grid, Series, Value};
 use report::{
     Fonts,
@@ -24,7 +26,11 @@ const HEIGHT: f32 = 220.0;
 const SCALE: f32 = 2.0;
 
 /// The chart as PNG; nothing where the expression is not known, has no values, or no font is at hand.
-pub(crate) fn picture(notification: &Notification, context: &Context<'_>) -> Option<Vec<u8>> {
+pub(crate) fn picture(
+    notification: &Notification,
+    language: Language,
+    context: &Context<'_>,
+) -> Option<Vec<u8>> {
     let fonts = reports::fonts()?;
     let alert = &notification.alerts.first()?.alert;
     let expr = query::parse(&expression(&alert.generator_url)?).ok()?;
@@ -39,8 +45,12 @@ pub(crate) fn picture(notification: &Notification, context: &Context<'_>) -> Opt
     if layers.is_empty() {
         return None;
     }
-    let title =
-        [alert.annotation("summary"), alert.name()].into_iter().find(|text| !text.is_empty());
+    let own = match language {
+        Language::English => "summary",
+        Language::Chinese => "summary_zh",
+    };
+    let titles = [alert.annotation(own), alert.annotation("summary"), alert.name()];
+    let title = titles.into_iter().find(|text| !text.is_empty());
     let chart = TimeChart {
         title: title.unwrap_or_default().to_owned(),
         width: WIDTH,
@@ -48,14 +58,29 @@ pub(crate) fn picture(notification: &Notification, context: &Context<'_>) -> Opt
         start,
         end,
         zone: &reports::zone_over("", reports::Period::new(start, end)),
-        language: Language::English,
-        unit: Unit::Count,
+        language,
+        unit: unit(shown.text()),
         layers,
         limit,
         max: None,
         spans: vec![(alert.starts_at, end)],
     };
     draw(&chart, fonts)
+}
+
+/// The unit of the values, where the expression is one metric and nothing is made of it.
+fn unit(expression: &str) -> Unit {
+    let name = expression.split('{').next().unwrap_or_default().trim();
+    let has_matchers = expression.matches('{').count() == 1 && expression.trim_end().ends_with('}');
+    let is_plain = has_matchers || name == expression.trim();
+    match catalogue::find(name).filter(|_| is_plain).map(|metric| metric.unit) {
+        Some("seconds") => Unit::Seconds,
+        Some("ratio") => Unit::Ratio,
+        Some("bytes") => Unit::Bytes,
+        Some("watts") => Unit::Watts,
+        Some("celsius") => Unit::Celsius,
+        _ => Unit::Count,
+    }
 }
 
 fn draw(chart: &TimeChart<'_>, fonts: &Fonts) -> Option<Vec<u8>> {
@@ -99,7 +124,29 @@ fn layers(
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
+    use model::{
+        Clock,
+        alert::{Alert, Notified, Reason},
+        sample::Batch,
+    };
+    use store::{Options, Store};
+
     use super::*;
+
+    #[test]
+    fn units_are_those_of_plain_metrics() {
+        let check = |text: &str, expected: Unit| assert_eq!(unit(text), expected, "{text}");
+        check("accelerator_temperature_celsius", Unit::Celsius);
+        check("accelerator_temperature_celsius{uuid=\"a\"}", Unit::Celsius);
+        check("llm_kv_cache_usage_ratio{instance=~\".+\"}", Unit::Ratio);
+        check("100 * llm_kv_cache_usage_ratio", Unit::Count);
+        check("rate(node_network_receive_bytes_total[5m])", Unit::Count);
+        check("accelerator_temperature_celsius{uuid=\"a\"} - 5", Unit::Count);
+        check("llm_kv_cache_usage_ratio{a=\"b\"} - llm_kv_cache_usage_ratio{a=\"c\"}", Unit::Count);
+        check("", Unit::Count);
+    }
 
     #[test]
     fn expressions_of_links() {
@@ -110,5 +157,76 @@ mod tests {
         check("http://prometheus/graph?g0.expr=up+%3D%3D+0&g0.tab=1", Some("up == 0"));
         check("http://page/", None);
         check("", None);
+    }
+
+    const NOW: UnixMs = UnixMs(1_795_478_400_000);
+
+    fn notification(link: &str, job: &str) -> Notification {
+        let starts_at = UnixMs(NOW.0 - 600_000);
+        let alert = Alert {
+            labels: Labels::from_pairs([("alertname", "Down"), ("job", job)]),
+            annotations: vec![("summary".to_owned(), format!("{job} is down"))],
+            starts_at,
+            ends_at: NOW,
+            generator_url: link.to_owned(),
+            value: Some(0.0),
+        };
+        Notification {
+            key: "k".to_owned(),
+            incident: "i".to_owned(),
+            channel: "c".to_owned(),
+            group_key: String::new(),
+            reason: Reason::First,
+            time: NOW,
+            severity: "critical".to_owned(),
+            group_labels: Vec::new(),
+            common_labels: Vec::new(),
+            common_annotations: Vec::new(),
+            alerts: vec![Notified { alert, is_firing: true }],
+            truncated: 0,
+            url: String::new(),
+        }
+    }
+
+    #[test]
+    fn what_the_store_has_is_drawn() {
+        assert!(reports::fonts().is_some(), "a font is needed: install fonts-dejavu-core");
+        let folder = tempfile::tempdir().unwrap();
+        let clock = Clock::manual(NOW);
+        let (store, _) = Store::open(folder.path(), Options::default(), clock.clone()).unwrap();
+        for minute in (0..60).rev() {
+            let mut batch = Batch::new(UnixMs(NOW.0 - minute * 60_000));
+            let is_up = f64::from(u8::from(minute > 10));
+            batch.push(&Labels::metric("up", [("job", "a")]), is_up);
+            batch.push(&Labels::metric("up", [("job", "b")]), 1.0 - is_up);
+            store.append(&batch).unwrap();
+        }
+        let drawn = |link: &str, job: &str| {
+            picture(
+                &notification(link, job),
+                Language::English,
+                &Context {
+                    source: &store,
+                    settings: &query::Settings::default(),
+                    clock: &clock,
+                    timeout: Duration::from_secs(10),
+                    samples_max: 1_000_000,
+                    external_url: "",
+                    external_labels: &[],
+                    generator_url: &|_| String::new(),
+                    write: &|_| Ok(()),
+                    resend_delay: Duration::from_secs(60),
+                },
+            )
+        };
+        let link = "http://page/#/explore?q=up+%3C+1";
+        let found = drawn(link, "a").unwrap();
+        assert!(found.starts_with(b"\x89PNG\r\n\x1a\n"));
+        let size = |at: usize| u32::from_be_bytes(found[at..at + 4].try_into().unwrap());
+        assert_eq!((size(16), size(20)), ((WIDTH * SCALE) as u32, (HEIGHT * SCALE) as u32));
+        assert!(found != drawn(link, "b").unwrap(), "another series is another picture");
+        assert_eq!(drawn(link, "c"), None);
+        assert_eq!(drawn("http://page/", "a"), None);
+        assert_eq!(drawn("http://page/?q=up+%3C", "a"), None);
     }
 }

@@ -53,6 +53,7 @@ pub(crate) use json::envelope;
 pub(crate) use live::{Hub, is_due, run as run_live};
 pub(crate) use logs::{LINES_MAX, SavedSearches, TAILS_MAX, csv_header, csv_row};
 pub(crate) use page::{file as page_file, kind as page_kind};
+pub(crate) use product::object;
 pub(crate) use product::{collected_json, event_json, seen_json};
 pub(crate) use prometheus::{POINTS_MAX, Report, narrow, own_metadata};
 pub(crate) use query::{Limits, Queries};

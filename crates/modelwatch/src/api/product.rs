@@ -242,7 +242,7 @@ pub(crate) fn event_json(record: &LogRecord) -> Value {
     })
 }
 
-pub(super) fn object<K: AsRef<str>, V: Serialize>(pairs: &[(K, V)]) -> Value {
+pub(crate) fn object<K: AsRef<str>, V: Serialize>(pairs: &[(K, V)]) -> Value {
     let members = pairs.iter().map(|(name, value)| (name.as_ref().to_owned(), json!(value)));
     Value::Object(members.collect::<Map<_, _>>())
 }

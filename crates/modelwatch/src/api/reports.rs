@@ -1,28 +1,27 @@
 //! `/api/mw/v1/reports`: reports that were made, made anew, previewed, and made by the clock.
 
-use std::{net::SocketAddr, sync::Arc, time::Duration};
+use std::{collections::HashMap, net::SocketAddr, sync::Arc, time::Duration};
 
-use alert::incident::record::{Head, Member};
 use axum::{
     body::{Body, Bytes},
     extract::{ConnectInfo, Path, State},
     http::{HeaderValue, Response, header},
 };
-use model::{UnixMs, message::render};
-use report::facts::{Bilingual, Incident};
+use deliver::FileToSend;
+use model::UnixMs;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::{
     audit::{Person, audit},
-    form::{Form, parse_duration_ms},
+    form::{Form, invalid, parse_duration_ms},
     json::{self, ApiError},
     query::from_select_error,
     requests::{Answer, needed_time, ok, refused},
 };
 use crate::{
     reports::{
-        self, Entry, Failure, Format, Period, Planned, Run, SPAN_MAX, SPAN_MIN, Schedule,
+        self, Entry, Failure, Format, Left, Planned, Run, SPAN_MAX, SPAN_MIN, Schedule,
         ScheduleError, Sources, Wish,
     },
     wire::App,
@@ -64,14 +63,15 @@ impl Order {
         let now = app.clock.now();
         let (start, end) = match (&self.last, self.start, self.end) {
             (Some(last), None, None) => {
-                let span = parse_duration_ms(last).map_err(|reason| bad("last", &reason))?;
+                let span = parse_duration_ms(last).map_err(|reason| invalid("last", &reason))?;
                 (UnixMs(now.0.saturating_sub(span)), now)
             }
             (None, Some(start), end) => (UnixMs(start), end.map_or(now, UnixMs)),
-            _ => return Err(bad("last", "give last, or start and end")),
+            _ => return Err(invalid("last", "give last, or start and end")),
         };
         let formats = self.formats.iter().map(|name| {
-            Format::from_name(name).ok_or_else(|| bad("formats", &format!("{name:?} is unknown")))
+            Format::from_name(name)
+                .ok_or_else(|| invalid("formats", &format!("{name:?} is unknown")))
         });
         let mut formats: Vec<Format> = formats.collect::<Result<_, _>>()?;
         if formats.is_empty() {
@@ -84,10 +84,6 @@ impl Order {
     }
 }
 
-fn bad(name: &str, reason: &str) -> ApiError {
-    super::form::invalid(name, reason)
-}
-
 fn checked(mut wish: Wish, now: UnixMs) -> Result<Wish, ApiError> {
     wish.end = wish.end.min(now);
     let span = wish.end.0.saturating_sub(wish.start.0);
@@ -96,10 +92,10 @@ fn checked(mut wish: Wish, now: UnixMs) -> Result<Wish, ApiError> {
     }
     wish.model = wish.model.filter(|model| !model.is_empty());
     if wish.model.as_ref().is_some_and(|model| model.len() > MODEL_BYTES_MAX) {
-        return Err(bad("model", "too long"));
+        return Err(invalid("model", "too long"));
     }
     if !wish.zone.is_empty() && crate::zone::Zone::of_name(&wish.zone).is_none() {
-        return Err(bad("zone", "this machine knows no such time zone"));
+        return Err(invalid("zone", "this machine knows no such time zone"));
     }
     Ok(wish)
 }
@@ -112,59 +108,32 @@ async fn facts(app: &Arc<App>, wish: &Wish) -> Result<report::Facts, ApiError> {
     let read = app.queries.run_with(reports::TIMEOUT, reports::SAMPLES_MAX, move |budget| {
         let subject = wish.subject(&for_work.instance, &for_work.config.reports);
         let objectives = reports::objectives(&for_work.objectives);
+        let (incidents, forgotten) = for_work.incidents.read(|machine, now| {
+            let (kept, start) = (machine.kept(), subject.period.start);
+            let told = reports::told(kept, subject.period, subject.model.as_deref());
+            (told, reports::forgotten(kept, now, start, &subject.zone))
+        });
         let sources = Sources {
             store: &for_work.store,
             clock: &for_work.clock,
             budget,
             objectives: &objectives,
-            incidents: Some(incidents(&for_work, subject.period)),
+            incidents: Some(incidents),
         };
-        reports::gather(sources, &subject).map_err(|failure| match failure {
+        let facts = reports::gather(sources, &subject).map_err(|failure| match failure {
             Failure::Series(error) => from_select_error(error),
             Failure::Records(error) => refused(error),
+        });
+        facts.map(|mut facts| {
+            facts.missing.extend(forgotten);
+            facts
         })
     });
     read.await
 }
 
-/// Incidents that were open at some time of a period, oldest first.
-fn incidents(app: &App, period: Period) -> Vec<Incident> {
-    let text = |member: Option<&Member>, name: &str| {
-        let find = |name: &str| {
-            let found = member?.annotations.iter().find(|(candidate, _)| candidate == name);
-            found.map(|(_, text)| text.clone())
-        };
-        Bilingual {
-            en: find(name).unwrap_or_default(),
-            zh: find(&format!("{name}_zh")).unwrap_or_default(),
-        }
-    };
-    let (start, end) = (period.start.0, period.end.0);
-    let is_inside =
-        |head: &Head| head.started < end && head.resolved.is_none_or(|resolved| resolved >= start);
-    let mut found: Vec<Incident> = app.incidents.read(|machine, _| {
-        let all = machine.kept().incidents.values().filter(|it| is_inside(&it.head));
-        let told = all.map(|incident| {
-            let first = incident.members.values().min_by_key(|member| member.starts);
-            let head = &incident.head;
-            Incident {
-                name: head.name.clone(),
-                severity: head.severity.clone(),
-                start: UnixMs(head.started),
-                end: head.resolved.map(UnixMs),
-                summary: text(first, "summary"),
-                cause: text(first, "cause"),
-                alerts: usize::try_from(head.alerts_total).unwrap_or(usize::MAX),
-            }
-        });
-        told.collect()
-    });
-    found.sort_by_key(|incident| incident.start);
-    found
-}
-
 /// Makes a report and keeps it.
-async fn make(app: &Arc<App>, wish: Wish) -> Result<(Entry, Vec<(Format, Vec<u8>)>), ApiError> {
+async fn make(app: &Arc<App>, wish: Wish) -> Result<Entry, ApiError> {
     let facts = facts(app, &wish).await?;
     let app = Arc::clone(app);
     let kept = json::blocking(move || app.reports.keep(&wish, &facts)).await?;
@@ -189,7 +158,7 @@ async fn find(app: Arc<App>, id: String) -> Result<Entry, ApiError> {
 pub(super) async fn create(State(app): State<Arc<App>>, body: Bytes) -> Answer {
     let order: Order = json::body(&body, BODY_BYTES_MAX)?;
     let wish = order.wish(&app)?;
-    let (entry, _) = make(&app, wish).await?;
+    let entry = make(&app, wish).await?;
     ok(&json!(entry))
 }
 
@@ -217,7 +186,7 @@ pub(super) async fn preview(State(app): State<Arc<App>>, form: Form) -> Answer {
 
 fn format(form: &Form) -> Result<Format, ApiError> {
     let name = form.get("format").unwrap_or(Format::Html.name());
-    Format::from_name(name).ok_or_else(|| bad("format", &format!("{name:?} is unknown")))
+    Format::from_name(name).ok_or_else(|| invalid("format", &format!("{name:?} is unknown")))
 }
 
 fn file_response(format: Format, bytes: Vec<u8>, name: Option<String>) -> Response<Body> {
@@ -232,12 +201,6 @@ fn file_response(format: Format, bytes: Vec<u8>, name: Option<String>) -> Respon
         headers.insert(header::CONTENT_DISPOSITION, value);
     }
     response
-}
-
-/// What the file of a report is called: its days and its language.
-fn file_name(entry: &Entry, format: Format) -> String {
-    let (start, end) = (day(entry.start), day(entry.end - 1));
-    format!("modelwatch-{start}-{end}-{}.{}", entry.language, format.name())
 }
 
 pub(super) async fn file(
@@ -255,7 +218,7 @@ pub(super) async fn file(
     let found = found.await?.map_err(|error| ApiError::internal(error.to_string()))?;
     let (entry, bytes) =
         found.ok_or_else(|| ApiError::not_found("there is no such report in this format"))?;
-    Ok(file_response(format, bytes, (!is_shown).then(|| file_name(&entry, format))))
+    Ok(file_response(format, bytes, (!is_shown).then(|| entry.file_name(format))))
 }
 
 pub(super) async fn remove(
@@ -269,7 +232,7 @@ pub(super) async fn remove(
     if !removed.map_err(|error| ApiError::internal(error.to_string()))? {
         return Err(ApiError::not_found("there is no such report"));
     }
-    let report = file_name(&entry, Format::Html);
+    let report = entry.file_name(Format::Html);
     audit(&app, "audit.report_removed", &Person::new(address, ""), [("report", report)]);
     ok(&json!(entry))
 }
@@ -345,36 +308,53 @@ fn refused_schedule(error: ScheduleError) -> ApiError {
     }
 }
 
-/// Makes reports when they are due, until the program ends.
+/// Makes reports when they are due and hands on what could not be handed on before, until the program ends.
 pub(crate) async fn run(app: Arc<App>) {
     let mut stop = app.stop.subscribe();
-    let mut failed_until = std::collections::HashMap::new();
+    // By name, and whether a report is to be made.
+    let mut paused: HashMap<(String, bool), UnixMs> = HashMap::new();
     loop {
         let ended = tokio::time::timeout(LOOK, stop.wait_for(|stop| *stop)).await.is_ok();
         if ended {
             return;
         }
-        let for_work = Arc::clone(&app);
         let now = app.clock.now();
-        let due = tokio::task::spawn_blocking(move || for_work.reports.due(now)).await;
-        let due = match due {
-            Ok(Ok(due)) => due,
-            Ok(Err(error)) => {
-                tracing::warn!("schedules of reports cannot be read: {error}");
+        for (schedule, due) in to_do(&app, now).await {
+            let key = (schedule.name.clone(), due.is_some());
+            if paused.get(&key).is_some_and(|until| *until > now) {
                 continue;
             }
-            Err(_) => continue,
-        };
-        for (schedule, due) in due {
-            if failed_until.get(&schedule.name).is_some_and(|until| *until > now) {
-                continue;
-            }
-            let name = schedule.name.clone();
-            if let Err(text) = by_clock(&app, &schedule, due).await {
-                tracing::warn!("report {name}: {text}");
-                failed_until.insert(name, now + PAUSE);
+            let done = match due {
+                Some(due) => by_clock(&app, &schedule, due).await,
+                None => hand_on(&app, &schedule).await,
+            };
+            if let Err(text) = done {
+                tracing::warn!("report {}: {text}", schedule.name);
+                // What was made but not handed on waits as well.
+                paused.insert((schedule.name.clone(), false), now + PAUSE);
+                paused.insert(key, now + PAUSE);
             }
         }
+    }
+}
+
+/// Schedules of whose reports something is left to be handed on, and those that are due, each with when it was. What
+/// is left goes first: the next report takes its place.
+async fn to_do(app: &Arc<App>, now: UnixMs) -> Vec<(Schedule, Option<UnixMs>)> {
+    let for_work = Arc::clone(app);
+    let read = tokio::task::spawn_blocking(move || {
+        let left = for_work.reports.left()?.into_iter().map(|schedule| (schedule, None));
+        let due = for_work.reports.due(now)?.into_iter();
+        Ok(left.chain(due.map(|(schedule, due)| (schedule, Some(due)))).collect())
+    });
+    match read.await {
+        Ok(Ok(found)) => found,
+        Ok(Err(error)) => {
+            let error: std::io::Error = error;
+            tracing::warn!("schedules of reports cannot be read: {error}");
+            Vec::new()
+        }
+        Err(_) => Vec::new(),
     }
 }
 
@@ -394,8 +374,8 @@ async fn by_clock(app: &Arc<App>, schedule: &Schedule, due: UnixMs) -> Result<()
     let before = app.reports.schedules().ok().and_then(|all| {
         all.into_iter().find(|one| one.schedule.name == schedule.name).map(|one| one.run)
     });
-    let made = match make(app, wish).await {
-        Ok(made) => made,
+    let entry = match make(app, wish).await {
+        Ok(entry) => entry,
         Err(error) => {
             let (_, text) = error.into_parts();
             // Not done with: it is tried again.
@@ -404,19 +384,13 @@ async fn by_clock(app: &Arc<App>, schedule: &Schedule, due: UnixMs) -> Result<()
             return Err(text);
         }
     };
-    let run = Run { due: due.0, made: Some(made.0.created), error: None };
+    let left = Left::of(schedule, &entry);
+    let run = Run { due: due.0, made: Some(entry.created), error: None, left };
     // Before it is handed on: what cannot be noted would be sent again and again.
-    if !note(app, schedule, run.clone()).await {
+    if !note(app, schedule, run).await {
         return Err("that it was made cannot be noted; see the log".to_owned());
     }
-    let error = hand_on(app, schedule, &made.0, made.1).await.err();
-    if error.is_some() {
-        note(app, schedule, Run { error: error.clone(), ..run }).await;
-    }
-    match error {
-        None => Ok(()),
-        Some(text) => Err(text),
-    }
+    hand_on(app, schedule).await
 }
 
 /// Whether it could be noted how a schedule ended.
@@ -429,40 +403,14 @@ async fn note(app: &Arc<App>, schedule: &Schedule, run: Run) -> bool {
     matches!(noted, Ok(Ok(())))
 }
 
-/// Copies the files to where the schedule wants them, and hands them to its channels. All are tried; the first that
-/// fails is told.
-async fn hand_on(
-    app: &Arc<App>,
-    schedule: &Schedule,
-    entry: &Entry,
-    files: Vec<(Format, Vec<u8>)>,
-) -> Result<(), String> {
-    let (for_work, schedule, entry) = (Arc::clone(app), schedule.clone(), entry.clone());
+/// Hands on what is left of a schedule's last report.
+async fn hand_on(app: &Arc<App>, schedule: &Schedule) -> Result<(), String> {
+    let (app, schedule) = (Arc::clone(app), schedule.clone());
     let work = move || {
-        let mut results = Vec::new();
-        for (format, bytes) in &files {
-            let name = format!("{}-{}", schedule.name, file_name(&entry, *format));
-            if !schedule.folder.is_empty() {
-                let copied = for_work.reports.copy_to(&schedule, &name, bytes);
-                results.push(copied.map_err(|error| format!("{}: {error}", schedule.folder)));
-            }
-            for channel in &schedule.channels {
-                let language = for_work.reports.language(&entry.language);
-                let span = [("start", day(entry.start)), ("end", day(entry.end - 1))];
-                let subject = format!("{}: {}", schedule.name, entry.title);
-                let text = render("report.mail", &span, language);
-                let media_type = format.media_type();
-                let channels = &for_work.channels;
-                let sent =
-                    channels.send_file(channel, &subject, &text, &name, media_type, bytes.clone());
-                results.push(sent.map_err(|error| format!("{channel}: {error}")));
-            }
-        }
-        results.into_iter().collect()
+        let send = |channel: &str, file: FileToSend| {
+            app.channels.send_file(channel, file).map_err(|error| error.to_string())
+        };
+        app.reports.hand_on(&schedule, app.clock.now(), &send)
     };
     tokio::task::spawn_blocking(work).await.map_err(|error| error.to_string())?
-}
-
-fn day(time: i64) -> String {
-    super::time::date(UnixMs(time))
 }

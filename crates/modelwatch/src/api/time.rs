@@ -1,5 +1,7 @@
 //! Times as people and Prometheus' clients write them.
 
+use std::time::Duration;
+
 use model::{UnixMs, civil_from_days, parse_rfc3339};
 
 /// Beyond this, seconds in a float no longer tell milliseconds apart.
@@ -32,6 +34,11 @@ pub(crate) fn rfc3339(time: UnixMs) -> String {
     let (hour, minute, second) =
         (second_of_day / 3_600, second_of_day / 60 % 60, second_of_day % 60);
     format!("{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}.{millis:03}Z")
+}
+
+/// Whole milliseconds of a duration.
+pub(super) fn millis(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }
 
 /// `2026-11-24`, in UTC.

@@ -2,7 +2,7 @@
 
 use std::{os::unix::fs::DirBuilderExt as _, process::ExitCode, time::Duration};
 
-use axum::{body::Bytes, http::StatusCode};
+use axum::http::StatusCode;
 use clap::Subcommand;
 use model::{
     Clock,
@@ -10,11 +10,21 @@ use model::{
 };
 use serde_json::Value;
 
-use super::{WRONG_USE, complain, peer::Peer, query::url_of, say};
+use super::{
+    WRONG_USE, complain,
+    peer::{Answer, Peer},
+    query::url_of,
+    say,
+};
 use crate::{alarms::channels::Channels, config::Config};
 
 /// The arguments of `test`, for their help.
 pub(super) const TEST: &[&str] = &["channel"];
+
+/// How long a running modelwatch may take, and with it the service.
+const PATIENCE: Duration = Duration::from_secs(60);
+/// Largest answer of a running modelwatch.
+const ANSWER_BYTES_MAX: usize = 1 << 20;
 
 #[derive(Clone, Subcommand)]
 pub(super) enum NotifyWork {
@@ -63,26 +73,36 @@ pub(super) fn notify(config: &Config, work: &NotifyWork, language: Language) -> 
     }
 }
 
-/// `None` where no modelwatch runs, or none that knows channels.
+/// `None` where no modelwatch runs, or none that knows channels: nothing was sent then. Whatever else goes wrong is told,
+/// since a second test may ring a second time.
 fn by_running(config: &Config, channel: &str, language: Language) -> Option<Tested> {
     let url = url_of(config.server.listen);
     let mut peer = Peer::new(&url, language).ok()?;
+    let known = peer.fetch("/api/mw/v1/channels", PATIENCE, ANSWER_BYTES_MAX).ok().flatten()?;
+    if known.status != StatusCode::OK {
+        return None;
+    }
     let path = format!("/api/mw/v1/channels/{channel}/test");
-    let answer = peer.post(&path, &[], &Bytes::new()).ok()?;
-    let body: Value = serde_json::from_str(&answer.text).unwrap_or_default();
-    let result = match answer.status {
-        StatusCode::OK => match body["seconds"].as_f64() {
-            Some(seconds) => Ok(seconds),
-            None => Err(body["error"].as_str().unwrap_or_default().to_owned()),
-        },
-        // It runs, with another configuration: that it knows no such channel is what somebody has to know.
-        StatusCode::NOT_FOUND if body["errorType"] == "not_found" => {
-            Err(render::<&str, &str>("notify.other_configuration", &[], language))
-        }
-        _ => return None,
+    let result = match peer.ask(&path, String::new(), PATIENCE, ANSWER_BYTES_MAX) {
+        Ok(Some(answer)) => of_answer(&answer, language),
+        Ok(None) => Err(render::<&str, &str>("notify.other_configuration", &[], language)),
+        Err(error) => Err(format!("{error:#}")),
     };
     let sender = render("notify.sender_running", &[("url", url)], language);
     Some(Tested { sender, result })
+}
+
+fn of_answer(answer: &Answer, language: Language) -> Result<f64, String> {
+    let body: Value = serde_json::from_str(&answer.text).unwrap_or_default();
+    let error = || body["error"].as_str().unwrap_or(&answer.text).to_owned();
+    match answer.status {
+        StatusCode::OK => body["seconds"].as_f64().ok_or_else(error),
+        // It runs, with another configuration: that it knows no such channel is what somebody has to know.
+        StatusCode::NOT_FOUND => {
+            Err(render::<&str, &str>("notify.other_configuration", &[], language))
+        }
+        _ => Err(error()),
+    }
 }
 
 /// Sends it from here. The queue of the data directory is left alone: it may be another user's.

@@ -21,7 +21,7 @@ use crate::{
     alarms::objectives::Objectives,
     api::{parse_duration_ms, parse_time},
     config::Config,
-    reports::{self, Format, SAMPLES_MAX, SPAN_MAX, SPAN_MIN, Sources, Wish, tag},
+    reports::{self, Format, SAMPLES_MAX, SPAN_MAX, SPAN_MIN, Sources, Wish},
     wire,
     zone::Zone,
 };
@@ -215,7 +215,7 @@ fn path_of(wish: &Wish, format: Format) -> String {
     query
         .append_pair("start", &wish.start.0.to_string())
         .append_pair("end", &wish.end.0.to_string())
-        .append_pair("language", tag(wish.language))
+        .append_pair("language", wish.language.tag())
         .append_pair("format", format.name())
         .append_pair("zone", &wish.zone);
     query.extend_pairs(wish.model.iter().map(|model| ("model", model)));

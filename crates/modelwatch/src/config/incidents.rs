@@ -167,13 +167,7 @@ fn named_zone(line: usize, name: &str) -> Result<Option<Zone>, Bad> {
 }
 
 fn all_matchers(line: usize, texts: &[String]) -> Result<Vec<Matcher>, Bad> {
-    let parsed = texts.iter().map(|text| matchers::parse_list(text));
-    let lists = parsed.collect::<Result<Vec<_>, _>>().map_err(|bad| Bad(line, bad.to_string()))?;
-    let all: Vec<Matcher> = lists.into_iter().flatten().collect();
-    if all.len() > matchers::MATCHERS_MAX {
-        return Err(Bad(line, format!("at most {} matchers are allowed", matchers::MATCHERS_MAX)));
-    }
-    Ok(all)
+    matchers::parse_all(texts).map_err(|bad| Bad(line, bad.to_string()))
 }
 
 impl Route {

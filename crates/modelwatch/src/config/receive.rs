@@ -1,12 +1,8 @@
 //! `[receive]`: where others send their logs, and who may.
 
-use std::{
-    fs::File,
-    io::{self, Read as _},
-    net::SocketAddr,
-    path::Path,
-};
+use std::net::SocketAddr;
 
+use deliver::{NoSecret, Reference};
 use receive::{
     access::Tokens,
     serve::{Settings, TlsFiles},
@@ -16,9 +12,6 @@ use super::{
     Environment, Problem,
     lines::{Lines, text},
 };
-
-/// Longest token. A larger file is none.
-const TOKEN_BYTES_MAX: u64 = 4 << 10;
 
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(crate) struct Receive {
@@ -33,14 +26,6 @@ pub(crate) struct Receive {
     pub(crate) tls_key_file: String,
     /// References to tokens, never tokens.
     pub(crate) tokens: Vec<String>,
-}
-
-/// Why a reference leads to no token.
-enum NoToken {
-    /// It is no reference. It may be the token itself, so that nobody is shown it.
-    Reference,
-    Variable(String),
-    File(String, String),
 }
 
 impl Receive {
@@ -70,7 +55,8 @@ impl Receive {
         if self.tokens.is_empty() {
             return Tokens::default();
         }
-        let tokens = self.tokens.iter().filter_map(|reference| token(reference, variable).ok());
+        let read = |text: &String| Reference::parse(text)?.read(variable).ok();
+        let tokens = self.tokens.iter().filter_map(read);
         Tokens::new(tokens.collect::<Vec<_>>().iter().map(String::as_str))
     }
 
@@ -90,29 +76,6 @@ impl Receive {
             }),
         }
     }
-}
-
-fn token(reference: &str, variable: &dyn Fn(&str) -> Option<String>) -> Result<String, NoToken> {
-    let token = match reference.split_once(':') {
-        Some(("env", name)) => variable(name).ok_or_else(|| NoToken::Variable(name.to_owned()))?,
-        Some(("file", path)) => read(Path::new(path))
-            .map_err(|error| NoToken::File(path.to_owned(), error.to_string()))?,
-        _ => return Err(NoToken::Reference),
-    };
-    match (token.trim(), reference.split_once(':')) {
-        ("", Some(("env", name))) => Err(NoToken::Variable(name.to_owned())),
-        ("", Some((_, path))) => Err(NoToken::File(path.to_owned(), "it is empty".to_owned())),
-        (token, _) => Ok(token.to_owned()),
-    }
-}
-
-fn read(path: &Path) -> io::Result<String> {
-    let mut text = String::new();
-    File::open(path)?.take(TOKEN_BYTES_MAX + 1).read_to_string(&mut text)?;
-    if text.len() as u64 > TOKEN_BYTES_MAX {
-        return Err(io::Error::other(format!("more than {TOKEN_BYTES_MAX} bytes")));
-    }
-    Ok(text)
 }
 
 /// What only makes sense together. `line_of` finds where a key is written.
@@ -139,15 +102,19 @@ pub(super) fn check(
             complain(key, "config.receive_incomplete", params);
         }
     }
-    for reference in &receive.tokens {
-        match token(reference, environment.variable) {
+    for text in &receive.tokens {
+        let Some(reference) = Reference::parse(text) else {
+            // It may be the token itself, so that nobody is shown it.
+            complain("tokens", "config.receive_token", Vec::new());
+            continue;
+        };
+        match reference.read(environment.variable) {
             Ok(_) => {}
-            Err(NoToken::Reference) => complain("tokens", "config.receive_token", Vec::new()),
-            Err(NoToken::Variable(name)) => {
+            Err(NoSecret::Variable(name)) => {
                 let params = vec![("name", name), ("key", "receive.tokens".to_owned())];
                 complain("tokens", "config.variable_missing", params);
             }
-            Err(NoToken::File(path, reason)) => {
+            Err(NoSecret::File(path, reason)) => {
                 let params = vec![("path", path), ("reason", reason)];
                 complain("tokens", "config.receive_token_file", params);
             }
@@ -229,6 +196,7 @@ mod tests {
             assert!(errors.contains(expected) && !errors.contains("secret"), "{errors}");
         };
         check("tokens = [\"secret\"]", "line 2: receive.tokens");
+        check("tokens = [\"file:secret\"]", "line 2: receive.tokens");
         check("tokens = [\"env:NONE\"]", "line 2: the environment variable NONE");
         check("tokens = [\"env:EMPTY\"]", "line 2: the environment variable EMPTY");
         check("tokens = [\"file:/no/such\"]", "line 2: the token in /no/such");

@@ -220,7 +220,7 @@ pub(super) static RULES: &[Rule] = &[
     },
     Rule {
         code: "cause.cpu_throttled",
-        when: "100 * rate(container_cpu_cfs_throttled_periods_total[$w]) / (rate(container_cpu_cfs_periods_total[$w]) > 0) > 25",
+        when: "100 * rate(container_cpu_cfs_throttled_periods_total{engine!=\"\"}[$w]) / (rate(container_cpu_cfs_periods_total[$w]) > 0) > 25",
         evidence: &[(
             metric::CONTAINER_CPU_CFS_THROTTLED_PERIODS_TOTAL.name,
             "rate($m{$who}[1m]) / rate(container_cpu_cfs_periods_total{$who}[1m])",

@@ -6,9 +6,9 @@ use model::{
     Clock, NAME,
     log::Severity,
     message::{Language, MESSAGES, render},
-    series::{Budget, Matcher, SelectError, SeriesData, SeriesSource, TimeRange},
+    series::Budget,
 };
-use query::Settings;
+use query::{Settings, notation::Memory};
 
 use super::*;
 
@@ -22,60 +22,31 @@ const PERIOD: i64 = 5;
 /// A series by its text, usually and in the window.
 type Written = (&'static str, fn(f64) -> f64, fn(f64) -> f64);
 
-struct Source(Vec<SeriesData>);
-
-impl Source {
-    fn new(written: &[Written]) -> Self {
-        let series = written.iter().map(|(text, usually, inside)| {
-            let matchers = query::parse_selector(text).unwrap();
-            let pairs =
-                matchers.iter().map(|matcher| (matcher.name.clone(), matcher.value.clone()));
-            let labels = Labels::from_pairs(pairs);
-            let seconds = (0..=WINDOW.1).step_by(usize::try_from(PERIOD).unwrap());
-            let value = |second: i64| {
-                let value = if second <= WINDOW.0 { usually } else { inside };
-                value(second as f64)
-            };
-            let (times, values) = seconds.map(|second| (second * 1_000, value(second))).unzip();
-            SeriesData { labels, times, values }
-        });
-        Self(series.collect())
+fn memory(written: &[Written]) -> Memory {
+    let mut memory = Memory::default();
+    for (text, usually, inside) in written {
+        let matchers = query::parse_selector(text).unwrap();
+        let pairs = matchers.iter().map(|matcher| (matcher.name.clone(), matcher.value.clone()));
+        let labels = Labels::from_pairs(pairs);
+        for second in (0..=WINDOW.1).step_by(usize::try_from(PERIOD).unwrap()) {
+            let value = if second <= WINDOW.0 { usually } else { inside };
+            memory.insert_float(&labels, second * 1_000, value(second as f64));
+        }
     }
-}
-
-impl SeriesSource for Source {
-    fn select(
-        &self,
-        matchers: &[Matcher],
-        range: TimeRange,
-        _: &Budget,
-    ) -> Result<Vec<SeriesData>, SelectError> {
-        let found = self.0.iter().filter(|series| Matcher::all_match(matchers, &series.labels));
-        let inside = found.map(|series| {
-            let points = series.times.iter().copied().zip(series.values.iter().copied());
-            let is_inside = |(time, _): &(i64, f64)| (range.start.0..=range.end.0).contains(time);
-            let (times, values) = points.filter(is_inside).unzip();
-            SeriesData { labels: series.labels.clone(), times, values }
-        });
-        Ok(inside.filter(|series| !series.times.is_empty()).collect())
-    }
-
-    fn series(&self, _: &[Matcher], _: TimeRange, _: &Budget) -> Result<Vec<Labels>, SelectError> {
-        Ok(Vec::new())
-    }
+    memory
 }
 
 fn moment() -> Moment {
     Moment { start: UnixMs(WINDOW.0 * 1_000), end: UnixMs(WINDOW.1 * 1_000) }
 }
 
-fn ask<T>(source: &Source, ask: impl FnOnce(Asked<'_>) -> T) -> T {
+fn ask<T>(source: &Memory, ask: impl FnOnce(Asked<'_>) -> T) -> T {
     let budget = Budget::new(Clock::manual(UnixMs(0)), Duration::from_secs(1_000), 50_000_000);
     ask(Asked { source, budget: &budget, settings: &Settings::default() })
 }
 
 fn causes_of(written: &[Written], events: &[LogRecord]) -> Vec<Cause> {
-    let found = ask(&Source::new(written), |asked| causes(asked, moment(), events));
+    let found = ask(&memory(written), |asked| causes(asked, moment(), events));
     assert!(found.is_whole, "a rule could not be evaluated");
     found.items
 }
@@ -388,7 +359,7 @@ fn the_most_unusual_series_come_first() {
         (PROMPTS, |it| it * 100.0, |it| it * 100.0),
         (r#"llm_requests_waiting{engine="new",model="q",instance="b:1"}"#, |_| f64::NAN, |_| 9.0),
     ];
-    let found = ask(&Source::new(written), |asked| deviations(asked, moment(), 9));
+    let found = ask(&memory(written), |asked| deviations(asked, moment(), 9));
     assert!(found.is_whole);
     let told: Vec<_> =
         found.items.iter().map(|it| (it.labels.name(), it.value, it.usual, it.spread)).collect();
@@ -406,6 +377,6 @@ fn the_most_unusual_series_come_first() {
         )
     );
     assert!(found.items[1].score < -15.0, "{:?}", found.items[1]);
-    let only = ask(&Source::new(written), |asked| deviations(asked, moment(), 1));
+    let only = ask(&memory(written), |asked| deviations(asked, moment(), 1));
     assert_eq!(only.items.len(), 1);
 }

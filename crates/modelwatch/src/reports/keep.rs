@@ -4,15 +4,15 @@
 
 use std::{
     fs::{self, File},
-    io::{self, Read as _, Write as _},
-    os::unix::fs::OpenOptionsExt as _,
+    io::{self, Read as _},
     path::{Path, PathBuf},
 };
 
+use model::UnixMs;
 use serde::{Deserialize, Serialize};
 
 use super::Format;
-use crate::whole;
+use crate::{whole, zone::Zone};
 
 /// Reports that are kept; the oldest go first.
 pub(super) const KEPT_MAX: usize = 200;
@@ -31,6 +31,9 @@ pub(crate) struct Entry {
     /// Unix milliseconds.
     pub(crate) start: i64,
     pub(crate) end: i64,
+    /// The first and the last day, `2026-11-28`, in the time zone of the report.
+    pub(crate) first_day: String,
+    pub(crate) last_day: String,
     pub(crate) created: i64,
     pub(crate) language: String,
     pub(crate) model: Option<String>,
@@ -43,6 +46,24 @@ pub(crate) struct Entry {
 pub(crate) struct FileEntry {
     pub(crate) format: String,
     pub(crate) bytes: u64,
+}
+
+impl Entry {
+    /// What the file of a report is called: its days and its language.
+    pub(crate) fn file_name(&self, format: Format) -> String {
+        let Self { first_day, last_day, language, .. } = self;
+        format!("modelwatch-{first_day}-{last_day}-{language}.{}", format.name())
+    }
+
+    /// With the days that entries of older versions lack, as this machine counts them.
+    fn with_days(mut self) -> Self {
+        if self.first_day.is_empty() {
+            let (zone, last) = (Zone::local(), UnixMs(self.end.saturating_sub(1)));
+            self.first_day = zone.date(UnixMs(self.start));
+            self.last_day = zone.date(last);
+        }
+        self
+    }
 }
 
 /// The folder of reports.
@@ -65,7 +86,7 @@ impl Kept {
         let entry = |path: PathBuf| {
             let id = name(&path)?.to_owned();
             let entry = whole::read::<Entry>(&path.join(ENTRY)).ok()?;
-            (entry.id == id).then_some(entry)
+            (entry.id == id).then(|| entry.with_days())
         };
         let mut all: Vec<Entry> = folders(&self.0).into_iter().filter_map(entry).collect();
         all.sort_by(|a, b| (b.created, &b.id).cmp(&(a.created, &a.id)));
@@ -82,7 +103,7 @@ impl Kept {
         entry.id.clone_from(&id);
         entry.files.clear();
         for (format, bytes) in files {
-            write(&fresh.join(format.file_name()), bytes)?;
+            whole::write_bytes(&fresh.join(format.file_name()), bytes, whole::Readers::Us)?;
             let format = format.name().to_owned();
             entry.files.push(FileEntry { format, bytes: bytes.len() as u64 });
         }
@@ -136,14 +157,6 @@ fn folders(folder: &Path) -> Vec<PathBuf> {
     entries.map(|entry| entry.path()).filter(|path| path.is_dir()).collect()
 }
 
-/// Writes a file that survives a crash and that only we may read.
-pub(super) fn write(path: &Path, bytes: &[u8]) -> io::Result<()> {
-    let mut options = File::options();
-    let mut file = options.write(true).create(true).truncate(true).mode(0o600).open(path)?;
-    file.write_all(bytes)?;
-    file.sync_all()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -153,7 +166,9 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let kept = Kept::new(folder.path().join("reports"));
         assert_eq!(kept.list(), []);
-        let entry = |created: i64| Entry { created, ..Entry::default() };
+        let day = || "2026-11-28".to_owned();
+        let entry =
+            |created: i64| Entry { created, first_day: day(), last_day: day(), ..Entry::default() };
         let files = [(Format::Html, b"<p>".to_vec()), (Format::Csv, Vec::new())];
         let first = kept.add(entry(5), &files).unwrap();
         let second = kept.add(entry(5), &files[..1]).unwrap();

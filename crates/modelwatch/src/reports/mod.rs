@@ -6,6 +6,8 @@
 
 mod fonts;
 mod gather;
+mod hand_on;
+mod incidents;
 mod keep;
 mod schedule;
 
@@ -31,6 +33,8 @@ use crate::{
 
 pub(crate) use fonts::fonts;
 pub(crate) use gather::{Failure, Period, SPAN_MAX, SPAN_MIN, Sources, Subject, gather};
+pub(crate) use hand_on::Left;
+pub(crate) use incidents::{forgotten, told};
 pub(crate) use keep::Entry;
 use keep::Kept;
 pub(crate) use schedule::{Schedule, ScheduleProblem};
@@ -125,9 +129,6 @@ impl Wish {
     }
 }
 
-/// A report in each of its formats.
-pub(crate) type Files = Vec<(Format, Vec<u8>)>;
-
 /// A zone as reports know it: its differences from UTC over a period and the one before.
 pub(crate) fn zone_over(name: &str, period: Period) -> ReportZone {
     const STEP_MS: i64 = 15 * 60_000;
@@ -172,6 +173,8 @@ pub(crate) struct Run {
     /// When it was made; absent where it was only noted that it need not be.
     pub(crate) made: Option<i64>,
     pub(crate) error: Option<String>,
+    /// What of it is still to be handed on.
+    pub(crate) left: Option<Left>,
 }
 
 #[derive(Default, Deserialize, Serialize)]
@@ -260,29 +263,27 @@ impl Reports {
     }
 
     /// Writes a report in its formats and keeps it.
-    pub(crate) fn keep(
-        &self,
-        wish: &Wish,
-        facts: &report::Facts,
-    ) -> std::io::Result<(Entry, Files)> {
+    pub(crate) fn keep(&self, wish: &Wish, facts: &report::Facts) -> std::io::Result<Entry> {
         let document = report::compose(facts, wish.language);
         let file = |format: Format| Ok((format, format.write(&document)?));
         // Each once, however often it was asked for.
         let wanted = Format::ALL.into_iter().filter(|format| wish.formats.contains(format));
-        let files: Result<Files, String> = wanted.map(file).collect();
+        let files: Result<Vec<_>, String> = wanted.map(file).collect();
         let files = files.map_err(std::io::Error::other)?;
         let entry = Entry {
             title: document.title.clone(),
             start: facts.start.0,
             end: facts.end.0,
+            first_day: facts.zone.day(wish.start),
+            last_day: facts.zone.day(UnixMs(wish.end.0 - 1)),
             created: facts.created.0,
-            language: tag(wish.language).to_owned(),
+            language: wish.language.tag().to_owned(),
             model: wish.model.clone(),
             schedule: wish.schedule.clone(),
             ..Entry::default()
         };
         let _turn = self.lock();
-        Ok((self.kept.add(entry, &files)?, files))
+        self.kept.add(entry, &files)
     }
 
     /// All schedules, those of the configuration first.
@@ -341,7 +342,7 @@ impl Reports {
         }
         let folder = Path::new(&schedule.folder);
         let fresh = folder.join(format!(".{name}.new"));
-        keep::write(&fresh, bytes)?;
+        whole::write_bytes(&fresh, bytes, whole::Readers::Everybody)?;
         std::fs::rename(&fresh, folder.join(name))
     }
 
@@ -386,6 +387,10 @@ impl Reports {
 
     /// Remembers how a schedule ended.
     pub(crate) fn note(&self, name: &str, run: Run) -> std::io::Result<()> {
+        self.change_run(name, |it| *it = run)
+    }
+
+    fn change_run(&self, name: &str, change: impl FnOnce(&mut Run)) -> std::io::Result<()> {
         let _turn = self.lock();
         let path = self.folder.join(RUNS);
         let mut runs: Runs = whole::read(&path)?;
@@ -393,16 +398,8 @@ impl Reports {
         let names: Vec<String> =
             self.schedules()?.into_iter().map(|planned| planned.schedule.name).collect();
         runs.runs.retain(|name, _| names.contains(name));
-        runs.runs.insert(name.to_owned(), run);
+        change(runs.runs.entry(name.to_owned()).or_default());
         whole::write(&path, &runs)
-    }
-}
-
-/// The tag of a language.
-pub(crate) fn tag(language: Language) -> &'static str {
-    match language {
-        Language::English => "en",
-        Language::Chinese => "zh",
     }
 }
 
@@ -489,6 +486,37 @@ mod tests {
         check(&["/srv/b", "/srv/a"], "/srv/a/b", true);
         check(&["/srv/a"], "/srv/ab", false);
         check(&["/srv/a"], "/srv/a/../../etc", false);
+    }
+
+    #[test]
+    fn files_are_named_after_the_days_of_the_zone() {
+        let folder = tempfile::tempdir().unwrap();
+        let reports = Reports::new(folder.path(), &config::Reports::default(), Language::English);
+        let check = |zone: &str, start: &str, end: &str, expected: &str| {
+            let (start, end) = (parse_rfc3339(start).unwrap(), parse_rfc3339(end).unwrap());
+            let wish = Wish {
+                start,
+                end,
+                language: Language::Chinese,
+                model: None,
+                zone: zone.into(),
+                formats: vec![Format::Csv],
+                schedule: None,
+            };
+            let Subject { period, zone, .. } = wish.subject("n:1", &config::Reports::default());
+            let (start, end) = (period.start, period.end);
+            let facts = report::Facts { start, end, zone, ..report::Facts::default() };
+            let entry = reports.keep(&wish, &facts).unwrap();
+            assert_eq!(entry.file_name(Format::Csv), format!("modelwatch-{expected}-zh.csv"));
+            assert_eq!(reports.list().first(), Some(&entry));
+        };
+        // The 27th in China.
+        let (start, end) = ("2026-11-26T16:00:00Z", "2026-11-27T16:00:00Z");
+        check("UTC-8", start, end, "2026-11-27-2026-11-27");
+        check("UTC", start, end, "2026-11-26-2026-11-27");
+        // November in India, whose months begin within an hour of UTC.
+        let (start, end) = ("2026-10-31T18:30:00Z", "2026-11-30T18:30:00Z");
+        check("IST-5:30", start, end, "2026-11-01-2026-11-30");
     }
 
     #[test]

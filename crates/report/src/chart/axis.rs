@@ -38,7 +38,8 @@ pub(super) fn ticks(max: f64) -> Vec<f64> {
     let step = [1.0, 2.0, 2.5, 5.0, 10.0].into_iter().map(|factor| factor * power);
     let step = step.into_iter().find(|step| *step >= raw * 0.999).unwrap_or(raw);
     let count = (max / step - 1e-9).ceil().max(1.0) as usize;
-    (0..=count).map(|number| number as f64 * step).collect()
+    // The round number above the largest there is would be infinite.
+    (0..=count).map(|number| (number as f64 * step).min(f64::MAX)).collect()
 }
 
 /// Times at which clocks show something round, with what they show; at most `count_max`.
@@ -97,6 +98,7 @@ mod tests {
         check(1_234.0, &[0.0, 250.0, 500.0, 750.0, 1_000.0, 1_250.0]);
         check(0.0, &[0.0, 0.2, 0.4, 0.6, 0.8, 1.0]);
         check(f64::NAN, &[0.0, 0.2, 0.4, 0.6, 0.8, 1.0]);
+        check(1.7e308, &[0.0, 5e307, 1e308, 1.5e308, f64::MAX]);
     }
 
     #[test]

@@ -15,10 +15,12 @@ use crate::{
 const INCIDENTS_MAX: usize = 40;
 /// Lanes of the picture; further names are in the table only.
 const LANES_MAX: usize = 12;
-/// Changes that are told of one by one; the others are counted.
+/// Changes that are told of one by one, the newest; the others are counted.
 const CHANGES_MAX: usize = 40;
 /// Longest text of a pattern that is shown.
 const PATTERN_CHARS_MAX: usize = 160;
+/// Longest summary or cause that is shown; rules of others may write pages.
+const TEXT_CHARS_MAX: usize = 600;
 
 impl Bilingual {
     fn of(&self, language: Language) -> &str {
@@ -57,8 +59,8 @@ pub(super) fn incidents(facts: &Facts, words: Words) -> Section {
             when(facts, one.start).into(),
             duration.into(),
             severity(&one.severity, words),
-            if summary.is_empty() { &one.name } else { summary }.into(),
-            if cause.is_empty() { ABSENT } else { cause }.into(),
+            cut(if summary.is_empty() { &one.name } else { summary }, TEXT_CHARS_MAX).into(),
+            cut(if cause.is_empty() { ABSENT } else { cause }, TEXT_CHARS_MAX).into(),
         ]
     };
     let mut worst: Vec<&Incident> = incidents.iter().collect();
@@ -68,6 +70,15 @@ pub(super) fn incidents(facts: &Facts, words: Words) -> Section {
     let mut blocks = vec![picture(facts, incidents, words)];
     blocks.push(table(words.headers(COLUMNS), rows, words.omitted(omitted)));
     words.section(code, blocks)
+}
+
+/// So many characters of a text, and a sign where there were more.
+fn cut(text: &str, chars_max: usize) -> String {
+    let mut shown: String = text.chars().take(chars_max).collect();
+    if shown.len() < text.len() {
+        shown.push('…');
+    }
+    shown
 }
 
 fn rank(severity: &str) -> u8 {
@@ -173,14 +184,10 @@ fn patterns(facts: &Facts, words: Words) -> Block {
         ("report.last_seen", Align::Left),
     ];
     let row = |one: &Pattern| -> Vec<Cell> {
-        let mut text: String = one.text.chars().take(PATTERN_CHARS_MAX).collect();
-        if text.len() < one.text.len() {
-            text.push('…');
-        }
         vec![
             words.cell(Unit::Count, Some(one.count as f64)),
             one.severity.as_str().into(),
-            text.into(),
+            cut(&one.text, PATTERN_CHARS_MAX).into(),
             when(facts, one.first).into(),
             when(facts, one.last).into(),
         ]
@@ -198,8 +205,11 @@ pub(super) fn changes(facts: &Facts, words: Words) -> Section {
         let text = render(&one.said.code, &one.said.params, words.language);
         vec![when(facts, one.time).into(), text.into()]
     };
-    let (shown, omitted) = first(&facts.changes, CHANGES_MAX);
+    let (earlier, shown) = facts.changes.split_at(facts.changes.len().saturating_sub(CHANGES_MAX));
     let rows = shown.iter().map(row).collect();
-    let omitted = words.omitted(omitted + facts.changes_omitted);
+    let omitted = match earlier.len() + facts.changes_omitted {
+        0 => String::new(),
+        count => words.with("report.omitted_earlier", &[("count", count.to_string())]),
+    };
     words.section("report.section_changes", vec![table(words.headers(COLUMNS), rows, omitted)])
 }

@@ -34,7 +34,7 @@ pub(super) fn availability(facts: &Facts, words: Words) -> Section {
             model.name.as_str().into(),
             words.cell(Unit::Ratio, model.now.availability),
             words.cell(Unit::Seconds, model.now.down_seconds),
-            words.cell(Unit::Ratio, model.now.success()),
+            success(model, words),
             model.engines.join(", ").into(),
         ]
     };
@@ -58,6 +58,15 @@ pub(super) fn availability(facts: &Facts, words: Words) -> Section {
         }),
     }));
     words.section("report.section_availability", blocks)
+}
+
+/// The part of the requests that did not fail, measured against the objective where there is one.
+fn success(model: &ModelFacts, words: Words) -> Cell {
+    let part = model.now.success();
+    let trend = part.zip(model.objective.success_ratio);
+    let trend =
+        trend.map(|(part, wanted)| if part < wanted { Trend::Worse } else { Trend::Better });
+    Cell { text: words.number(Unit::Ratio, part), trend }
 }
 
 /// Slots of one state as one span.
@@ -118,7 +127,7 @@ fn summary(shown: &[&ModelFacts], omitted: usize, words: Words) -> Block {
         parts.map(|part| words.cell(Unit::Seconds, part))
     };
     let within = |part: Option<f64>, model: &ModelFacts| {
-        let wanted = model.objective.ratio.unwrap_or(0.95);
+        let wanted = model.objective.wanted();
         let trend = part.map(|part| if part < wanted { Trend::Worse } else { Trend::Better });
         Cell { text: words.number(Unit::Ratio, part), trend }
     };

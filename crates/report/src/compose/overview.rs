@@ -3,7 +3,7 @@
 use super::{Wish, Words, compared, table};
 use crate::{
     document::{Advice, Align, Block, Cell, Section, Tile},
-    facts::{Facts, Figures, Histogram, ModelFacts},
+    facts::{Facts, Figures, Histogram, Judged, ModelFacts},
     number::Unit,
 };
 
@@ -62,6 +62,7 @@ fn within(models: &[ModelFacts]) -> Option<f64> {
 
 pub(super) fn overview(facts: &Facts, words: Words, advice: Vec<Advice>) -> Section {
     let mut blocks = vec![Block::Text(verdict(facts, words)), Block::Tiles(tiles(facts, words))];
+    blocks.extend(ttft_note(facts, words));
     blocks.push(Block::Heading(words.text("report.advice")));
     if advice.is_empty() {
         blocks.push(words.nothing("report.no_advice"));
@@ -84,19 +85,9 @@ fn verdict(facts: &Facts, words: Words) -> String {
         ("availability", words.number(Unit::Ratio, together.now.availability)),
     ];
     let mut text = words.with("report.verdict", &params);
-    let missed: Vec<&str> =
-        facts.models.iter().filter(|it| misses(it)).map(|it| &*it.name).collect();
-    let has_objective = facts.models.iter().any(|model| model.now.ttft_within.is_some());
     let gap = words.text("report.sentence_gap");
     text.push_str(&gap);
-    text.push_str(&match (has_objective, missed.is_empty()) {
-        (false, _) => words.text("report.verdict_no_objective"),
-        (true, true) => words.text("report.verdict_kept"),
-        (true, false) => {
-            let list = missed.join(&words.text("report.list_gap"));
-            words.with("report.verdict_missed", &[("models", list)])
-        }
-    });
+    text.push_str(&objectives(facts, words));
     if let Some(incidents) = &facts.incidents {
         let critical = incidents.iter().filter(|it| it.severity == "critical").count();
         let params = [("count", incidents.len().to_string()), ("critical", critical.to_string())];
@@ -106,10 +97,32 @@ fn verdict(facts: &Facts, words: Words) -> String {
     text
 }
 
-/// Whether a model kept to its objective less often than it should.
+/// Whether objectives were kept.
+fn objectives(facts: &Facts, words: Words) -> String {
+    let mut all = Judged::default();
+    let mut missed = Vec::new();
+    for model in &facts.models {
+        let judged = model.judged();
+        all.kept += judged.kept;
+        all.missed += judged.missed;
+        all.unknown += judged.unknown;
+        missed.extend((judged.missed > 0).then_some(model.name.as_str()));
+    }
+    words.text(match all {
+        Judged { kept: 0, missed: 0, unknown: 0 } => "report.verdict_no_objective",
+        Judged { kept: 0, missed: 0, .. } => "report.verdict_not_measured",
+        Judged { missed: 0, unknown: 0, .. } => "report.verdict_kept",
+        Judged { missed: 0, .. } => "report.verdict_kept_measured",
+        Judged { .. } => {
+            let list = missed.join(&words.text("report.list_gap"));
+            return words.with("report.verdict_missed", &[("models", list)]);
+        }
+    })
+}
+
+/// Whether fewer requests of a model kept to its times than should.
 pub(crate) fn misses(model: &ModelFacts) -> bool {
-    let wanted = model.objective.ratio.unwrap_or(0.95);
-    let is_below = |part: Option<f64>| part.is_some_and(|part| part < wanted);
+    let is_below = |part: Option<f64>| part.is_some_and(|part| part < model.objective.wanted());
     is_below(model.now.ttft_within) || is_below(model.now.tpot_within)
 }
 
@@ -127,12 +140,7 @@ fn tiles(facts: &Facts, words: Words) -> Vec<Tile> {
         tile("report.requests", Unit::Count, of(|it| it.requests), Wish::Neither),
         tile("report.tokens_output", Unit::Count, of(|it| it.tokens_output), Wish::Neither),
     ];
-    let mut ttft = tile("report.ttft_p95", Unit::Seconds, all_ttft(facts), Wish::Less);
-    if let Some(part) = within(&facts.models) {
-        let part = words.number(Unit::Ratio, Some(part));
-        ttft.detail = words.with("report.within_objective", &[("part", part)]);
-    }
-    tiles.push(ttft);
+    tiles.push(ttft(facts, words));
     let failed = (
         now.success().map(|part| 1.0 - part),
         before.and_then(|it| it.success()).map(|part| 1.0 - part),
@@ -148,18 +156,59 @@ fn tiles(facts: &Facts, words: Words) -> Vec<Tile> {
     tiles
 }
 
-/// The 95th percentile over all models, where their buckets can be added up; of one period before only where there
-/// is one model.
-fn all_ttft(facts: &Facts) -> (Option<f64>, Option<f64>) {
+/// The time to the first token of all models together.
+fn ttft(facts: &Facts, words: Words) -> Tile {
     let p95 = |figures: &Figures| figures.ttft.map(|it| it.p95);
-    if let [only] = facts.models.as_slice() {
-        return (p95(&only.now), only.before.as_ref().and_then(p95));
+    let (now, before) = match facts.models.as_slice() {
+        [only] => (p95(&only.now), only.before.as_ref().and_then(p95)),
+        // Of the period before there are no buckets.
+        models => (together(models).times.quantile(0.95), None),
+    };
+    let within = within(&facts.models).map(|part| {
+        let part = words.number(Unit::Ratio, Some(part));
+        words.with("report.within_objective", &[("part", part)])
+    });
+    Tile {
+        label: words.text("report.ttft_p95"),
+        value: words.number(Unit::Seconds, now),
+        change: compared(now, before, Wish::Less),
+        detail: within.unwrap_or_default(),
     }
-    let mut all = Histogram::default();
-    for model in &facts.models {
-        all.add(&model.ttft);
+}
+
+/// What is to be said where that is not the time of all models.
+fn ttft_note(facts: &Facts, words: Words) -> Option<Block> {
+    let Timed { count, all, .. } = together(&facts.models);
+    let params = [("count", count.to_string()), ("all", all.to_string())];
+    (count < all).then(|| Block::Note(words.with("report.ttft_of_models", &params)))
+}
+
+/// Times of several models.
+#[derive(Default)]
+struct Timed {
+    times: Histogram,
+    /// Of how many models they are.
+    count: usize,
+    /// How many models have times.
+    all: usize,
+}
+
+/// The times of models whose buckets agree, of those with the most requests: only such can be added up.
+fn together(models: &[ModelFacts]) -> Timed {
+    let mut groups: Vec<Timed> = Vec::new();
+    let timed: Vec<&Histogram> =
+        models.iter().map(|model| &model.ttft).filter(|ttft| ttft.total() > 0.0).collect();
+    for ttft in &timed {
+        match groups.iter_mut().find(|group| group.times.bounds == ttft.bounds) {
+            Some(group) => {
+                group.times.add(ttft);
+                group.count += 1;
+            }
+            None => groups.push(Timed { times: (*ttft).clone(), count: 1, all: timed.len() }),
+        }
     }
-    (all.quantile(0.95), None)
+    let largest = groups.into_iter().max_by(|a, b| a.times.total().total_cmp(&b.times.total()));
+    largest.unwrap_or_default()
 }
 
 /// What energy cost, in the currency of the configuration.

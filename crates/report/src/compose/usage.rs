@@ -164,7 +164,7 @@ fn by_key(facts: &Facts, words: Words) -> Block {
         ("report.tokens_output", Align::Right),
         ("report.models", Align::Left),
     ];
-    let all: f64 = facts.keys.iter().map(|key| key.requests).sum();
+    let all = facts.keys_requests;
     let row = |key: &KeyUsage| -> Vec<Cell> {
         let name =
             if key.name.is_empty() { words.text("report.without_key") } else { key.name.clone() };

@@ -14,7 +14,7 @@ pub(super) const WIDTH: f32 = 595.0;
 pub(super) const HEIGHT: f32 = 842.0;
 pub(super) const MARGIN: f32 = 40.0;
 /// Below this nothing but the footer stands.
-const BOTTOM: f32 = HEIGHT - 48.0;
+pub(super) const BOTTOM: f32 = HEIGHT - 48.0;
 pub(super) const INNER: f32 = WIDTH - 2.0 * MARGIN;
 
 const TITLE: f32 = 21.0;

@@ -16,6 +16,8 @@ const WHOLE_ROWS: usize = 6;
 const WHOLE_CHARS: usize = 16;
 /// Names of columns are broken only if they are longer.
 const WHOLE_NAME: f32 = 34.0;
+/// Lines of a cell; what is longer is cut. Rows do not tear, and one must fit on a page.
+const LINES_MAX: usize = 30;
 /// Between columns.
 const GUTTER: f32 = 7.0;
 
@@ -84,7 +86,19 @@ fn wrapped<'a>(
 ) -> Vec<Vec<String>> {
     // A hair more than reckoned, so that a text that fits exactly is not broken by rounding.
     let lines = |(text, width): (&str, &f32)| layout.faces.lines(text, SIZE, width + 0.1);
-    texts.zip(widths).map(lines).collect()
+    texts.zip(widths).map(|text| cut(lines(text))).collect()
+}
+
+/// As many lines as a cell may have; the last says whether there were more.
+fn cut(mut lines: Vec<String>) -> Vec<String> {
+    if lines.len() > LINES_MAX {
+        lines.truncate(LINES_MAX);
+        if let Some(last) = lines.last_mut() {
+            last.pop();
+            last.push('…');
+        }
+    }
+    lines
 }
 
 fn put(
@@ -163,6 +177,16 @@ fn share(columns: &[(f32, f32)], room: f32) -> Vec<f32> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::pdf::layout::BOTTOM;
+
+    #[test]
+    fn no_cell_is_taller_than_a_page() {
+        let lines = |count: usize| vec!["word".to_owned(); count];
+        assert_eq!(cut(lines(LINES_MAX)), lines(LINES_MAX));
+        let long = cut(lines(5_000));
+        assert_eq!((long.len(), long.last().map(String::as_str)), (LINES_MAX, Some("wor…")));
+        assert!(height(&[long]) < (BOTTOM - MARGIN) / 2.0);
+    }
 
     #[test]
     fn columns_share_the_page() {

@@ -51,6 +51,6 @@ export const viewAddress = (hash: string, view: View): string =>
 export const incidentAddress = (id: string): string => hashOf("alerts", new URLSearchParams({ incident: id }));
 
 /** A new rule about a query, as charts link to it. */
-export const newRuleAddress = (query: string): string => `#/alerts?${new URLSearchParams({ view: "rules", q: query })}&edit=`;
+export const newRuleAddress = (query: string): string => hashOf("alerts", new URLSearchParams({ view: "rules", q: query, edit: "" }));
 /** A new silence for what has these labels. */
 export const newSilenceAddress = (matchers: string): string => hashOf("alerts", new URLSearchParams({ view: "silences", silence: matchers }));

@@ -68,6 +68,16 @@ export const askIncident = (id: string, signal?: AbortSignal) => ask<Incident>(`
 export const askLanes = ({ start, end }: Span, limit: number, signal?: AbortSignal) =>
   ask<{ lanes: HistoryLane[]; omitted: number }>("incidents/history", { start: Math.floor(start), end: Math.ceil(end), limit }, signal);
 
+/** What is not as usual, without a threshold that anybody set. */
+export interface Finding extends Message {
+  kind: string;
+  signal: string;
+  labels: Labels;
+  since: number;
+  evidence: { query: string; window_ms: number };
+}
+export const askFindings = (signal?: AbortSignal) => ask<{ findings: Finding[]; omitted: number }>("findings", {}, signal);
+
 export type IncidentAct = "acknowledge" | "unacknowledge" | "assign" | "note" | "resolve";
 export const change = (id: string, act: IncidentAct, body: { author: string; assignee?: string; text?: string }) =>
   tell<Incident>("POST", `/api/mw/v1/incidents/${encodeURIComponent(id)}/${act}`, body);

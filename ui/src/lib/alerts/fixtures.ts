@@ -35,6 +35,13 @@ export function incidents(now: number): Incident[] {
   return [incident(now), ...others.map((change) => incident(now, { alerts: incident(now).alerts.slice(0, 1), notes: [], ...change }))];
 }
 
+export const findings = (now: number) => [{
+  kind: "change", signal: "tpot", since: now - 3_600_000, code: "finding.change_tpot",
+  labels: { engine: "vllm", model: "qwen3", instance: "10.0.0.1:8000" },
+  params: { model: "qwen3", instance: "10.0.0.1:8000", old: "0.32.0", new: "0.33.0", value: "27.0", usual: "21.0", speed: "-22" },
+  evidence: { query: "llm_inter_token_latency_seconds", window_ms: 172_800_000 },
+}];
+
 export const resolved = (now: number): Incident => incident(now, { id: "cc53", state: "resolved", started: now - 9 * HOUR, resolved: now - 8 * HOUR, name: "TtftBudgetBurns", severity: "warning", annotations: { summary: "Time to first token of Qwen3-32B misses its objective.", summary_zh: "Qwen3-32B 的首 Token 延迟未达目标。" } });
 
 export const lanes = (now: number): HistoryLane[] => [

@@ -1,5 +1,5 @@
 /** A maintenance window as its form has it. */
-import { fieldOf, timeOf } from "../format";
+import { minuteOf, timeOf } from "../format";
 import { REPEATS, type MaintenanceDraft } from "./ask";
 import { matcherText, readMatchers } from "./matchers";
 
@@ -17,10 +17,10 @@ const HOUR_MS = 3_600_000;
 /** From the next whole hour, for two hours. */
 export function newWindow(now: number): MaintenanceFields {
   const start = Math.ceil(now / HOUR_MS) * HOUR_MS;
-  return { name: "", matchers: "", start: fieldOf(start).slice(0, 16), end: fieldOf(start + 2 * HOUR_MS).slice(0, 16), repeat: "none" };
+  return { name: "", matchers: "", start: minuteOf(start), end: minuteOf(start + 2 * HOUR_MS), repeat: "none" };
 }
 
-export type WrongWindow = "name_missing" | "matchers_missing" | "end_wrong" | "your_name_missing";
+export type WrongWindow = "name_missing" | "matchers_missing" | "end_wrong";
 
 /** What is planned, or what is wrong with it. One that comes again may have begun in the past. */
 export function readWindow(fields: MaintenanceFields, author: string, zone: string, now: number): { window: MaintenanceDraft | null; wrong: WrongWindow | null } {
@@ -30,7 +30,6 @@ export function readWindow(fields: MaintenanceFields, author: string, zone: stri
     fields.name.trim() === "" ? "name_missing"
     : wrong !== null || matchers.length === 0 ? "matchers_missing"
     : !(end > start && (fields.repeat !== "none" || end > now)) ? "end_wrong"
-    : author.trim() === "" ? "your_name_missing"
     : null;
   if (found) return { window: null, wrong: found };
   return { wrong: null, window: { name: fields.name.trim(), matchers: matchers.map(matcherText), start, end, repeat: fields.repeat, zone, author: author.trim() } };

@@ -1,5 +1,5 @@
 /** Silences as they are listed and written. */
-import { fieldOf, timeOf } from "../format";
+import { minuteOf, timeOf } from "../format";
 import type { Incident, Matcher, Silence, SilenceDraft } from "./ask";
 import { readMatchers } from "./matchers";
 
@@ -18,11 +18,11 @@ export interface SilenceFields {
 }
 
 export const newFields = (matchers: string, now: number): SilenceFields => ({
-  id: null, matchers, start: "", end: fieldOf(now + 4 * HOUR_MS).slice(0, 16), comment: "",
+  id: null, matchers, start: "", end: minuteOf(now + 4 * HOUR_MS), comment: "",
 });
-export const endAfter = (now: number, hours: number): string => fieldOf(now + hours * HOUR_MS).slice(0, 16);
+export const endAfter = (now: number, hours: number): string => minuteOf(now + hours * HOUR_MS);
 
-export type WrongSilence = "matchers_missing" | "matchers_all" | "end_wrong" | "comment_missing" | "your_name_missing";
+export type WrongSilence = "matchers_missing" | "matchers_all" | "end_wrong" | "comment_missing";
 
 /** Whether an empty text fits: then so does what has no such label. A label's expression fits whole values. */
 function fitsEmpty(matcher: Matcher): boolean {
@@ -57,7 +57,6 @@ export function readSilence(fields: SilenceFields, author: string, now: number):
     : matchers.every(fitsEmpty) ? "matchers_all"
     : !(end > now && end > start) ? "end_wrong"
     : fields.comment.trim() === "" ? "comment_missing"
-    : author.trim() === "" ? "your_name_missing"
     : null;
   if (found) return { silence: null, wrong: found };
   return {

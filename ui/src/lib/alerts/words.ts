@@ -1,7 +1,7 @@
 /** What the page says of alerts: severities, states, texts of rules, lengths of time. */
 import type { Level } from "../lanes/Lanes.svelte";
 import type { Labels } from "../past";
-import { locale, prefs } from "../prefs.svelte";
+import { prefs } from "../prefs.svelte";
 import { a, alertsTexts, type AlertsKey } from "../i18n/alerts";
 import { SEVERITIES, type Incident, type Severity } from "./ask";
 
@@ -49,27 +49,6 @@ export const ownLabels = (labels: Labels, common: Labels): Labels =>
   Object.fromEntries(Object.entries(labels).filter(([name, value]) => name !== "alertname" && common[name] !== value));
 
 export const labelsText = (labels: Labels): string => Object.entries(labels).map(([name, value]) => `${name}=${value}`).join(" · ");
-
-const UNITS = [["day", 86_400], ["hour", 3_600], ["minute", 60], ["second", 1]] as const;
-
-/** How long something lasts, in the two largest units: `3 h 20 min`. */
-export function lasting(ms: number): string {
-  const seconds = Math.max(0, Math.round(ms / 1_000));
-  const first = Math.max(0, UNITS.findIndex(([, size]) => seconds >= size));
-  const at = seconds === 0 ? UNITS.length - 1 : first;
-  let rest = seconds;
-  // Of many of the first unit the second says nothing.
-  const isLong = seconds >= 10 * UNITS[at]![1];
-  return UNITS.slice(at, at + (isLong ? 1 : 2))
-    .map(([unit, size]) => {
-      const count = Math.floor(rest / size);
-      rest -= count * size;
-      return { unit, count };
-    })
-    .filter(({ count }, place) => count > 0 || place === 0)
-    .map(({ unit, count }) => new Intl.NumberFormat(locale(), { style: "unit", unit, unitDisplay: "short" }).format(count))
-    .join(" ");
-}
 
 const WRITTEN = [["d", 86_400_000], ["h", 3_600_000], ["m", 60_000], ["s", 1_000], ["ms", 1]] as const;
 

@@ -17,8 +17,8 @@ const DAY_MS = 86_400_000;
 const AROUND_MS = 300_000;
 const UNITS: Record<string, number> = { ms: 0.001, s: 1, m: 60, h: 3_600 };
 
-/** Seconds of a duration as the configuration writes it. */
-export function durationOf(text: string | null): number | null {
+/** Seconds of a length of time as the configuration writes it. */
+export function secondsOfSetting(text: string | null): number | null {
   const [, count, unit] = /^(\d+(?:\.\d+)?)(ms|s|m|h)$/.exec(text ?? "") ?? [];
   return count && unit ? Number(count) * UNITS[unit]! : null;
 }
@@ -33,7 +33,7 @@ export async function askObjectives(signal: AbortSignal): Promise<Objectives> {
   const all = new Map([...objectives].sort((one, other) => one.origin.localeCompare(other.origin)).map((one): [string, Limits] => [one.model, limitsOf(one)]));
   if (all.has("*")) return all;
   const settings = settingsOf((await reachJson<{ data: { yaml: string } }>("/api/v1/status/config", signal)).data.yaml);
-  return all.set("*", { ttft: durationOf(valueOf(settings, "slo_ttft")), tpot: durationOf(valueOf(settings, "slo_tpot")) });
+  return all.set("*", { ttft: secondsOfSetting(valueOf(settings, "slo_ttft")), tpot: secondsOfSetting(valueOf(settings, "slo_tpot")) });
 }
 
 const limitsOf = ({ ttft_seconds: ttft, tpot_seconds: tpot, success_ratio: success }: Objective): Limits => ({

@@ -1,7 +1,7 @@
 import { afterEach, describe, expect, test, vi } from "vitest";
 import { nameOf, unitOf } from "../moment/words";
 import { Points } from "../series";
-import { durationOf, limitsFor } from "./compare";
+import { limitsFor, secondsOfSetting } from "./compare";
 import { bulk, fullest, latencyMap } from "./map";
 import { askGroups, groupName } from "./queries";
 import { sparkOf } from "./spark";
@@ -44,7 +44,7 @@ describe("a spark", () => {
 test.each([
   ["1500ms", 1.5], ["2s", 2], ["1m", 60], ["1.5s", 1.5], ["soon", null], [null, null],
 ])("the duration %s", (text, seconds) => {
-  expect(durationOf(text)).toBe(seconds);
+  expect(secondsOfSetting(text)).toBe(seconds);
 });
 
 describe("series of a moment", () => {

@@ -14,6 +14,9 @@ export interface Report {
   /** Unix milliseconds, as all times here. */
   start: number;
   end: number;
+  /** In its time zone, `2026-11-28`. */
+  first_day: string;
+  last_day: string;
   created: number;
   language: string;
   model: Maybe<string>;

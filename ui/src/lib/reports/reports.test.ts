@@ -44,7 +44,7 @@ describe("schedules", () => {
 });
 
 describe("the page", () => {
-  const report: Report = { id: "r1", title: "Week 48", start: NOW - 604_800_000, end: NOW, created: NOW, language: "zh", model: null, files: [{ format: "html", bytes: 240_000 }, { format: "pdf", bytes: 380_000 }], schedule: "weekly" };
+  const report: Report = { id: "r1", title: "Week 48", start: NOW - 604_800_000, end: NOW, first_day: "2026-11-21", last_day: "2026-11-27", created: NOW, language: "zh", model: null, files: [{ format: "html", bytes: 240_000 }, { format: "pdf", bytes: 380_000 }], schedule: "weekly" };
   const schedule: Schedule = { name: "weekly", every: "weekly", at: "08:00", zone: "Asia/Shanghai", language: "zh", model: "", formats: ["html", "pdf"], folder: "/srv/reports", channels: ["team"], origin: "page", next: NOW, last: null, last_error: "the folder cannot be written" };
   let answers: Record<string, unknown>;
   let asked: { method: string; path: string; body: unknown }[];
@@ -83,7 +83,7 @@ describe("the page", () => {
 
   test("shows a report in a frame without scripts", async () => {
     open("#/reports?shown=r1");
-    await shown(/Open alone/);
+    await shown(/Open in a tab/);
     const frame = document.querySelector("iframe")!;
     expect(frame.getAttribute("src")).toBe("/api/mw/v1/reports/r1/file?format=html&inline=true");
     expect(frame.getAttribute("sandbox")).toBe("allow-same-origin");

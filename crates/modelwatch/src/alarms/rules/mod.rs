@@ -11,7 +11,7 @@ mod tests;
 use std::{
     io,
     path::PathBuf,
-    sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError},
+    sync::{Arc, Condvar, Mutex},
     thread::{self, JoinHandle},
     time::Duration,
 };
@@ -20,6 +20,7 @@ use alert::rules::{Context, Kind, Problem, Rule, Told};
 use model::{Clock, UnixMs, alert::Alert, series::SeriesSource};
 use store::Store;
 
+use super::lock;
 use crate::{config::Alerts, whole};
 
 pub(crate) use load::{
@@ -280,8 +281,4 @@ impl Rules {
         self.shared.reload();
         Ok(())
     }
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -17,7 +17,7 @@ use axum::{
     http::{Response, StatusCode},
     routing::get,
 };
-use model::{UnixMs, series::Matcher};
+use model::series::Matcher;
 
 use super::{
     form::Form,
@@ -76,10 +76,8 @@ fn ok(value: &serde_json::Value) -> Answer {
 
 /// The matchers of all parameters `filter`.
 fn filter(form: &Form) -> Result<Vec<Matcher>, Refused> {
-    let lists = form.all("filter").map(alert::matchers::parse_list);
-    let lists = lists.collect::<Result<Vec<_>, _>>();
-    let lists = lists.map_err(|bad| Refused::bad(bad.to_string()))?;
-    Ok(lists.into_iter().flatten().collect())
+    let matchers = alert::matchers::parse_all(form.all("filter"));
+    matchers.map_err(|bad| Refused::bad(bad.to_string()))
 }
 
 /// A flag, which is set without a word.
@@ -90,14 +88,5 @@ fn flag(form: &Form, name: &str) -> Result<bool, Refused> {
         Some(other) => {
             Err(Refused::bad(format!("{name} in query must be of type boolean: {other:?}")))
         }
-    }
-}
-
-/// A time as Go writes it.
-fn time(ms: i64) -> String {
-    let text = super::rfc3339(UnixMs(ms));
-    match text.strip_suffix('Z') {
-        Some(text) if !text.contains('.') => format!("{text}.000Z"),
-        _ => text,
     }
 }

@@ -21,12 +21,12 @@ use model::{
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::{Answer, Refused, filter, ok, time};
+use super::{Answer, Refused, filter, ok};
 use crate::{
     api::{
         audit::{Person, audit},
         form::Form,
-        incidents,
+        incidents, rfc3339,
     },
     wire::App,
 };
@@ -117,12 +117,12 @@ fn shown(silence: &Silence, now: UnixMs) -> Value {
     json!({
         "id": silence.id,
         "status": { "state": silence.state(now) },
-        "updatedAt": time(silence.updated),
+        "updatedAt": rfc3339(UnixMs(silence.updated)),
         "comment": silence.comment,
         "createdBy": silence.created_by,
-        "endsAt": time(silence.ends),
+        "endsAt": rfc3339(UnixMs(silence.ends)),
         "matchers": silence.matchers.iter().map(matcher).collect::<Vec<_>>(),
-        "startsAt": time(silence.starts),
+        "startsAt": rfc3339(UnixMs(silence.starts)),
     })
 }
 
@@ -164,9 +164,10 @@ pub(super) async fn put(
 ) -> Answer {
     let asked: Asked = serde_json::from_slice(&body)
         .map_err(|error| Refused::bad(format!("parsing silence body failed: {error}")))?;
-    let draft = asked.draft().map_err(Refused::bad)?;
+    let mut draft = asked.draft().map_err(Refused::bad)?;
     let task = tokio::task::spawn_blocking(move || {
-        let (person, end) = (Person::new(address, &draft.created_by), time(draft.ends.0));
+        let (person, end) = (Person::new(address, &draft.created_by), rfc3339(draft.ends));
+        draft.created_by.clone_from(&person.author);
         let params = [
             ("matchers", matchers::write_list(&draft.matchers)),
             ("text", draft.comment.clone()),

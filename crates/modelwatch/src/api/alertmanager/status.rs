@@ -9,8 +9,8 @@ use alert::incident::{
 use axum::extract::State;
 use serde_json::json;
 
-use super::{Answer, ok, time};
-use crate::{config::duration_text, wire::App};
+use super::{Answer, ok};
+use crate::{api::rfc3339, config::duration_text, wire::App};
 
 /// `amtool` asks it first.
 pub(super) async fn status(State(app): State<Arc<App>>) -> Answer {
@@ -18,7 +18,7 @@ pub(super) async fn status(State(app): State<Arc<App>>) -> Answer {
     ok(&json!({
         "cluster": { "name": "", "peers": [], "status": "disabled" },
         "config": { "original": original },
-        "uptime": time(app.started.0),
+        "uptime": rfc3339(app.started),
         "versionInfo": {
             "branch": "",
             "buildDate": "",

@@ -9,7 +9,6 @@ use axum::{
     http::Response,
 };
 use deliver::{Dead, DeliverError, Lane, PutError};
-use model::message::Language;
 use serde_json::{Value, json};
 
 use super::{
@@ -126,10 +125,7 @@ async fn blocking<T: Send + 'static>(
 
 fn lane_json(lane: &Lane) -> Value {
     let settings = lane.settings.as_ref();
-    let language = settings.map(|settings| match settings.language {
-        Language::English => "en",
-        Language::Chinese => "zh",
-    });
+    let language = settings.map(|settings| settings.language.tag());
     json!({
         "name": lane.name,
         "kind": settings.map(|settings| settings.kind.as_str()),

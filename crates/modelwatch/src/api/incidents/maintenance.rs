@@ -10,7 +10,7 @@ use axum::{
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::{parse_all, read_body, refused, unkept};
+use super::{parse_all, read_body, refused, routes::texts, unkept};
 use crate::{
     api::{
         audit::{Person, audit},
@@ -101,7 +101,7 @@ fn shown(app: &App) -> Answer {
             json!({
                 "id": window.id,
                 "name": window.name,
-                "matchers": window.matchers.iter().map(ToString::to_string).collect::<Vec<_>>(),
+                "matchers": texts(&window.matchers),
                 "start": window.start,
                 "end": window.end,
                 "repeat": window.repeat,

@@ -23,7 +23,7 @@ use super::{
     audit::{Person, audit},
     form::{Form, invalid},
     json::{self, ApiError},
-    requests::{Answer, ok},
+    requests::{Answer, millis, ok},
 };
 use crate::wire::App;
 
@@ -72,12 +72,6 @@ fn cursor(text: &str) -> Result<(i64, String), ApiError> {
     let parts =
         text.split_once('-').and_then(|(time, id)| Some((time.parse().ok()?, id.to_owned())));
     parts.ok_or_else(|| invalid("cursor", "it is not the next of a page"))
-}
-
-/// A point in time, as Unix milliseconds.
-fn millis(form: &Form, name: &str) -> Result<Option<UnixMs>, ApiError> {
-    let wrong = || invalid(name, "Unix milliseconds are expected");
-    form.get(name).map(|text| text.parse().map(UnixMs).map_err(|_| wrong())).transpose()
 }
 
 /// One incident.
@@ -197,10 +191,7 @@ fn no_matchers(reason: &str) -> ApiError {
 
 /// Matchers that are written one by one.
 fn parse_all(texts: &[String]) -> Result<Vec<Matcher>, ApiError> {
-    let lists = texts.iter().map(|text| matchers::parse_list(text));
-    let lists =
-        lists.collect::<Result<Vec<_>, _>>().map_err(|bad| no_matchers(&bad.to_string()))?;
-    Ok(lists.into_iter().flatten().collect())
+    matchers::parse_all(texts).map_err(|bad| no_matchers(&bad.to_string()))
 }
 
 /// Why something was not done, as a message with its parameters, and whether it is because something is not there.

@@ -1,6 +1,6 @@
 //! Who is told of what, as the configuration says.
 
-use std::{sync::Arc, time::Duration};
+use std::sync::Arc;
 
 use alert::incident::{inhibit::Inhibition, route::Route};
 use axum::extract::State;
@@ -9,7 +9,10 @@ use serde_json::{Value, json};
 
 use crate::{
     alarms::alertmanagers::AlertmanagerState,
-    api::requests::{Answer, ok},
+    api::{
+        requests::{Answer, ok},
+        time::millis,
+    },
     wire::App,
 };
 
@@ -35,12 +38,8 @@ pub(in crate::api) async fn routes(State(app): State<Arc<App>>) -> Answer {
     ok(&json!({ "routes": routes, "inhibitions": inhibitions, "alertmanagers": alertmanagers }))
 }
 
-fn texts(matchers: &[Matcher]) -> Vec<String> {
+pub(super) fn texts(matchers: &[Matcher]) -> Vec<String> {
     matchers.iter().map(ToString::to_string).collect()
-}
-
-fn millis(duration: Duration) -> u64 {
-    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }
 
 fn route(route: &Route) -> Value {

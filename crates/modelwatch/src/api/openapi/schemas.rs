@@ -587,6 +587,8 @@ fn report() -> Value {
         ("title", text()),
         ("start", time()),
         ("end", time()),
+        ("first_day", text()),
+        ("last_day", text()),
         ("created", time()),
         ("language", word(&["en", "zh"])),
         ("model", or_null(text())),

@@ -11,6 +11,7 @@ use super::{
     super::{
         form::{Form, integer_as, invalid},
         json::ApiError,
+        product::object,
         time::{NEVER, rfc3339},
     },
     Answer, data, narrow_selectors,
@@ -166,27 +167,22 @@ fn group_json(view: &GroupView, rules: Vec<Value>) -> Value {
 }
 
 fn rule_json(rule: &Rule, told: &Told, with_alerts: bool) -> Value {
-    let health = match (&told.error, told.evaluated) {
-        (Some(_), _) => "err",
-        (None, Some(_)) => "ok",
-        (None, None) => "unknown",
-    };
     let mut members = Map::new();
     let mut set = |name: &str, value: Value| drop(members.insert(name.into(), value));
     if let Kind::Alerting { holds_for, keeps_firing_for, annotations, .. } = &rule.kind {
         set("state", json!(told.state().as_str()));
         set("duration", json!(holds_for.as_secs_f64()));
         set("keepFiringFor", json!(keeps_firing_for.as_secs_f64()));
-        set("annotations", texts(annotations));
+        set("annotations", object(annotations));
         let alerts = told.alerts.iter().filter(|_| with_alerts).map(alert_json);
         set("alerts", alerts.collect());
     }
     set("name", json!(rule.name()));
     set("query", json!(rule.expr.text()));
     if rule.is_alerting() || !rule.labels.is_empty() {
-        set("labels", texts(&rule.labels));
+        set("labels", object(&rule.labels));
     }
-    set("health", json!(health));
+    set("health", json!(told.health()));
     if let Some(error) = &told.error {
         set("lastError", json!(error));
     }
@@ -197,11 +193,9 @@ fn rule_json(rule: &Rule, told: &Told, with_alerts: bool) -> Value {
 }
 
 fn alert_json(alert: &Active) -> Value {
-    let labels: Map<String, Value> =
-        alert.labels.iter().map(|(name, value)| (name.to_owned(), json!(value))).collect();
     let mut members = json!({
-        "labels": labels,
-        "annotations": texts(&alert.annotations),
+        "labels": object(&alert.labels.iter().collect::<Vec<_>>()),
+        "annotations": object(&alert.annotations),
         "state": alert.state.as_str(),
         "activeAt": rfc3339(alert.active_at),
         "value": scientific(alert.value),
@@ -210,11 +204,6 @@ fn alert_json(alert: &Active) -> Value {
         members["keepFiringSince"] = json!(rfc3339(since));
     }
     members
-}
-
-fn texts(pairs: &[(String, String)]) -> Value {
-    let members = pairs.iter().map(|(name, text)| (name.clone(), json!(text)));
-    Value::Object(members.collect())
 }
 
 fn time(time: Option<UnixMs>) -> String {

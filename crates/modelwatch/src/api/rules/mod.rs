@@ -4,9 +4,9 @@
 mod objectives;
 mod preview;
 
-use std::{net::SocketAddr, sync::Arc, time::Duration};
+use std::{net::SocketAddr, sync::Arc};
 
-use alert::rules::{Kind, Problem, Rule, Told};
+use alert::rules::{Kind, Problem, Told};
 use axum::{
     body::{Body, Bytes},
     extract::{ConnectInfo, State},
@@ -22,6 +22,7 @@ use super::{
     json::{self, ApiError},
     product::object,
     requests::{Answer, ok},
+    time::millis,
 };
 use crate::{
     alarms::rules::{Change, FileProblem, GroupView, Known, Origin, Refused},
@@ -195,7 +196,6 @@ fn answer(app: &App, id: &str) -> Answer {
     ok(&found.ok_or_else(unknown)?)
 }
 
-/// What a body says, or what is wrong with it.
 fn group_json(app: &App, view: &GroupView) -> Value {
     // Only rules that are enabled have fared somehow, in their order.
     let mut told = view.told.iter();
@@ -227,11 +227,6 @@ fn rule_json(app: &App, view: &GroupView, known: &Known, told: Option<&Told>) ->
     let rule = &known.changed;
     let nothing = Told::default();
     let told = told.unwrap_or(&nothing);
-    let health = match (&told.error, told.evaluated) {
-        (Some(_), _) => "err",
-        (None, Some(_)) => "ok",
-        (None, None) => "unknown",
-    };
     let thresholds = rule.expr.thresholds().into_iter().enumerate().map(|(index, threshold)| {
         let text = format!("{} {}", threshold.operator, threshold.value);
         json!({ "index": index, "value": threshold.value, "text": text })
@@ -262,8 +257,8 @@ fn rule_json(app: &App, view: &GroupView, known: &Known, told: Option<&Told>) ->
         "keep_firing_for_ms": keep_ms,
         "labels": object(&rule.labels),
         "annotations": object(annotations),
-        "severity": severity(rule),
-        "health": health,
+        "severity": rule.label("severity"),
+        "health": told.health(),
         "error": told.error,
         "state": told.state().as_str(),
         "last_evaluation": told.evaluated.map(|time| time.0),
@@ -278,18 +273,9 @@ fn rule_json(app: &App, view: &GroupView, known: &Known, told: Option<&Told>) ->
     })
 }
 
-fn severity(rule: &Rule) -> Option<&str> {
-    let found = rule.labels.iter().find(|(name, _)| name == "severity");
-    found.map(|(_, value)| value.as_str())
-}
-
 /// JSON has no words for the rest.
 fn finite(value: f64) -> Option<f64> {
     value.is_finite().then_some(value)
-}
-
-fn millis(duration: Duration) -> u64 {
-    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }
 
 fn problem_json(problem: &Problem) -> Value {

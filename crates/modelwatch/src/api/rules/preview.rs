@@ -1,6 +1,8 @@
 //! `/api/mw/v1/rules/preview`: what rules would have done, before they are kept.
 
-use alert::rules::{Previewed, Span};
+use std::time::Duration;
+
+use alert::rules::{Previewed, Rule, Span};
 use query::Grid;
 
 use super::*;

@@ -145,10 +145,7 @@ impl<W: Write> Printer<W> {
 
     /// What a line means and what to do, whole where it is said first.
     fn known(&mut self, known: &Value) -> io::Result<()> {
-        let language = match self.language {
-            Language::English => "en",
-            Language::Chinese => "zh",
-        };
+        let language = self.language.tag();
         let text =
             |name: &str| visible(known[name][language].as_str().unwrap_or_default()).into_owned();
         let (cause, remedy) = (text("cause"), text("remedy"));

@@ -45,18 +45,51 @@ pub(super) fn known(values: &[f64]) -> impl Iterator<Item = f64> + '_ {
     values.iter().copied().filter(|value| value.is_finite())
 }
 
+/// How far apart moments lie: as often as engines are usually asked.
+const MOMENT_MS: i64 = 15_000;
+/// Moments that are looked at in one query, a day, so that a long time does not fill the memory.
+const MOMENTS_MAX: i64 = 86_400_000 / MOMENT_MS;
+
+/// What a query was at moments within each slot.
+#[derive(Clone, Debug)]
+pub(super) struct Moments {
+    /// Mean of the moments at which it was known.
+    pub(super) means: Vec<f64>,
+    /// For how many seconds it was known.
+    pub(super) seconds: Vec<f64>,
+}
+
 pub(super) struct Ask<'a> {
     pub(super) store: &'a Store,
     pub(super) budget: &'a Budget,
+    now: UnixMs,
     settings: Settings,
     model: Option<&'a str>,
     missing: RefCell<Vec<Said>>,
 }
 
+impl Moments {
+    fn add(&mut self, place: Option<usize>, value: f64) {
+        let Some(place) = place else { return };
+        let pair = self.means.get_mut(place).zip(self.seconds.get_mut(place));
+        if let Some((mean, seconds)) = pair.filter(|_| value.is_finite()) {
+            let moment = MOMENT_MS as f64 / 1e3;
+            let before = if *seconds > 0.0 { *mean } else { 0.0 };
+            *seconds += moment;
+            *mean = before + (value - before) * moment / *seconds;
+        }
+    }
+}
+
 impl<'a> Ask<'a> {
-    pub(super) fn new(store: &'a Store, budget: &'a Budget, model: Option<&'a str>) -> Self {
+    pub(super) fn new(
+        store: &'a Store,
+        budget: &'a Budget,
+        now: UnixMs,
+        model: Option<&'a str>,
+    ) -> Self {
         let (settings, missing) = (Settings::default(), RefCell::default());
-        Self { store, budget, settings, model, missing }
+        Self { store, budget, now, settings, model, missing }
     }
 
     pub(super) fn into_missing(self) -> Vec<Said> {
@@ -93,7 +126,12 @@ impl<'a> Ask<'a> {
 
     pub(super) fn miss(&self, what: &str, reason: &str) {
         let params = vec![("what".into(), what.to_owned()), ("reason".into(), reason.to_owned())];
-        self.missing.borrow_mut().push(Said { code: "report.missing".into(), params });
+        let said = Said { code: "report.missing".into(), params };
+        // One that was asked in parts is missed in each of them.
+        let mut missing = self.missing.borrow_mut();
+        if !missing.contains(&said) {
+            missing.push(said);
+        }
     }
 
     fn evaluate(&self, text: &str, grid: Grid) -> Result<Value, QueryError> {
@@ -116,10 +154,7 @@ impl<'a> Ask<'a> {
             end: period.end,
             step_ms: period.slot_ms,
         };
-        let series = self.evaluate(&text, grid).map(|value| match value {
-            Value::Matrix(series) => series,
-            Value::Scalar(_) | Value::String(_) | Value::Vector(_) => Vec::new(),
-        });
+        let series = self.matrix(&text, grid)?;
         let course = |series: query::Series| {
             let mut values = vec![f64::NAN; period.count()];
             for (time, value) in series.times.into_iter().zip(series.values) {
@@ -129,7 +164,43 @@ impl<'a> Ask<'a> {
             }
             Course { labels: series.labels, values }
         };
-        Ok(self.or_missing(&text, series)?.into_iter().map(course).collect())
+        Ok(series.into_iter().map(course).collect())
+    }
+
+    fn matrix(&self, text: &str, grid: Grid) -> Result<Vec<query::Series>, Failure> {
+        let series = self.evaluate(text, grid).map(|value| match value {
+            Value::Matrix(series) => series,
+            Value::Scalar(_) | Value::String(_) | Value::Vector(_) => Vec::new(),
+        });
+        self.or_missing(text, series)
+    }
+
+    /// What a query was from moment to moment, by slots: where series take turns, what holds of all of them at a
+    /// moment cannot be told from the means of each. There are no moments after now.
+    pub(super) fn moments(
+        &self,
+        period: Period,
+        text: &str,
+    ) -> Result<HashMap<Labels, Moments>, Failure> {
+        let mut found: HashMap<Labels, Moments> = HashMap::new();
+        let count = period.count();
+        let end = period.end.0.min(self.now.0);
+        let mut start = period.start.0 + MOMENT_MS;
+        while start <= end {
+            let last = end.min(start + (MOMENTS_MAX - 1) * MOMENT_MS);
+            let grid = Grid { start: UnixMs(start), end: UnixMs(last), step_ms: MOMENT_MS };
+            for series in self.matrix(text, grid)? {
+                let moments = found.entry(series.labels).or_insert_with(|| Moments {
+                    means: vec![f64::NAN; count],
+                    seconds: vec![0.0; count],
+                });
+                for (time, value) in series.times.into_iter().zip(series.values) {
+                    moments.add(period.place_of(time), value);
+                }
+            }
+            start = last + MOMENT_MS;
+        }
+        Ok(found)
     }
 
     /// What counters grew by in each slot, summed up by labels.

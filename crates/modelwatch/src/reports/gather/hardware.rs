@@ -1,6 +1,6 @@
 //! Accelerators and machines.
 
-use std::collections::BTreeMap;
+use std::{cmp::Reverse, collections::BTreeMap};
 
 use model::{Labels, catalogue as metric};
 use report::facts::{AcceleratorFacts, DiskFacts, HostFacts};
@@ -148,7 +148,8 @@ pub(super) fn hosts(ask: &Ask<'_>, period: Period) -> Result<Vec<HostFacts>, Fai
         format!("max by ({by}) ({function}({}{{{FILE_SYSTEMS}}}[$w]))", metric.name)
     };
     let sizes = ask.over(period, &over(&metric::NODE_FILESYSTEM_SIZE_BYTES, "last_over_time"))?;
-    for course in ask.over(period, &over(&metric::NODE_FILESYSTEM_AVAIL_BYTES, "min_over_time"))? {
+    let all = ask.over(period, &over(&metric::NODE_FILESYSTEM_AVAIL_BYTES, "min_over_time"))?;
+    for course in each_once(all) {
         let size = sizes.iter().find(|size| size.labels == course.labels);
         let size = size.and_then(|size| known(&size.values).last());
         let available = known(&course.values).last();
@@ -161,10 +162,26 @@ pub(super) fn hosts(ask: &Ask<'_>, period: Period) -> Result<Vec<HostFacts>, Fai
             });
         }
     }
-    for host in found.values_mut() {
-        host.disks.sort_by(|a, b| a.mountpoint.cmp(&b.mountpoint));
-    }
     Ok(found.into_values().collect())
+}
+
+/// Each file system of a machine once, by where it is mounted, also where several tell of it, as node_exporter beside
+/// us: as whoever told of it last does, and of several such who told of it longest.
+fn each_once(all: Vec<Course>) -> Vec<Course> {
+    let rank = |course: &Course| {
+        let last = course.values.iter().rposition(|value| value.is_finite());
+        // Of equals always the same one.
+        (last, known(&course.values).count(), Reverse(course.labels.clone()))
+    };
+    let mut found: BTreeMap<(String, String), Course> = BTreeMap::new();
+    for course in all {
+        let place = (name(&course.labels).to_owned(), course.label("mountpoint").to_owned());
+        let is_better = found.get(&place).is_none_or(|other| rank(other) < rank(&course));
+        if is_better {
+            found.insert(place, course);
+        }
+    }
+    found.into_values().collect()
 }
 
 /// The name of a machine, without its port.
@@ -224,6 +241,30 @@ fn full_in(values: &[f64], slot_seconds: f64) -> Option<f64> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_file_system_that_two_tell_of_is_told_once() {
+        let course = |instance: &str, job: &str, mountpoint: &str, values: &[f64]| {
+            let labels = [("instance", instance), ("job", job), ("mountpoint", mountpoint)];
+            Course { labels: Labels::from_pairs(labels), values: values.to_vec() }
+        };
+        let all = [
+            course("node-1:9700", "modelwatch", "/", &[f64::NAN, 5.0, 5.0]),
+            course("node-1:9100", "node", "/", &[7.0, 7.0, 7.0]),
+            course("node-1:9700", "modelwatch", "/data", &[1.0, 1.0, 1.0]),
+            course("node-1:9100", "node", "/data", &[1.0, 1.0, 1.0]),
+            course("node-2:9100", "node", "/", &[f64::NAN, f64::NAN, 2.0]),
+            course("node-2:9700", "modelwatch", "/", &[3.0, 3.0, f64::NAN]),
+        ];
+        let told = |all: Vec<Course>| {
+            let told = each_once(all).into_iter();
+            let place = |it: &Course| format!("{}{}", it.label("instance"), it.label("mountpoint"));
+            told.map(|it| place(&it)).collect::<Vec<_>>()
+        };
+        let expected = ["node-1:9100/", "node-1:9100/data", "node-2:9100/"];
+        assert_eq!(told(all.to_vec()), expected);
+        assert_eq!(told(all.into_iter().rev().collect()), expected);
+    }
 
     #[test]
     fn only_what_clearly_falls_is_forecast() {

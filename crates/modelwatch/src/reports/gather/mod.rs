@@ -76,6 +76,12 @@ impl Period {
         usize::try_from(place).ok().filter(|place| *place < self.count())
     }
 
+    /// The slot that a time within the period belongs to; slots are open at their start.
+    fn place_of(self, time: i64) -> Option<usize> {
+        let place = (time - self.start.0 - 1).div_euclid(self.slot_ms);
+        usize::try_from(place).ok().filter(|place| *place < self.count())
+    }
+
     fn seconds(self) -> i64 {
         (self.end.0 - self.start.0) / 1_000
     }
@@ -120,9 +126,8 @@ pub(crate) struct Subject {
 
 /// Reads everything.
 pub(crate) fn gather(sources: Sources<'_>, subject: &Subject) -> Result<Facts, Failure> {
-    let ask = Ask::new(sources.store, sources.budget, subject.model.as_deref());
-    let period = subject.period;
-    let now = sources.clock.now();
+    let (period, now) = (subject.period, sources.clock.now());
+    let ask = Ask::new(sources.store, sources.budget, now, subject.model.as_deref());
     let mut models = models::models(&ask, period, sources.objectives)?;
     let observed = models::observed(&ask, period, now)?;
     let observed_before = models::observed(&ask, period.before(), now)?;
@@ -135,7 +140,7 @@ pub(crate) fn gather(sources: Sources<'_>, subject: &Subject) -> Result<Facts, F
     let joules_before = if has_before { hardware::joules(&ask, period.before())? } else { None };
     let hosts = hardware::hosts(&ask, period)?;
     let records = records::Records { store: sources.store, ask: &ask, range: period.range() };
-    let (keys, keys_omitted) = records.keys()?;
+    let keys = records.keys()?;
     let errors = records.errors()?;
     let (changes, changes_omitted) = records.changes(period)?;
     Ok(Facts {
@@ -150,8 +155,9 @@ pub(crate) fn gather(sources: Sources<'_>, subject: &Subject) -> Result<Facts, F
         slot_ms: period.slot_ms,
         observed,
         models,
-        keys,
-        keys_omitted,
+        keys: keys.told,
+        keys_omitted: keys.omitted,
+        keys_requests: keys.requests,
         incidents: sources.incidents,
         accelerators,
         hosts,

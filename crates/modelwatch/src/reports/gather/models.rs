@@ -7,7 +7,7 @@ use report::facts::{Figures, Histogram, ModelFacts, Objective, Quantiles, Slot, 
 
 use super::{
     Period,
-    ask::{Ask, Course, Failure, known},
+    ask::{Ask, Course, Failure, Moments, known},
 };
 
 /// Models beyond this are left out, those with the fewest tokens first.
@@ -27,9 +27,15 @@ pub(super) fn models(
     period: Period,
     objectives: &[(String, Objective)],
 ) -> Result<Vec<ModelFacts>, Failure> {
-    let (now, before) = (Read::of(ask, period)?, Read::of(ask, period.before())?);
+    let (mut now, mut before) = (Read::of(ask, period)?, Read::of(ask, period.before())?);
     let mut engines = engines(ask, period)?;
     let names = now.names();
+    // Both periods alike: an engine that tells its TPOT since it was upgraded is not compared with its ITL of before.
+    let without: BTreeSet<String> =
+        names.iter().filter(|name| now.tpot.of(name).is_empty()).cloned().collect();
+    for read in [&mut now, &mut before] {
+        read.fall_back(ask, &without)?;
+    }
     let mut found: Vec<ModelFacts> = names
         .iter()
         .map(|name| {
@@ -78,6 +84,23 @@ fn engines(ask: &Ask<'_>, period: Period) -> Result<BTreeMap<String, Vec<String>
     }
     let names = |all: BTreeSet<String>| all.into_iter().take(ENGINES_MAX).collect();
     Ok(found.into_iter().map(|(model, all)| (model, names(all))).collect())
+}
+
+/// Of each model, whether at least one of its engines answered.
+fn up(ask: &Ask<'_>, period: Period) -> Result<BTreeMap<String, Moments>, Failure> {
+    let selector = ask.of_model(metric::LLM_ENGINE_UP.name);
+    let moments = ask.moments(period, &format!("max by (model) ({selector})"))?;
+    let named = |(labels, moments): (model::Labels, Moments)| {
+        (labels.get("model").unwrap_or_default().to_owned(), moments)
+    };
+    Ok(moments.into_iter().map(named).collect())
+}
+
+/// For how long no engine answered.
+fn down_seconds(up: &Moments) -> Option<f64> {
+    let slots = up.means.iter().zip(&up.seconds).filter(|(mean, _)| mean.is_finite());
+    let down = slots.map(|(mean, seconds)| (1.0 - mean).max(0.0) * seconds);
+    down.reduce(|sum, seconds| sum + seconds)
 }
 
 /// Part of the time until now in which anything was observed.
@@ -134,6 +157,9 @@ impl Believed {
     }
 }
 
+/// Labels of the courses of histograms.
+const BUCKETS: &str = "model, source, le";
+
 /// Everything about models in one period.
 struct Read {
     period: Period,
@@ -144,8 +170,10 @@ struct Read {
     output: Believed,
     preemptions: Believed,
     ttft: Believed,
+    /// Of each model either its TPOT or its inter-token latency.
     tpot: Believed,
-    up: Vec<Course>,
+    /// Whether at least one engine answered, by model.
+    up: BTreeMap<String, Moments>,
     cache_max: Vec<Course>,
     cache_mean: Vec<Course>,
     waiting: Vec<Course>,
@@ -162,7 +190,6 @@ struct Told {
 impl Read {
     fn of(ask: &Ask<'_>, period: Period) -> Result<Self, Failure> {
         const BY: &str = "model, source";
-        const BUCKETS: &str = "model, source, le";
         let growth = |metric: &metric::Metric, suffix: &str, by: &str| {
             Ok::<_, Failure>(Believed::new(ask.growth(period, metric, suffix, by)?))
         };
@@ -170,11 +197,6 @@ impl Read {
             let selector = ask.of_model(metric.name);
             ask.over(period, &format!("{sum} by (model) ({function}({selector}[$w]))"))
         };
-        let mut tpot =
-            growth(&metric::LLM_REQUEST_TIME_PER_OUTPUT_TOKEN_SECONDS, "_bucket", BUCKETS)?;
-        if tpot.0.is_empty() {
-            tpot = growth(&metric::LLM_INTER_TOKEN_LATENCY_SECONDS, "_bucket", BUCKETS)?;
-        }
         Ok(Self {
             period,
             finished: growth(&metric::LLM_REQUESTS_FINISHED_TOTAL, "", "model, source, reason")?,
@@ -184,20 +206,32 @@ impl Read {
             output: growth(&metric::LLM_GENERATION_TOKENS_TOTAL, "", BY)?,
             preemptions: growth(&metric::LLM_PREEMPTIONS_TOTAL, "", BY)?,
             ttft: growth(&metric::LLM_TIME_TO_FIRST_TOKEN_SECONDS, "_bucket", BUCKETS)?,
-            tpot,
-            up: gauge(&metric::LLM_ENGINE_UP, "max", "avg_over_time")?,
+            tpot: growth(&metric::LLM_REQUEST_TIME_PER_OUTPUT_TOKEN_SECONDS, "_bucket", BUCKETS)?,
+            up: up(ask, period)?,
             cache_max: gauge(&metric::LLM_KV_CACHE_USAGE_RATIO, "max", "max_over_time")?,
             cache_mean: gauge(&metric::LLM_KV_CACHE_USAGE_RATIO, "avg", "avg_over_time")?,
             waiting: gauge(&metric::LLM_REQUESTS_WAITING, "max", "max_over_time")?,
         })
     }
 
+    /// Takes the time between tokens for the TPOT of models that do not tell it.
+    fn fall_back(&mut self, ask: &Ask<'_>, without: &BTreeSet<String>) -> Result<(), Failure> {
+        if without.is_empty() {
+            return Ok(());
+        }
+        let latency = &metric::LLM_INTER_TOKEN_LATENCY_SECONDS;
+        let latency = Believed::new(ask.growth(self.period, latency, "_bucket", BUCKETS)?);
+        let of_those = latency.0.into_iter().filter(|(model, _)| without.contains(model));
+        self.tpot.0.retain(|model, _| !without.contains(model));
+        self.tpot.0.extend(of_those);
+        Ok(())
+    }
+
     /// Whatever was counted or answered as a model.
     fn names(&self) -> BTreeSet<String> {
         let counted = [&self.finished, &self.outcomes, &self.output, &self.ttft];
         let counted = counted.into_iter().flat_map(|one| one.0.keys().cloned());
-        let up = self.up.iter().map(|course| course.label("model").to_owned());
-        counted.chain(up).filter(|name| !name.is_empty()).collect()
+        counted.chain(self.up.keys().cloned()).filter(|name| !name.is_empty()).collect()
     }
 
     fn model(&self, name: &str, objective: &Objective) -> Told {
@@ -210,7 +244,8 @@ impl Read {
         let at = |values: &[f64], place: usize| {
             values.get(place).copied().filter(|value| value.is_finite())
         };
-        let (up, cache, waiting) = (gauge(&self.up), gauge(&self.cache_max), gauge(&self.waiting));
+        let (cache, waiting) = (gauge(&self.cache_max), gauge(&self.waiting));
+        let up = self.up.get(name);
         let requests =
             if self.finished.of(name).is_empty() { &self.outcomes } else { &self.finished };
         let slot = |place: usize| Slot {
@@ -218,15 +253,13 @@ impl Read {
             requests: requests.at(name, place),
             tokens_input: self.input.at(name, place),
             tokens_output: self.output.at(name, place),
-            up: at(&up, place),
+            up: up.and_then(|up| at(&up.means, place)),
             ttft: ttft_slots.get(place).copied().flatten(),
             tpot: tpot_slots.get(place).copied().flatten(),
             cache: at(&cache, place),
             waiting: at(&waiting, place),
         };
         let slots: Vec<Slot> = (0..self.period.count()).map(slot).collect();
-        let seconds = self.period.slot_ms as f64 / 1e3;
-        let down = known(&up).map(|up| (1.0 - up).max(0.0) * seconds);
         let cache_mean = gauge(&self.cache_mean);
         let count = known(&cache_mean).count();
         let (asked, failed) = self.failures(name);
@@ -247,7 +280,7 @@ impl Read {
             cache_max: known(&cache).reduce(f64::max),
             cache_mean: (count > 0).then(|| known(&cache_mean).sum::<f64>() / count as f64),
             waiting_max: known(&waiting).reduce(f64::max),
-            down_seconds: down.reduce(|sum, seconds| sum + seconds),
+            down_seconds: up.and_then(down_seconds),
         };
         Told { figures, ttft, tpot, slots }
     }

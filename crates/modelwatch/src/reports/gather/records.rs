@@ -46,6 +46,15 @@ pub(super) struct Records<'a> {
     pub(super) range: TimeRange,
 }
 
+/// What keys were used for.
+pub(super) struct Keys {
+    pub(super) told: Vec<KeyUsage>,
+    /// How many are left out.
+    pub(super) omitted: usize,
+    /// Of all of them.
+    pub(super) requests: f64,
+}
+
 fn value(row: &Row, at: usize) -> Option<f64> {
     row.values.get(at).copied().flatten()
 }
@@ -91,8 +100,8 @@ impl Records<'_> {
         Ok(table.rows)
     }
 
-    /// What each key was used for, most requests first, and how many are left out.
-    pub(super) fn keys(&self) -> Result<(Vec<KeyUsage>, usize), Failure> {
+    /// What each key was used for, most requests first.
+    pub(super) fn keys(&self) -> Result<Keys, Failure> {
         let by = [GroupBy::Field("key_name"), GroupBy::Field("model")];
         let measures =
             [Measure::Count, Measure::Sum("tokens_input"), Measure::Sum("tokens_output")];
@@ -127,12 +136,13 @@ impl Records<'_> {
         }
         let mut keys: Vec<KeyUsage> = keys.into_values().collect();
         keys.sort_by(|a, b| b.requests.total_cmp(&a.requests));
+        let requests = keys.iter().map(|key| key.requests).sum();
         let omitted = keys.len().saturating_sub(KEYS_MAX);
         keys.truncate(KEYS_MAX);
         for key in &mut keys {
             key.models.sort_by(|a, b| b.1.total_cmp(&a.1));
         }
-        Ok((keys, omitted))
+        Ok(Keys { told: keys, omitted, requests })
     }
 
     pub(super) fn errors(&self) -> Result<Errors, Failure> {
