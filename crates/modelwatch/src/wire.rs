@@ -199,7 +199,7 @@ fn assemble(
         lines: Some(Arc::new(lines.clone())),
     };
     let instance = instance(&inventory, address);
-    let settings = collect_settings(&config, &instance, address.port());
+    let settings = remembering_settings(&config, &instance, address.port());
     let collector = Collector::start(settings, clock.clone(), sinks, runtime.handle())
         .context("failed to start the collectors")?;
     let keep = keep_exchanges(&store, &config, &clock, &events);
@@ -432,6 +432,12 @@ fn accelerator_settings(config: &Config) -> collect::accelerator::Settings {
     }
 }
 
+/// For who has a data directory of its own: as [`collect_settings`], and engines are remembered over a restart.
+fn remembering_settings(config: &Config, instance: &str, own_port: u16) -> collect::Settings {
+    let found = Some(config.storage.path.join(FOUND_ENGINES));
+    collect::Settings { found, ..collect_settings(config, instance, own_port) }
+}
+
 /// What the collectors need to know of the configuration.
 pub(crate) fn collect_settings(
     config: &Config,
@@ -468,7 +474,7 @@ pub(crate) fn collect_settings(
         engine_period: config.collect.engine_period,
         accelerators: accelerator_settings(config),
         discover: config.collect.discover,
-        found: Some(config.storage.path.join(FOUND_ENGINES)),
+        found: None,
         model_folders: config.collect.model_folders.iter().map(PathBuf::from).collect(),
         own_ports: config.gateway.listen.iter().map(|it| it.port()).chain([own_port]).collect(),
         engines: engines.collect(),
@@ -755,5 +761,19 @@ fn store_options(config: &Config) -> store::Options {
             bytes_max: storage.logs_bytes_max,
             ..defaults.lines
         },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_who_serves_remembers_engines() {
+        let config = crate::config::for_test("[storage]\npath = \"/data\"");
+        // The agent and `top` have no data directory of their own, and `top` may run beside who serves.
+        assert_eq!(collect_settings(&config, "h", 1).found, None);
+        let found = remembering_settings(&config, "h", 1).found;
+        assert_eq!(found, Some("/data/found-engines.json".into()));
     }
 }
