@@ -33,7 +33,7 @@ const SHOWN = {
   gpus: /node-4\/gpu3/,
   logs: /Qwen3-32B/,
   network: /node-3:30000/,
-  alerts: /\d{3} (rules|条规则)/,
+  alerts: /\(\d{3}\)|\d{3} 条规则/,
   reports: /A new report|新建报告/,
   explore: /PromQL|node_|up/,
   keys: /assistant/,
