@@ -559,9 +559,13 @@ async fn send(shared: Arc<Shared>, channel: Arc<Channel>, entry: Entry) -> Sent 
         }
     };
     let mut result = once(&told, picture.as_deref()).await;
-    // A service that takes no pictures, or nothing that a template made of it, is told without.
+    // A service that takes no pictures, or nothing that a template made of it, is told without. A mail server refuses for
+    // other reasons, and counts wrong passwords.
     let is_adorned = picture.is_some() || told.custom.is_some();
-    if is_adorned && result.as_ref().is_err_and(|failure| !failure.is_passing) {
+    if is_adorned
+        && matches!(service.way, Way::Http { .. })
+        && result.as_ref().is_err_and(|failure| !failure.is_passing)
+    {
         told.custom = None;
         lock(&channel.window).note(shared.clock.monotonic(), Duration::ZERO);
         result = once(&told, None).await;

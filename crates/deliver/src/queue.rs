@@ -483,6 +483,35 @@ mod tests {
     }
 
     #[test]
+    fn what_the_disk_does_not_take_waits_in_memory_until_it_does() {
+        let root = tempfile::tempdir().unwrap();
+        let folder = root.path().join("queue");
+        let (mut queue, _) = open(&folder);
+        queue.put("x", "a", item(), None).unwrap();
+        // Nothing can be written any more, neither the journal nor another one.
+        fs::remove_dir_all(&folder).unwrap();
+        queue.journal = File::open("/dev/null").unwrap();
+        assert!(queue.put("x", "b", item(), None).unwrap());
+        assert!(!queue.put("x", "b", item(), None).unwrap());
+        assert_eq!(queue.waiting("x"), 2);
+        fs::create_dir(&folder).unwrap();
+        queue.put("x", "c", item(), None).unwrap();
+        assert_eq!(open(&folder).0.waiting("x"), 3);
+    }
+
+    #[test]
+    fn a_journal_that_cannot_be_rewritten_is_used_as_it_is() {
+        let root = tempfile::tempdir().unwrap();
+        let folder = root.path().join("queue");
+        open(&folder).0.put("x", "a", item(), None).unwrap();
+        fs::create_dir(folder.join(JOURNAL_NEW)).unwrap();
+        let (mut queue, skipped) = open(&folder);
+        assert_eq!((queue.waiting("x"), skipped), (1, 0));
+        queue.put("x", "b", item(), None).unwrap();
+        assert_eq!(open(&folder).0.waiting("x"), 2);
+    }
+
+    #[test]
     fn what_was_taken_is_there_after_a_restart() {
         let folder = tempfile::tempdir().unwrap();
         let (mut queue, _) = open(folder.path());

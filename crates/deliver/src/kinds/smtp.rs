@@ -140,9 +140,9 @@ async fn begin(
     let lines: Vec<String> = refused.iter().map(|(_, line)| line.clone()).collect();
     if refused.len() == envelope.to().len() {
         // Whoever is greylisted is taken later.
-        let passing = refused.iter().any(|(failure, _)| failure.is_passing);
+        let is_passing = refused.iter().any(|(failure, _)| failure.is_passing);
         let reason = lines.join("; ");
-        return Err(if passing { Failure::passing(reason) } else { Failure::lasting(reason) });
+        return Err(if is_passing { Failure::passing(reason) } else { Failure::lasting(reason) });
     }
     connection.command(Data).await.map_err(|error| meant(&error))?;
     Ok((connection, lines))
